@@ -1,0 +1,68 @@
+"""How one feature's code travels between two layers: as an unsigned table address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kanhw.formats import CodeFormat, IntArray
+
+__all__ = ["FREE_ADDRESS_BITS", "Address", "input_addresses", "output_address"]
+
+# A LUT6 reads six bits at the price of five: up to here a wider table costs no more.
+FREE_ADDRESS_BITS = 6
+
+
+@dataclass(frozen=True)
+class Address:
+    """What a signal of ``width`` bits says about a code.
+
+    The signal holds p in [lo, hi], and stands for entry ``clamp(p + offset, 0, 2**code_width - 1)``
+    of the consumer's tables. A saturated code has offset 0. A narrow sum may travel as it is, with
+    its smallest value as offset: the consumer's tables then contain the saturation.
+    """
+
+    width: int
+    lo: int
+    hi: int
+    code_width: int
+    offset: int = 0
+
+    @property
+    def saturated(self) -> bool:
+        """Whether the signal is the code's own table address."""
+        return self.offset == 0 and self.width == self.code_width
+
+    @cached_property
+    def entries(self) -> IntArray:
+        """Entry of the consumer's tables for every value of the signal, ``[2**width]``."""
+        position = np.arange(1 << self.width, dtype=np.int64)
+        return (position + self.offset).clip(0, (1 << self.code_width) - 1)
+
+
+def input_addresses(format: CodeFormat, count: int) -> tuple[Address, ...]:
+    """Addresses of a network's input codes."""
+    return (Address(format.width, 0, format.count - 1, format.width),) * count
+
+
+def output_address(lo: int, hi: int, format: CodeFormat, *, last: bool) -> Address:
+    """How to hand on a rounded sum.
+
+    Parameters
+    ----------
+    lo, hi
+        Of the rounded sum, before saturation.
+    format
+        Of the code.
+    last
+        Whether it leaves the network, where only the code itself will do.
+    """
+    width, top = format.width, format.count - 1
+    lowest, highest = lo - format.lo, hi - format.lo
+    raw_width = max((hi - lo).bit_length(), 1)
+    saturates = lowest < 0 or highest > top
+    if saturates and not last and raw_width <= max(FREE_ADDRESS_BITS, width):
+        return Address(raw_width, 0, hi - lo, width, lowest)
+    return Address(width, min(max(lowest, 0), top), min(max(highest, 0), top), width)

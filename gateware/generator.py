@@ -1,0 +1,39 @@
+"""From a Program and a Schedule to Verilog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kanhw.gateware.stream_top import CoreTop, StreamTop
+from kanhw.gateware.verilog import to_verilog
+from kanhw.program import Program
+from kanhw.schedule import Schedule
+
+__all__ = ["TOP", "GeneratedVerilog", "generate_verilog"]
+
+TOP = "kan"
+
+
+@dataclass(frozen=True)
+class GeneratedVerilog:
+    """Verilog text and what its user must know of it.
+
+    Parameters
+    ----------
+    text
+        The Verilog; its top module is ``kan``.
+    latency_cycles
+        Clock edges from the one that accepts an input to the one at which its output can be taken.
+    initiation_interval
+        Clocks between two inputs.
+    """
+
+    text: str
+    latency_cycles: int
+    initiation_interval: int
+
+
+def generate_verilog(program: Program, schedule: Schedule) -> GeneratedVerilog:
+    """Elaborate a Program under a Schedule and write it as Verilog."""
+    top = StreamTop(program, schedule) if schedule.handshake else CoreTop(program, schedule)
+    return GeneratedVerilog(to_verilog(top, TOP), top.latency, 1)

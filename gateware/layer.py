@@ -1,0 +1,277 @@
+"""What every unrolled layer shares: sums to codes, aligned to one latency."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.gateware.adder_tree import AdderTree, Term, tree_latency
+from kanhw.gateware.address import Address, output_address
+from kanhw.gateware.constant_digits import signed_digits
+from kanhw.gateware.saturator import Saturator
+from kanhw.gateware.signals import Range, shape_of
+from kanhw.gateware.table import Table
+from kanhw.program import Interval, ProgramLayer, Requantizer
+from kanhw.schedule import Schedule
+
+__all__ = ["LayerCore", "Operand", "constant_operand", "delayed"]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A value in the fabric and how it enters a sum."""
+
+    value: Value
+    term: Term
+
+
+def constant_operand(constant: int) -> list[Operand]:
+    """The operand that adds a constant: none for zero."""
+    if constant == 0:
+        return []
+    range = Range(constant, constant)
+    return [Operand(Const(constant, range.shape), Term(range))]
+
+
+def delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
+    """``value`` a number of cycles later."""
+    for cycle in range(cycles):
+        register = Signal(value.shape(), name=f"{name}_delay{cycle}", reset_less=True)
+        m.d.sync += register.eq(value)
+        value = register
+    return value
+
+
+class LayerCore(Component):
+    """A layer of a Program, unrolled: takes a vector at every clock, answers after ``latency``.
+
+    Between layers travel table addresses (:class:`~kanhw.gateware.address.Address`). Sub-classes
+    make the operands of each accumulator; this class adds them, joins the branches, rounds,
+    saturates and registers.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    inputs
+        The addresses of every stream of the layer before, ``[streams][n_in]``.
+    schedule
+        Adder levels between registers; whether tables are registered.
+    last
+        Whether this is the network's last layer.
+
+    Members
+    -------
+    i0, i1, ... : In(struct of n_in unsigned addresses "0", "1" ...), one per stream
+    o0, o1, ... : Out(struct of n_out), one per requantizer: unsigned addresses, or signed sums
+        where the requantizer hands out its sums
+    """
+
+    def __init__(
+        self,
+        layer: ProgramLayer,
+        inputs: tuple[tuple[Address, ...], ...],
+        schedule: Schedule,
+        *,
+        last: bool,
+    ) -> None:
+        self.layer = layer
+        self.inputs = inputs
+        self.schedule = schedule
+        self.outputs = _output_addresses(layer, inputs, last)
+        self._paths = {
+            (r, j): self._path_latency(r, j)
+            for r in range(len(layer.requantizers))
+            for j in range(layer.n_out)
+        }
+        members = {
+            f"i{k}": In(data.StructLayout({str(i): unsigned(a.width) for i, a in enumerate(stream)}))
+            for k, stream in enumerate(inputs)
+        }
+        for k, requantizer in enumerate(layer.requantizers):
+            members[f"o{k}"] = Out(
+                data.StructLayout(
+                    {str(j): self._output_shape(k, j) for j in range(requantizer.n_out)}
+                )
+            )
+        super().__init__(members)
+
+    @property
+    @abstractmethod
+    def source_latency(self) -> int:
+        """Cycles from addresses to operands."""
+
+    @abstractmethod
+    def operands(self, m: Module, branch: int, j: int, constant: int | None) -> tuple[list[Operand], int]:
+        """Operands of output j's accumulator, and what is left to add to their sum.
+
+        With a ``constant`` the operands already include it and nothing is left.
+        """
+
+    @abstractmethod
+    def operand_count(self, branch: int, j: int, constant: int | None) -> int:
+        """How many operands :meth:`operands` gives."""
+
+    @property
+    def latency(self) -> int:
+        """Cycles from addresses in to codes out."""
+        return max(self._paths.values())
+
+    def address(self, branch: int, i: int) -> Value:
+        """Table address of input i in a branch."""
+        stream = getattr(self, f"i{self.layer.streams[branch]}")
+        value: Value = stream[str(i)]
+        return value
+
+    def _output_shape(self, r: int, j: int) -> Shape:
+        requantizer = self.layer.requantizers[r]
+        if requantizer.format is None:
+            return shape_of(requantizer.output_format)
+        return unsigned(self.outputs[r][j].width)
+
+    def _direct(self, requantizer: Requantizer, j: int) -> bool:
+        """Whether output j needs no join: one branch, already in the right scale."""
+        factors = requantizer.multipliers[:, j]
+        return len(self.layer.requantizers) == 1 and len(factors) == 1 and int(factors[0]) == 1
+
+    def _constant(self, r: int, j: int) -> int:
+        """What to add to the branches of output j: bias, rounding, and the address's origin."""
+        requantizer = self.layer.requantizers[r]
+        bias = int(requantizer.bias[j])
+        if requantizer.format is None:
+            return bias
+        half = 1 << (requantizer.shift - 1) if requantizer.shift else 0
+        origin = requantizer.format.lo + self.outputs[r][j].offset
+        return bias + half - (origin << requantizer.shift)
+
+    def _accumulator_latency(self, j: int) -> int:
+        return max(
+            tree_latency(self.operand_count(branch, j, None), self.schedule.adder_levels)
+            for branch in range(len(self.layer.branches))
+        )
+
+    def _path_latency(self, r: int, j: int) -> int:
+        requantizer, levels = self.layer.requantizers[r], self.schedule.adder_levels
+        constant = self._constant(r, j)
+        if self._direct(requantizer, j):
+            inner = tree_latency(self.operand_count(0, j, constant), levels)
+            return self.source_latency + inner + 1
+        digits = sum(len(signed_digits(int(f))) for f in requantizer.multipliers[:, j])
+        # The constant of a join is not known before the operands are: it always has its place.
+        return self.source_latency + self._accumulator_latency(j) + 1 + tree_latency(digits + 1, levels) + 1
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        self._tables: dict[tuple[object, ...], Value] = {}
+        for j in range(self.layer.n_out):
+            if self._direct(self.layer.requantizers[0], j):
+                operands, _ = self.operands(m, 0, j, self._constant(0, j))
+                self._finish(m, 0, j, operands)
+                continue
+            accumulators = [self._accumulator(m, b, j) for b in range(len(self.layer.branches))]
+            for r in range(len(self.layer.requantizers)):
+                self._finish(m, r, j, self._join(r, j, accumulators))
+        return m
+
+    def table(self, m: Module, branch: int, i: int, values: tuple[int, ...]) -> Value:
+        """Output of the table of these values on input i, made once however many ask for it."""
+        stream = self.layer.streams[branch]
+        key = (stream, i, values)
+        if key not in self._tables:
+            unit = Table(values, registered=self.schedule.table_registers)
+            m.submodules[f"table{len(self._tables)}_input{i}"] = unit
+            m.d.comb += unit.i.eq(self.address(branch, i))
+            self._tables[key] = unit.o
+        return self._tables[key]
+
+    def _accumulator(self, m: Module, branch: int, j: int) -> tuple[Value, Range, int]:
+        """A registered accumulator, its range, and the constant that its users have to add."""
+        operands, left = self.operands(m, branch, j, None)
+        if not operands:
+            return Const(0, 1), Range(0, 0), left
+        tree = self._tree(m, operands, f"{self.layer.branches[branch]}_sum{j}")
+        register = Signal(tree.range.shape, name=f"{self.layer.branches[branch]}{j}", reset_less=True)
+        m.d.sync += register.eq(tree.o)
+        waiting = self._accumulator_latency(j) - tree.latency
+        return delayed(m, register, waiting, register.name), tree.range, left
+
+    def _join(
+        self, r: int, j: int, accumulators: list[tuple[Value, Range, int]]
+    ) -> list[Operand]:
+        requantizer = self.layer.requantizers[r]
+        constant, operands = self._constant(r, j), []
+        for factor, (value, range, left) in zip(
+            requantizer.multipliers[:, j].tolist(), accumulators, strict=True
+        ):
+            constant += factor * left
+            operands += [
+                Operand(value, Term(range, digit.shift, digit.negative))
+                for digit in signed_digits(factor)
+                if range != Range(0, 0)
+            ]
+        return operands + constant_operand(constant)
+
+    def _tree(self, m: Module, operands: list[Operand], name: str) -> AdderTree:
+        tree = AdderTree([o.term for o in operands], levels=self.schedule.adder_levels)
+        m.submodules[name] = tree
+        for k, operand in enumerate(operands):
+            m.d.comb += tree.operand(k).eq(operand.value)
+        return tree
+
+    def _finish(self, m: Module, r: int, j: int, operands: list[Operand]) -> None:
+        """Add, round, saturate, register, and wait for the slowest output."""
+        requantizer = self.layer.requantizers[r]
+        operands = operands or [Operand(Const(0, 1), Term(Range(0, 0)))]
+        tree = self._tree(m, operands, f"sum{r}_{j}")
+        if requantizer.format is None:
+            result = Signal(tree.range.shape, name=f"result{r}_{j}", reset_less=True)
+            m.d.sync += result.eq(tree.o)
+        else:
+            saturator = Saturator(tree.range, requantizer.shift, self.outputs[r][j].width)
+            m.submodules[f"saturator{r}_{j}"] = saturator
+            m.d.comb += saturator.i.eq(tree.o)
+            result = saturator.o
+        # Trees of several depths end here; codes are the narrowest thing to delay.
+        taken = self._taken(r, j, tree)
+        output = delayed(m, result, self.latency - taken, f"output{r}_{j}")
+        m.d.comb += getattr(self, f"o{r}")[str(j)].eq(output)
+
+    def _taken(self, r: int, j: int, tree: AdderTree) -> int:
+        """Cycles that output j has really taken (a join without a constant may be shorter)."""
+        if self._direct(self.layer.requantizers[r], j):
+            return self.source_latency + tree.latency + 1
+        return self.source_latency + self._accumulator_latency(j) + 1 + tree.latency + 1
+
+
+def _output_addresses(
+    layer: ProgramLayer, inputs: tuple[tuple[Address, ...], ...], last: bool
+) -> tuple[tuple[Address, ...], ...]:
+    """How every output travels on, ``[requantizers][n_out]``; empty for sums handed out."""
+    reach = tuple(_table_interval(inputs[stream]) for stream in layer.streams)
+    accumulators = layer.accumulator_intervals(reach)
+    outputs = []
+    for requantizer in layer.requantizers:
+        rounded = requantizer.sum_interval(accumulators).shifted(requantizer.shift)
+        format = requantizer.format
+        outputs.append(
+            tuple(
+                output_address(int(lo), int(hi), format, last=last)
+                for lo, hi in zip(rounded.lo, rounded.hi, strict=True)
+            )
+            if format
+            else ()
+        )
+    return tuple(outputs)
+
+
+def _table_interval(addresses: tuple[Address, ...]) -> Interval:
+    """The table entries that each address can reach."""
+    return Interval(
+        np.array([int(a.entries[a.lo]) for a in addresses]),
+        np.array([int(a.entries[a.hi]) for a in addresses]),
+    )

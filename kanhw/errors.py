@@ -1,0 +1,19 @@
+"""The errors that a user can cause, each with one line that says how to mend it."""
+
+__all__ = ["InputError", "ToolFailed", "ToolNotFound"]
+
+
+class InputError(ValueError):
+    """Something that the user passed is wrong.
+
+    The message is one line: what is wrong, where, what is allowed and how to mend it. The command
+    line prints it as it is and exits with status 2.
+    """
+
+
+class ToolNotFound(RuntimeError):
+    """A program or package that this step needs is not installed; the message says how to get it."""
+
+
+class ToolFailed(RuntimeError):
+    """A program that we ran ended with an error; the message names it and quotes its last lines."""

@@ -1,0 +1,17 @@
+"""Resource estimates: a design through open-source synthesis, counted for a family of FPGAs."""
+
+from kanhw.estimation.resources import ResourceEstimate
+from kanhw.estimation.runs import estimate_design, estimate_many, estimate_verilog
+from kanhw.estimation.targets import TARGETS, Target, target_named
+from kanhw.estimation.yosys import yosys_version
+
+__all__ = [
+    "TARGETS",
+    "ResourceEstimate",
+    "Target",
+    "estimate_design",
+    "estimate_many",
+    "estimate_verilog",
+    "target_named",
+    "yosys_version",
+]

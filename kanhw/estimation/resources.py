@@ -1,0 +1,105 @@
+"""The resources that a design takes on one target, as Yosys estimates them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from kanhw.errors import InputError
+
+__all__ = ["ResourceEstimate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceEstimate:
+    """Cells of one design after synthesis: an estimate, made before placement and routing.
+
+    Vendor tools optimise across cells and share LUTs, so their counts after routing differ; on
+    UltraScale+ Vivado's were about the count here divided by 1.16 for published KANs.
+
+    Parameters
+    ----------
+    target
+        Name of the target, a key of ``kanhw.estimation.TARGETS``; its ``note`` says what the units
+        below mean there.
+    lut
+        LUT sites in all: ``sum(lut_by_size.values()) + lut_memory + lut_carry``. A site is a LUT6
+        on ``xcup``, a LUT4 on ``ecp5`` and ``ice40``.
+    lut_by_size
+        LUT cells by their number of inputs; a size without cells is absent.
+    lut_memory
+        LUT sites used as memory or shift register.
+    lut_carry
+        LUT sites that carry cells occupy besides the LUTs of ``lut_by_size`` (ECP5 only).
+    ff
+        Flip-flops.
+    carry
+        Carry cells (``xcup`` CARRY4 or CARRY8, ``ecp5`` CCU2C, ``ice40`` SB_CARRY).
+    mux
+        Dedicated multiplexers that join LUTs (``xcup`` MUXF7 to MUXF9, ``ecp5`` PFUMX, L6MUX21).
+    inverters
+        Inverter cells, which are not part of ``lut``: most vanish into LUTs or flip-flops.
+    dsp
+        Multiplier blocks.
+    bram
+        Block RAM in ``bram_unit``.
+    bram_unit
+        What one block RAM is, such as ``BRAM18`` (18 Kbit).
+    other
+        Cells that are none of the above, by type.
+    recipe
+        Name of the synthesis recipe that these counts come from.
+    alternatives
+        ``lut`` of the other recipes that were run.
+    tool
+        The Yosys that ran, with its version.
+    script
+        The synthesis commands, with every flag.
+    seconds
+        Wall-clock time of the run.
+    """
+
+    target: str
+    lut: int
+    lut_by_size: Mapping[int, int]
+    lut_memory: int
+    lut_carry: int
+    ff: int
+    carry: int
+    mux: int
+    inverters: int
+    dsp: int
+    bram: int
+    bram_unit: str
+    other: Mapping[str, int]
+    recipe: str
+    alternatives: Mapping[str, int] = field(default_factory=dict)
+    tool: str
+    script: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The estimate as plain JSON values; the sizes of LUTs become text."""
+        data = asdict(self)
+        data["lut_by_size"] = {str(size): count for size, count in self.lut_by_size.items()}
+        return {"stage": "post-synthesis estimate", **data}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ResourceEstimate:
+        """The inverse of :meth:`to_json`.
+
+        Raises
+        ------
+        InputError
+            If a field is missing, unknown or not of its kind.
+        """
+        fields = {key: value for key, value in data.items() if key != "stage"}
+        try:
+            fields["lut_by_size"] = {int(size): n for size, n in fields["lut_by_size"].items()}
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"This is not a resource estimate of this version ({error!r}): make it again with "
+                "'kanhw estimate'"
+            ) from error

@@ -1,0 +1,226 @@
+"""From Verilog to resource estimates: one Yosys run for each recipe of each target."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from kanhw.design import load_design
+from kanhw.errors import InputError, ToolFailed
+from kanhw.estimation.resources import ResourceEstimate
+from kanhw.estimation.targets import Target, target_named
+from kanhw.estimation.yosys import DEFAULT_TIMEOUT, run_script, yosys_version
+
+__all__ = ["estimate_design", "estimate_many", "estimate_verilog"]
+
+STAT_NAME = "stat.json"
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One synthesis: everything that Yosys has to be told."""
+
+    verilog: Path
+    top: str
+    target: Target
+    recipe: str
+    flags: tuple[str, ...]
+    timeout: float
+    stop: threading.Event
+
+    def __call__(self) -> ResourceEstimate:
+        commands = self.target.script(self.recipe, self.top, self.flags)
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="kanhw-yosys-") as folder:
+            cells = self._cells(Path(folder), commands)
+        return ResourceEstimate(
+            target=self.target.name,
+            bram_unit=self.target.bram_unit,
+            recipe=self.recipe,
+            tool=yosys_version(),
+            script=commands,
+            seconds=round(time.perf_counter() - started, 2),
+            **asdict(self.target.count(cells)),
+        )
+
+    def _cells(self, folder: Path, commands: str) -> dict[str, int]:
+        """The number of cells by type after synthesis in an empty folder."""
+        system = self.verilog.suffix == ".sv"
+        # A name of ours: theirs may hold characters that mean something in a Yosys script.
+        copy = f"design{'.sv' if system else '.v'}"
+        shutil.copyfile(self.verilog, folder / copy)
+        read = f"read_verilog{' -sv' if system else ''} {copy}\n"
+        try:
+            run_script(
+                f"{read}{commands}tee -q -o {STAT_NAME} stat -json\n",
+                folder,
+                timeout=self.timeout,
+                stop=self.stop,
+            )
+        except ToolFailed as error:
+            reason = str(error).replace(copy, self.verilog.name)
+            raise ToolFailed(
+                f"Synthesis of {self.verilog} for {self.target.name} ({self.recipe}): {reason}"
+            ) from error
+        stat = json.loads((folder / STAT_NAME).read_text(encoding="utf-8"))
+        cells: dict[str, int] = stat["design"]["num_cells_by_type"]
+        return cells
+
+
+def estimate_verilog(
+    verilog: str | Path,
+    top: str,
+    target: str,
+    *,
+    flags: Sequence[str] = (),
+    timeout: float = DEFAULT_TIMEOUT,
+    jobs: int = 2,
+) -> ResourceEstimate:
+    """Estimate what a Verilog file takes on a target, by synthesising it with Yosys.
+
+    Every recipe of the target is run and the result with the fewest LUTs is taken whole.
+
+    Parameters
+    ----------
+    verilog
+        One self-contained file, Verilog-2005 (or SystemVerilog as ``.sv``).
+    top
+        Name of its top module.
+    target
+        A key of ``kanhw.estimation.TARGETS``: ``xcup``, ``ecp5`` or ``ice40``.
+    flags
+        Further options of the target's ``synth_*`` command, such as ``-nobram`` or, for an iCE40
+        UltraPlus, ``-dsp``.
+    timeout
+        Seconds that one Yosys run may take.
+    jobs
+        Runs at a time, at most one a processor.
+
+    Raises
+    ------
+    InputError
+        If the file, the module's name, the target or a flag is not usable.
+    ToolNotFound
+        If there is no Yosys.
+    ToolFailed
+        If Yosys fails.
+    """
+    return estimate_many(verilog, top, [target], flags=flags, timeout=timeout, jobs=jobs)[0]
+
+
+def estimate_design(
+    design_dir: str | Path,
+    target: str,
+    *,
+    flags: Sequence[str] = (),
+    timeout: float = DEFAULT_TIMEOUT,
+    jobs: int = 2,
+) -> ResourceEstimate:
+    """Estimate what a generated design takes on a target; options as in :func:`estimate_verilog`.
+
+    Parameters
+    ----------
+    design_dir
+        The folder that ``kanhw.generate`` made.
+    target, flags, timeout, jobs
+        As in :func:`estimate_verilog`.
+    """
+    design = load_design(design_dir)
+    return estimate_verilog(
+        design.verilog_path, design.top, target, flags=flags, timeout=timeout, jobs=jobs
+    )
+
+
+def estimate_many(
+    verilog: str | Path,
+    top: str,
+    targets: Sequence[str],
+    *,
+    flags: Sequence[str] = (),
+    timeout: float = DEFAULT_TIMEOUT,
+    jobs: int = 2,
+    on_done: Callable[[ResourceEstimate], None] | None = None,
+) -> list[ResourceEstimate]:
+    """Estimate what a Verilog file takes on several targets; see :func:`estimate_verilog`.
+
+    Parameters
+    ----------
+    verilog, top, flags, timeout
+        As in :func:`estimate_verilog`; the flags go to every target.
+    targets
+        Names of targets.
+    jobs
+        Runs at a time, at most one a processor. A target has one run for each of its recipes.
+    on_done
+        Called in this thread with each target's estimate as soon as it is known.
+
+    Returns
+    -------
+    list of ResourceEstimate
+        In the order of ``targets``.
+
+    Raises
+    ------
+    InputError, ToolNotFound, ToolFailed
+        As in :func:`estimate_verilog`. After a failure the other runs are ended.
+    """
+    source = _checked_source(verilog, top, flags)
+    if not isinstance(jobs, int) or jobs < 1:
+        raise InputError(f"jobs must be a positive integer, not {jobs!r}")
+    chosen = {name: target_named(name) for name in targets}
+    yosys_version()  # A missing tool is reported before any work, and threads share the answer.
+    stop = threading.Event()
+    runs = [
+        _Run(source, top, target, recipe, tuple(flags), timeout, stop)
+        for target in chosen.values()
+        for recipe in target.recipes
+    ]
+    waiting = {name: len(target.recipes) for name, target in chosen.items()}
+    results: dict[str, list[ResourceEstimate]] = {name: [] for name in chosen}
+    best: dict[str, ResourceEstimate] = {}
+    with ThreadPoolExecutor(min(jobs, os.cpu_count() or 1)) as pool:
+        futures: list[Future[ResourceEstimate]] = [pool.submit(run) for run in runs]
+        try:
+            for future in as_completed(futures):
+                result = future.result()
+                results[result.target].append(result)
+                if len(results[result.target]) == waiting[result.target]:
+                    best[result.target] = _fewest_luts(results[result.target])
+                    if on_done is not None:
+                        on_done(best[result.target])
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [best[name] for name in targets]
+
+
+def _fewest_luts(results: Sequence[ResourceEstimate]) -> ResourceEstimate:
+    """The smallest result, with the LUTs of the others beside it."""
+    recipes = list(target_named(results[0].target).recipes)
+    ordered = sorted(results, key=lambda result: (result.lut, recipes.index(result.recipe)))
+    return replace(ordered[0], alternatives={other.recipe: other.lut for other in ordered[1:]})
+
+
+def _checked_source(verilog: str | Path, top: str, flags: Sequence[str]) -> Path:
+    """The Verilog's path, after all that would be pasted into a Yosys script was checked."""
+    path = Path(verilog)
+    if not path.is_file():
+        raise InputError(f"There is no Verilog file {path}")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", top):
+        raise InputError(f"The top module must be named by a Verilog identifier, not {top!r}")
+    for flag in flags:
+        if not re.fullmatch(r"[A-Za-z0-9_.,:+-]+", flag):
+            raise InputError(
+                f"A synthesis flag must be one word of a Yosys command, like -nobram, not {flag!r}"
+            )
+    return path

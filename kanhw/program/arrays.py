@@ -1,0 +1,43 @@
+"""Read-only arrays: what a frozen record may hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.errors import InputError
+from kanhw.formats import IntArray
+
+__all__ = ["frozen_integers", "frozen_reals"]
+
+
+def frozen_integers(values: Any, name: str, dimensions: int) -> IntArray:
+    """A read-only int64 copy of integers with the given number of dimensions.
+
+    Raises
+    ------
+    InputError
+        If the values are not integers, not of that many dimensions, or empty.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"{name} must hold integers, not {array.dtype}")
+    if array.ndim != dimensions or array.size == 0:
+        raise InputError(
+            f"{name} must be a non-empty array of {dimensions} dimensions, not of shape "
+            f"{array.shape}"
+        )
+    array = array.astype(np.int64)
+    array.setflags(write=False)
+    return array
+
+
+def frozen_reals(values: Any, name: str, count: int) -> npt.NDArray[np.float64]:
+    """A read-only float64 vector of ``count`` finite positive numbers (one number is spread)."""
+    array = np.array(np.broadcast_to(np.asarray(values, np.float64), (count,)))
+    if not (np.isfinite(array).all() and (array > 0).all()):
+        raise InputError(f"{name} must be finite and positive, not {array.tolist()}")
+    array.setflags(write=False)
+    return array

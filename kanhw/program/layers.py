@@ -1,0 +1,317 @@
+"""The layers of a Program: which integers each holds and which sums it makes of its codes.
+
+A layer takes one or more streams of codes (what the requantizers of the layer before it made, or
+the network's input), adds up one or more accumulators per output, and hands them to its own
+requantizers. To add a realisation, write such a class and put it in ``LAYER_KINDS``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+
+from kanhw.errors import InputError
+from kanhw.formats import CodeFormat, IntArray
+from kanhw.program.arrays import frozen_integers
+from kanhw.program.intervals import Interval
+from kanhw.program.reference import basis_table_sums, constants_like, edge_table_sums
+from kanhw.program.requantizer import Requantizer
+
+__all__ = ["LAYER_KINDS", "BasisTableLayer", "EdgeTableLayer", "ProgramLayer"]
+
+
+@runtime_checkable
+class ProgramLayer(Protocol):
+    """What every layer of a Program offers."""
+
+    kind: ClassVar[str]
+    branches: ClassVar[tuple[str, ...]]
+    name: str
+    requantizers: tuple[Requantizer, ...]
+    accumulator_formats: tuple[CodeFormat, ...] | None
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+
+    @property
+    def streams(self) -> tuple[int, ...]:
+        """Which stream of the layer before each branch is addressed by."""
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Table entries of each branch, which must be the number of codes of its stream."""
+
+    def accumulate(self, addresses: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The accumulators ``[N, n_out]``, one per branch, from table addresses ``[N, n_in]``."""
+
+    def accumulator_intervals(self, addresses: tuple[Interval, ...]) -> tuple[Interval, ...]:
+        """Exact bounds of every accumulator over all reachable addresses."""
+
+    def tensors(self) -> dict[str, IntArray]:
+        """The integers to store, by field name."""
+
+
+def _check_streams(streams: tuple[int, ...], branches: tuple[str, ...], name: str) -> None:
+    if len(streams) != len(branches) or any(s < 0 for s in streams):
+        raise InputError(
+            f"Layer {name!r} needs one stream number per branch {branches}, not {streams}"
+        )
+
+
+def _check_requantizers(requantizers: tuple[Requantizer, ...], layer: ProgramLayer) -> None:
+    expected = (len(layer.branches), layer.n_out)
+    if not requantizers:
+        raise InputError(f"Layer {layer.name!r} has no requantizer")
+    for requantizer in requantizers:
+        if requantizer.multipliers.shape != expected:
+            raise InputError(
+                f"A requantizer of layer {layer.name!r} has multipliers of shape "
+                f"{requantizer.multipliers.shape}, not {expected}"
+            )
+
+
+def _reachable(values: IntArray, addresses: Interval) -> tuple[IntArray, IntArray]:
+    """Smallest and largest of ``values[n_out, n_in, depth]`` over each input's addresses."""
+    position = np.arange(values.shape[2])
+    inside = (position >= addresses.lo[:, None]) & (position <= addresses.hi[:, None])
+    far = np.int64(1) << 62
+    lo = np.where(inside, values, far).min(axis=2)
+    hi = np.where(inside, values, -far).max(axis=2)
+    return lo, hi
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeTableLayer:
+    """A table per edge (KANELE): ``acc[j] = sum_i tables[j, i][a_i]``.
+
+    Parameters
+    ----------
+    tables
+        ``[n_out, n_in, 2**width]`` integers; an absent edge is all zeros.
+    requantizers
+        One for every stream of codes that the next layer wants.
+    name
+        For messages and reports.
+    stream
+        Which stream of the layer before addresses the tables.
+    accumulator_formats
+        Declared width of the accumulator; None derives it.
+    """
+
+    kind: ClassVar[str] = "edge_table"
+    branches: ClassVar[tuple[str, ...]] = ("edge",)
+
+    tables: IntArray
+    requantizers: tuple[Requantizer, ...]
+    name: str = "layer"
+    stream: int = 0
+    accumulator_formats: tuple[CodeFormat, ...] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tables", frozen_integers(self.tables, f"{self.name}.tables", 3))
+        object.__setattr__(self, "requantizers", tuple(self.requantizers))
+        _check_streams(self.streams, self.branches, self.name)
+        _check_requantizers(self.requantizers, self)
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return int(self.tables.shape[1])
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return int(self.tables.shape[0])
+
+    @property
+    def streams(self) -> tuple[int, ...]:
+        """Which stream of the layer before each branch is addressed by."""
+        return (self.stream,)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Table entries of each branch."""
+        return (int(self.tables.shape[2]),)
+
+    @property
+    def active(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which edges exist, ``[n_out, n_in]``: those with an entry that is not zero."""
+        return np.asarray((self.tables != 0).any(axis=2))
+
+    def accumulate(self, addresses: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The accumulator ``[N, n_out]``; see :func:`edge_table_sums`."""
+        return (edge_table_sums(constants_like(self.tables, addresses[0]), addresses[0]),)
+
+    def accumulator_intervals(self, addresses: tuple[Interval, ...]) -> tuple[Interval, ...]:
+        """Exact bounds of each edge, added up."""
+        lo, hi = _reachable(self.tables, addresses[0])
+        return (Interval(lo.sum(axis=1), hi.sum(axis=1)),)
+
+    def tensors(self) -> dict[str, IntArray]:
+        """The integers to store, by field name."""
+        return {"tables": self.tables}
+
+
+@dataclass(frozen=True, eq=False)
+class BasisTableLayer:
+    """Tabulated bases times coefficients, and a tabulated base activation times weights.
+
+    ``acc_spline[j] = sum_i sum_k coefficients[j,i,k] * basis[basis_index[i], a_i, k]`` and
+    ``acc_base[j] = sum_i base_weights[j,i] * base[base_index[i], a'_i]`` (KANtize's low-bit basis
+    tables, with the branches of QuantKAN kept apart).
+
+    Parameters
+    ----------
+    basis
+        ``[T, 2**width, K]``: the distinct basis tables of the layer.
+    basis_index
+        ``[n_in]``: which of them input i uses.
+    coefficients
+        ``[n_out, n_in, K]``.
+    base
+        ``[T', 2**width', 1]``: the distinct tables of the base activation.
+    base_index
+        ``[n_in]``.
+    base_weights
+        ``[n_out, n_in, 1]``.
+    requantizers
+        One for every stream of codes that the next layer wants.
+    name
+        For messages and reports.
+    spline_stream, base_stream
+        Which stream of the layer before addresses each branch.
+    accumulator_formats
+        Declared widths of the two accumulators; None derives them.
+    """
+
+    kind: ClassVar[str] = "basis_table"
+    branches: ClassVar[tuple[str, ...]] = ("spline", "base")
+
+    basis: IntArray
+    basis_index: IntArray
+    coefficients: IntArray
+    base: IntArray
+    base_index: IntArray
+    base_weights: IntArray
+    requantizers: tuple[Requantizer, ...]
+    name: str = "layer"
+    spline_stream: int = 0
+    base_stream: int = 0
+    accumulator_formats: tuple[CodeFormat, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for field, dimensions in _BASIS_TABLE_FIELDS.items():
+            value = frozen_integers(getattr(self, field), f"{self.name}.{field}", dimensions)
+            object.__setattr__(self, field, value)
+        object.__setattr__(self, "requantizers", tuple(self.requantizers))
+        self._check_branch("basis", self.basis, self.basis_index, self.coefficients)
+        self._check_branch("base", self.base, self.base_index, self.base_weights)
+        _check_streams(self.streams, self.branches, self.name)
+        _check_requantizers(self.requantizers, self)
+
+    def _check_branch(
+        self, branch: str, tables: IntArray, index: IntArray, weights: IntArray
+    ) -> None:
+        expected = (self.n_out, self.n_in, tables.shape[2])
+        if weights.shape != expected:
+            raise InputError(
+                f"Layer {self.name!r}: the {branch} branch's weights have shape {weights.shape}, "
+                f"not {expected}"
+            )
+        if index.shape != (self.n_in,) or index.min() < 0 or index.max() >= tables.shape[0]:
+            raise InputError(
+                f"Layer {self.name!r}: {branch}_index must name one of {tables.shape[0]} tables "
+                f"for each of {self.n_in} inputs"
+            )
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return int(self.coefficients.shape[1])
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return int(self.coefficients.shape[0])
+
+    @property
+    def streams(self) -> tuple[int, ...]:
+        """Which stream of the layer before each branch is addressed by."""
+        return (self.spline_stream, self.base_stream)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Table entries of each branch."""
+        return (int(self.basis.shape[1]), int(self.base.shape[1]))
+
+    @property
+    def active(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which edges exist, ``[n_out, n_in]``: those with a weight that is not zero."""
+        return np.asarray(
+            (self.coefficients != 0).any(axis=2) | (self.base_weights != 0).any(axis=2)
+        )
+
+    def accumulate(self, addresses: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Both accumulators ``[N, n_out]``; see :func:`basis_table_sums`."""
+        spline, base = addresses
+        return (
+            basis_table_sums(
+                constants_like(self.basis, spline),
+                self.basis_index,
+                constants_like(self.coefficients, spline),
+                spline,
+            ),
+            basis_table_sums(
+                constants_like(self.base, base),
+                self.base_index,
+                constants_like(self.base_weights, base),
+                base,
+            ),
+        )
+
+    def accumulator_intervals(self, addresses: tuple[Interval, ...]) -> tuple[Interval, ...]:
+        """Exact bounds of each edge's branch, added up."""
+        spline, base = addresses
+        return (
+            _weighted_interval(self.basis, self.basis_index, self.coefficients, spline),
+            _weighted_interval(self.base, self.base_index, self.base_weights, base),
+        )
+
+    def tensors(self) -> dict[str, IntArray]:
+        """The integers to store, by field name."""
+        return {field: getattr(self, field) for field in _BASIS_TABLE_FIELDS}
+
+
+_BASIS_TABLE_FIELDS = {
+    "basis": 3,
+    "basis_index": 1,
+    "coefficients": 3,
+    "base": 3,
+    "base_index": 1,
+    "base_weights": 3,
+}
+
+
+def _weighted_interval(
+    tables: IntArray, index: IntArray, weights: IntArray, addresses: Interval
+) -> Interval:
+    n_out, n_in, _ = weights.shape
+    total = Interval(np.zeros(n_out, np.int64), np.zeros(n_out, np.int64))
+    for i in range(n_in):
+        # [n_out, 1, depth]: what each edge from input i can add, address by address.
+        values = (weights[:, i] @ tables[index[i]].T)[:, None]
+        lo, hi = _reachable(values, Interval(addresses.lo[i : i + 1], addresses.hi[i : i + 1]))
+        total = total + Interval(lo[:, 0], hi[:, 0])
+    return total
+
+
+LAYER_KINDS: dict[str, type[EdgeTableLayer] | type[BasisTableLayer]] = {
+    layer.kind: layer for layer in (EdgeTableLayer, BasisTableLayer)
+}

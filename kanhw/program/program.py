@@ -1,0 +1,324 @@
+"""Program: a quantized network as integers, the contract between quantization and hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.errors import InputError
+from kanhw.formats import CodeFormat, IntArray, format_for
+from kanhw.program.arrays import frozen_integers, frozen_reals
+from kanhw.program.intervals import Interval
+from kanhw.program.layers import ProgramLayer
+from kanhw.program.reference import argmax
+
+__all__ = ["InputEncoder", "Program"]
+
+# Rows evaluated at a time: bounds the memory of the gathered basis values.
+CHUNK = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class InputEncoder:
+    """How the host turns real features into the codes that the hardware takes.
+
+    ``q = clamp(floor(x / scale + 1/2) + zero_point, lo, hi)`` in float64.
+
+    Parameters
+    ----------
+    format
+        Of every feature's code.
+    n_in
+        Number of features.
+    scale
+        ``[n_in]`` or one number, positive; None for a network whose features are codes already.
+    zero_point
+        ``[n_in]``; None is zero.
+    """
+
+    format: CodeFormat
+    n_in: int
+    scale: npt.NDArray[np.float64] | None = None
+    zero_point: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_in < 1:
+            raise InputError(f"A network needs at least one input, not {self.n_in}")
+        if self.scale is not None:
+            object.__setattr__(self, "scale", frozen_reals(self.scale, "input scale", self.n_in))
+        zero_point = np.zeros(self.n_in, np.int64) if self.zero_point is None else self.zero_point
+        zero_point = np.broadcast_to(np.asarray(zero_point), (self.n_in,))
+        object.__setattr__(self, "zero_point", frozen_integers(zero_point, "zero_point", 1))
+
+    def encode(self, x: npt.ArrayLike) -> IntArray:
+        """Codes ``[N, n_in]`` of real features ``[N, n_in]``.
+
+        Raises
+        ------
+        InputError
+            If the network has no real input scale, or x has another width or holds a NaN.
+        """
+        if self.scale is None or self.zero_point is None:
+            raise InputError(
+                "This network takes integer codes: its file holds no real input scale"
+            )
+        values = np.asarray(x, np.float64)
+        if values.ndim != 2 or values.shape[1] != self.n_in:
+            raise InputError(f"Features must have shape [N, {self.n_in}], not {values.shape}")
+        if np.isnan(values).any():
+            raise InputError("Features hold NaN: remove or fill those rows")
+        lo, hi = float(self.format.lo), float(self.format.hi)
+        # Clamped while still real, so that huge and infinite features saturate.
+        codes = np.floor(values / self.scale + 0.5) + self.zero_point
+        return codes.clip(lo, hi).astype(np.int64)
+
+    def decode(self, codes: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Real values ``[N, n_in]`` of codes."""
+        if self.scale is None or self.zero_point is None:
+            raise InputError(
+                "This network takes integer codes: its file holds no real input scale"
+            )
+        return self.scale * (np.asarray(codes) - self.zero_point)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A network in integers only; whatever runs it must reproduce it to the bit.
+
+    Calling it runs the golden model: ``program(codes)`` takes integers ``[N, n_in]`` (numpy, or a
+    torch int64 tensor) and gives int64 ``[N, n_out]``, or class indices ``[N, 1]`` with ``argmax``.
+    Every declared width is checked on the way.
+
+    Parameters
+    ----------
+    layers
+        In order; the last has exactly one requantizer.
+    input
+        Format of the input codes, and how the host makes them.
+    argmax
+        Hand out the index of the largest output (the lowest among equals) instead of the outputs.
+    source
+        Where the network came from, for reports.
+    """
+
+    layers: tuple[ProgramLayer, ...]
+    input: InputEncoder
+    argmax: bool = False
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", _declare_widths(tuple(self.layers), self.input))
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return self.input.n_in
+
+    @property
+    def n_out(self) -> int:
+        """Number of values handed out per inference: 1 with argmax."""
+        return 1 if self.argmax else self.layers[-1].n_out
+
+    @property
+    def output_format(self) -> CodeFormat:
+        """Format of every value handed out."""
+        if self.argmax:
+            return format_for(0, max(self.layers[-1].n_out - 1, 1))
+        return self.layers[-1].requantizers[0].output_format
+
+    @property
+    def output_scale(self) -> npt.NDArray[np.float64] | None:
+        """Real units per output step ``[n_out]``; None for integer networks and class indices."""
+        return None if self.argmax else self.layers[-1].requantizers[0].scale
+
+    @property
+    def active_edges(self) -> int:
+        """Number of edges that hold anything but zeros."""
+        return sum(int(layer.active.sum()) for layer in self.layers)  # type: ignore[attr-defined]
+
+    def decode_output(self, outputs: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Real values ``[N, n_out]`` of outputs ``[N, n_out]``.
+
+        Raises
+        ------
+        InputError
+            If the outputs are class indices, or the network is an integer one.
+        """
+        if self.argmax:
+            raise InputError("Class indices have no real scale")
+        return self.layers[-1].requantizers[0].decode(outputs)
+
+    def with_argmax(self, argmax: bool = True) -> Program:
+        """The same network handing out the class index, or its outputs."""
+        return replace(self, argmax=argmax)
+
+    def __call__(self, codes: Any) -> Any:
+        """Run the network: integers ``[N, n_in]`` to int64 ``[N, n_out]``.
+
+        Raises
+        ------
+        InputError
+            If the codes are not integers of the input format in the right shape.
+        """
+        checked = self._check_codes(codes)
+        chunks = [
+            self._output(self._run(checked[start : start + CHUNK])[-1][0])
+            for start in range(0, checked.shape[0], CHUNK)
+        ]
+        if len(chunks) == 1:
+            return chunks[0]
+        if hasattr(checked, "new_tensor"):
+            out = checked.new_zeros((checked.shape[0], self.n_out))
+            for start, chunk in zip(range(0, checked.shape[0], CHUNK), chunks, strict=True):
+                out[start : start + CHUNK] = chunk
+            return out
+        return np.concatenate(chunks)
+
+    def activations(self, codes: Any) -> list[tuple[Any, ...]]:
+        """The code streams ``[N, n_out]`` of every layer, before any argmax."""
+        return self._run(self._check_codes(codes))
+
+    def _output(self, values: Any) -> Any:
+        return argmax(values) if self.argmax else values
+
+    def _check_codes(self, codes: Any) -> Any:
+        array = codes if hasattr(codes, "new_tensor") else np.asarray(codes)
+        is_integer = "int" in str(array.dtype)
+        if not is_integer:
+            raise InputError(
+                f"Codes must be integers, not {array.dtype}: encode real features with "
+                "program.input.encode(x) first"
+            )
+        if array.ndim != 2 or array.shape[1] != self.n_in or array.shape[0] == 0:
+            raise InputError(
+                f"Codes must have shape [N, {self.n_in}] with N >= 1, not {tuple(array.shape)}"
+            )
+        lo, hi = int(array.min()), int(array.max())
+        if not self.input.format.holds(lo, hi):
+            raise InputError(
+                f"Codes must be {self.input.format} integers in [{self.input.format.lo}, "
+                f"{self.input.format.hi}], not {lo} to {hi}"
+            )
+        return array.long() if hasattr(array, "new_tensor") else array.astype(np.int64)
+
+    def _run(self, codes: Any) -> list[tuple[Any, ...]]:
+        streams: tuple[Any, ...] = (codes,)
+        formats: tuple[CodeFormat, ...] = (self.input.format,)
+        history = []
+        for layer in self.layers:
+            addresses = tuple(streams[s] - formats[s].lo for s in layer.streams)
+            accumulators = layer.accumulate(addresses)
+            for values, declared in zip(
+                accumulators, layer.accumulator_formats or (), strict=True
+            ):
+                _check_width(values, declared, f"An accumulator of layer {layer.name!r}")
+            streams = tuple(_requantized(layer, r, accumulators) for r in layer.requantizers)
+            formats = tuple(r.output_format for r in layer.requantizers)
+            history.append(streams)
+        return history
+
+
+def _requantized(layer: ProgramLayer, requantizer: Any, accumulators: tuple[Any, ...]) -> Any:
+    sums = requantizer.sums(accumulators)
+    _check_width(sums, requantizer.sum_format, f"A joined sum of layer {layer.name!r}")
+    return requantizer.codes(sums)
+
+
+def _check_width(values: Any, declared: CodeFormat, what: str) -> None:
+    lo, hi = int(values.min()), int(values.max())
+    if not declared.holds(lo, hi):
+        # Cannot happen: widths are derived from exact intervals when the Program is made.
+        raise OverflowError(f"{what} left its declared {declared} format: {lo} to {hi}")
+
+
+def walk_intervals(
+    layers: tuple[ProgramLayer, ...],
+    input: InputEncoder,
+    visit: Callable[[ProgramLayer, tuple[Interval, ...], tuple[Interval, ...]], ProgramLayer],
+) -> tuple[ProgramLayer, ...]:
+    """Carry intervals through the network.
+
+    Calls ``visit(layer, address intervals of its branches, accumulator intervals)``, which gives
+    the layer to go on with.
+    """
+    codes: tuple[Interval, ...] = (Interval.of_format(input.format, input.n_in),)
+    formats: tuple[CodeFormat, ...] = (input.format,)
+    visited = []
+    for layer in layers:
+        addresses = tuple(codes[s] + np.int64(-formats[s].lo) for s in layer.streams)
+        accumulators = layer.accumulator_intervals(addresses)
+        layer = visit(layer, addresses, accumulators)
+        sums = [(r, r.sum_interval(accumulators)) for r in layer.requantizers]
+        codes = tuple(r.code_interval(interval) for r, interval in sums)
+        formats = tuple(r.output_format for r in layer.requantizers)
+        visited.append(layer)
+    return tuple(visited)
+
+
+def _declare_widths(
+    layers: tuple[ProgramLayer, ...], input: InputEncoder
+) -> tuple[ProgramLayer, ...]:
+    """Check that the layers fit together, and fill in or check every declared width."""
+    if not layers:
+        raise InputError("A Program needs at least one layer")
+    n_in, formats = input.n_in, (input.format,)
+    for layer in layers:
+        _check_connection(layer, n_in, formats)
+        n_in = layer.n_out
+        # A sum handed out by a layer in the middle would have no bounded table address.
+        formats = tuple(r.format for r in layer.requantizers)  # type: ignore[misc]
+    if len(layers[-1].requantizers) != 1:
+        raise InputError(
+            f"The last layer must have one requantizer, not {len(layers[-1].requantizers)}"
+        )
+    return walk_intervals(layers, input, _with_widths)
+
+
+def _check_connection(
+    layer: ProgramLayer, n_in: int, formats: tuple[CodeFormat | None, ...]
+) -> None:
+    if layer.n_in != n_in:
+        raise InputError(f"Layer {layer.name!r} takes {layer.n_in} inputs but is given {n_in}")
+    for branch, stream, depth in zip(layer.branches, layer.streams, layer.depths, strict=True):
+        if stream >= len(formats):
+            raise InputError(
+                f"Layer {layer.name!r}: its {branch} branch asks for stream {stream} of {len(formats)}"
+            )
+        format = formats[stream]
+        if format is None or format.count != depth:
+            raise InputError(
+                f"Layer {layer.name!r}: tables of {depth} entries in its {branch} branch cannot be "
+                f"addressed by {format or 'sums that are not requantized'}"
+            )
+
+
+def _with_widths(
+    layer: ProgramLayer, addresses: tuple[Interval, ...], accumulators: tuple[Interval, ...]
+) -> ProgramLayer:
+    del addresses
+    declared = layer.accumulator_formats
+    if declared is None:
+        declared = tuple(interval.format for interval in accumulators)
+    for interval, format, branch in zip(accumulators, declared, layer.branches, strict=True):
+        _check_declared(interval, format, f"{layer.name!r}, {branch} accumulator")
+    requantizers = []
+    for requantizer in layer.requantizers:
+        interval = requantizer.sum_interval(accumulators)
+        format = requantizer.sum_format or interval.format
+        _check_declared(interval, format, f"{layer.name!r}, joined sum")
+        requantizers.append(replace(requantizer, sum_format=format))
+    return replace(  # type: ignore[type-var]
+        layer, accumulator_formats=declared, requantizers=tuple(requantizers)
+    )
+
+
+def _check_declared(interval: Interval, format: CodeFormat, where: str) -> None:
+    if not interval.fits(format):
+        raise InputError(
+            f"Layer {where}: a {format} code is declared but values reach "
+            f"{int(interval.lo.min())} to {int(interval.hi.max())}"
+        )

@@ -1,0 +1,215 @@
+"""A Program as one safetensors file with its JSON inside."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from kanhw.errors import InputError
+from kanhw.formats import CodeFormat, IntArray
+from kanhw.program.layers import LAYER_KINDS, ProgramLayer
+from kanhw.program.program import InputEncoder, Program
+from kanhw.program.requantizer import Requantizer
+
+__all__ = ["PROGRAM_FORMAT", "is_program_file", "load_program", "save_program"]
+
+PROGRAM_FORMAT = 1
+_KEY = "kanhw_program"
+_STREAM_FIELDS = {"edge_table": ("stream",), "basis_table": ("spline_stream", "base_stream")}
+
+
+def save_program(program: Program, path: str | Path) -> Path:
+    """Write a Program; the same Program always gives the same bytes.
+
+    The file appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written.
+    """
+    from kanhw import __version__
+
+    tensors: dict[str, npt.NDArray[Any]] = {}
+    document = {
+        "format": PROGRAM_FORMAT,
+        "kanhw": __version__,
+        "source": program.source,
+        "argmax": program.argmax,
+        "input": _store_input(program.input, tensors),
+        "layers": [
+            _store_layer(layer, f"layers.{index}", tensors)
+            for index, layer in enumerate(program.layers)
+        ],
+    }
+    # One metadata key: safetensors does not keep the order of several.
+    data = save(tensors, metadata={_KEY: json.dumps(document, sort_keys=True)})
+    return _write_whole(Path(path), data)
+
+
+def _write_whole(path: Path, data: bytes) -> Path:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): choose a folder that exists and is yours"
+        ) from error
+    return path
+
+
+def is_program_file(path: str | Path) -> bool:
+    """Whether a file is a Program (of any version)."""
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            return _KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
+def load_program(path: str | Path) -> Program:
+    """Read a Program; torch is not needed.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, not a Program, damaged, or of a newer kanhw.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is not a Program file: {error}") from error
+    if _KEY not in metadata:
+        raise InputError(f"{path} is a safetensors file but not a Program of kanhw")
+    document = json.loads(metadata[_KEY])
+    if document["format"] > PROGRAM_FORMAT:
+        raise InputError(
+            f"{path} was written by kanhw {document['kanhw']} (Program format "
+            f"{document['format']}); this one reads up to format {PROGRAM_FORMAT}: upgrade kanhw"
+        )
+    try:
+        return Program(
+            layers=tuple(
+                _read_layer(entry, f"layers.{index}", tensors)
+                for index, entry in enumerate(document["layers"])
+            ),
+            input=_read_input(document["input"], tensors),
+            argmax=document["argmax"],
+            source=document["source"],
+        )
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is a damaged Program file: {error!r} is missing") from error
+
+
+def _narrow(values: IntArray) -> npt.NDArray[Any]:
+    """The same integers in the narrowest signed type that holds them."""
+    for kind in (np.int8, np.int16, np.int32):
+        if values.min() >= np.iinfo(kind).min and values.max() <= np.iinfo(kind).max:
+            return values.astype(kind)
+    return values.astype(np.int64)
+
+
+def _store_optional(
+    name: str, values: npt.NDArray[Any] | None, tensors: dict[str, npt.NDArray[Any]]
+) -> None:
+    if values is not None:
+        tensors[name] = np.array(values) if values.dtype.kind == "f" else _narrow(values)
+
+
+def _store_input(encoder: InputEncoder, tensors: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    _store_optional("input.scale", encoder.scale, tensors)
+    _store_optional("input.zero_point", encoder.zero_point, tensors)
+    return {"n_in": encoder.n_in, "code": encoder.format.to_json()}
+
+
+def _read_input(entry: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> InputEncoder:
+    return InputEncoder(
+        format=CodeFormat.from_json(entry["code"]),
+        n_in=entry["n_in"],
+        scale=tensors.get("input.scale"),
+        zero_point=tensors.get("input.zero_point"),
+    )
+
+
+def _store_layer(
+    layer: ProgramLayer, prefix: str, tensors: dict[str, npt.NDArray[Any]]
+) -> dict[str, Any]:
+    for field, values in layer.tensors().items():
+        tensors[f"{prefix}.{field}"] = _narrow(values)
+    return {
+        "kind": layer.kind,
+        "name": layer.name,
+        "streams": list(layer.streams),
+        "accumulators": [f.to_json() for f in layer.accumulator_formats or ()],
+        "requantizers": [
+            _store_requantizer(requantizer, f"{prefix}.requantizers.{index}", tensors)
+            for index, requantizer in enumerate(layer.requantizers)
+        ],
+    }
+
+
+def _read_layer(
+    entry: dict[str, Any], prefix: str, tensors: dict[str, npt.NDArray[Any]]
+) -> ProgramLayer:
+    kind = LAYER_KINDS.get(entry["kind"])
+    if kind is None:
+        raise InputError(
+            f"Layer {entry['name']!r} is of the unknown kind {entry['kind']!r}; this version knows "
+            f"{', '.join(LAYER_KINDS)}"
+        )
+    own = f"{prefix}."
+    fields = {
+        name.removeprefix(own): values
+        for name, values in tensors.items()
+        if name.startswith(own) and "." not in name.removeprefix(own)
+    }
+    return kind(
+        **fields,
+        **dict(zip(_STREAM_FIELDS[kind.kind], entry["streams"], strict=True)),
+        name=entry["name"],
+        accumulator_formats=tuple(CodeFormat.from_json(f) for f in entry["accumulators"]),
+        requantizers=tuple(
+            _read_requantizer(item, f"{prefix}.requantizers.{index}", tensors)
+            for index, item in enumerate(entry["requantizers"])
+        ),
+    )
+
+
+def _store_requantizer(
+    requantizer: Requantizer, prefix: str, tensors: dict[str, npt.NDArray[Any]]
+) -> dict[str, Any]:
+    for field in ("multipliers", "bias", "scale", "zero_point"):
+        _store_optional(f"{prefix}.{field}", getattr(requantizer, field), tensors)
+    formats = {"code": requantizer.format, "sum": requantizer.sum_format}
+    return {
+        "shift": requantizer.shift,
+        **{name: f.to_json() if f else None for name, f in formats.items()},
+    }
+
+
+def _read_requantizer(
+    entry: dict[str, Any], prefix: str, tensors: dict[str, npt.NDArray[Any]]
+) -> Requantizer:
+    return Requantizer(
+        multipliers=tensors[f"{prefix}.multipliers"],
+        bias=tensors[f"{prefix}.bias"],
+        shift=entry["shift"],
+        format=CodeFormat.from_json(entry["code"]) if entry["code"] else None,
+        scale=tensors.get(f"{prefix}.scale"),
+        zero_point=tensors[f"{prefix}.zero_point"],
+        sum_format=CodeFormat.from_json(entry["sum"]),
+    )

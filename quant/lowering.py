@@ -1,0 +1,63 @@
+"""From a QuantModel to a Program: only integers cross."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kanhw.formats import IntArray
+from kanhw.program import (
+    BasisTableLayer,
+    EdgeTableLayer,
+    InputEncoder,
+    Program,
+    ProgramLayer,
+    Requantizer,
+)
+from kanhw.quant.model import Join, QuantEdgeTable, QuantLayer, QuantModel
+
+__all__ = ["lower"]
+
+
+def lower(model: QuantModel) -> Program:
+    """The Program of a quantized model; equal to it, code by code (level 1)."""
+    encoder = InputEncoder(
+        model.input.format, model.n_in, model.input.scale, model.input.zero_point
+    )
+    return Program(tuple(_layer(layer) for layer in model.layers), encoder, source=model.source)
+
+
+def _layer(layer: QuantLayer) -> ProgramLayer:
+    requantizers = tuple(_requantizer(join) for join in layer.joins)
+    if isinstance(layer, QuantEdgeTable):
+        return EdgeTableLayer(layer.tables, requantizers, name=layer.name, stream=layer.stream)
+    basis, basis_index = _distinct(layer.basis_tables)
+    base, base_index = _distinct(layer.base_tables[:, :, None])
+    return BasisTableLayer(
+        basis=basis,
+        basis_index=basis_index,
+        coefficients=layer.spline.codes,
+        base=base,
+        base_index=base_index,
+        base_weights=layer.base.codes[:, :, None],
+        requantizers=requantizers,
+        name=layer.name,
+        spline_stream=layer.spline_stream,
+        base_stream=layer.base_stream,
+    )
+
+
+def _distinct(tables: IntArray) -> tuple[IntArray, IntArray]:
+    """The different tables of ``[n_in, ...]``, and which of them every input uses."""
+    distinct, index = np.unique(tables, axis=0, return_inverse=True)
+    return distinct, index.ravel()
+
+
+def _requantizer(join: Join) -> Requantizer:
+    return Requantizer(
+        multipliers=join.multipliers,
+        bias=join.bias,
+        shift=join.shift,
+        format=join.target.format if join.target else None,
+        scale=join.scale,
+        zero_point=join.target.zero_point if join.target else None,
+    )

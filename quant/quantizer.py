@@ -1,0 +1,146 @@
+"""Quantizers: what maps real weights and activations to integer codes and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.formats import CodeFormat, IntArray
+from kanhw.quant.calibration import activation_range, weight_scale
+from kanhw.quant.config import QuantConfig
+from kanhw.quant.rounding import round_half_up
+
+__all__ = ["ActivationQuantizer", "WeightQuantizer", "activation_quantizer", "quantize_weights"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationQuantizer:
+    """``q = clamp(floor(x / scale + 1/2) + zero_point, lo, hi)`` for every feature.
+
+    Parameters
+    ----------
+    format
+        Of the codes.
+    scale
+        ``[n]``, positive.
+    zero_point
+        ``[n]`` integers.
+    """
+
+    format: CodeFormat
+    scale: FloatArray
+    zero_point: IntArray
+
+    def quantize(self, x: FloatArray) -> FloatArray:
+        """Codes ``[N, n]`` of reals ``[N, n]``, as integers in float64."""
+        codes = round_half_up(x / self.scale) + self.zero_point
+        return codes.clip(self.format.lo, self.format.hi)
+
+    def dequantize(self, codes: npt.NDArray[np.generic]) -> FloatArray:
+        """Reals ``[N, n]`` of codes ``[N, n]``."""
+        reals: FloatArray = self.scale * (np.asarray(codes, np.float64) - self.zero_point)
+        return reals
+
+    def grid(self) -> FloatArray:
+        """The real value of every code of every feature, ``[2**width, n]``."""
+        return self.dequantize(np.repeat(self.format.codes()[:, None], len(self.scale), axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class WeightQuantizer:
+    """Integer codes of a weight tensor and the step of every output.
+
+    Parameters
+    ----------
+    codes
+        ``[n_out, ...]`` integers.
+    scale
+        ``[n_out]``, positive (all equal when one scale serves the tensor).
+    """
+
+    codes: IntArray
+    scale: FloatArray
+
+    def dequantize(self) -> FloatArray:
+        """The real weights that the codes stand for, ``[n_out, ...]``."""
+        shape = (-1,) + (1,) * (self.codes.ndim - 1)
+        reals: FloatArray = self.codes * self.scale.reshape(shape)
+        return reals
+
+
+def quantize_weights(weights: FloatArray, bits: int, config: QuantConfig) -> WeightQuantizer:
+    """Quantize ``[n_out, ...]`` weights symmetrically, per tensor or per output."""
+    n_out = weights.shape[0]
+    method, percentile = config.weight_calibration, config.percentile
+    if config.weight_granularity == "tensor":
+        scale = np.full(n_out, weight_scale(weights, bits, method, percentile))
+    else:
+        scale = np.array([weight_scale(w, bits, method, percentile) for w in weights])
+    relative = weights / scale.reshape((-1,) + (1,) * (weights.ndim - 1))
+    if bits == 1:
+        codes = np.sign(relative)
+    else:
+        top = (1 << (bits - 1)) - 1
+        codes = round_half_up(relative).clip(-top, top)
+    return WeightQuantizer(codes.astype(np.int64), scale)
+
+
+def activation_quantizer(
+    values: FloatArray, bits: int, config: QuantConfig, limits: FloatArray | None = None
+) -> ActivationQuantizer:
+    """Choose a quantizer from observed activations.
+
+    Parameters
+    ----------
+    values
+        ``[N, n]`` observed reals.
+    bits
+        Of the codes.
+    config
+        How to choose the ranges.
+    limits
+        ``[n, 2]``: the reals beyond which the consumer does not tell values apart (a spline's
+        support); the range is cut to them.
+    """
+    n = values.shape[1]
+    per_tensor = config.activation_granularity == "tensor"
+    groups = [np.arange(n)] if per_tensor else [np.array([i]) for i in range(n)]
+    scale, zero_point = np.empty(n), np.zeros(n, np.int64)
+    signed = config.symmetric_activations and bool((values < 0).any())
+    format = CodeFormat(bits, signed)
+    for features in groups:
+        lo, hi = activation_range(
+            values[:, features],
+            bits,
+            config.activation_calibration,
+            config.percentile,
+            symmetric=config.symmetric_activations,
+        )
+        if limits is not None:
+            lo, hi = _cut(lo, hi, limits[features])
+        step, origin = _step_and_origin(lo, hi, format, config.symmetric_activations)
+        scale[features], zero_point[features] = step, origin
+    return ActivationQuantizer(format, scale, zero_point)
+
+
+def _cut(lo: float, hi: float, limits: FloatArray) -> tuple[float, float]:
+    """The part of [lo, hi] that some feature of a group can tell apart."""
+    lowest, highest = float(limits[:, 0].min()), float(limits[:, 1].max())
+    if hi <= lowest or lo >= highest:
+        return lowest, highest
+    return max(lo, lowest), min(hi, highest)
+
+
+def _step_and_origin(
+    lo: float, hi: float, format: CodeFormat, symmetric: bool
+) -> tuple[float, int]:
+    if symmetric:
+        return (hi / format.hi if hi > 0 and format.hi > 0 else max(hi, 1.0)), 0
+    # A feature that never varied keeps a step of ordinary size around its value.
+    span = hi - lo if hi > lo else max(abs(hi), 1.0)
+    step = span / (format.count - 1)
+    return step, format.lo - int(np.floor(lo / step + 0.5))

@@ -1,0 +1,28 @@
+"""Simulating designs and proving that they compute what their Programs compute."""
+
+from kanhw.sim.cocotb_run import SimulationRun, run_cocotb
+from kanhw.sim.equivalence import EquivalenceReport, check_design, golden_outputs
+from kanhw.sim.fast import FastRun, run_fast
+from kanhw.sim.mismatches import Mismatch
+from kanhw.sim.packing import pack_codes, payload_ints, unpack_codes
+from kanhw.sim.simulators import Simulator, find_simulator
+from kanhw.sim.vectors import Vectors, read_vectors, stimulus
+
+__all__ = [
+    "EquivalenceReport",
+    "FastRun",
+    "Mismatch",
+    "SimulationRun",
+    "Simulator",
+    "Vectors",
+    "check_design",
+    "find_simulator",
+    "golden_outputs",
+    "pack_codes",
+    "payload_ints",
+    "read_vectors",
+    "run_cocotb",
+    "run_fast",
+    "stimulus",
+    "unpack_codes",
+]

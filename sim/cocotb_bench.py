@@ -1,0 +1,241 @@
+"""The cocotb testbench of a design; cocotb imports it inside the simulator.
+
+Inputs change just after a falling clock edge and everything is read once the logic has settled,
+before the rising edge: what is seen then is what every flip-flop sees, in any simulator.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, ReadOnly
+
+from kanhw.sim import bench_job
+from kanhw.sim.bench_job import BENCH_FOLDER, BenchJob, BenchResult
+from kanhw.sim.mismatches import first_mismatches
+from kanhw.sim.packing import ByteArray, ints_to_words, payload_ints, unpack_codes
+from kanhw.sim.stalls import StallPlan
+from kanhw.sim.stream_rules import StreamRules
+
+# How many vectors the unstalled start measures latency and throughput with.
+MEASURED = 64
+
+
+class _Bench:
+    """What both kinds of design share: signals, inputs, outputs and the clock count."""
+
+    def __init__(self, dut: Any, job: BenchJob, inputs: list[int]) -> None:
+        self.dut = dut
+        self.job = job
+        self.inputs = inputs
+        self.outputs: list[int] = []
+        self.result = BenchResult()
+        self.rules = StreamRules()
+        self.cycle = 0
+
+    def payload(self) -> int:
+        """Read the output payload; report undefined bits and take them as 0."""
+        value = self.dut.o__payload.value
+        try:
+            return int(value)
+        except ValueError:
+            self.rules.report(self.cycle, "o__payload has undefined bits")
+            return int("".join(bit if bit == "1" else "0" for bit in str(value)), 2)
+
+
+class _BareBench(_Bench):
+    """A design without handshake: a vector at every clock, its answer ``latency`` edges later."""
+
+    async def run(self) -> None:
+        latency = self.job.latency
+        for cycle in range(len(self.inputs) + latency):
+            self.cycle = cycle
+            await FallingEdge(self.dut.clk)
+            if cycle < len(self.inputs):
+                self.dut.i__payload.value = self.inputs[cycle]
+            await ReadOnly()
+            if cycle >= latency:
+                self.outputs.append(self.payload())
+        # The alignment itself is the check: with another latency the outputs would be shifted.
+        self.result.latency_cycles = latency
+        self.result.cycles_per_inference = 1.0
+
+
+class _StreamBench(_Bench):
+    """A design with valid/ready streams at both ends."""
+
+    def __init__(self, dut: Any, job: BenchJob, inputs: list[int]) -> None:
+        super().__init__(dut, job, inputs)
+        self.plan = StallPlan(job.seed, job.latency, enabled=job.stalls)
+        self.accepted = 0
+        self.offering = False
+        self.quiet = 0
+        self.accept_cycle: dict[int, int] = {}
+        self.output_cycle: list[int] = []
+
+    async def run(self) -> None:
+        """Feed every input and collect every output."""
+        count = len(self.inputs)
+        measured = min(count, MEASURED)
+        reset_at = max(count // 2, measured) if self.job.reset_midstream else None
+        await self.reset()
+        while len(self.outputs) < count and self.quiet <= self.patience:
+            if reset_at is not None and len(self.outputs) >= reset_at:
+                reset_at = None
+                await self.reset_midstream()
+            unstalled = len(self.outputs) < measured
+            send, take = (True, True) if unstalled else self.plan.step()
+            await self.step(send, take)
+        await self.check_end()
+        self.measure(measured)
+
+    @property
+    def patience(self) -> int:
+        """Cycles without any transfer, both ends willing, after which nothing will come."""
+        return 4 * (self.job.latency + self.job.interval) + 64
+
+    async def step(self, send: bool, take: bool) -> None:
+        """One clock: what is driven and read here happens at the next rising edge."""
+        dut = self.dut
+        await FallingEdge(dut.clk)
+        # Our own end obeys the rules too: what was offered stays until it is accepted.
+        if not self.offering and send and self.accepted < len(self.inputs):
+            self.offering = True
+            dut.i__payload.value = self.inputs[self.accepted]
+        dut.i__valid.value = int(self.offering)
+        dut.o__ready.value = int(take)
+        await ReadOnly()
+        accepts = self.offering and self.bit("i__ready")
+        valid = self.bit("o__valid")
+        payload = self.payload() if valid else 0
+        self.rules.edge(self.cycle, valid, take, payload)
+        if accepts:
+            self.accept_cycle[self.accepted] = self.cycle
+            self.accepted += 1
+            self.offering = False
+        if valid and take:
+            self.outputs.append(payload)
+            self.output_cycle.append(self.cycle)
+            if len(self.outputs) > self.accepted:
+                self.rules.report(self.cycle, f"output {len(self.outputs) - 1} has no input")
+        self.watch(accepts or (valid and take), take)
+        self.cycle += 1
+
+    def watch(self, transfer: bool, take: bool) -> None:
+        """Count cycles in which something should have moved but did not."""
+        if transfer:
+            self.quiet = 0
+        elif take and (self.offering or self.accepted == len(self.inputs)):
+            self.quiet += 1
+
+    def bit(self, name: str) -> bool:
+        """Read a control signal, which must be 0 or 1 at every edge."""
+        value = getattr(self.dut, name).value
+        try:
+            return bool(int(value))
+        except ValueError:
+            self.rules.report(self.cycle, f"{name} is undefined")
+            return False
+
+    async def reset(self) -> None:
+        """Two clocks of reset with both ends idle."""
+        self.offering = False
+        self.rules.reset()
+        for level in (1, 1, 0):
+            await FallingEdge(self.dut.clk)
+            self.dut.rst.value = level
+            self.dut.i__valid.value = 0
+            self.dut.o__ready.value = 0
+            self.cycle += 1
+
+    async def reset_midstream(self) -> None:
+        """Fill the pipeline, reset, see that it is empty, and repeat what the reset threw away."""
+        for _ in range(self.job.latency + 4):
+            await self.step(send=True, take=False)
+        await self.reset()
+        received = len(self.outputs)
+        await self.drain()
+        if len(self.outputs) > received:
+            stale = len(self.outputs) - received
+            self.rules.report(self.cycle, f"{stale} stale outputs appeared after the reset")
+            del self.outputs[received:], self.output_cycle[received:]
+        self.accepted = received
+        self.quiet = 0
+
+    async def drain(self) -> None:
+        """Take without offering, for longer than anything may still be on its way."""
+        for _ in range(2 * self.job.latency + 16):
+            await self.step(send=False, take=True)
+
+    async def check_end(self) -> None:
+        """Nothing may be missing, and nothing may follow."""
+        count = len(self.inputs)
+        if len(self.outputs) < count:
+            self.rules.report(
+                self.cycle,
+                f"{len(self.outputs)} of {count} outputs came ({self.accepted} inputs were "
+                f"accepted), then nothing for {self.quiet} cycles: a transfer was lost",
+            )
+            return
+        await self.drain()
+        if len(self.outputs) > count:
+            extra = len(self.outputs) - count
+            self.rules.report(self.cycle, f"{extra} outputs more than inputs")
+
+    def measure(self, measured: int) -> None:
+        """Latency and throughput of the unstalled start."""
+        cycles = self.output_cycle[:measured]
+        if cycles and 0 in self.accept_cycle:
+            self.result.latency_cycles = cycles[0] - self.accept_cycle[0]
+        if len(cycles) > 1:
+            self.result.cycles_per_inference = (cycles[-1] - cycles[0]) / (len(cycles) - 1)
+
+
+@cocotb.test()
+async def design_equals_golden_outputs(dut: Any) -> None:
+    """Every output equals the expected one, in order, and the streams keep their rules."""
+    folder = Path(os.environ[BENCH_FOLDER])
+    job = BenchJob.load(folder)
+    inputs = payload_ints(np.load(folder / bench_job.INPUTS))
+    bench = (_StreamBench if job.handshake else _BareBench)(dut, job, inputs)
+    dut.i__payload.value = 0
+    if job.handshake:
+        dut.rst.value = 1
+        dut.i__valid.value = 0
+        dut.o__ready.value = 0
+    Clock(dut.clk, 10, unit="ns").start(start_high=False)
+    start = time.perf_counter()
+    await bench.run()
+    bench.result.seconds = time.perf_counter() - start
+    faults = _finish(bench, folder)
+    if faults:
+        raise AssertionError("\n".join(faults))
+
+
+def _finish(bench: _Bench, folder: Path) -> list[str]:
+    """Write outputs and result; hand back what is wrong."""
+    words = ints_to_words(bench.outputs, bench.job.output)
+    np.save(folder / bench_job.OUTPUTS, words)
+    faults = [*bench.rules.violations, *_mismatches(words, bench.job, folder)]
+    bench.result.cycles = bench.cycle
+    bench.result.violations = tuple(bench.rules.violations)
+    bench.result.passed = not faults
+    bench.result.save(folder)
+    return faults
+
+
+def _mismatches(words: ByteArray, job: BenchJob, folder: Path) -> list[str]:
+    path = folder / bench_job.EXPECTED
+    if not path.is_file():
+        return []
+    expected = unpack_codes(np.load(path), job.output)
+    count, first = first_mismatches(unpack_codes(words, job.output), expected)
+    if not count:
+        return []
+    return [f"{count} outputs differ; the first:", *(str(one) for one in first)]

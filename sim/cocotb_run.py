@@ -1,0 +1,282 @@
+"""Simulating a whole design with cocotb, under stalls and with the stream rules checked."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.design import Design, load_design
+from kanhw.errors import InputError, ToolFailed, ToolNotFound
+from kanhw.formats import IntArray
+from kanhw.sim import bench_job
+from kanhw.sim.bench_job import BENCH_FOLDER, BenchJob, BenchResult
+from kanhw.sim.packing import checked_codes, pack_codes, unpack_codes
+from kanhw.sim.processes import last_lines, run_tool
+from kanhw.sim.simulators import Simulator, find_simulator
+
+__all__ = ["SimulationRun", "run_cocotb"]
+
+# Warnings about style only; Amaranth's adders are one bit wider than their operands by design.
+_QUIET = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
+
+
+@dataclass(frozen=True)
+class SimulationRun:
+    """What a simulation gave and measured.
+
+    Parameters
+    ----------
+    outputs
+        int64 ``[M, n_out]`` in order; M differs from the number of inputs if any were lost or
+        came twice.
+    passed
+        Whether the cocotb test passed: rules kept, counts right and, where expected outputs were
+        given, all of them equal.
+    violations
+        Broken stream rules, lost or extra outputs; the first ten.
+    latency_cycles
+        Clock edges from the one that accepted the first input to the one that handed out its
+        output, without stalls. The declared one for a design without handshake.
+    cycles_per_inference
+        In the unstalled start; None with fewer than two vectors.
+    cycles, seconds
+        Of the whole simulation, without the build.
+    simulator
+        What ran it.
+    stalls, seed, reset_midstream
+        How it was driven.
+    waves
+        The wave file, if one was asked for.
+    """
+
+    outputs: IntArray
+    passed: bool
+    violations: tuple[str, ...]
+    latency_cycles: int | None
+    cycles_per_inference: float | None
+    cycles: int
+    seconds: float
+    simulator: Simulator
+    stalls: bool
+    seed: int
+    reset_midstream: bool
+    waves: Path | None = None
+
+
+def run_cocotb(
+    design_dir: str | Path,
+    codes: npt.ArrayLike,
+    *,
+    expected: npt.ArrayLike | None = None,
+    simulator: str | Path | Simulator | None = None,
+    stalls: bool = True,
+    seed: int = 1,
+    reset_midstream: bool = False,
+    waves: str | Path | None = None,
+    timeout: float = 1800.0,
+    build_dir: str | Path | None = None,
+) -> SimulationRun:
+    """Drive a design with ``codes`` and collect its outputs.
+
+    The first vectors are sent without stalls, to measure latency and throughput; then both ends
+    pause at random.
+
+    Parameters
+    ----------
+    design_dir
+        A generated design.
+    codes
+        int ``[N, n_in]``, N >= 1, within the input format.
+    expected
+        int ``[N, n_out]``: outputs that the cocotb test must see.
+    simulator
+        See :func:`kanhw.sim.find_simulator`.
+    stalls
+        Whether both ends pause (a design without handshake cannot be stalled).
+    seed
+        Of the stalls.
+    reset_midstream
+        Reset once with a full pipeline; vectors that it throws away are sent again, and none of
+        them may appear.
+    waves
+        Where to write the wave file; gets the simulator's suffix (.fst or .vcd).
+    timeout
+        Seconds for building and simulating.
+    build_dir
+        Keep the built simulation here, and use it again while the Verilog is the same.
+
+    Raises
+    ------
+    InputError
+        If the codes do not fit the design, or there are none.
+    ToolNotFound
+        If there is no simulator, or cocotb is not installed.
+    ToolFailed
+        If the build fails or the simulation ends without a result.
+    """
+    design = load_design(design_dir)
+    array = checked_codes(codes, design.input)
+    if not len(array):
+        raise InputError("There are no vectors to simulate: pass at least one row of codes")
+    if reset_midstream and not design.schedule.handshake:
+        raise InputError("A design without handshake has no reset: leave out reset_midstream")
+    if importlib.util.find_spec("cocotb") is None:
+        raise ToolNotFound("Simulating needs cocotb: pip install 'kanhw[sim]'")
+    found = simulator if isinstance(simulator, Simulator) else find_simulator(simulator)
+    stalls = stalls and design.schedule.handshake
+    job = BenchJob.for_design(design, stalls=stalls, seed=seed, reset_midstream=reset_midstream)
+    with tempfile.TemporaryDirectory(prefix="kanhw-cocotb-") as temporary:
+        work = Path(temporary).resolve()
+        job.save(work)
+        np.save(work / bench_job.INPUTS, pack_codes(array, design.input))
+        if expected is not None:
+            rows = checked_codes(expected, design.output, "Expected outputs")
+            if len(rows) != len(array):
+                raise InputError(f"There are {len(rows)} expected outputs for {len(array)} inputs")
+            np.save(work / bench_job.EXPECTED, pack_codes(rows, design.output))
+        wave_file = _wave_file(waves, found)
+        result = _simulate(design, found, work, seed, wave_file, timeout, build_dir)
+        outputs = unpack_codes(np.load(work / bench_job.OUTPUTS), design.output)
+    return SimulationRun(
+        outputs=outputs,
+        passed=result.passed,
+        violations=result.violations,
+        latency_cycles=result.latency_cycles,
+        cycles_per_inference=result.cycles_per_inference,
+        cycles=result.cycles,
+        seconds=result.seconds,
+        simulator=found,
+        stalls=stalls,
+        seed=seed,
+        reset_midstream=reset_midstream,
+        waves=wave_file,
+    )
+
+
+def _wave_file(waves: str | Path | None, simulator: Simulator) -> Path | None:
+    if waves is None:
+        return None
+    path = Path(waves).absolute()
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent} for the wave file: make it first")
+    return path.with_suffix(".fst" if simulator.name == "icarus" else ".vcd")
+
+
+def _simulate(
+    design: Design,
+    simulator: Simulator,
+    work: Path,
+    seed: int,
+    waves: Path | None,
+    timeout: float,
+    build_dir: str | Path | None,
+) -> BenchResult:
+    build = work / "build"
+    if build_dir is not None:
+        build = Path(build_dir).resolve() / f"cocotb-{_build_key(design, simulator, waves)}"
+    build.mkdir(parents=True, exist_ok=True)
+    arguments = _arguments(design, simulator, build, waves)
+    file = work / "arguments.json"
+    file.write_text(json.dumps({**arguments, "work": str(work), "seed": seed}), encoding="utf-8")
+    log = run_tool(
+        [sys.executable, "-m", "kanhw.sim.cocotb_child", file],
+        f"The simulation of {design.path} with {simulator}",
+        environment=_environment(simulator, work),
+        folder=work,
+        timeout=timeout,
+    )
+    return _checked_result(work, log)
+
+
+def _checked_result(work: Path, log: str) -> BenchResult:
+    """Read the testbench's result, if cocotb agrees with it."""
+    results = work / "results.xml"
+    report = results.read_text(encoding="utf-8") if results.is_file() else ""
+    failed = "<failure" in report or "<error" in report
+    if "<testcase" not in report or not (work / bench_job.RESULT).is_file():
+        raise ToolFailed(f"The simulation gave no result; its last lines:\n{last_lines(log)}")
+    result = BenchResult.load(work)
+    if failed == result.passed:
+        raise ToolFailed(f"The cocotb test ended with an error; its last lines:\n{last_lines(log)}")
+    return result
+
+
+def _arguments(
+    design: Design, simulator: Simulator, build: Path, waves: Path | None
+) -> dict[str, Any]:
+    # A copy, because make cannot work with spaces in the path of a source.
+    source = build / "design.v"
+    shutil.copyfile(design.verilog_path, source)
+    sources, build_args, test_args, plusargs = [source], [], [], []
+    if simulator.name == "verilator":
+        build_args = ["--no-timing", "--x-assign", "fast", "--output-split", "20000", *_QUIET]
+        if waves is None:
+            # cocotb would make every signal public, which keeps Verilator from optimising.
+            build_args.append("--no-public-flat-rw")
+            sources.insert(0, _public_ports(design, build))
+        else:
+            test_args = ["--trace-file", str(waves)]
+    elif waves is not None:
+        plusargs = [f"+dumpfile_path={waves}"]
+    return {
+        "simulator": simulator.name,
+        "sources": [str(path) for path in sources],
+        "build": str(build),
+        "build_args": build_args,
+        "test_args": test_args,
+        "plusargs": plusargs,
+        "top": design.top,
+        "waves": waves is not None,
+    }
+
+
+def _public_ports(design: Design, build: Path) -> Path:
+    ports = ["clk", "i__payload", "o__payload"]
+    if design.schedule.handshake:
+        ports += ["rst", "i__valid", "i__ready", "o__valid", "o__ready"]
+    lines = [f'public_flat_rw -module "{design.top}" -var "{port}"' for port in ports]
+    path = build / "ports.vlt"
+    path.write_text("\n".join(["`verilator_config", *lines, ""]), encoding="utf-8")
+    return path
+
+
+def _environment(simulator: Simulator, work: Path) -> dict[str, str]:
+    extra = {
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        BENCH_FOLDER: str(work),
+        # The testbench needs neither pytest's rewritten asserts nor colours in its log.
+        "COCOTB_REWRITE_ASSERTION_FILES": "",
+        "NO_COLOR": "1",
+    }
+    if simulator.name == "verilator":
+        flags = simulator.environment.get("MAKEFLAGS", "")
+        # cocotb calls make itself. The runtime and set-up code run once: no optimisation for them.
+        extra["MAKEFLAGS"] = f"{flags} OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0".strip()
+    environment = simulator.process_environment(extra)
+    # An outer pytest or cocotb must not steer this run.
+    foreign = ("WAVES", "GUI", "PYTEST_CURRENT_TEST", "COCOTB_TEST_FILTER", "COCOTB_TESTCASE")
+    return {name: value for name, value in environment.items() if name not in foreign}
+
+
+def _build_key(design: Design, simulator: Simulator, waves: Path | None) -> str:
+    parts = (
+        design.verilog_path.read_bytes().hex(),
+        design.top,
+        str(simulator),
+        str(waves is not None),
+        importlib.metadata.version("cocotb"),
+        sys.prefix,
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,228 @@
+"""Simulating a whole test set: Verilator with a C++ main, no Python in the loop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.design import Design, Port, load_design
+from kanhw.errors import InputError, ToolFailed
+from kanhw.formats import IntArray
+from kanhw.sim.packing import checked_codes, pack_codes, payload_bytes, unpack_codes
+from kanhw.sim.processes import run_tool
+from kanhw.sim.simulators import Simulator, find_verilator
+
+__all__ = ["FastRun", "run_fast"]
+
+_HARNESS = Path(__file__).with_name("fast_harness.cpp")
+
+# The set-up code and the runtime run once or hardly at all: compiling them is what they cost.
+_MAKEFLAGS = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
+
+_OPTIONS = (
+    *("--cc", "--exe", "--build", "-j", "2", "-O3", "--no-timing", "--quiet"),
+    *("--x-assign", "fast", "--x-initial", "fast", "--output-split", "20000"),
+    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-CFLAGS", "-O1", "-MAKEFLAGS", _MAKEFLAGS),
+)
+
+
+@dataclass(frozen=True)
+class FastRun:
+    """What a fast simulation gave.
+
+    Parameters
+    ----------
+    outputs
+        int64 ``[M, n_out]`` in order; M is less than the number of inputs if outputs were lost.
+    violations
+        Broken stream rules, lost or extra outputs.
+    seconds_simulating, inferences_per_second
+        Of the simulation loop alone.
+    seconds_building
+        0 where an earlier build was used.
+    cycles
+        Clock cycles simulated.
+    latency_cycles
+        Clock edges from the one that accepted the first input to the one that handed out its
+        output. None with stalls; the declared one for a design without handshake.
+    simulator
+        The Verilator that built it.
+    stalls, seed
+        How it was driven.
+    """
+
+    outputs: IntArray
+    violations: tuple[str, ...]
+    seconds_simulating: float
+    inferences_per_second: float
+    seconds_building: float
+    cycles: int
+    latency_cycles: int | None
+    simulator: Simulator
+    stalls: bool
+    seed: int
+
+
+def run_fast(
+    design_dir: str | Path,
+    codes: npt.ArrayLike,
+    *,
+    stalls: bool = False,
+    seed: int = 1,
+    build_dir: str | Path | None = None,
+    simulator: Simulator | None = None,
+    timeout: float = 3600.0,
+) -> FastRun:
+    """Stream ``codes`` through a design.
+
+    Parameters
+    ----------
+    design_dir
+        A generated design.
+    codes
+        int ``[N, n_in]``, N >= 1, within the input format.
+    stalls
+        Whether both ends pause at random (a design without handshake cannot be stalled).
+    seed
+        Of the stalls.
+    build_dir
+        Keep the built simulation here, and use it again while the Verilog is the same.
+    simulator
+        A Verilator; by default the one that is found.
+    timeout
+        Seconds for the build, and again for the simulation.
+
+    Raises
+    ------
+    InputError
+        If the codes do not fit the design, or there are none.
+    ToolNotFound
+        If there is no Verilator.
+    ToolFailed
+        If the build or the simulation fails.
+    """
+    design = load_design(design_dir)
+    array = checked_codes(codes, design.input)
+    if not len(array):
+        raise InputError("There are no vectors to simulate: pass at least one row of codes")
+    verilator = simulator or find_verilator()
+    if verilator.name != "verilator":
+        raise InputError(f"Fast simulation needs Verilator, not {verilator.name}")
+    stalls = stalls and design.schedule.handshake
+    with tempfile.TemporaryDirectory(prefix="kanhw-fast-") as temporary:
+        work = Path(temporary).resolve()
+        start = time.perf_counter()
+        program, built = _build(design, verilator, work, build_dir, timeout)
+        building = time.perf_counter() - start if built else 0.0
+        _words(pack_codes(array, design.input), design.input).tofile(work / "in.bin")
+        arguments = [len(array), design.latency_cycles, int(stalls), seed % 2**64]
+        log = run_tool(
+            [program, work / "in.bin", work / "out.bin", *map(str, arguments)],
+            f"The simulation of {design.path}",
+            environment=verilator.process_environment(),
+            folder=work,
+            timeout=timeout,
+        )
+        report: dict[str, Any] = json.loads(log.splitlines()[-1])
+        words = np.fromfile(work / "out.bin", "<u4").view(np.uint8).reshape(len(array), -1)
+    received = min(report["received"], len(array))
+    octets = np.ascontiguousarray(words[:received, : payload_bytes(design.output)])
+    return FastRun(
+        outputs=unpack_codes(octets, design.output),
+        violations=_violations(report, len(array)),
+        seconds_simulating=report["seconds"],
+        inferences_per_second=received / max(report["seconds"], 1e-9),
+        seconds_building=building,
+        cycles=report["cycles"],
+        latency_cycles=None if stalls or report["latency"] < 0 else report["latency"],
+        simulator=verilator,
+        stalls=stalls,
+        seed=seed,
+    )
+
+
+def _violations(report: dict[str, Any], count: int) -> tuple[str, ...]:
+    found = []
+    if report["dropped_valid"]:
+        found.append(f"o__valid fell before the output was taken, {report['dropped_valid']} times")
+    if report["changed_payload"]:
+        found.append(f"o__payload changed while stalled, {report['changed_payload']} times")
+    if report["received"] < count:
+        found.append(
+            f"{report['received']} of {count} outputs came ({report['accepted']} inputs were "
+            "accepted): a transfer was lost"
+        )
+    if report["received"] > count:
+        found.append(f"{report['received'] - count} outputs more than inputs")
+    return tuple(found)
+
+
+def _words(octets: npt.NDArray[np.uint8], port: Port) -> npt.NDArray[np.uint8]:
+    """Pad payloads to whole 32-bit words, as Verilator keeps them."""
+    size = 4 * ((port.width + 31) // 32)
+    words = np.zeros((len(octets), size), np.uint8)
+    words[:, : octets.shape[1]] = octets
+    return words
+
+
+def _build(
+    design: Design, verilator: Simulator, work: Path, build_dir: str | Path | None, timeout: float
+) -> tuple[Path, bool]:
+    """Give the simulation program, and whether it had to be built."""
+    if build_dir is None:
+        return _compile(design, verilator, work / "build", timeout), True
+    kept = Path(build_dir).resolve() / f"fast-{_build_key(design, verilator)}"
+    if kept.is_file():
+        return kept, False
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    program = _compile(design, verilator, work / "build", timeout)
+    # Under its final name only when complete, so that a second process never runs half a file.
+    partial = kept.with_name(f"{kept.name}.{os.getpid()}")
+    shutil.copy2(program, partial)
+    partial.replace(kept)
+    return kept, True
+
+
+def _compile(design: Design, verilator: Simulator, build: Path, timeout: float) -> Path:
+    if " " in str(build):
+        raise InputError(f"make cannot build in {build}: set TMPDIR to a folder without spaces")
+    build.mkdir()
+    # Copies, because make cannot work with spaces in the path of a source.
+    shutil.copyfile(design.verilog_path, build / "design.v")
+    shutil.copyfile(_HARNESS, build / "harness.cpp")
+    handshake = int(design.schedule.handshake)
+    command: list[str | Path] = [
+        verilator.executable,
+        *_OPTIONS,
+        *("-CFLAGS", f"-DKANHW_HANDSHAKE={handshake}"),
+        *("--prefix", "Vdut", "--top-module", design.top, "--Mdir", build / "obj"),
+        *(build / "design.v", build / "harness.cpp"),
+    ]
+    environment = verilator.process_environment()
+    run_tool(
+        command, f"Verilator on {design.path}", environment=environment, folder=build,
+        timeout=timeout,
+    )
+    program = build / "obj" / "Vdut"
+    if not program.is_file():
+        raise ToolFailed(f"Verilator built no program from {design.verilog_path}")
+    return program
+
+
+def _build_key(design: Design, verilator: Simulator) -> str:
+    digest = hashlib.sha256()
+    for part in (design.verilog_path.read_bytes(), _HARNESS.read_bytes()):
+        digest.update(hashlib.sha256(part).digest())
+    settings = (design.top, design.schedule.handshake, str(verilator), _OPTIONS)
+    digest.update(repr(settings).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,232 @@
+// Streams packed vectors from a file through a verilated design, as fast as it goes.
+//
+// Vdut INPUTS OUTPUTS COUNT LATENCY STALLS SEED
+//
+// INPUTS and OUTPUTS hold one payload after the other, each as little-endian 32-bit words. COUNT
+// payloads are fed; up to COUNT outputs are written (extra ones are only counted). With STALLS
+// both ends pause at random, drawn from SEED. One JSON line on stdout tells what happened.
+// KANHW_HANDSHAKE tells whether the design has valid/ready streams. Verilator writes the second of
+// two underscores as _05F: i___05Fvalid is the port i__valid.
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "Vdut.h"
+#include "verilated.h"
+
+namespace {
+
+using Word = uint32_t;
+
+// A port is an unsigned integer of 8 to 64 bits, or a VlWide of 32-bit words.
+template <class T>
+constexpr size_t words_of(const T&) {
+    return sizeof(T) > 4 ? 2 : 1;
+}
+template <std::size_t N>
+constexpr size_t words_of(const VlWide<N>&) {
+    return N;
+}
+
+template <class T>
+void put(T& port, const Word* words) {
+    uint64_t value = words[0];
+    if (sizeof(T) > 4) value |= static_cast<uint64_t>(words[1]) << 32;
+    port = static_cast<T>(value);
+}
+template <std::size_t N>
+void put(VlWide<N>& port, const Word* words) {
+    for (std::size_t i = 0; i < N; ++i) port[i] = words[i];
+}
+
+template <class T>
+void get(const T& port, Word* words) {
+    words[0] = static_cast<Word>(port);
+    if (sizeof(T) > 4) words[1] = static_cast<Word>(static_cast<uint64_t>(port) >> 32);
+}
+template <std::size_t N>
+void get(const VlWide<N>& port, Word* words) {
+    for (std::size_t i = 0; i < N; ++i) words[i] = port[i];
+}
+
+// Marsaglia's xorshift: pauses need no better.
+struct Random {
+    uint64_t state;
+    explicit Random(uint64_t seed) : state(seed * 0x9E3779B97F4A7C15ull + 0x1234567ull) {
+        if (!state) state = 1;
+    }
+    uint32_t next() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        return static_cast<uint32_t>(state >> 32);
+    }
+};
+
+// The phases of kanhw.sim.stalls: none, light, heavy, consumer blocked, producer starved.
+struct StallPlan {
+    Random random;
+    bool enabled;
+    int longest, left = 0;
+    uint32_t send = 256, take = 256;  // chances out of 256
+    StallPlan(uint64_t seed, int latency, bool on)
+        : random(seed), enabled(on), longest(latency + 8) {}
+    void step(bool& sends, bool& takes) {
+        sends = takes = true;
+        if (!enabled) return;
+        if (left == 0) phase();
+        --left;
+        sends = random.next() % 256 < send;
+        takes = random.next() % 256 < take;
+    }
+    void phase() {
+        left = 8 + random.next() % 57;
+        send = take = 256;
+        switch (random.next() % 5) {
+            case 1: send = 180 + random.next() % 64; take = 180 + random.next() % 64; break;
+            case 2: send = 26 + random.next() % 103; take = 26 + random.next() % 103; break;
+            case 3: left = longest; take = 0; break;
+            case 4: left = longest; send = 0; break;
+            default: break;
+        }
+    }
+};
+
+struct Counts {
+    size_t accepted = 0, received = 0, cycles = 0, dropped_valid = 0, changed_payload = 0;
+    long latency = -1;
+};
+
+Vdut* dut;
+
+void rise() {
+    dut->clk = 1;
+    dut->eval();
+}
+
+#if KANHW_HANDSHAKE
+void reset() {
+    dut->rst = 1;
+    dut->i___05Fvalid = 0;
+    dut->o___05Fready = 0;
+    for (int i = 0; i < 2; ++i) {
+        dut->clk = 0;
+        dut->eval();
+        rise();
+    }
+    dut->rst = 0;
+}
+
+Counts run(const std::vector<Word>& in, std::vector<Word>& out, size_t count, int latency,
+           bool stalls, uint64_t seed) {
+    const size_t in_words = words_of(dut->i___05Fpayload), out_words = words_of(dut->o___05Fpayload);
+    StallPlan plan(seed, latency, stalls);
+    Counts n;
+    std::vector<Word> now(out_words), waiting(out_words);
+    bool offering = false, stalled = false;
+    const size_t patience = 4 * static_cast<size_t>(latency) + 1024;
+    size_t quiet = 0, tail = 2 * static_cast<size_t>(latency) + 16;
+    long first_accepted = -1;
+    reset();
+    // After the last output, some cycles more: nothing may follow.
+    while (n.received < count ? quiet < patience : tail-- > 0) {
+        bool sends, takes;
+        plan.step(sends, takes);
+        if (n.received >= count) takes = true;
+        if (!offering && sends && n.accepted < count) {
+            offering = true;
+            put(dut->i___05Fpayload, &in[n.accepted * in_words]);
+        }
+        dut->i___05Fvalid = offering;
+        dut->o___05Fready = takes;
+        dut->clk = 0;
+        dut->eval();
+        const bool accepts = offering && dut->i___05Fready;
+        const bool valid = dut->o___05Fvalid, gives = valid && takes;
+        if (stalled || (valid && !takes)) {
+            if (valid) get(dut->o___05Fpayload, now.data());
+            if (stalled && !valid) ++n.dropped_valid;
+            if (stalled && valid && now != waiting) ++n.changed_payload;
+            waiting = now;
+        }
+        stalled = valid && !takes;
+        if (accepts) {
+            if (n.accepted++ == 0) first_accepted = static_cast<long>(n.cycles);
+            offering = false;
+        }
+        if (gives) {
+            if (n.received == 0) n.latency = static_cast<long>(n.cycles) - first_accepted;
+            if (n.received < count) get(dut->o___05Fpayload, &out[n.received * out_words]);
+            ++n.received;
+        }
+        if (accepts || gives) quiet = 0;
+        else if (takes && (offering || n.accepted == count)) ++quiet;
+        rise();
+        ++n.cycles;
+    }
+    return n;
+}
+#else
+Counts run(const std::vector<Word>& in, std::vector<Word>& out, size_t count, int latency, bool,
+           uint64_t) {
+    const size_t in_words = words_of(dut->i___05Fpayload), out_words = words_of(dut->o___05Fpayload);
+    Counts n;
+    n.latency = latency;
+    for (; n.received < count; ++n.cycles) {
+        if (n.accepted < count) put(dut->i___05Fpayload, &in[n.accepted++ * in_words]);
+        dut->clk = 0;
+        dut->eval();
+        if (n.cycles >= static_cast<size_t>(latency))
+            get(dut->o___05Fpayload, &out[n.received++ * out_words]);
+        rise();
+    }
+    return n;
+}
+#endif
+
+bool transfer(const char* path, const char* mode, std::vector<Word>& words) {
+    FILE* file = std::fopen(path, mode);
+    if (!file) return false;
+    const size_t done = mode[0] == 'r' ? std::fread(words.data(), sizeof(Word), words.size(), file)
+                                       : std::fwrite(words.data(), sizeof(Word), words.size(), file);
+    return !std::fclose(file) && done == words.size();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 7) {
+        std::fprintf(stderr, "usage: Vdut INPUTS OUTPUTS COUNT LATENCY STALLS SEED\n");
+        return 2;
+    }
+    VerilatedContext context;
+    Vdut design(&context);
+    dut = &design;
+    const size_t count = std::strtoull(argv[3], nullptr, 10);
+    std::vector<Word> in(count * words_of(dut->i___05Fpayload)), out(count * words_of(dut->o___05Fpayload));
+    if (!transfer(argv[1], "rb", in)) {
+        std::fprintf(stderr, "cannot read %s\n", argv[1]);
+        return 1;
+    }
+    dut->clk = 1;
+    dut->eval();
+    const auto start = std::chrono::steady_clock::now();
+    const Counts n = run(in, out, count, std::atoi(argv[4]), argv[5][0] == '1',
+                         std::strtoull(argv[6], nullptr, 10));
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    design.final();
+    if (!transfer(argv[2], "wb", out)) {
+        std::fprintf(stderr, "cannot write %s\n", argv[2]);
+        return 1;
+    }
+    std::printf(
+        "{\"accepted\": %zu, \"received\": %zu, \"cycles\": %zu, \"latency\": %ld, "
+        "\"dropped_valid\": %zu, \"changed_payload\": %zu, \"seconds\": %.9f}\n",
+        n.accepted, n.received, n.cycles, n.latency, n.dropped_valid, n.changed_payload,
+        seconds.count());
+    return 0;
+}

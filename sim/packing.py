@@ -1,0 +1,119 @@
+"""Codes to payload words and back: code 0 sits in the least significant bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.design import Port
+from kanhw.errors import InputError
+from kanhw.formats import IntArray
+
+__all__ = ["ByteArray", "pack_codes", "payload_bytes", "payload_ints", "unpack_codes"]
+
+ByteArray = npt.NDArray[np.uint8]
+
+_BITS_AT_ONCE = 1 << 24
+
+
+def payload_bytes(port: Port) -> int:
+    """Bytes that hold one payload."""
+    return (port.width + 7) // 8
+
+
+def pack_codes(codes: npt.ArrayLike, port: Port) -> ByteArray:
+    """Payload words of codes.
+
+    Parameters
+    ----------
+    codes
+        Integers ``[N, port.count]`` within the port's format.
+    port
+        The payload's layout.
+
+    Returns
+    -------
+    uint8 array ``[N, ceil(port.width / 8)]``, least significant byte first.
+
+    Raises
+    ------
+    InputError
+        If the codes are not integers, have another width or leave the format.
+    """
+    array = checked_codes(codes, port)
+    words = np.zeros((len(array), payload_bytes(port)), np.uint8)
+    for rows in _row_blocks(len(array), port.count):
+        # Two's complement: the low bits of the int64 are the code, signed or not.
+        octets = np.ascontiguousarray(array[rows]).astype("<i8").view(np.uint8)
+        wide = np.unpackbits(octets, axis=1, bitorder="little").reshape(-1, port.count, 64)
+        bits = wide[:, :, : port.format.width].reshape(len(wide), port.width)
+        words[rows] = np.packbits(bits, axis=1, bitorder="little")
+    return words
+
+
+def unpack_codes(words: npt.ArrayLike, port: Port) -> IntArray:
+    """Undo :func:`pack_codes`: int64 ``[N, port.count]``; padding bits are ignored.
+
+    Raises
+    ------
+    InputError
+        If the words are not bytes ``[N, ceil(port.width / 8)]``.
+    """
+    array = np.asarray(words)
+    if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != payload_bytes(port):
+        raise InputError(
+            f"Payload words must be uint8 [N, {payload_bytes(port)}], not "
+            f"{array.dtype} {array.shape}"
+        )
+    codes = np.empty((len(array), port.count), np.int64)
+    width = port.format.width
+    for rows in _row_blocks(len(array), port.count):
+        flat = np.unpackbits(array[rows], axis=1, bitorder="little", count=port.width)
+        bits = flat.reshape(-1, port.count, width)
+        wide = np.zeros((len(bits), port.count, 64), np.uint8)
+        wide[:, :, :width] = bits
+        if port.format.signed:
+            wide[:, :, width:] = bits[:, :, width - 1 :]
+        codes[rows] = np.packbits(wide, axis=2, bitorder="little").view("<i8")[:, :, 0]
+    return codes
+
+
+def payload_ints(words: ByteArray) -> list[int]:
+    """Payload words as Python integers, one per row."""
+    return [int.from_bytes(row.tobytes(), "little") for row in words]
+
+
+def ints_to_words(values: list[int], port: Port) -> ByteArray:
+    """Undo :func:`payload_ints`."""
+    size = payload_bytes(port)
+    joined = b"".join(value.to_bytes(size, "little") for value in values)
+    return np.frombuffer(joined, np.uint8).reshape(len(values), size)
+
+
+def checked_codes(codes: npt.ArrayLike, port: Port, what: str = "Codes") -> IntArray:
+    """``codes`` as int64 ``[N, port.count]``.
+
+    Raises
+    ------
+    InputError
+        If they are not integers, have another width or leave the format.
+    """
+    array = np.asarray(codes)
+    if array.ndim != 2 or array.shape[1] != port.count:
+        raise InputError(f"{what} must have shape [N, {port.count}], not {array.shape}")
+    if array.dtype.kind not in "iub":
+        raise InputError(f"{what} must be integers, not {array.dtype}")
+    if array.size:
+        lo, hi = int(array.min()), int(array.max())
+        if not port.format.holds(lo, hi):
+            raise InputError(
+                f"{what} must be {port.format.lo} to {port.format.hi} ({port.format}), "
+                f"not {lo} to {hi}"
+            )
+    return array.astype(np.int64)
+
+
+def _row_blocks(rows: int, count: int) -> list[slice]:
+    # The bits of all rows at once would take 64 bytes per code.
+    step = max(1, _BITS_AT_ONCE // (64 * count))
+    return [slice(start, start + step) for start in range(0, rows, step)]

@@ -1,0 +1,48 @@
+"""Fixtures and settings that every test shares."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+SHARED = Path(os.environ.get("KANHW_SHARED") or Path(__file__).parents[2] / "shared")
+SHARED_ABSENT = "../shared is absent"
+
+# Two test processes on two cores: more threads each would only fight.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Simulations take what they take, so no deadline; CI draws the same examples every time.
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a ``$KANHW_SHARED`` that names nothing: skipping would hide the mistake."""
+    if os.environ.get("KANHW_SHARED") and not SHARED.is_dir():
+        raise pytest.UsageError(f"KANHW_SHARED={SHARED} is not a folder: correct it or unset it")
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The folder of reference networks and vectors, beside the repository or $KANHW_SHARED."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED_ABSENT}: set KANHW_SHARED to the folder of reference networks")
+    return SHARED.resolve()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say what an absent ``../shared`` left untested, above the closing line."""
+    yield
+    if SHARED.is_dir():
+        return
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(SHARED_ABSENT in str(report.longrepr) for report in skipped)
+    terminalreporter.write_line(
+        f"{SHARED_ABSENT}: {count} tests against reference networks did not run "
+        "(set KANHW_SHARED to that folder)",
+        yellow=True,
+    )

