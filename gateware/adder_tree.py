@@ -110,18 +110,18 @@ class AdderTree(Component):
 
     def operand(self, k: int) -> Signal:
         """Input port of term k."""
-        port = getattr(self, f"i{k}")
-        assert isinstance(port, Signal)
+        port: Signal = getattr(self, f"i{k}")
         return port
 
     def elaborate(self, platform: object) -> Module:
+        """Levels of adders between pairs of neighbours in size."""
         m = Module()
         # A node is (value, range of the value, whether the value is still to be negated): negation
         # waits for an adder, which does it for nothing as a subtraction.
-        nodes = [
-            (self.operand(k) << term.shift, term.range.shifted_left(term.shift), term.negative)
-            for k, term in enumerate(self._terms)
-        ]
+        nodes: list[tuple[Value, Range, bool]] = []
+        for k, term in enumerate(self._terms):
+            scaled = self.operand(k).shift_left(term.shift)
+            nodes.append((scaled, term.range.shifted_left(term.shift), term.negative))
         depth = _levels(len(nodes))
         for level in range(1, depth + 1):
             registered = bool(self._levels) and level % self._levels == 0 and level < depth

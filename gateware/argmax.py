@@ -44,6 +44,7 @@ class Argmax(Component):
         return (self._count - 1).bit_length()
 
     def elaborate(self, platform: object) -> Module:
+        """Rounds of comparisons, a register after each."""
         m = Module()
         width = (self._count - 1).bit_length()
         entrants: list[tuple[Value, Value]] = [

@@ -20,7 +20,7 @@ from kanhw.schedule import Schedule
 __all__ = ["LAYER_CORES", "ProgramCore"]
 
 # The realisation of every kind of layer.
-LAYER_CORES: dict[str, type[EdgeTableCore] | type[BasisTableCore]] = {
+LAYER_CORES: dict[str, type[LayerCore]] = {
     "edge_table": EdgeTableCore,
     "basis_table": BasisTableCore,
 }
@@ -72,6 +72,7 @@ class ProgramCore(Component):
         return sum(core.latency for core in self._cores) + argmax
 
     def elaborate(self, platform: object) -> Module:
+        """Layer behind layer, codes turned to table addresses in front and back behind."""
         m = Module()
         input_format = self._program.input.format
         streams: list[list[Value]] = [

@@ -15,6 +15,9 @@ from kanhw.schedule import Schedule
 
 __all__ = ["EdgeTableCore"]
 
+# How many inputs are tried as the place of an output's constant.
+HOMES = 32
+
 
 class EdgeTableCore(LayerCore):
     """One layer of a table per edge; equals :class:`kanhw.program.EdgeTableLayer`.
@@ -73,11 +76,15 @@ class EdgeTableCore(LayerCore):
 
     def _operand(self, m: Module, i: int, table: MinimisedTable) -> Operand:
         value = self.table(m, 0, i, table.values)
-        return Operand(value, Term(_range(table), table.shift))
+        return Operand(value, _term(table))
 
 
 def _range(table: MinimisedTable) -> Range:
     return Range(min(table.values), max(table.values))
+
+
+def _term(table: MinimisedTable) -> Term:
+    return Term(_range(table), table.shift)
 
 
 def _with_constant(table: MinimisedTable, constant: int) -> MinimisedTable:
@@ -89,15 +96,18 @@ def _with_constant(table: MinimisedTable, constant: int) -> MinimisedTable:
 
 
 def _cheapest_home(tables: dict[int, MinimisedTable], constant: int) -> int:
-    """The input whose table should take the constant: fewest adder bits, then table bits."""
+    """The input whose table should take the constant: fewest adder and table bits."""
+    changed = {i: _with_constant(table, constant) for i, table in tables.items()}
+    growth = {i: _own_cost(changed[i]) - _own_cost(tables[i]) for i in tables}
 
     def cost(home: int) -> tuple[int, int]:
-        candidates = {**tables, home: _with_constant(tables[home], constant)}
-        terms = [Term(_range(table), table.shift) for table in candidates.values()]
-        changed = candidates[home]
-        mask = (1 << _range(changed).format.width) - 1
-        grown = table_cost(np.array(changed.values) & mask)
-        kept = table_cost(np.array(tables[home].values))
-        return tree_cost(terms) + grown - kept, home
+        terms = [_term(table) for table in {**tables, home: changed[home]}.values()]
+        return tree_cost(terms) + growth[home], home
 
-    return min(tables, key=cost)
+    # A whole tree for each of hundreds of inputs would take minutes.
+    return min(sorted(tables, key=lambda i: (growth[i], i))[:HOMES], key=cost)
+
+
+def _own_cost(table: MinimisedTable) -> int:
+    mask = (1 << _range(table).format.width) - 1
+    return table_cost(np.array(table.values) & mask)

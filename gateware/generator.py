@@ -21,7 +21,9 @@ class GeneratedVerilog:
     Parameters
     ----------
     text
-        The Verilog; its top module is ``kan``.
+        The Verilog.
+    top
+        Its top module.
     latency_cycles
         Clock edges from the one that accepts an input to the one at which its output can be taken.
     initiation_interval
@@ -29,6 +31,7 @@ class GeneratedVerilog:
     """
 
     text: str
+    top: str
     latency_cycles: int
     initiation_interval: int
 
@@ -36,4 +39,4 @@ class GeneratedVerilog:
 def generate_verilog(program: Program, schedule: Schedule) -> GeneratedVerilog:
     """Elaborate a Program under a Schedule and write it as Verilog."""
     top = StreamTop(program, schedule) if schedule.handshake else CoreTop(program, schedule)
-    return GeneratedVerilog(to_verilog(top, TOP), top.latency, 1)
+    return GeneratedVerilog(to_verilog(top, TOP, reset=schedule.handshake), TOP, top.latency, 1)

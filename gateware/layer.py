@@ -90,15 +90,12 @@ class LayerCore(Component):
             for j in range(layer.n_out)
         }
         members = {
-            f"i{k}": In(data.StructLayout({str(i): unsigned(a.width) for i, a in enumerate(stream)}))
+            f"i{k}": In(_vector([unsigned(address.width) for address in stream]))
             for k, stream in enumerate(inputs)
         }
         for k, requantizer in enumerate(layer.requantizers):
-            members[f"o{k}"] = Out(
-                data.StructLayout(
-                    {str(j): self._output_shape(k, j) for j in range(requantizer.n_out)}
-                )
-            )
+            shapes = [self._output_shape(k, j) for j in range(requantizer.n_out)]
+            members[f"o{k}"] = Out(_vector(shapes))
         super().__init__(members)
 
     @property
@@ -107,7 +104,9 @@ class LayerCore(Component):
         """Cycles from addresses to operands."""
 
     @abstractmethod
-    def operands(self, m: Module, branch: int, j: int, constant: int | None) -> tuple[list[Operand], int]:
+    def operands(
+        self, m: Module, branch: int, j: int, constant: int | None
+    ) -> tuple[list[Operand], int]:
         """Operands of output j's accumulator, and what is left to add to their sum.
 
         With a ``constant`` the operands already include it and nothing is left.
@@ -163,9 +162,11 @@ class LayerCore(Component):
             return self.source_latency + inner + 1
         digits = sum(len(signed_digits(int(f))) for f in requantizer.multipliers[:, j])
         # The constant of a join is not known before the operands are: it always has its place.
-        return self.source_latency + self._accumulator_latency(j) + 1 + tree_latency(digits + 1, levels) + 1
+        accumulator = self._accumulator_latency(j) + 1
+        return self.source_latency + accumulator + tree_latency(digits + 1, levels) + 1
 
     def elaborate(self, platform: object) -> Module:
+        """Every output by itself, from its operands to its delayed code."""
         m = Module()
         self._tables: dict[tuple[object, ...], Value] = {}
         for j in range(self.layer.n_out):
@@ -194,15 +195,14 @@ class LayerCore(Component):
         operands, left = self.operands(m, branch, j, None)
         if not operands:
             return Const(0, 1), Range(0, 0), left
-        tree = self._tree(m, operands, f"{self.layer.branches[branch]}_sum{j}")
-        register = Signal(tree.range.shape, name=f"{self.layer.branches[branch]}{j}", reset_less=True)
+        name = self.layer.branches[branch]
+        tree = self._tree(m, operands, f"{name}_sum{j}")
+        register = Signal(tree.range.shape, name=f"{name}{j}", reset_less=True)
         m.d.sync += register.eq(tree.o)
         waiting = self._accumulator_latency(j) - tree.latency
         return delayed(m, register, waiting, register.name), tree.range, left
 
-    def _join(
-        self, r: int, j: int, accumulators: list[tuple[Value, Range, int]]
-    ) -> list[Operand]:
+    def _join(self, r: int, j: int, accumulators: list[tuple[Value, Range, int]]) -> list[Operand]:
         requantizer = self.layer.requantizers[r]
         constant, operands = self._constant(r, j), []
         for factor, (value, range, left) in zip(
@@ -246,6 +246,11 @@ class LayerCore(Component):
         if self._direct(self.layer.requantizers[r], j):
             return self.source_latency + tree.latency + 1
         return self.source_latency + self._accumulator_latency(j) + 1 + tree.latency + 1
+
+
+def _vector(shapes: list[Shape]) -> data.StructLayout:
+    """Values of different shapes, named by their number."""
+    return data.StructLayout({str(k): shape for k, shape in enumerate(shapes)})
 
 
 def _output_addresses(

@@ -9,10 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from kanhw.formats import IntArray
 
 __all__ = ["MinimisedTable", "minimise_table", "table_cost"]
+
+LUT_INPUTS = 6
+# How many offsets of a table are tried at most, and how many entries that may take.
+OFFSETS, OFFSET_ENTRIES = 64, 1 << 14
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,9 @@ def _cheapest_offset(values: IntArray) -> tuple[IntArray, int]:
     if top == 0:
         return values, 0
     room = (1 << top.bit_length()) - 1 - top
-    # Ties go to the smallest constant.
-    best = min(range(room + 1), key=lambda extra: (table_cost(values + extra), extra))
+    count = min(room + 1, OFFSETS, max(OFFSET_ENTRIES // values.shape[0], 1))
+    # Ties go to the smallest constant, which argmin finds first.
+    best = int(np.argmin(_costs(values + np.arange(count)[:, None])))
     return values + best, best
 
 
@@ -74,19 +80,39 @@ def table_cost(values: IntArray) -> int:
 
     A bit costs nothing when it is constant, one of the address bits, or a copy of another bit, and
     counts only the address bits that it depends on.
+
+    Parameters
+    ----------
+    values
+        ``[2**n]`` integers, none of them negative.
     """
-    depth = values.shape[0]
-    address = np.arange(depth)
-    bits = depth.bit_length() - 1
-    patterns = {(((address >> b) & 1) ^ i).astype(bool).tobytes() for b in range(bits) for i in (0, 1)}
-    cost = 0
-    for position in range(int(values.max()).bit_length()):
-        column = ((values >> position) & 1).astype(bool)
-        if column.all() or not column.any() or column.tobytes() in patterns:
-            continue
-        patterns.update((column.tobytes(), (~column).tobytes()))
-        support = sum(
-            bool((column != column[address ^ (1 << bit)]).any()) for bit in range(bits)
-        )
-        cost += 1 << max(support - 6, 0)
-    return cost
+    return _costs(values[None])[0]
+
+
+def _costs(tables: IntArray) -> list[int]:
+    """:func:`table_cost` of every row of ``[tables, 2**n]``."""
+    depth = tables.shape[1]
+    address_bits = depth.bit_length() - 1
+    positions = np.arange(int(tables.max()).bit_length())[:, None]
+    # [tables, positions, depth]; starting every column with 0 makes a bit and its complement equal.
+    columns = ((tables[:, None] >> positions) & 1).astype(bool)
+    columns ^= columns[:, :, :1]
+    costs = 1 << np.maximum(_support(columns, address_bits) - LUT_INPUTS, 0)
+    free = ((np.arange(depth) >> np.arange(address_bits)[:, None]) & 1).astype(bool)
+    patterns = {bytes(depth), *(column.tobytes() for column in free)}
+    totals = []
+    for table, bit_costs in zip(columns, costs.tolist(), strict=True):
+        bits = {column.tobytes(): cost for column, cost in zip(table, bit_costs, strict=True)}
+        totals.append(sum(cost for bit, cost in bits.items() if bit not in patterns))
+    return totals
+
+
+def _support(columns: npt.NDArray[np.bool_], address_bits: int) -> IntArray:
+    """How many address bits each column ``[tables, positions, depth]`` depends on."""
+    support = np.zeros(columns.shape[:2], np.int64)
+    if address_bits <= LUT_INPUTS:
+        return support  # whatever it is, one LUT holds the bit
+    for bit in range(address_bits):
+        halves = columns.reshape(*columns.shape[:2], -1, 2, 1 << bit)
+        support += (halves[:, :, :, 0] != halves[:, :, :, 1]).any(axis=(2, 3))
+    return support

@@ -49,9 +49,10 @@ class Saturator(Component):
         return 1
 
     def elaborate(self, platform: object) -> Module:
+        """The clamped address and its register."""
         m = Module()
         register = Signal(self._width, reset_less=True)
-        m.d.sync += register.eq(self._address(self.i[self._shift :], self._width))
+        m.d.sync += register.eq(self._address(self.i.shift_right(self._shift), self._width))
         m.d.comb += self.o.eq(register)
         return m
 

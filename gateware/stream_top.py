@@ -45,6 +45,7 @@ class StreamTop(Component):
         return self._core.latency
 
     def elaborate(self, platform: object) -> Module:
+        """The core, and a valid bit for each of its stages."""
         m = Module()
         moves = Signal()
         valid = Signal(self.latency)
@@ -85,6 +86,7 @@ class CoreTop(Component):
         return self._core.latency
 
     def elaborate(self, platform: object) -> Module:
+        """The core and nothing else."""
         m = Module()
         m.submodules.core = self._core
         m.d.comb += [

@@ -37,9 +37,7 @@ class Table(Component):
         if depth < 2 or depth & (depth - 1):
             raise InputError(f"A table needs 2, 4, 8, ... values, not {depth}")
         self._registered = bool(registered)
-        super().__init__(
-            {"i": In(unsigned(depth.bit_length() - 1)), "o": Out(self.range.shape)}
-        )
+        super().__init__({"i": In(unsigned(depth.bit_length() - 1)), "o": Out(self.range.shape)})
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -62,6 +60,7 @@ class Table(Component):
         return int(self._registered)
 
     def elaborate(self, platform: object) -> Module:
+        """A memory that is never written, and its register."""
         m = Module()
         shape = self.range.shape
         # Logic is what is wanted: Vivado reads rom_style, Yosys ram_style, and both would rather

@@ -1,3 +1,81 @@
-"""kanhw puts a trained Kolmogorov-Arnold Network on an FPGA."""
+"""kanhw puts a trained Kolmogorov-Arnold Network on an FPGA.
+
+Five verbs make the flow: :func:`load` a checkpoint, :func:`quantize` it to a :class:`Program` of
+integers, :func:`generate` Verilog, :func:`simulate` it against the Program, :func:`estimate` what
+it takes; :func:`report` writes all of it down.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kanhw.design import Design, load_design
+    from kanhw.errors import InputError, ToolFailed, ToolNotFound
+    from kanhw.flow import estimate, generate, quantize
+    from kanhw.importers import load_model as load
+    from kanhw.model import KanModel
+    from kanhw.program import Program, load_program, save_program
+    from kanhw.quant.config import QuantConfig
+    from kanhw.reporting import report
+    from kanhw.schedule import Schedule
+    from kanhw.verification import Verification, simulate
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Design",
+    "InputError",
+    "KanModel",
+    "Program",
+    "QuantConfig",
+    "Schedule",
+    "ToolFailed",
+    "ToolNotFound",
+    "Verification",
+    "estimate",
+    "generate",
+    "load",
+    "load_design",
+    "load_program",
+    "quantize",
+    "report",
+    "save_program",
+    "simulate",
+]
+
+# Where each public name lives. They are imported when first used, so that 'kanhw --help', or
+# loading a Program, needs none of the heavy packages.
+_HOMES = {
+    "Design": "design",
+    "InputError": "errors",
+    "KanModel": "model",
+    "Program": "program",
+    "QuantConfig": "quant.config",
+    "Schedule": "schedule",
+    "ToolFailed": "errors",
+    "ToolNotFound": "errors",
+    "Verification": "verification",
+    "estimate": "flow",
+    "generate": "flow",
+    "load": "importers:load_model",
+    "load_design": "design",
+    "load_program": "program",
+    "quantize": "flow",
+    "report": "reporting",
+    "save_program": "program",
+    "simulate": "verification",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'kanhw' has no attribute {name!r}")
+    module, _, attribute = home.partition(":")
+    return getattr(importlib.import_module(f"kanhw.{module}"), attribute or name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

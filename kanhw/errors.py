@@ -12,7 +12,7 @@ class InputError(ValueError):
 
 
 class ToolNotFound(RuntimeError):
-    """A program or package that this step needs is not installed; the message says how to get it."""
+    """A tool or package that this step needs is not installed; the message says how to get it."""
 
 
 class ToolFailed(RuntimeError):

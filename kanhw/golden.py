@@ -31,9 +31,7 @@ def run(program: Program, codes: npt.ArrayLike) -> IntArray:
     try:
         import torch
     except ImportError as error:
-        raise ToolNotFound(
-            "The golden model needs torch: pip install 'kanhw[torch]'"
-        ) from error
+        raise ToolNotFound("The golden model needs torch: pip install 'kanhw[torch]'") from error
     array = np.asarray(codes)
     if array.dtype.kind not in "iu":
         return np.asarray(program(array))  # raises, and says what is wrong

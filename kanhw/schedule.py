@@ -37,6 +37,9 @@ class Schedule:
             raise TypeError(f"adder_levels must be an integer, not {self.adder_levels!r}")
         if not 0 <= self.adder_levels <= 16:
             raise InputError(f"adder_levels must be 0 to 16, not {self.adder_levels}")
+        for name in ("table_registers", "handshake"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
 
     def to_json(self) -> dict[str, Any]:
         """The schedule as plain JSON values."""
@@ -47,5 +50,7 @@ class Schedule:
         """The inverse of :meth:`to_json`."""
         fields = {key: value for key, value in data.items() if key != "kind"}
         if data.get("kind") != "unrolled":
-            raise InputError(f"Unknown schedule {data.get('kind')!r}: this version knows 'unrolled'")
+            raise InputError(
+                f"Unknown schedule {data.get('kind')!r}: this version knows 'unrolled'"
+            )
         return cls(**fields)

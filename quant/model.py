@@ -127,7 +127,8 @@ class QuantBasisTable:
         """The spline and base sums ``[N, n_out]`` of code streams ``[N, n_in]``."""
         features = np.arange(self.basis_tables.shape[0])
         spline_address, base_address = (
-            (streams[s] - lowest[s]).astype(np.int64) for s in (self.spline_stream, self.base_stream)
+            (streams[stream] - lowest[stream]).astype(np.int64)
+            for stream in (self.spline_stream, self.base_stream)
         )
         basis = self.basis_tables[features, spline_address].astype(np.float64)
         activation = self.base_tables[features, base_address].astype(np.float64)

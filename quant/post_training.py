@@ -38,7 +38,7 @@ _MAX_SHIFT = 30
 
 @dataclass(frozen=True)
 class _Inputs:
-    """The quantizers in front of a layer: one shared by both branches, or the spline's and base's."""
+    """The quantizers in front of a layer: one for both branches, or the spline's and the base's."""
 
     quantizers: tuple[ActivationQuantizer, ...]
     realisation: str

@@ -41,5 +41,6 @@ def chosen_realisation(
     """``edge_table`` or ``basis_table`` for a layer, as asked or by the smaller estimate."""
     if config.realisation != "auto":
         return config.realisation
-    tables = edge_table_luts(layer, address_bits, table_bits)
-    return "edge_table" if tables <= basis_table_luts(layer, address_bits, config) else "basis_table"
+    edge = edge_table_luts(layer, address_bits, table_bits)
+    basis = basis_table_luts(layer, address_bits, config)
+    return "edge_table" if edge <= basis else "basis_table"

@@ -51,4 +51,8 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except RuntimeError as error:
+        # A build that failed has said why; a traceback would push that out of the last lines.
+        sys.exit(str(error))

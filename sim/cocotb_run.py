@@ -133,7 +133,7 @@ def run_cocotb(
     if reset_midstream and not design.schedule.handshake:
         raise InputError("A design without handshake has no reset: leave out reset_midstream")
     if importlib.util.find_spec("cocotb") is None:
-        raise ToolNotFound("Simulating needs cocotb: pip install 'kanhw[sim]'")
+        raise ToolNotFound("Simulating needs cocotb: pip install cocotb")
     found = simulator if isinstance(simulator, Simulator) else find_simulator(simulator)
     stalls = stalls and design.schedule.handshake
     job = BenchJob.for_design(design, stalls=stalls, seed=seed, reset_midstream=reset_midstream)

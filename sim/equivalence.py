@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -59,6 +59,8 @@ class EquivalenceReport:
         Of the simulation.
     stalls, seed, reset_midstream
         How the design was driven.
+    outputs
+        What the simulated Verilog gave: int64 ``[M, n_out]``, in order.
     """
 
     design: str
@@ -79,6 +81,7 @@ class EquivalenceReport:
     stalls: bool
     seed: int
     reset_midstream: bool
+    outputs: IntArray = field(repr=False, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -86,8 +89,10 @@ class EquivalenceReport:
         return self.vectors > 0 and self.mismatches == 0 and not self.problems
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {**asdict(self), "problems": list(self.problems), "passed": self.passed}
+        """Everything but the outputs, as plain JSON values."""
+        values = asdict(replace(self, outputs=np.empty((0, 0), np.int64)))
+        del values["outputs"]
+        return {**values, "problems": list(self.problems), "passed": self.passed}
 
 
 def golden_outputs(program: Program, codes: IntArray) -> IntArray:
@@ -228,6 +233,7 @@ def _report(
         stalls=run.stalls,
         seed=run.seed,
         reset_midstream=isinstance(run, SimulationRun) and run.reset_midstream,
+        outputs=run.outputs,
     )
 
 
@@ -272,4 +278,5 @@ def _nothing_compared(
         stalls=stalls,
         seed=seed,
         reset_midstream=False,
+        outputs=np.empty((0, design.output.count), np.int64),
     )

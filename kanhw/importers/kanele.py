@@ -58,7 +58,9 @@ def load_kanele(path: str | Path) -> Program:
         EdgeTableLayer(array, (_saturation(array.shape[0], width),), name=f"layers.{index}")
         for index, (array, width) in enumerate(zip(arrays, widths[1:], strict=True))
     )
-    return Program(layers, InputEncoder(CodeFormat(widths[0], signed=False), sizes[0]), source=folder.name)
+    return Program(
+        layers, InputEncoder(CodeFormat(widths[0], signed=False), sizes[0]), source=folder.name
+    )
 
 
 def _saturation(n_out: int, width: int) -> Requantizer:
@@ -105,6 +107,12 @@ def _fill(arrays: list[IntArray], key: str, entry: Any, path: Path) -> None:
         return
     values = entry.get("values_int")
     depth = arrays[layer].shape[2]
-    if not isinstance(values, list) or len(values) != depth or any(type(v) is not int for v in values):
-        raise InputError(f"{path}: edge {key!r} needs {depth} integers in 'values_int'")
+    if not isinstance(values, list) or len(values) != depth or not all(map(_is_entry, values)):
+        raise InputError(
+            f"{path}: edge {key!r} needs {depth} integers of at most 32 bits in 'values_int'"
+        )
     arrays[layer][j, i] = values
+
+
+def _is_entry(value: Any) -> bool:
+    return type(value) is int and -(1 << 31) <= value < 1 << 31

@@ -4,7 +4,13 @@ from kanhw.program.intervals import Interval
 from kanhw.program.layers import BasisTableLayer, EdgeTableLayer, ProgramLayer
 from kanhw.program.program import InputEncoder, Program
 from kanhw.program.requantizer import Requantizer
-from kanhw.program.storage import PROGRAM_FORMAT, is_program_file, load_program, save_program
+from kanhw.program.storage import (
+    PROGRAM_FORMAT,
+    is_program_file,
+    load_program,
+    program_bytes,
+    save_program,
+)
 
 __all__ = [
     "PROGRAM_FORMAT",
@@ -17,5 +23,6 @@ __all__ = [
     "Requantizer",
     "is_program_file",
     "load_program",
+    "program_bytes",
     "save_program",
 ]

@@ -29,6 +29,8 @@ def frozen_integers(values: Any, name: str, dimensions: int) -> IntArray:
             f"{name} must be a non-empty array of {dimensions} dimensions, not of shape "
             f"{array.shape}"
         )
+    if array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{name} must fit 64 signed bits, not hold {array.max()}")
     array = array.astype(np.int64)
     array.setflags(write=False)
     return array
@@ -36,7 +38,10 @@ def frozen_integers(values: Any, name: str, dimensions: int) -> IntArray:
 
 def frozen_reals(values: Any, name: str, count: int) -> npt.NDArray[np.float64]:
     """A read-only float64 vector of ``count`` finite positive numbers (one number is spread)."""
-    array = np.array(np.broadcast_to(np.asarray(values, np.float64), (count,)))
+    given = np.asarray(values, np.float64)
+    if given.shape not in ((), (count,)):
+        raise InputError(f"{name} must be one number or {count}, not of shape {given.shape}")
+    array = np.array(np.broadcast_to(given, (count,)))
     if not (np.isfinite(array).all() and (array > 0).all()):
         raise InputError(f"{name} must be finite and positive, not {array.tolist()}")
     array.setflags(write=False)

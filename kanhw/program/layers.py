@@ -7,15 +7,16 @@ requantizers. To add a realisation, write such a class and put it in ``LAYER_KIN
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import Field, dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.program.arrays import frozen_integers
-from kanhw.program.intervals import Interval
+from kanhw.program.intervals import Interval, check_magnitude
 from kanhw.program.reference import basis_table_sums, constants_like, edge_table_sums
 from kanhw.program.requantizer import Requantizer
 
@@ -26,11 +27,26 @@ __all__ = ["LAYER_KINDS", "BasisTableLayer", "EdgeTableLayer", "ProgramLayer"]
 class ProgramLayer(Protocol):
     """What every layer of a Program offers."""
 
+    # Layers are dataclasses, so that dataclasses.replace takes them.
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     kind: ClassVar[str]
     branches: ClassVar[tuple[str, ...]]
-    name: str
-    requantizers: tuple[Requantizer, ...]
-    accumulator_formats: tuple[CodeFormat, ...] | None
+
+    @property
+    def name(self) -> str:
+        """For messages and reports."""
+
+    @property
+    def requantizers(self) -> tuple[Requantizer, ...]:
+        """One for every stream of codes that the next layer wants."""
+
+    @property
+    def accumulator_formats(self) -> tuple[CodeFormat, ...] | None:
+        """Declared width of every branch's accumulator; None before a Program is made."""
+
+    @property
+    def active(self) -> npt.NDArray[np.bool_]:
+        """Which edges hold anything but zeros, ``[n_out, n_in]``."""
 
     @property
     def n_in(self) -> int:
@@ -59,9 +75,9 @@ class ProgramLayer(Protocol):
 
 
 def _check_streams(streams: tuple[int, ...], branches: tuple[str, ...], name: str) -> None:
-    if len(streams) != len(branches) or any(s < 0 for s in streams):
+    if any(stream < 0 for stream in streams):
         raise InputError(
-            f"Layer {name!r} needs one stream number per branch {branches}, not {streams}"
+            f"Layer {name!r} needs a stream number from 0 up per branch {branches}, not {streams}"
         )
 
 
@@ -141,7 +157,7 @@ class EdgeTableLayer:
         return (int(self.tables.shape[2]),)
 
     @property
-    def active(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def active(self) -> npt.NDArray[np.bool_]:
         """Which edges exist, ``[n_out, n_in]``: those with an entry that is not zero."""
         return np.asarray((self.tables != 0).any(axis=2))
 
@@ -152,6 +168,7 @@ class EdgeTableLayer:
     def accumulator_intervals(self, addresses: tuple[Interval, ...]) -> tuple[Interval, ...]:
         """Exact bounds of each edge, added up."""
         lo, hi = _reachable(self.tables, addresses[0])
+        check_magnitude(np.stack([lo, hi]).astype(np.float64).sum(axis=2))
         return (Interval(lo.sum(axis=1), hi.sum(axis=1)),)
 
     def tensors(self) -> dict[str, IntArray]:
@@ -252,7 +269,7 @@ class BasisTableLayer:
         return (int(self.basis.shape[1]), int(self.base.shape[1]))
 
     @property
-    def active(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def active(self) -> npt.NDArray[np.bool_]:
         """Which edges exist, ``[n_out, n_in]``: those with a weight that is not zero."""
         return np.asarray(
             (self.coefficients != 0).any(axis=2) | (self.base_weights != 0).any(axis=2)
@@ -305,6 +322,7 @@ def _weighted_interval(
     n_out, n_in, _ = weights.shape
     total = Interval(np.zeros(n_out, np.int64), np.zeros(n_out, np.int64))
     for i in range(n_in):
+        check_magnitude(np.abs(weights[:, i] * 1.0) @ np.abs(tables[index[i]].T * 1.0))
         # [n_out, 1, depth]: what each edge from input i can add, address by address.
         values = (weights[:, i] @ tables[index[i]].T)[:, None]
         lo, hi = _reachable(values, Interval(addresses.lo[i : i + 1], addresses.hi[i : i + 1]))

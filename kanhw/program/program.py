@@ -50,8 +50,12 @@ class InputEncoder:
             raise InputError(f"A network needs at least one input, not {self.n_in}")
         if self.scale is not None:
             object.__setattr__(self, "scale", frozen_reals(self.scale, "input scale", self.n_in))
-        zero_point = np.zeros(self.n_in, np.int64) if self.zero_point is None else self.zero_point
-        zero_point = np.broadcast_to(np.asarray(zero_point), (self.n_in,))
+        zero_point = np.asarray(0 if self.zero_point is None else self.zero_point)
+        if zero_point.shape not in ((), (self.n_in,)):
+            raise InputError(
+                f"zero_point must be one integer or {self.n_in}, not of shape {zero_point.shape}"
+            )
+        zero_point = np.broadcast_to(zero_point, (self.n_in,))
         object.__setattr__(self, "zero_point", frozen_integers(zero_point, "zero_point", 1))
 
     def encode(self, x: npt.ArrayLike) -> IntArray:
@@ -63,9 +67,7 @@ class InputEncoder:
             If the network has no real input scale, or x has another width or holds a NaN.
         """
         if self.scale is None or self.zero_point is None:
-            raise InputError(
-                "This network takes integer codes: its file holds no real input scale"
-            )
+            raise InputError("This network takes integer codes: its file holds no real input scale")
         values = np.asarray(x, np.float64)
         if values.ndim != 2 or values.shape[1] != self.n_in:
             raise InputError(f"Features must have shape [N, {self.n_in}], not {values.shape}")
@@ -73,15 +75,14 @@ class InputEncoder:
             raise InputError("Features hold NaN: remove or fill those rows")
         lo, hi = float(self.format.lo), float(self.format.hi)
         # Clamped while still real, so that huge and infinite features saturate.
-        codes = np.floor(values / self.scale + 0.5) + self.zero_point
+        with np.errstate(over="ignore"):
+            codes = np.floor(values / self.scale + 0.5) + self.zero_point
         return codes.clip(lo, hi).astype(np.int64)
 
     def decode(self, codes: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Real values ``[N, n_in]`` of codes."""
         if self.scale is None or self.zero_point is None:
-            raise InputError(
-                "This network takes integer codes: its file holds no real input scale"
-            )
+            raise InputError("This network takes integer codes: its file holds no real input scale")
         return self.scale * (np.asarray(codes) - self.zero_point)
 
 
@@ -138,7 +139,7 @@ class Program:
     @property
     def active_edges(self) -> int:
         """Number of edges that hold anything but zeros."""
-        return sum(int(layer.active.sum()) for layer in self.layers)  # type: ignore[attr-defined]
+        return sum(int(layer.active.sum()) for layer in self.layers)
 
     def decode_output(self, outputs: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Real values ``[N, n_out]`` of outputs ``[N, n_out]``.
@@ -186,7 +187,7 @@ class Program:
         return argmax(values) if self.argmax else values
 
     def _check_codes(self, codes: Any) -> Any:
-        array = codes if hasattr(codes, "new_tensor") else np.asarray(codes)
+        array: Any = codes if hasattr(codes, "new_tensor") else np.asarray(codes)
         is_integer = "int" in str(array.dtype)
         if not is_integer:
             raise InputError(
@@ -212,9 +213,7 @@ class Program:
         for layer in self.layers:
             addresses = tuple(streams[s] - formats[s].lo for s in layer.streams)
             accumulators = layer.accumulate(addresses)
-            for values, declared in zip(
-                accumulators, layer.accumulator_formats or (), strict=True
-            ):
+            for values, declared in zip(accumulators, layer.accumulator_formats or (), strict=True):
                 _check_width(values, declared, f"An accumulator of layer {layer.name!r}")
             streams = tuple(_requantized(layer, r, accumulators) for r in layer.requantizers)
             formats = tuple(r.output_format for r in layer.requantizers)
@@ -265,12 +264,13 @@ def _declare_widths(
     """Check that the layers fit together, and fill in or check every declared width."""
     if not layers:
         raise InputError("A Program needs at least one layer")
-    n_in, formats = input.n_in, (input.format,)
+    n_in = input.n_in
+    formats: tuple[CodeFormat | None, ...] = (input.format,)
     for layer in layers:
         _check_connection(layer, n_in, formats)
         n_in = layer.n_out
         # A sum handed out by a layer in the middle would have no bounded table address.
-        formats = tuple(r.format for r in layer.requantizers)  # type: ignore[misc]
+        formats = tuple(r.format for r in layer.requantizers)
     if len(layers[-1].requantizers) != 1:
         raise InputError(
             f"The last layer must have one requantizer, not {len(layers[-1].requantizers)}"
@@ -286,7 +286,8 @@ def _check_connection(
     for branch, stream, depth in zip(layer.branches, layer.streams, layer.depths, strict=True):
         if stream >= len(formats):
             raise InputError(
-                f"Layer {layer.name!r}: its {branch} branch asks for stream {stream} of {len(formats)}"
+                f"Layer {layer.name!r}: its {branch} branch asks for stream {stream} of "
+                f"{len(formats)}"
             )
         format = formats[stream]
         if format is None or format.count != depth:
@@ -303,6 +304,11 @@ def _with_widths(
     declared = layer.accumulator_formats
     if declared is None:
         declared = tuple(interval.format for interval in accumulators)
+    if len(declared) != len(layer.branches):
+        raise InputError(
+            f"Layer {layer.name!r} declares {len(declared)} accumulator formats for its branches "
+            f"{layer.branches}"
+        )
     for interval, format, branch in zip(accumulators, declared, layer.branches, strict=True):
         _check_declared(interval, format, f"{layer.name!r}, {branch} accumulator")
     requantizers = []
@@ -311,9 +317,7 @@ def _with_widths(
         format = requantizer.sum_format or interval.format
         _check_declared(interval, format, f"{layer.name!r}, joined sum")
         requantizers.append(replace(requantizer, sum_format=format))
-    return replace(  # type: ignore[type-var]
-        layer, accumulator_formats=declared, requantizers=tuple(requantizers)
-    )
+    return replace(layer, accumulator_formats=declared, requantizers=tuple(requantizers))
 
 
 def _check_declared(interval: Interval, format: CodeFormat, where: str) -> None:

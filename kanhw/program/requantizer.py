@@ -68,6 +68,8 @@ class Requantizer:
             set_field(self, "scale", frozen_reals(self.scale, "scale", n_out))
         zero_point = np.zeros(n_out, np.int64) if self.zero_point is None else self.zero_point
         set_field(self, "zero_point", frozen_integers(zero_point, "zero_point", 1))
+        if len(zero_point) != n_out:
+            raise InputError(f"zero_point must have {n_out} values, not {len(zero_point)}")
 
     @property
     def n_out(self) -> int:

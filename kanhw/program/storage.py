@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from kanhw.errors import InputError
+from kanhw.files import write_whole
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.program.layers import LAYER_KINDS, ProgramLayer
 from kanhw.program.program import InputEncoder, Program
 from kanhw.program.requantizer import Requantizer
 
-__all__ = ["PROGRAM_FORMAT", "is_program_file", "load_program", "save_program"]
+__all__ = [
+    "PROGRAM_FORMAT",
+    "is_program_file",
+    "load_program",
+    "program_bytes",
+    "save_program",
+]
 
 PROGRAM_FORMAT = 1
 _KEY = "kanhw_program"
@@ -26,15 +32,18 @@ _STREAM_FIELDS = {"edge_table": ("stream",), "basis_table": ("spline_stream", "b
 
 
 def save_program(program: Program, path: str | Path) -> Path:
-    """Write a Program; the same Program always gives the same bytes.
-
-    The file appears whole or not at all.
+    """Write a Program; the file appears whole or not at all.
 
     Raises
     ------
     InputError
         If the folder does not exist or cannot be written.
     """
+    return write_whole(path, program_bytes(program))
+
+
+def program_bytes(program: Program) -> bytes:
+    """The file of a Program; the same Program always gives the same bytes."""
     from kanhw import __version__
 
     tensors: dict[str, npt.NDArray[Any]] = {}
@@ -50,21 +59,7 @@ def save_program(program: Program, path: str | Path) -> Path:
         ],
     }
     # One metadata key: safetensors does not keep the order of several.
-    data = save(tensors, metadata={_KEY: json.dumps(document, sort_keys=True)})
-    return _write_whole(Path(path), data)
-
-
-def _write_whole(path: Path, data: bytes) -> Path:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}): choose a folder that exists and is yours"
-        ) from error
-    return path
+    return bytes(save(tensors, metadata={_KEY: json.dumps(document, sort_keys=True)}))
 
 
 def is_program_file(path: str | Path) -> bool:
@@ -90,29 +85,41 @@ def load_program(path: str | Path) -> Program:
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is not a Program file: {error}") from error
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is not a Program file: {reason}") from error
     if _KEY not in metadata:
         raise InputError(f"{path} is a safetensors file but not a Program of kanhw")
-    document = json.loads(metadata[_KEY])
+    try:
+        return _read_program(path, json.loads(metadata[_KEY]), tensors)
+    except InputError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is a damaged Program file ({error!r}): write it again") from error
+
+
+def _read_program(
+    path: Path, document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
+) -> Program:
+    from kanhw import __version__
+
     if document["format"] > PROGRAM_FORMAT:
         raise InputError(
             f"{path} was written by kanhw {document['kanhw']} (Program format "
-            f"{document['format']}); this one reads up to format {PROGRAM_FORMAT}: upgrade kanhw"
+            f"{document['format']}); this is kanhw {__version__}, which reads up to format "
+            f"{PROGRAM_FORMAT}: upgrade kanhw"
         )
-    try:
-        return Program(
-            layers=tuple(
-                _read_layer(entry, f"layers.{index}", tensors)
-                for index, entry in enumerate(document["layers"])
-            ),
-            input=_read_input(document["input"], tensors),
-            argmax=document["argmax"],
-            source=document["source"],
-        )
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path} is a damaged Program file: {error!r} is missing") from error
+    return Program(
+        layers=tuple(
+            _read_layer(entry, f"layers.{index}", tensors)
+            for index, entry in enumerate(document["layers"])
+        ),
+        input=_read_input(document["input"], tensors),
+        argmax=document["argmax"],
+        source=document["source"],
+    )
 
 
 def _narrow(values: IntArray) -> npt.NDArray[Any]:
@@ -172,7 +179,7 @@ def _read_layer(
             f"{', '.join(LAYER_KINDS)}"
         )
     own = f"{prefix}."
-    fields = {
+    fields: dict[str, Any] = {
         name.removeprefix(own): values
         for name, values in tensors.items()
         if name.startswith(own) and "." not in name.removeprefix(own)

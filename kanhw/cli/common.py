@@ -1,0 +1,76 @@
+"""What the commands share: parsers with an example, JSON on request, options for importers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kanhw.errors import InputError
+
+if TYPE_CHECKING:
+    from kanhw.model import KanModel
+    from kanhw.program import Program
+
+__all__ = ["Commands", "Parser", "add_command", "add_model", "load_given", "show"]
+
+Commands = Any  # argparse keeps the type of its sub-parsers to itself
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is; exit with status 2."""
+        self.exit(2, f"{self.prog}: error: {message} (see '{self.prog} --help')\n")
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    summary: str,
+    example: str,
+    run: Callable[[argparse.Namespace], int],
+) -> Parser:
+    """A sub-command with an example in its help, and ``--json``."""
+    parser: Parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_model(parser: argparse.ArgumentParser, help: str) -> None:
+    """The MODEL argument and ``--option name=value`` for what its file does not hold."""
+    parser.add_argument("model", metavar="MODEL", help=help)
+    parser.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="what the checkpoint does not say, such as base_activation=gelu or layers=net.kan",
+    )
+
+
+def load_given(options: argparse.Namespace) -> KanModel | Program:
+    """The network of a command's MODEL argument."""
+    from kanhw.importers import load_model
+
+    pairs = {}
+    for text in options.option:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--option needs NAME=VALUE, not {text!r}")
+        pairs[name] = value
+    return load_model(options.model, **pairs)
+
+
+def show(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:
+    """Print a result: JSON if it was asked for, else a line for people."""
+    print(json.dumps(data, sort_keys=True) if options.json else text)

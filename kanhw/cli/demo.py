@@ -1,0 +1,32 @@
+"""``kanhw demo --out DIR``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kanhw.cli.common import Commands, add_command, show
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the command to argparse."""
+    parser = add_command(
+        commands,
+        "demo",
+        "train a KAN on digits and take it all the way to verified Verilog",
+        "kanhw demo --out demo-output",
+        run,
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("kanhw-demo"), help="the folder to make"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demonstration; status 1 if the Verilog differs from its Program."""
+    from kanhw.demonstration import run_demonstration
+
+    result = run_demonstration(options.out, seed=options.seed, quiet=options.json)
+    show(options, result.to_json(), result.text())
+    return 0 if result.passed else 1

@@ -1,0 +1,40 @@
+"""``kanhw estimate DIR --target xcup|ecp5|ice40``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kanhw.cli.common import Commands, add_command, show
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the command to argparse."""
+    parser = add_command(
+        commands,
+        "estimate",
+        "synthesise a design with Yosys and count its resources",
+        "kanhw estimate design --target ecp5 --json",
+        run,
+    )
+    parser.add_argument("design", metavar="DIR", help="a folder made by 'kanhw generate'")
+    parser.add_argument("--target", required=True, help="xcup (UltraScale+), ecp5 or ice40")
+    parser.add_argument("--out", metavar="FILE.json", type=Path, help="also keep the result here")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Estimate."""
+    from kanhw.files import write_json
+    from kanhw.flow import estimate
+
+    result = estimate(options.design, options.target)
+    data = result.to_json()
+    if options.out:
+        write_json(options.out, data)
+    show(
+        options,
+        data,
+        f"{result.target}: {result.lut} LUT, {result.ff} FF, {result.dsp} DSP, {result.bram} "
+        f"{result.bram_unit} (post-synthesis estimate, {result.tool}, recipe {result.recipe})",
+    )
+    return 0

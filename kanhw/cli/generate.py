@@ -1,0 +1,64 @@
+"""``kanhw generate MODEL|PROGRAM --out DIR``."""
+
+from __future__ import annotations
+
+import argparse
+
+from kanhw.cli.common import Commands, add_command, add_model, load_given, show
+from kanhw.errors import InputError
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the command to argparse."""
+    parser = add_command(
+        commands,
+        "generate",
+        "write a Program as Verilog into a folder of its own",
+        "kanhw generate kan.safetensors --out design --argmax",
+        run,
+    )
+    add_model(parser, "a Program, or a folder of KANELE's truth tables")
+    parser.add_argument("--out", metavar="DIR", required=True, help="the folder to make")
+    parser.add_argument(
+        "--argmax", action="store_true", help="hand out the class index instead of the outputs"
+    )
+    parser.add_argument(
+        "--adder-levels",
+        type=int,
+        default=1,
+        metavar="N",
+        help="adder levels between two registers; 0 for none inside the trees (default: 1)",
+    )
+    parser.add_argument(
+        "--no-table-registers", action="store_true", help="no registers behind the tables"
+    )
+    parser.add_argument(
+        "--no-handshake", action="store_true", help="the bare core: a vector at every clock"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Load and generate."""
+    from kanhw.flow import generate
+    from kanhw.program import Program
+    from kanhw.schedule import Schedule
+
+    schedule = Schedule(
+        adder_levels=options.adder_levels,
+        table_registers=not options.no_table_registers,
+        handshake=not options.no_handshake,
+    )
+    program = load_given(options)
+    if not isinstance(program, Program):
+        raise InputError(
+            f"{options.model} is a float model and hardware needs integers: first 'kanhw quantize "
+            f"{options.model} --calibration DATA.npz --out PROGRAM'"
+        )
+    design = generate(program, options.out, schedule=schedule, argmax=options.argmax or None)
+    show(
+        options,
+        {"design": str(design.path), **design.to_json()},
+        f"{design.path}: {design.verilog}, latency {design.latency_cycles} cycles, one inference "
+        f"every {design.initiation_interval}",
+    )
+    return 0

@@ -1,0 +1,54 @@
+"""``kanhw report DIR --out report.html``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kanhw.cli.common import Commands, add_command, show
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the command to argparse."""
+    parser = add_command(
+        commands,
+        "report",
+        "sum a design up in one self-contained HTML file",
+        "kanhw report design --model model.pt --data test.npz --simulation sim.json "
+        "--estimate ecp5.json --out report.html",
+        run,
+    )
+    parser.add_argument("design", metavar="DIR", help="a folder made by 'kanhw generate'")
+    parser.add_argument("--out", metavar="FILE.html", type=Path, required=True)
+    parser.add_argument("--model", help="the float model: its curves and its accuracy")
+    parser.add_argument("--data", metavar="DATA.npz", help="x and labels (or y) for the accuracy")
+    parser.add_argument(
+        "--outputs",
+        metavar="FILE.npz",
+        help="what 'kanhw simulate --outputs' wrote for the same data: the hardware's accuracy",
+    )
+    parser.add_argument(
+        "--simulation", metavar="FILE.json", type=Path, action="append", default=[],
+        help="what 'kanhw simulate --out' kept; may be repeated",
+    )
+    parser.add_argument(
+        "--estimate", metavar="FILE.json", type=Path, action="append", default=[],
+        help="what 'kanhw estimate --out' kept; may be repeated",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the report."""
+    from kanhw.reporting import report
+
+    path = report(
+        options.design,
+        options.out,
+        model=options.model,
+        data=options.data,
+        outputs=options.outputs,
+        simulations=options.simulation,
+        estimates=options.estimate,
+    )
+    show(options, {"report": str(path)}, f"{path} written")
+    return 0

@@ -1,0 +1,76 @@
+"""``kanhw simulate DIR --vectors DATA.npz``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kanhw.cli.common import Commands, add_command, show
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the command to argparse."""
+    parser = add_command(
+        commands,
+        "simulate",
+        "simulate a design and compare every output with its Program",
+        "kanhw simulate design --vectors test.npz --engine fast",
+        run,
+    )
+    parser.add_argument("design", metavar="DIR", help="a folder made by 'kanhw generate'")
+    parser.add_argument(
+        "--vectors",
+        metavar="DATA.npz",
+        required=True,
+        help="x: features (or codes); optional y: outputs to reproduce if integer, else an error "
+        "figure; optional labels",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("cocotb", "fast"),
+        default="cocotb",
+        help="cocotb with the stream rules checked, or Verilator without Python (default: cocotb)",
+    )
+    parser.add_argument("--simulator", help="icarus, verilator or a path (default: what is found)")
+    parser.add_argument("--no-stalls", action="store_true", help="never pause either end")
+    parser.add_argument("--seed", type=int, default=1, help="of the stalls (default: 1)")
+    parser.add_argument("--waves", metavar="FILE", type=Path, help="write waves (cocotb)")
+    parser.add_argument("--out", metavar="FILE.json", type=Path, help="also keep the result here")
+    parser.add_argument(
+        "--outputs", metavar="FILE.npz", type=Path, help="write what the hardware gave, as y"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Simulate; status 1 on any difference."""
+    from kanhw.files import write_arrays, write_json
+    from kanhw.verification import simulate
+
+    result = simulate(
+        options.design,
+        options.vectors,
+        engine=options.engine,
+        simulator=options.simulator,
+        stalls=not options.no_stalls,
+        seed=options.seed,
+        waves=options.waves,
+    )
+    data = result.to_json()
+    if options.out:
+        write_json(options.out, data)
+    if options.outputs:
+        write_arrays(options.outputs, y=result.outputs)
+    report = result.equivalence
+    verdict = "passed" if result.passed else "FAILED"
+    engine = f"{report.simulator} {report.simulator_version}"
+    text = [f"{verdict}: {report.vectors} vectors on {engine}, {report.mismatches} outputs differ"]
+    text += [f"  {problem}" for problem in report.problems]
+    if result.accuracy is not None:
+        text.append(f"  accuracy {100 * result.accuracy:.2f} %")
+    if result.max_error is not None and result.error_of_range is not None:
+        text.append(
+            f"  largest error against y {result.max_error:.4g} "
+            f"({100 * result.error_of_range:.2f} % of its range)"
+        )
+    show(options, data, "\n".join(text))
+    return 0 if result.passed else 1

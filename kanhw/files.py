@@ -1,0 +1,146 @@
+"""Writing files so that they appear whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.errors import InputError
+
+__all__ = ["read_arrays", "write_arrays", "write_folder", "write_json", "write_whole"]
+
+
+def write_whole(path: str | Path, data: bytes | str) -> Path:
+    """Write a file through a neighbour that takes its place when it is complete.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or not writable.
+    """
+    path = Path(path)
+    content = data.encode() if isinstance(data, str) else data
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        _forget(partial)
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): choose a folder that exists and is yours"
+        ) from error
+    return path
+
+
+def write_json(path: str | Path, data: Any) -> Path:
+    """Write JSON, indented and with sorted keys; see :func:`write_whole`."""
+    return write_whole(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
+
+
+def write_folder(folder: str | Path, files: Mapping[str, bytes]) -> Path:
+    """Make a folder that holds exactly these files.
+
+    A folder that already holds them is left as it is.
+
+    Raises
+    ------
+    InputError
+        If it holds anything else, or cannot be made.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        if not folder.is_dir():
+            raise InputError(f"{folder} is a file: name a folder that does not exist yet")
+        present = {entry.name for entry in folder.iterdir()}
+        if present:
+            _check_same(folder, present, files)
+            return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be made ({error.strerror}): choose a place that is yours"
+        ) from error
+    try:
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
+        # mkdtemp makes private folders; a design is as readable as any other file.
+        partial.chmod(0o755)
+        partial.replace(folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise InputError(f"{folder} cannot be written ({error.strerror})") from error
+    return folder
+
+
+def _check_same(folder: Path, present: set[str], files: Mapping[str, bytes]) -> None:
+    same = present == set(files) and all(
+        (folder / name).read_bytes() == content for name, content in files.items()
+    )
+    if not same:
+        raise InputError(
+            f"{folder} already holds something else ({', '.join(sorted(present)[:4])}): remove it, "
+            "or name another folder"
+        )
+
+
+def _forget(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        # The folder that refused the file refuses this too; the first error is the one to tell.
+        return
+
+
+def read_arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
+    """Every array of an npz file that holds numbers; the others come empty, for their names.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no npz, or damaged. Pickled objects are never loaded.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file: data are read from an npz file with an array x")
+    try:
+        # Opened here, because numpy leaves a file that is no archive open.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(f"{path} is not an npz file: write it with numpy.savez(path, x=x)")
+            return {name: _numbers(archive, name) for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path} cannot be read as an npz file ({error}): write it with numpy.savez(path, x=x)"
+        ) from error
+
+
+def _numbers(archive: Any, name: str) -> npt.NDArray[Any]:
+    """An array, unless it holds objects, which only unpickling could read."""
+    try:
+        return np.asarray(archive[name])
+    except ValueError:
+        if name in ("x", "y", "labels"):
+            raise
+        return np.empty(0)
+
+
+def write_arrays(path: str | Path, **arrays: npt.ArrayLike) -> Path:
+    """Write an npz file; see :func:`write_whole`."""
+    buffer = io.BytesIO()
+    named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    np.savez_compressed(buffer, **named)
+    return write_whole(path, buffer.getvalue())

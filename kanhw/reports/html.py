@@ -1,0 +1,196 @@
+"""A summary as one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kanhw.errors import InputError
+from kanhw.estimation.resources import ResourceEstimate
+from kanhw.estimation.targets import TARGETS
+from kanhw.reports import text
+from kanhw.reports.curves import EdgePlot, LayerCurves
+from kanhw.reports.summary import Summary
+from kanhw.reports.svg import edge_svg
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+__all__ = ["write_html"]
+
+# A layer no larger than this is drawn as its matrix: rows are outputs, columns inputs.
+MATRIX_COLUMNS, MATRIX_EDGES = 8, 48
+# Of a larger layer, the edges that are open from the start.
+FIRST_EDGES = 24
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One plot of the page, with its caption."""
+
+    edge: EdgePlot
+    drawing: Markup
+
+    @property
+    def caption(self) -> str:
+        """The error of the edge, empty where it is not known."""
+        if self.edge.error is None or self.edge.error_steps is None:
+            return ""
+        return f"error {text.real(self.edge.error)} · {self.edge.error_steps:.2g} LSB"
+
+
+@dataclass(frozen=True)
+class _LayerPage:
+    """The edge plots of one layer, arranged."""
+
+    curves: LayerCurves
+    matrix: list[list[_Cell | None]] | None
+    first: list[_Cell]
+    rest: list[_Cell]
+
+    @property
+    def note(self) -> str:
+        """How many edges are shown of how many."""
+        active, drawn = self.curves.active, len(self.curves.plots)
+        if self.matrix is not None:
+            return f"All {active} active edges; rows are outputs, columns are inputs."
+        if not self.rest and drawn == active:
+            return f"All {active} active edges, widest range first."
+        note = f"The {len(self.first)} edges with the widest range, of {active} active edges."
+        if drawn < active:
+            note += f" The {active - drawn} edges with the narrowest range are not drawn."
+        return note
+
+    @property
+    def has_float(self) -> bool:
+        """Whether a float curve is drawn."""
+        return any(plot.error is not None for plot in self.curves.plots)
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether the branches of an edge are drawn apart."""
+        return any(len(plot.traces) > 1 for plot in self.curves.plots)
+
+    @property
+    def worst(self) -> str:
+        """The largest error of the plots, with its edge."""
+        known = [(p.error, p) for p in self.curves.plots if p.error is not None]
+        if not known:
+            return ""
+        error, plot = max(known, key=lambda pair: pair[0])
+        return f"{text.real(error)} ({plot.error_steps:.2g} LSB), input {plot.input} to output {plot.output}"
+
+
+def write_html(summary: Summary, curves: Sequence[LayerCurves], path: str | Path) -> Path:
+    """Write the report; the same arguments always give the same bytes.
+
+    Parameters
+    ----------
+    summary
+        What to report.
+    curves
+        From :func:`kanhw.reports.network_curves`; empty leaves the edge plots out.
+    path
+        The file to write. It appears whole or not at all.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written.
+    """
+    return _write_whole(Path(path), _render(summary, curves))
+
+
+def _render(summary: Summary, curves: Sequence[LayerCurves]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("kanhw.reports", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(count=text.count, bits=text.bits)
+    return environment.get_template("report.html.j2").render(
+        summary=summary,
+        layers=[_arranged(layer) for layer in curves],
+        score_rows=_score_rows(summary),
+        bars={index: _lut_bar(e) for index, e in enumerate(summary.resources)},
+        targets=TARGETS,
+        text=text,
+    )
+
+
+def _score_rows(summary: Summary) -> list[dict[str, Any]]:
+    return [
+        {
+            "stage": text.stage_name(score),
+            "metric": text.metric_name(score),
+            "figure": text.figure(score),
+            "samples": text.count(score.samples),
+            "differences": score.differences,
+        }
+        for score in summary.scores
+    ]
+
+
+def _arranged(curves: LayerCurves) -> _LayerPage:
+    from markupsafe import Markup
+
+    # Markup: our own drawing, whose only free text is escaped where it is made.
+    cells = [_Cell(plot, Markup(edge_svg(plot))) for plot in curves.plots]  # noqa: S704
+    complete = len(cells) == curves.active
+    if complete and curves.n_in <= MATRIX_COLUMNS and curves.n_in * curves.n_out <= MATRIX_EDGES:
+        by_edge = {(cell.edge.output, cell.edge.input): cell for cell in cells}
+        matrix = [
+            [by_edge.get((j, i)) for i in range(curves.n_in)] for j in range(curves.n_out)
+        ]
+        return _LayerPage(curves, matrix, [], [])
+    # A handful more is not worth a click.
+    first = len(cells) if len(cells) <= 2 * FIRST_EDGES else FIRST_EDGES
+    return _LayerPage(curves, None, cells[:first], cells[first:])
+
+
+def _lut_bar(estimate: ResourceEstimate) -> list[dict[str, Any]]:
+    """The LUTs by size as parts of a bar: name, count, start and width in percent."""
+    parts = [(f"LUT{size}", number) for size, number in sorted(estimate.lut_by_size.items())]
+    parts += [("memory", estimate.lut_memory), ("carry", estimate.lut_carry)]
+    total = sum(number for _, number in parts)
+    bar, start = [], 0.0
+    for index, (name, number) in enumerate(parts):
+        if number:
+            width = 100.0 * number / total
+            bar.append(
+                {
+                    "name": name,
+                    "count": number,
+                    "start": f"{start:.2f}",
+                    "width": f"{width:.2f}",
+                    "shade": f"shade{index % 8}",
+                }
+            )
+            start += width
+    return bar
+
+
+def _write_whole(path: Path, document: str) -> Path:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(document, encoding="utf-8", newline="\n")
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): choose a folder that exists and is yours"
+        ) from error
+    return path

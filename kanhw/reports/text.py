@@ -1,0 +1,201 @@
+"""Numbers and facts in words, the same in the terminal, the HTML report and the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kanhw.formats import CodeFormat
+from kanhw.reports.layer_facts import LayerFacts
+from kanhw.reports.scores import STAGES, Score
+from kanhw.reports.summary import Summary
+
+__all__ = [
+    "NOTHING_ESTIMATED",
+    "NOTHING_SCORED",
+    "NOTHING_VERIFIED",
+    "bits",
+    "check_passed",
+    "check_sentence",
+    "code_text",
+    "count",
+    "figure",
+    "format_list",
+    "metric_name",
+    "missing_stages",
+    "output_text",
+    "real",
+    "schedule_text",
+    "stage_name",
+    "throughput_text",
+    "verified_text",
+    "verified_vectors",
+]
+
+NOTHING_VERIFIED = (
+    "Nothing was verified: this report holds no comparison of the Verilog with its Program."
+)
+NOTHING_SCORED = "No accuracy was measured: this report was made without data."
+NOTHING_ESTIMATED = "No resources were estimated."
+
+_METRICS = {"accuracy": "accuracy", "rmse": "RMS error", "max_error": "largest error"}
+_ENGINES = {
+    "cocotb": "the cocotb testbench (every stream rule checked)",
+    "fast": "the compiled test-set harness",
+}
+
+
+def count(value: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{value:,}"
+
+
+def real(value: float) -> str:
+    """A real number to three significant digits, without an exponent where it is readable."""
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e4:
+        text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+        return text.replace("-", "−")
+    mantissa, exponent = f"{value:.2g}".split("e") if "e" in f"{value:.2g}" else (f"{value:.2g}", "")
+    text = f"{mantissa}e{int(exponent)}" if exponent else mantissa
+    return text.replace("-", "−")
+
+
+def bits(value: int) -> str:
+    """A number of bits, in kbit (1000 bits) beyond 10,000."""
+    return f"{count(value)} bit" if value < 10_000 else f"{value / 1000:,.1f} kbit"
+
+
+def figure(score: Score) -> str:
+    """The value of a score: a percentage for an accuracy."""
+    return f"{100 * score.value:.2f}%" if score.metric == "accuracy" else real(score.value)
+
+
+def metric_name(score: Score) -> str:
+    """The metric in words, with what it was measured against where that is not the labels."""
+    name = _METRICS.get(score.metric, score.metric)
+    return name if score.reference == "labels" else f"{name} against the {score.reference}"
+
+
+def stage_name(score: Score) -> str:
+    """The stage in words."""
+    return STAGES.get(score.stage, score.stage)
+
+
+def missing_stages(summary: Summary) -> str:
+    """A sentence on the stages that were not scored; empty when all were, or none."""
+    there = {score.stage for score in summary.scores}
+    missing = [name.lower() for stage, name in STAGES.items() if stage not in there]
+    # Measured against the float model, that model has no figure of its own.
+    if any(score.reference == "float model" for score in summary.scores):
+        missing = [name for name in missing if name != STAGES["float"].lower()]
+    if not there or not missing:
+        return ""
+    return f"Not measured: {', '.join(missing).replace('verilog', 'Verilog')}."
+
+
+def code_text(format: CodeFormat) -> str:
+    """A format in a table cell: ``s6`` is signed and 6 bits wide, ``u4`` unsigned and 4."""
+    return f"{'s' if format.signed else 'u'}{format.width}"
+
+
+def format_list(formats: Mapping[str, CodeFormat] | tuple[CodeFormat, ...]) -> str:
+    """Several formats in a cell; branches are named where there is more than one."""
+    if isinstance(formats, Mapping):
+        if len(formats) == 1:
+            return code_text(next(iter(formats.values())))
+        return ", ".join(f"{branch} {code_text(f)}" for branch, f in formats.items())
+    return ", ".join(code_text(f) for f in formats)
+
+
+def output_text(layer: LayerFacts) -> str:
+    """The codes that leave a layer."""
+    return format_list(layer.outputs)
+
+
+def schedule_text(summary: Summary) -> str:
+    """The schedule in a few words."""
+    schedule = summary.schedule
+    levels = schedule.adder_levels
+    if levels:
+        registers = f"a register after every {'adder level' if levels == 1 else f'{levels} adder levels'}"
+    else:
+        registers = "no registers inside the adder trees"
+    tables = "table outputs registered" if schedule.table_registers else "table outputs not registered"
+    ports = "valid/ready streams" if schedule.handshake else "bare core without handshake"
+    return f"unrolled, {registers}, {tables}, {ports}"
+
+
+def throughput_text(summary: Summary) -> str:
+    """The initiation interval in words."""
+    interval = summary.initiation_interval
+    return "1 inference per clock" if interval == 1 else f"1 inference per {interval} clocks"
+
+
+def check_passed(check: Mapping[str, Any]) -> bool:
+    """Whether a check compared something and found nothing wrong."""
+    return bool(check["vectors"] > 0 and check["mismatches"] == 0 and not check.get("problems"))
+
+
+def check_sentence(check: Mapping[str, Any]) -> str:
+    """What one check did and found."""
+    if not check["vectors"]:
+        return "FAILED: nothing was compared, because there were no input vectors."
+    engine = _ENGINES.get(str(check["engine"]), f"the engine {check['engine']}")
+    simulator = str(check.get("simulator", "an unnamed simulator")).capitalize()
+    version = f" {check['simulator_version']}" if check.get("simulator_version") else ""
+    stalls = "random stalls" if check.get("stalls") else "no stalls"
+    seed = f", seed {check['seed']}" if check.get("seed") is not None else ""
+    reset = ", a reset in mid-stream" if check.get("reset_midstream") else ""
+    lead = "" if check_passed(check) else "FAILED: "
+    return (
+        f"{lead}{count(check['vectors'])} input vectors through {engine} in {simulator}{version}, "
+        f"{stalls}{seed}{reset}: {_finding(check)}{_timing(check)}"
+    )
+
+
+def _finding(check: Mapping[str, Any]) -> str:
+    number = check["mismatches"]
+    found = (
+        "every output code equals the Program's (0 mismatches)."
+        if not number
+        else f"{count(number)} output codes differ from the Program's."
+    )
+    expected = check.get("expected_mismatches")
+    if expected is not None:
+        found += (
+            " The Program reproduces every expected output."
+            if not expected
+            else f" {count(expected)} outputs of the Program differ from the expected ones."
+        )
+    # The mismatches have been told; what else went wrong has not.
+    rest = [text for text in check.get("problems") or () if "differ" not in text]
+    return found + "".join(f" {text[:1].upper()}{text[1:]}." for text in rest)
+
+
+def _timing(check: Mapping[str, Any]) -> str:
+    parts = []
+    if check.get("latency_cycles") is not None:
+        parts.append(f"latency {check['latency_cycles']} cycles")
+    if check.get("cycles_per_inference") is not None:
+        clocks = check["cycles_per_inference"]
+        parts.append(f"{clocks:g} clock{'' if clocks == 1 else 's'} per inference")
+    if check.get("inferences_per_second"):
+        parts.append(f"{count(round(check['inferences_per_second']))} simulated inferences/s")
+    return f" Measured: {', '.join(parts)}." if parts else ""
+
+
+def verified_vectors(summary: Summary) -> int:
+    """Vectors of all checks that passed."""
+    return sum(check["vectors"] for check in summary.checks if check_passed(check))
+
+
+def verified_text(summary: Summary) -> str:
+    """The state of verification in two or three words."""
+    if not summary.checks:
+        return "nothing verified"
+    failed = sum(not check_passed(check) for check in summary.checks)
+    if failed:
+        return f"{failed} of {len(summary.checks)} checks FAILED"
+    return f"{count(verified_vectors(summary))} vectors, 0 mismatches"
