@@ -93,7 +93,7 @@ def _costs(tables: IntArray) -> list[int]:
     """:func:`table_cost` of every row of ``[tables, 2**n]``."""
     depth = tables.shape[1]
     address_bits = depth.bit_length() - 1
-    positions = np.arange(int(tables.max()).bit_length())[:, None]
+    positions = np.arange(max(int(tables.max()).bit_length(), 1))[:, None]
     # [tables, positions, depth]; starting every column with 0 makes a bit and its complement equal.
     columns = ((tables[:, None] >> positions) & 1).astype(bool)
     columns ^= columns[:, :, :1]

@@ -3,19 +3,81 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
 
-__all__ = ["BSplineBasis", "FloatArray", "checked_batch", "frozen_array"]
+__all__ = ["BSplineBasis", "Basis", "FloatArray", "NoBasis", "checked_batch", "frozen_array"]
 
 FloatArray = npt.NDArray[np.float64]
 
 # float32 knots are uniform to about 3e-6 of a step; real non-uniform grids differ by far more.
 UNIFORM_TOLERANCE = 1e-4
+
+
+@runtime_checkable
+class Basis(Protocol):
+    """K functions of every input of a layer.
+
+    ``count`` is K; ``spare`` is how many more values per input an evaluation holds for a moment;
+    ``support`` is [n_in, 2], outside of which every function is 0, or None where there is no such
+    bound.
+    """
+
+    @property
+    def n_in(self) -> int:
+        """Inputs."""
+
+    @property
+    def count(self) -> int:
+        """K."""
+
+    @property
+    def spare(self) -> int:
+        """Values per input held besides the K results."""
+
+    @property
+    def support(self) -> FloatArray | None:
+        """[n_in, 2], or None."""
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """[N, n_in] to [N, n_in, K]."""
+
+    def evaluate_input(self, i: int, x: FloatArray) -> FloatArray:
+        """The functions of input i at x [M]: [M, K]."""
+
+
+@dataclass(frozen=True, eq=False)
+class NoBasis:
+    """No basis functions at all: a layer with a base branch only, such as a linear one."""
+
+    n_in: int
+
+    @property
+    def count(self) -> int:
+        """K = 0."""
+        return 0
+
+    @property
+    def spare(self) -> int:
+        """Nothing is held."""
+        return 0
+
+    @property
+    def support(self) -> None:
+        """There is nothing to be 0."""
+        return
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """[N, n_in, 0]."""
+        return np.empty((*checked_batch(x, self.n_in, "The basis").shape, 0))
+
+    def evaluate_input(self, i: int, x: FloatArray) -> FloatArray:
+        """[M, 0]."""
+        return np.empty((len(x), 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +129,11 @@ class BSplineBasis:
     def count(self) -> int:
         """K = G + p, the basis functions of one input."""
         return int(self.knots.shape[1]) - self.order - 1
+
+    @property
+    def spare(self) -> int:
+        """The recursion holds p more values per input."""
+        return self.order
 
     @property
     def support(self) -> FloatArray:
@@ -184,7 +251,9 @@ def checked_batch(x: Any, width: int, owner: str) -> FloatArray:
     return array
 
 
-def frozen_array(value: Any, name: str, dimensions: tuple[str, ...]) -> FloatArray:
+def frozen_array(
+    value: Any, name: str, dimensions: tuple[str, ...], *, may_be_empty: bool = False
+) -> FloatArray:
     """Copy ``value`` to a read-only float64 array with one axis for each name of ``dimensions``.
 
     Raises
@@ -195,7 +264,7 @@ def frozen_array(value: Any, name: str, dimensions: tuple[str, ...]) -> FloatArr
         If ``value`` is not made of real numbers.
     """
     array = np.array(_as_float64(value, f"{name} must hold real numbers"), np.float64)
-    if array.ndim != len(dimensions) or 0 in array.shape:
+    if array.ndim != len(dimensions) or (0 in array.shape and not may_be_empty):
         raise InputError(
             f"{name} must have the shape [{', '.join(dimensions)}], none of them 0, not "
             f"{list(array.shape)}"

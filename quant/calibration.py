@@ -1,4 +1,4 @@
-"""From observed values to ranges: max-abs, percentile, or least squared error."""
+"""From observed values to ranges and steps: max-abs, percentile, or least squared error."""
 
 from __future__ import annotations
 
@@ -6,73 +6,98 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import CodeFormat
 from kanhw.quant.config import Calibration
 from kanhw.quant.rounding import round_half_up
 
-__all__ = ["activation_range", "weight_scale"]
+__all__ = ["activation_range", "step_and_origin", "weight_scale"]
 
 FloatArray = npt.NDArray[np.float64]
 
 # Ends of a range that the search tries, as shares of the way from the median to the extreme.
-_SHARES = np.linspace(0.3, 1.0, 15)
-# Values that the search looks at: enough for a stable choice, few enough for 225 trials.
-_SAMPLE = 1 << 14
+_SHARES = np.linspace(0.1, 1.0, 19)
+# Values that the search looks at: enough for a stable choice, few enough for 361 trials.
+_SAMPLE = 1 << 13
+# A range narrower than this share of its place is the noise of float32, not a signal.
+_NOISE = 2.0**-24
 
 
 def activation_range(
-    values: FloatArray, bits: int, method: Calibration, percentile: float, *, symmetric: bool
+    values: FloatArray,
+    format: CodeFormat,
+    method: Calibration,
+    percentile: float,
+    *,
+    symmetric: bool,
 ) -> tuple[float, float]:
-    """Ends (lo, hi) of the reals that a code of ``bits`` bits should cover, lo <= hi.
+    """Ends (lo, hi) of the reals that the codes of ``format`` should cover, lo <= hi.
 
     Parameters
     ----------
     values
         Observed values of one scale's worth of activations, any shape, at least one.
-    bits
-        Of the code.
+    format
+        Of the codes.
     method
         How to choose.
     percentile
-        Share kept inside by ``percentile``, in percent.
+        Share kept inside by ``percentile``, in percent: half of the rest is cut from either end,
+        or all of it from the magnitudes if ``symmetric``.
     symmetric
         True gives lo = -hi where anything is negative, else lo = 0.
     """
     flat = values.ravel()
     if flat.size == 0:
         raise InputError("Calibration needs at least one sample")
+    # Symmetric ranges are chosen by the magnitudes alone.
+    seen = np.abs(flat) if symmetric else flat
+    lo, hi = (0.0 if symmetric else float(seen.min())), float(seen.max())
     if method == "percentile":
-        tail = (100 - percentile) / 2
-        lo, hi = (float(v) for v in np.percentile(flat, [tail, 100 - tail]))
-    else:
-        lo, hi = float(flat.min()), float(flat.max())
+        tail = (100 - percentile) / (1 if symmetric else 2)
+        ends = np.percentile(seen, [0 if symmetric else tail, 100 - tail])
+        inner = (0.0 if symmetric else float(ends[0])), float(ends[1])
+        # Where nearly all values are one, what is left of the range would tell nothing apart.
+        lo, hi = inner if inner[0] < inner[1] else (lo, hi)
+    elif method == "mse":
+        lo, hi = _least_error(_thinned(flat), lo, hi, format, symmetric)
+    return (-hi if symmetric and flat.min() < 0 else lo), hi
+
+
+def step_and_origin(
+    lo: float, hi: float, format: CodeFormat, *, symmetric: bool
+) -> tuple[float, int]:
+    """Scale and zero point with which the codes of ``format`` cover [lo, hi].
+
+    A range of no width gets a step of ordinary size, and its value the lowest code.
+    """
     if symmetric:
-        hi = max(abs(lo), abs(hi))
-        lo = -hi if flat.min() < 0 else 0.0
-    if method == "mse":
-        lo, hi = _least_error(_thinned(flat), lo, hi, bits, symmetric)
-    return lo, hi
+        return (hi / max(format.hi, 1) if hi > 0 else 1.0), 0
+    span = hi - lo
+    if span <= _NOISE * max(abs(lo), abs(hi)):
+        span = max(abs(hi), 1.0)
+    step = span / (format.count - 1)
+    return step, format.lo - int(np.floor(lo / step + 0.5))
 
 
 def _thinned(flat: FloatArray) -> FloatArray:
-    """At most ``_SAMPLE`` values that keep the distribution: every k-th in order of size."""
+    """At most ``_SAMPLE`` values that keep the distribution and its ends, in order of size."""
     ordered = np.sort(flat)
-    return ordered[:: -(-ordered.size // _SAMPLE)]
+    if ordered.size <= _SAMPLE:
+        return ordered
+    return ordered[np.linspace(0, ordered.size - 1, _SAMPLE).astype(np.int64)]
 
 
 def _least_error(
-    values: FloatArray, lo: float, hi: float, bits: int, symmetric: bool
+    values: FloatArray, lo: float, hi: float, format: CodeFormat, symmetric: bool
 ) -> tuple[float, float]:
     centre = 0.0 if symmetric else float(np.median(values))
-    steps = (1 << bits) - 1
     best = (np.inf, lo, hi)
     for high_share in _SHARES:
         for low_share in (high_share,) if symmetric else _SHARES:
             trial = centre + low_share * (lo - centre), centre + high_share * (hi - centre)
-            scale = (trial[1] - trial[0]) / steps
-            if scale <= 0:
-                continue
-            codes = round_half_up((values - trial[0]) / scale).clip(0, steps)
-            error = float(np.square(codes * scale + trial[0] - values).mean())
+            step, origin = step_and_origin(*trial, format, symmetric=symmetric)
+            codes = (round_half_up(values / step) + origin).clip(format.lo, format.hi)
+            error = float(np.square((codes - origin) * step - values).mean())
             best = min(best, (error, *trial))
     return best[1], best[2]
 
@@ -81,7 +106,8 @@ def weight_scale(weights: FloatArray, bits: int, method: Calibration, percentile
     """Step of a symmetric weight quantizer over one scale's worth of weights; positive.
 
     Codes run over ``-(2**(bits-1) - 1) .. 2**(bits-1) - 1``; one bit means -1 and +1, for which the
-    least-squares step is the mean magnitude. Weights that are zero (pruned edges) have no say.
+    least-squares step is the mean magnitude. Weights that are zero (pruned edges) have no say, and
+    stay zero at any number of bits.
     """
     magnitudes = np.abs(weights[weights != 0])
     if magnitudes.size == 0:

@@ -65,8 +65,8 @@ class QuantConfig:
     branch_inputs
         Whether the two branches of a layer read one code or one each, the spline's saturated to
         its support: ``shared``, ``separate``, or ``auto``, which separates where the data leave the
-        support so far that a shared code would waste a quarter of its steps. A network's input, and
-        edge tables, always have one code.
+        support so far that a shared code would waste a quarter of its steps. A network's input, edge
+        tables, and layers without a base branch always have one code.
     realisation
         ``edge_table``, ``basis_table``, or ``auto``: the one with the smaller LUT estimate, layer
         by layer.
@@ -103,6 +103,12 @@ class QuantConfig:
         _check_choice("activation_granularity", self.activation_granularity, Granularity)
         _check_choice("branch_inputs", self.branch_inputs, BranchInputs)
         _check_choice("realisation", self.realisation, Realisation)
+        if not isinstance(self.symmetric_activations, bool):
+            raise TypeError(
+                f"symmetric_activations must be True or False, not {self.symmetric_activations!r}"
+            )
+        if not isinstance(self.percentile, int | float) or isinstance(self.percentile, bool):
+            raise TypeError(f"percentile must be a number, not {self.percentile!r}")
         if not 50 <= self.percentile <= 100:
             raise InputError(f"percentile must be 50 to 100, not {self.percentile}")
 

@@ -34,6 +34,8 @@ FloatArray = npt.NDArray[np.float64]
 # the branches a code each.
 _WASTE = 0.25
 _MAX_SHIFT = 30
+# What sums may reach: float64 is exact to 2**53, and snapped scale ratios add a little.
+_EXACT = 2.0**52
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,13 @@ def _layer_inputs(
     bits = config.activation_bits
     if first and config.input_bits is not None:
         bits = config.input_bits
-    shared = activation_quantizer(values, bits, config)
+    # Without a base branch, nothing beyond the support is told apart.
+    limits = None if layer.base_weights.any() else layer.basis.support
+    shared = activation_quantizer(values, bits, config, limits)
     table_bits = config.table_bits or config.activation_bits + 3
     realisation = chosen_realisation(layer, bits, table_bits, config)
-    if first or realisation == "edge_table" or config.branch_inputs == "shared":
+    one_code = first or realisation == "edge_table" or config.branch_inputs == "shared"
+    if one_code or limits is not None:
         return _Inputs((shared,), realisation)
     spline = activation_quantizer(values, bits, config, limits=layer.basis.support)
     if config.branch_inputs == "auto" and (spline.scale > (1 - _WASTE) * shared.scale).all():
@@ -137,29 +142,57 @@ def _edge_table(
         layer.name,
     )
     edges = rounded.edges(inputs.spline.grid())
-    unit, shift = _table_unit(edges, targets[0], config)
+    unit, shift = _table_unit(edges, layer.bias, targets[0], config)
     tables = round_half_up(edges / unit[:, None, None]).astype(np.int64)
+    bounds = np.abs(tables).max(axis=2).sum(axis=1, dtype=np.float64)
     first = _direct_join(layer, unit, shift, targets[0])
-    others = [_snapped_join(layer, unit[None], target, config) for target in targets[1:]]
+    others = [_snapped_join(layer, unit[None], bounds[None], t, config) for t in targets[1:]]
     return QuantEdgeTable(layer.name, base, spline, tables, (first, *others))
 
 
 def _table_unit(
-    edges: FloatArray, target: ActivationQuantizer | None, config: QuantConfig
+    edges: FloatArray, bias: FloatArray, target: ActivationQuantizer | None, config: QuantConfig
 ) -> tuple[FloatArray, int]:
-    """Real units of a table step for every output, and the bits between it and a code step."""
-    spans = (edges.max(axis=2) - edges.min(axis=2)).max(axis=1)
+    """Real units of a table step for every output, and the bits between it and a code step.
+
+    Those bits are fewer than 0 where tables are coarser than the codes they add up to.
+    """
+    spans = np.ptp(edges, axis=2).max(axis=1)
+    reach = np.abs(edges).max(axis=2).sum(axis=1) + np.abs(bias)
     if target is None:
         bits = config.table_bits or config.activation_bits + 3
-        widest = float(spans.max())
-        unit = widest / ((1 << bits) - 1) if widest > 0 else 1.0
-        return np.full(len(spans), unit), 0
+        unit = max(float(spans.max()) / ((1 << bits) - 1), float(reach.max()) / _EXACT)
+        return np.full(len(spans), unit or 1.0), 0
     bits = config.table_bits or target.format.width + 3
-    # Tables are finer than codes by a power of two, so that rounding is a shift.
-    steps = float((spans / target.scale).max())
-    room = math.floor(math.log2(((1 << bits) - 1) / steps)) if steps > 0 else 0
-    shift = min(max(room, 0), _MAX_SHIFT)
+    # Steps of tables and codes differ by a power of two, so that rounding is a shift.
+    shift = _highest_shift((1 << bits) - 1, spans, reach, target)
     return target.scale / 2.0**shift, shift
+
+
+def _highest_shift(
+    top: int, units: FloatArray, reach: FloatArray, target: ActivationQuantizer
+) -> int:
+    """The most fraction bits of a code that leave units within ``top``, and sums exact.
+
+    Parameters
+    ----------
+    top
+        The largest integer that a unit may become.
+    units
+        ``[..., n_out]`` reals to be written as integers over ``2**shift`` code steps.
+    reach
+        ``[n_out]``: the largest magnitude of the real sums.
+    target
+        The quantizer of the codes.
+    """
+    largest = float((units / target.scale).max())
+    farthest = float((reach / target.scale + np.abs(target.zero_point)).max())
+    room = [2.0**_MAX_SHIFT]
+    if largest > 0:
+        room.append(top / largest)
+    if farthest > 0:
+        room.append(_EXACT / farthest)
+    return math.floor(math.log2(min(room)))
 
 
 def _direct_join(
@@ -167,14 +200,21 @@ def _direct_join(
 ) -> Join:
     """The join of edge sums that are already in the target's units: no multiplier."""
     bias = round_half_up(layer.bias / unit).astype(np.int64)
-    if target is not None:
-        bias = bias + (target.zero_point << shift)
     scale = unit if target is None else target.scale
-    return Join(np.ones((1, layer.n_out), np.int64), bias, shift, target, scale)
+    # Tables that are coarser than codes are shifted up to them.
+    factor = 1 << max(-shift, 0)
+    shift = max(shift, 0)
+    if target is not None:
+        bias = bias * factor + (target.zero_point << shift)
+    return Join(np.full((1, layer.n_out), factor, np.int64), bias, shift, target, scale)
 
 
 def _snapped_join(
-    layer: KanLayer, units: FloatArray, target: ActivationQuantizer | None, config: QuantConfig
+    layer: KanLayer,
+    units: FloatArray,
+    bounds: FloatArray,
+    target: ActivationQuantizer | None,
+    config: QuantConfig,
 ) -> Join:
     """Scale ratios as integers over a power of two.
 
@@ -184,24 +224,29 @@ def _snapped_join(
         Its bias is joined.
     units
         ``[branches, n_out]``: real units of every branch's sums.
+    bounds
+        ``[branches, n_out]``: what no sum's magnitude exceeds.
     target
         The quantizer of the codes; None makes a common scale for outputs.
     """
     top = (1 << (config.multiplier_bits - 1)) - 1
+    # A branch that adds nothing (no weights are left) must not coarsen the others' multipliers.
+    units = np.where(bounds > 0, units, 0.0)
+    reach = (units * bounds).sum(axis=0) + np.abs(layer.bias)
     if target is None:
         # The finest common output scale that the multipliers allow.
-        scale = np.full(layer.n_out, float(units.max()) / top)
+        finest = max(float(units.max()) / top, float(reach.max()) / _EXACT) or 1.0
+        scale = np.full(layer.n_out, finest)
         multipliers = round_half_up(units / scale).astype(np.int64)
         return Join(multipliers, _integer_bias(layer.bias / scale), 0, None, scale)
     ratios = units / target.scale
-    shift = math.floor(math.log2(top / float(ratios.max())))
+    shift = _highest_shift(top, units, reach, target)
     if shift < 0:
         raise InputError(
             f"{layer.name}: one step of its sums is {float(ratios.max()):.0f} code steps, more "
-            f"than a multiplier of {config.multiplier_bits} bits reaches: use more weight bits or "
-            "fewer activation bits"
+            f"than a multiplier of {config.multiplier_bits} bits reaches: use more weight or "
+            "multiplier bits, or fewer activation bits"
         )
-    shift = min(shift, _MAX_SHIFT)
     multipliers = round_half_up(ratios * 2.0**shift).astype(np.int64)
     bias = _integer_bias(layer.bias / target.scale * 2.0**shift) + (target.zero_point << shift)
     return Join(multipliers, bias, shift, target, target.scale)
@@ -222,13 +267,19 @@ def _basis_table(
     basis_tables, basis_unit = _basis_values(layer.basis, inputs.spline, config.basis_bits)
     base_tables, base_unit = _base_values(layer, inputs.base, config.base_table_bits)
     units = np.stack([spline.scale * basis_unit, base.scale * base_unit])
+    bounds = np.stack(
+        [
+            np.abs(spline.codes).max(axis=2) @ basis_tables.sum(axis=2).max(axis=1),
+            np.abs(base.codes) @ np.abs(base_tables).max(axis=1),
+        ]
+    ).astype(np.float64)
     return QuantBasisTable(
         layer.name,
         base,
         spline,
         basis_tables,
         base_tables,
-        tuple(_snapped_join(layer, units, target, config) for target in targets),
+        tuple(_snapped_join(layer, units, bounds, target, config) for target in targets),
         spline_stream=0,
         base_stream=len(inputs.quantizers) - 1,
     )

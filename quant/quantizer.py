@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.quant.calibration import activation_range, weight_scale
+from kanhw.quant.calibration import activation_range, step_and_origin, weight_scale
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.rounding import round_half_up
 
@@ -37,7 +37,9 @@ class ActivationQuantizer:
 
     def quantize(self, x: FloatArray) -> FloatArray:
         """Codes ``[N, n]`` of reals ``[N, n]``, as integers in float64."""
-        codes = round_half_up(x / self.scale) + self.zero_point
+        # Huge features overflow to infinity and saturate.
+        with np.errstate(over="ignore"):
+            codes = round_half_up(x / self.scale) + self.zero_point
         return codes.clip(self.format.lo, self.format.hi)
 
     def dequantize(self, codes: npt.NDArray[np.generic]) -> FloatArray:
@@ -82,6 +84,7 @@ def quantize_weights(weights: FloatArray, bits: int, config: QuantConfig) -> Wei
         scale = np.array([weight_scale(w, bits, method, percentile) for w in weights])
     relative = weights / scale.reshape((-1,) + (1,) * (weights.ndim - 1))
     if bits == 1:
+        # Zero is not rounded to either side: a pruned edge stays absent.
         codes = np.sign(relative)
     else:
         top = (1 << (bits - 1)) - 1
@@ -104,7 +107,7 @@ def activation_quantizer(
         How to choose the ranges.
     limits
         ``[n, 2]``: the reals beyond which the consumer does not tell values apart (a spline's
-        support); the range is cut to them.
+        support). The range stays within them, and covers them where the values do not vary.
     """
     n = values.shape[1]
     per_tensor = config.activation_granularity == "tensor"
@@ -113,34 +116,18 @@ def activation_quantizer(
     signed = config.symmetric_activations and bool((values < 0).any())
     format = CodeFormat(bits, signed)
     for features in groups:
+        seen = values[:, features]
+        if limits is not None:
+            seen = seen.clip(limits[features, 0], limits[features, 1])
         lo, hi = activation_range(
-            values[:, features],
-            bits,
+            seen,
+            format,
             config.activation_calibration,
             config.percentile,
             symmetric=config.symmetric_activations,
         )
-        if limits is not None:
-            lo, hi = _cut(lo, hi, limits[features])
-        step, origin = _step_and_origin(lo, hi, format, config.symmetric_activations)
+        if limits is not None and lo == hi:
+            lo, hi = float(limits[features, 0].min()), float(limits[features, 1].max())
+        step, origin = step_and_origin(lo, hi, format, symmetric=config.symmetric_activations)
         scale[features], zero_point[features] = step, origin
     return ActivationQuantizer(format, scale, zero_point)
-
-
-def _cut(lo: float, hi: float, limits: FloatArray) -> tuple[float, float]:
-    """The part of [lo, hi] that some feature of a group can tell apart."""
-    lowest, highest = float(limits[:, 0].min()), float(limits[:, 1].max())
-    if hi <= lowest or lo >= highest:
-        return lowest, highest
-    return max(lo, lowest), min(hi, highest)
-
-
-def _step_and_origin(
-    lo: float, hi: float, format: CodeFormat, symmetric: bool
-) -> tuple[float, int]:
-    if symmetric:
-        return (hi / format.hi if hi > 0 and format.hi > 0 else max(hi, 1.0)), 0
-    # A feature that never varied keeps a step of ordinary size around its value.
-    span = hi - lo if hi > lo else max(abs(hi), 1.0)
-    step = span / (format.count - 1)
-    return step, format.lo - int(np.floor(lo / step + 0.5))

@@ -11,7 +11,6 @@ from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.model import KanLayer, KanModel
 from kanhw.program import BasisTableLayer, EdgeTableLayer, Program, ProgramLayer, Requantizer
-from kanhw.reports.layer_facts import active_edges
 
 __all__ = ["EdgePlot", "LayerCurves", "Trace", "network_curves"]
 
@@ -171,14 +170,18 @@ class _Integers:
         """Real value of 1 in the joined sum t, per output."""
         if self._requantizer.scale is None:
             return np.ones(self.layer.n_out)
-        return self._requantizer.scale / 2.0**self._requantizer.shift
+        unit: FloatArray = self._requantizer.scale / 2.0**self._requantizer.shift
+        return unit
 
     @property
     def step(self) -> FloatArray:
         """Real value of one LSB, per output."""
         if isinstance(self.layer, EdgeTableLayer):
-            return self.unit * np.maximum(np.abs(self._requantizer.multipliers[0]), 1)
-        return self.unit * 2.0**self._requantizer.shift
+            factors = np.maximum(np.abs(self._requantizer.multipliers[0]), 1)
+        else:
+            factors = np.full(self.layer.n_out, 1 << self._requantizer.shift)
+        step: FloatArray = self.unit * factors
+        return step
 
     def branches(self, i: int) -> list[IntArray]:
         """Contributions ``[n_out, A]`` of input i to t, one per trace."""
@@ -215,7 +218,7 @@ class _Integers:
 
 def _layer_curves(integers: _Integers, model: KanLayer | None, limit: int) -> LayerCurves:
     layer = integers.layer
-    active = active_edges(layer)
+    active = layer.active
     float_layer = model if integers.x_is_real and integers.y_is_real else None
     chosen = _widest(integers, active, limit)
     plots: dict[tuple[int, int], EdgePlot] = {}
@@ -231,9 +234,7 @@ def _layer_curves(integers: _Integers, model: KanLayer | None, limit: int) -> La
         active=int(active.sum()),
         real=integers.y_is_real,
         step_name=(
-            "table step"
-            if isinstance(layer, EdgeTableLayer)
-            else "step of the layer's output code"
+            "table step" if isinstance(layer, EdgeTableLayer) else "step of the layer's output code"
         ),
         plots=tuple(plots[edge] for edge in chosen),
     )

@@ -56,7 +56,7 @@ class _LayerPage:
         """How many edges are shown of how many."""
         active, drawn = self.curves.active, len(self.curves.plots)
         if self.matrix is not None:
-            return f"All {active} active edges; rows are outputs, columns are inputs."
+            return f"All {active} active edges."
         if not self.rest and drawn == active:
             return f"All {active} active edges, widest range first."
         note = f"The {len(self.first)} edges with the widest range, of {active} active edges."
@@ -81,7 +81,8 @@ class _LayerPage:
         if not known:
             return ""
         error, plot = max(known, key=lambda pair: pair[0])
-        return f"{text.real(error)} ({plot.error_steps:.2g} LSB), input {plot.input} to output {plot.output}"
+        edge = f"input {plot.input} to output {plot.output}"
+        return f"{text.real(error)} ({plot.error_steps:.2g} LSB), {edge}"
 
 
 def write_html(summary: Summary, curves: Sequence[LayerCurves], path: str | Path) -> Path:
@@ -151,9 +152,7 @@ def _arranged(curves: LayerCurves) -> _LayerPage:
     complete = len(cells) == curves.active
     if complete and curves.n_in <= MATRIX_COLUMNS and curves.n_in * curves.n_out <= MATRIX_EDGES:
         by_edge = {(cell.edge.output, cell.edge.input): cell for cell in cells}
-        matrix = [
-            [by_edge.get((j, i)) for i in range(curves.n_in)] for j in range(curves.n_out)
-        ]
+        matrix = [[by_edge.get((j, i)) for i in range(curves.n_in)] for j in range(curves.n_out)]
         return _LayerPage(curves, matrix, [], [])
     # A handful more is not worth a click.
     first = len(cells) if len(cells) <= 2 * FIRST_EDGES else FIRST_EDGES

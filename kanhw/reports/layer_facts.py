@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from kanhw.formats import CodeFormat, format_for
 from kanhw.program import Program, ProgramLayer
 
-__all__ = ["LayerFacts", "active_edges", "program_facts"]
+__all__ = ["LayerFacts", "program_facts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +86,7 @@ def program_facts(program: Program) -> tuple[LayerFacts, ...]:
                 kind=layer.kind,
                 n_in=layer.n_in,
                 n_out=layer.n_out,
-                active_edges=int(active_edges(layer).sum()),
+                active_edges=int(layer.active.sum()),
                 inputs={
                     branch: streams[s]
                     for branch, s in zip(layer.branches, layer.streams, strict=True)
@@ -105,14 +103,9 @@ def program_facts(program: Program) -> tuple[LayerFacts, ...]:
     return tuple(facts)
 
 
-def active_edges(layer: ProgramLayer) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """``[n_out, n_in]``: which edges exist. Every layer kind offers it."""
-    return np.asarray(layer.active, np.bool_)  # type: ignore[attr-defined]
-
-
 def _parameter_bits(layer: ProgramLayer) -> int:
     bits = 0
-    active = active_edges(layer)
+    active = layer.active
     for name, values in layer.tensors().items():
         if name.endswith("_index"):  # which table an input uses: wiring, not storage
             continue

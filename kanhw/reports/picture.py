@@ -44,6 +44,11 @@ _STYLE = """
   }
 """
 
+_OPENING = (
+    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+    f'width="{WIDTH}" height="{HEIGHT}" role="img" aria-labelledby="title">'
+)
+
 _PLOT = (28, 62, 318, 236)  # left, top, width, height
 _FLOW_X, _FLOW_WIDTH = 376, 236
 _TABLE_LEFT, _TABLE_RIGHT = 648, 972
@@ -71,8 +76,7 @@ def readme_picture(summary: Summary, curves: Sequence[LayerCurves]) -> str:
     """
     layer, plot = _liveliest(curves)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'width="{WIDTH}" height="{HEIGHT}" role="img" aria-labelledby="title">',
+        _OPENING,
         f'<title id="title">{escape(_spoken(summary))}</title>',
         f"<style>{_STYLE}</style>",
         f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="12"/>',
@@ -112,20 +116,23 @@ def _edge_panel(layer: LayerCurves, plot: EdgePlot) -> list[str]:
         f'<rect class="panel" x="{left}" y="{top}" width="{width}" height="{height}" rx="8"/>',
     ]
     if frame.y_range[0] < 0 < frame.y_range[1]:
-        zero = float(frame.y(np.float64(0.0)))
+        zero = float(frame.y(0.0))
         parts.append(f'<path class="rule" d="M{left + 12},{zero:.1f}H{left + width - 12}"/>')
     if trace.fine_x is not None and trace.fine_y is not None:
         line = line_path(frame.x(trace.fine_x), frame.y(trace.fine_y))
         parts.append(f'<path class="float" d="{line}"/>')
     parts.append(f'<path class="steps" d="{step_path(frame.x(trace.x), frame.y(trace.y))}"/>')
     foot = top + height - 12
-    name = f"{layer.name}, input {plot.input} → output {plot.output}"
+    # The last part of a name such as model.encoder.layers.0 is the telling one.
+    name = f"{layer.name[-16:]}: input {plot.input} → {plot.output}"
+    if len(plot.traces) > 1:
+        name += f", {trace.branch}"
     parts += [
-        f'<text x="{left + 14}" y="{top + 20}" font-size="12" font-weight="600">'
-        f'<tspan class="orange">float function</tspan>'
-        f'<tspan class="blue" dx="12">{len(trace.x)} integers</tspan></text>',
+        f'<text x="{left + 14}" y="{top + 20}" font-size="12" font-weight="600">',
+        '<tspan class="orange">float function</tspan>',
+        f'<tspan class="blue" dx="8">{len(trace.x)} integers</tspan></text>',
         _text(left + 14, foot, name, size=12, style="soft"),
-        _text(left + width - 14, foot, _error(plot), size=12, style="soft", anchor="end"),
+        _text(left + width - 14, foot, _error(trace), size=12, style="soft", anchor="end"),
     ]
     return parts
 
@@ -143,23 +150,21 @@ def _frame(trace: Trace) -> Frame:
     )
 
 
-def _error(plot: EdgePlot) -> str:
-    if plot.error is None:
-        return ""
-    return f"error ≤ {text.real(plot.error)}"
+def _error(trace: Trace) -> str:
+    return "" if trace.error is None else f"error ≤ {text.real(trace.error)}"
 
 
 def _flow(summary: Summary) -> list[str]:
     shape = " → ".join(map(str, summary.shape))
     title = textwrap.shorten(summary.title, 36, placeholder=" …")
     kinds = sorted({layer.kind.replace("_", " ") for layer in summary.layers})
+    parameters = text.bits(summary.parameter_bits)
     steps = [
         ("Trained KAN", title, f"{shape}, {text.count(summary.active_edges)} active edges"),
         (
             "Integer program",
             f"{' and '.join(f'{kind}s' for kind in kinds)}",
-            f"{text.code_text(summary.input.format)[1:]} bit inputs, "
-            f"{text.bits(summary.parameter_bits)} of parameters",
+            f"{summary.input.format.width} bit inputs, {parameters} of parameters",
         ),
         (
             "Verilog",
@@ -196,19 +201,23 @@ def _figures(summary: Summary) -> list[str]:
             _text(_TABLE_RIGHT, base, value, size=14, weight=600, anchor="end"),
             f'<path class="rule" d="M{_TABLE_LEFT},{y:.1f}H{_TABLE_RIGHT}"/>',
         ]
-    note = "Resources: post-synthesis estimate" if summary.resources else ""
+    note = "Resources: post-synthesis estimate" if summary.resources else "Resources: not estimated"
     return [*parts, _text(_TABLE_LEFT, 298, note, size=12, style="soft")]
 
 
 def _rows(summary: Summary) -> list[tuple[str, str]]:
     names = {"float": "float", "quantized": "integers", "hardware": "hardware"}
     rows = [
-        (f"{text.metric_name(score).capitalize()}, {names.get(score.stage, score.stage)}", text.figure(score))
+        (f"{text.sentence(text.metric_name(score))}, {names[score.stage]}", text.figure(score))
         for score in summary.scores
-        if score.metric != "max_error"
+        if score.metric != "max_error" and score.stage in names
     ]
-    if summary.checks:
-        failed = not all(map(text.check_passed, summary.checks))
+    failed = text.verification_failed(summary)
+    if not summary.scores:
+        rows.append(("Accuracy", "not measured"))
+    if not summary.checks and not failed:
+        rows.append(("Verilog = integers", "not verified"))
+    else:
         vectors = text.count(text.verified_vectors(summary))
         label = "Verilog = integers" if failed else f"Verilog = integers, {vectors} vectors"
         rows.append((label, "FAILED" if failed else "bit for bit"))

@@ -91,9 +91,7 @@ def measure(
     scores += judge.scores("quantized", judge.of_program(program, outputs), answer)
     if hardware is not None:
         differences = int((hardware != outputs[: len(hardware)]).any(axis=1).sum())
-        scores += judge.scores(
-            "hardware", judge.of_program(program, hardware), answer, differences
-        )
+        scores += judge.scores("hardware", judge.of_program(program, hardware), answer, differences)
     return tuple(scores)
 
 

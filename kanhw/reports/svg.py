@@ -41,15 +41,19 @@ class Frame:
     top: float
     bottom: float
 
-    def x(self, values: FloatArray) -> FloatArray:
+    def x(self, values: npt.ArrayLike) -> FloatArray:
         """Horizontal coordinates of values."""
         lo, hi = _widened(self.x_range)
-        return self.left + (np.asarray(values) - lo) / (hi - lo) * (self.right - self.left)
+        return self.left + (np.asarray(values, np.float64) - lo) / (hi - lo) * (
+            self.right - self.left
+        )
 
-    def y(self, values: FloatArray) -> FloatArray:
+    def y(self, values: npt.ArrayLike) -> FloatArray:
         """Vertical coordinates of values."""
         lo, hi = _widened(self.y_range)
-        return self.bottom - (np.asarray(values) - lo) / (hi - lo) * (self.bottom - self.top)
+        return self.bottom - (np.asarray(values, np.float64) - lo) / (hi - lo) * (
+            self.bottom - self.top
+        )
 
 
 def _widened(ends: tuple[float, float]) -> tuple[float, float]:
@@ -90,12 +94,12 @@ def edge_svg(plot: EdgePlot) -> str:
     """
     frame = _frame(plot)
     parts = [
-        f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">'
-        f"<title>{escape(edge_description(plot))}</title>"
+        f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">',
+        f"<title>{escape(edge_description(plot))}</title>",
     ]
     lo, hi = frame.y_range
     if lo < 0 < hi:
-        height = _short(float(frame.y(np.float64(0.0))))
+        height = _short(float(frame.y(0.0)))
         parts.append(f'<path class="zero" d="M{_LEFT},{height}H{_RIGHT}"/>')
     for index, trace in enumerate(plot.traces):
         second = " second" if index else ""

@@ -71,22 +71,20 @@ def _sections(summary: Summary) -> Iterator[list[tuple[str, str]]]:
 
 
 def _network(summary: Summary) -> list[tuple[str, str]]:
+    shape, parameters = " → ".join(map(str, summary.shape)), text.bits(summary.parameter_bits)
     rows = [
         (
             "Network",
-            f"{' → '.join(map(str, summary.shape))}, {text.count(summary.active_edges)} active "
-            f"edges, {text.bits(summary.parameter_bits)} of parameters",
+            f"{shape}, {text.count(summary.active_edges)} active edges, {parameters} of parameters",
         )
     ]
     for index, layer in enumerate(summary.layers):
-        rows.append(
-            (
-                "" if index else "Layers",
-                f"{layer.name}: {layer.kind}, {layer.n_in} → {layer.n_out}, "
-                f"{text.count(layer.active_edges)} edges, codes {text.format_list(layer.inputs)}, "
-                f"sums {text.format_list(layer.sums)}, out {text.output_text(layer)}",
-            )
+        value = (
+            f"{layer.name}: {layer.kind}, {layer.n_in} → {layer.n_out}, "
+            f"{text.count(layer.active_edges)} edges, codes {text.format_list(layer.inputs)}, "
+            f"sums {text.format_list(layer.sums)}, out {text.format_list(layer.outputs)}"
         )
+        rows.append(("" if index else "Layers", value))
     rows.append(("Schedule", text.schedule_text(summary)))
     rows.append(
         ("Timing", f"latency {summary.latency_cycles} cycles, {text.throughput_text(summary)}")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from kanhw.formats import CodeFormat
-from kanhw.reports.layer_facts import LayerFacts
 from kanhw.reports.scores import STAGES, Score
 from kanhw.reports.summary import Summary
 
@@ -23,11 +22,12 @@ __all__ = [
     "format_list",
     "metric_name",
     "missing_stages",
-    "output_text",
     "real",
     "schedule_text",
+    "sentence",
     "stage_name",
     "throughput_text",
+    "verification_failed",
     "verified_text",
     "verified_vectors",
 ]
@@ -52,13 +52,13 @@ def count(value: int) -> str:
 
 def real(value: float) -> str:
     """A real number to three significant digits, without an exponent where it is readable."""
-    if value == 0:
-        return "0"
     if 1e-3 <= abs(value) < 1e4:
-        text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-        return text.replace("-", "−")
-    mantissa, exponent = f"{value:.2g}".split("e") if "e" in f"{value:.2g}" else (f"{value:.2g}", "")
-    text = f"{mantissa}e{int(exponent)}" if exponent else mantissa
+        text = f"{value:.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+    elif value == 0:
+        text = "0"
+    else:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        text = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
     return text.replace("-", "−")
 
 
@@ -95,6 +95,11 @@ def missing_stages(summary: Summary) -> str:
     return f"Not measured: {', '.join(missing).replace('verilog', 'Verilog')}."
 
 
+def sentence(words: str) -> str:
+    """The words with a capital at the start; the rest is left alone (RMS, LUT)."""
+    return words[:1].upper() + words[1:]
+
+
 def code_text(format: CodeFormat) -> str:
     """A format in a table cell: ``s6`` is signed and 6 bits wide, ``u4`` unsigned and 4."""
     return f"{'s' if format.signed else 'u'}{format.width}"
@@ -109,20 +114,16 @@ def format_list(formats: Mapping[str, CodeFormat] | tuple[CodeFormat, ...]) -> s
     return ", ".join(code_text(f) for f in formats)
 
 
-def output_text(layer: LayerFacts) -> str:
-    """The codes that leave a layer."""
-    return format_list(layer.outputs)
-
-
 def schedule_text(summary: Summary) -> str:
     """The schedule in a few words."""
     schedule = summary.schedule
     levels = schedule.adder_levels
     if levels:
-        registers = f"a register after every {'adder level' if levels == 1 else f'{levels} adder levels'}"
+        between = "adder level" if levels == 1 else f"{levels} adder levels"
+        registers = f"a register after every {between}"
     else:
         registers = "no registers inside the adder trees"
-    tables = "table outputs registered" if schedule.table_registers else "table outputs not registered"
+    tables = f"table outputs {'' if schedule.table_registers else 'not '}registered"
     ports = "valid/ready streams" if schedule.handshake else "bare core without handshake"
     return f"unrolled, {registers}, {tables}, {ports}"
 
@@ -170,8 +171,8 @@ def _finding(check: Mapping[str, Any]) -> str:
             else f" {count(expected)} outputs of the Program differ from the expected ones."
         )
     # The mismatches have been told; what else went wrong has not.
-    rest = [text for text in check.get("problems") or () if "differ" not in text]
-    return found + "".join(f" {text[:1].upper()}{text[1:]}." for text in rest)
+    rest = [problem for problem in check.get("problems") or () if "differ" not in problem]
+    return found + "".join(f" {sentence(problem)}." for problem in rest)
 
 
 def _timing(check: Mapping[str, Any]) -> str:
@@ -186,6 +187,12 @@ def _timing(check: Mapping[str, Any]) -> str:
     return f" Measured: {', '.join(parts)}." if parts else ""
 
 
+def verification_failed(summary: Summary) -> bool:
+    """Whether a check failed, or the hardware's outputs that were scored are not the Program's."""
+    disagrees = any(score.differences for score in summary.scores)
+    return disagrees or not all(map(check_passed, summary.checks))
+
+
 def verified_vectors(summary: Summary) -> int:
     """Vectors of all checks that passed."""
     return sum(check["vectors"] for check in summary.checks if check_passed(check))
@@ -193,9 +200,11 @@ def verified_vectors(summary: Summary) -> int:
 
 def verified_text(summary: Summary) -> str:
     """The state of verification in two or three words."""
-    if not summary.checks:
-        return "nothing verified"
     failed = sum(not check_passed(check) for check in summary.checks)
     if failed:
         return f"{failed} of {len(summary.checks)} checks FAILED"
+    if verification_failed(summary):
+        return "outputs differ from the Program"
+    if not summary.checks:
+        return "no simulation was run"
     return f"{count(verified_vectors(summary))} vectors, 0 mismatches"

@@ -25,7 +25,9 @@ from kanhw.schedule import Schedule
 Simulate = Callable[..., list[int]]
 
 
-def _simulate(unit: Component, inputs: Sequence[Value], words: Sequence[Sequence[int]]) -> list[int]:
+def _simulate(
+    unit: Component, inputs: Sequence[Value], words: Sequence[Sequence[int]]
+) -> list[int]:
     """Outputs for one vector of ``words`` at every clock, taken after exactly ``unit.latency``."""
     m = Module()
     m.submodules.unit = unit
@@ -55,9 +57,7 @@ def _simulate(unit: Component, inputs: Sequence[Value], words: Sequence[Sequence
 
 def _pack(rows: IntArray, format: CodeFormat) -> list[int]:
     mask = (1 << format.width) - 1
-    return [
-        sum((int(v) & mask) << (k * format.width) for k, v in enumerate(row)) for row in rows
-    ]
+    return [sum((int(v) & mask) << (k * format.width) for k, v in enumerate(row)) for row in rows]
 
 
 def _unpack(words: list[int], count: int, format: CodeFormat) -> IntArray:

@@ -12,7 +12,7 @@ from kanhw.program import BasisTableLayer, EdgeTableLayer, InputEncoder, Program
 from kanhw.schedule import Schedule
 
 
-@pytest.mark.parametrize("seed", range(70))
+@pytest.mark.parametrize("seed", range(50))
 def test_hardware_equals_program(seed, run_core, random_program, stimulus):
     rng = np.random.default_rng(seed)
     program = random_program(rng, argmax=seed % 5 == 0)
@@ -23,13 +23,13 @@ def test_hardware_equals_program(seed, run_core, random_program, stimulus):
 
 def test_random_programs_are_worth_running(random_program, stimulus):
     varied, kinds, streams = 0, set(), set()
-    for seed in range(70):
+    for seed in range(50):
         rng = np.random.default_rng(seed)
         program = random_program(rng)
         varied += int(np.ptp(program(stimulus(program, rng)), axis=0).max() > 0)
         kinds.update(tuple(layer.kind for layer in program.layers))
         streams.update(layer.streams for layer in program.layers)
-    assert varied > 45
+    assert varied > 35
     assert kinds == {"edge_table", "basis_table"}
     assert {(0, 1), (1, 0), (2,)} <= streams
 
@@ -84,11 +84,7 @@ def test_zero_multipliers_leave_the_bias(run_core, stimulus):
     layer = program.layers[0]
     nothing = Requantizer(np.zeros((2, 3), int), np.array([7, -7, 0]))
     program = Program(
-        (
-            BasisTableLayer(
-                **layer.tensors(), requantizers=(nothing,), accumulator_formats=None
-            ),
-        ),
+        (BasisTableLayer(**layer.tensors(), requantizers=(nothing,), accumulator_formats=None),),
         program.input,
     )
     codes = stimulus(program, np.random.default_rng(0))
@@ -103,7 +99,7 @@ def _faulty_table(values, *, registered):
 class _FaultyTree(AdderTree):
     def elaborate(self, platform):
         m = super().elaborate(platform)
-        m.d.comb += self.o[0].eq(0)
+        m.d.comb += self.o[2].eq(0)
         return m
 
 

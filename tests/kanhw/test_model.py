@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kanhw import model as model_module
+from kanhw import layer as layer_module
 from kanhw.activation import Activation
 from kanhw.basis import BSplineBasis
 from kanhw.errors import InputError
@@ -75,7 +75,7 @@ def test_chunks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         return evaluate(self, part)
 
     monkeypatch.setattr(BSplineBasis, "__call__", watched)
-    monkeypatch.setattr(model_module, "CHUNK_VALUES", 250)
+    monkeypatch.setattr(layer_module, "CHUNK_VALUES", 250)
     np.testing.assert_allclose(model(x), whole, atol=1e-12)
     assert max(seen) == 250 // (3 * 11)
 
@@ -117,7 +117,7 @@ def test_layer_refuses(changes: dict[str, Any], message: str) -> None:
 
 
 def test_layer_refuses_wrong_types() -> None:
-    with pytest.raises(TypeError, match=r"^layers\.0: basis must be a BSplineBasis, not 3$"):
+    with pytest.raises(TypeError, match=r"^layers\.0: basis must be a basis \(kanhw\.basis\), not 3$"):
         make_layer(basis=3)
     with pytest.raises(TypeError, match=r"^layers\.0: base_activation must be an Activation"):
         make_layer(base_activation="silu")
@@ -129,7 +129,7 @@ def test_model_refuses_layers_that_do_not_fit() -> None:
         KanModel((make_layer(3, 4, 0), make_layer(3, 2, 1)))
     with pytest.raises(InputError, match=r"^A KanModel needs at least one layer$"):
         KanModel(())
-    with pytest.raises(TypeError, match=r"^A KanModel is made of KanLayers, not of 5$"):
+    with pytest.raises(TypeError, match=r"^A KanModel is made of KanLayers, ConvLayers and PoolLayers, not of 5$"):
         KanModel((5,))  # type: ignore[arg-type]
 
 
