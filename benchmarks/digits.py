@@ -98,7 +98,7 @@ def main() -> None:
     print(environment_line() + "\n")
     print("accuracy on the test part of scikit-learn's digits\n")
     accuracies = quantized(folder)
-    print("\nlargest difference from efficient-kan, over the range (max - min) of its outputs inside\n")
+    print("\nlargest difference from efficient-kan, over the range (max - min) of its outputs\n")
     errors = level_0(folder)
     write_results(options.json, {"accuracy": accuracies, "level_0": errors})
 

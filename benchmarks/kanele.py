@@ -129,7 +129,7 @@ def main() -> int:
     print(environment_line(yosys_version()) + "\n")
     head = (
         "network", "adder levels", "vectors", "LUT (recipe)", "FF", "stages",
-        "KANELE LUT", "FF ", "stages ", "LUT ratio", "handshake LUT / FF",
+        "KANELE LUT", "KANELE FF", "KANELE stages", "LUT ratio", "handshake LUT / FF",
     )  # fmt: skip
     table = Table(head, (10, 0, 7, 12, 5))
     rows, refused = [], []

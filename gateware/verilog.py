@@ -21,7 +21,7 @@ def to_verilog(top: Component, name: str, *, reset: bool = True) -> str:
     Parameters
     ----------
     top
-        The component; it becomes the top module, with the ports ``clk`` and ``rst`` besides its own.
+        The component. The module has ``clk`` and ``rst`` besides the component's ports.
     name
         Of the top module.
     reset

@@ -10,7 +10,16 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 
-__all__ = ["BSplineBasis", "Basis", "FloatArray", "NoBasis", "checked_batch", "frozen_array"]
+__all__ = [
+    "BSplineBasis",
+    "Basis",
+    "FloatArray",
+    "NoBasis",
+    "checked_batch",
+    "frozen_array",
+    "input_values",
+    "positive_count",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -167,9 +176,7 @@ class BSplineBasis:
 
     def evaluate_input(self, i: int, x: FloatArray) -> FloatArray:
         """Evaluate the basis functions of input ``i`` at ``x`` [M]: [M, K]."""
-        if not 0 <= i < self.n_in:
-            raise InputError(f"Input {i} does not exist: the basis has inputs 0 to {self.n_in - 1}")
-        points = checked_batch(np.asarray(x)[..., np.newaxis], 1, f"Input {i} of the basis")
+        points = input_values(i, x, self.n_in)[:, np.newaxis]
         return _evaluate(self.knots[i : i + 1], self.order, points)[:, 0, :]
 
 
@@ -249,6 +256,35 @@ def checked_batch(x: Any, width: int, owner: str) -> FloatArray:
             f"{column}: drop or fill such samples first"
         )
     return array
+
+
+def input_values(i: int, x: Any, n_in: int) -> FloatArray:
+    """Give values ``x`` [M] of input ``i`` of a basis as float64, or an error.
+
+    Raises
+    ------
+    InputError
+        If there is no such input, or ``x`` has another shape or holds NaN or an infinity.
+    """
+    if not 0 <= i < n_in:
+        raise InputError(f"Input {i} does not exist: the basis has inputs 0 to {n_in - 1}")
+    return checked_batch(np.asarray(x)[..., np.newaxis], 1, f"Input {i} of the basis")[:, 0]
+
+
+def positive_count(n_in: int) -> None:
+    """Refuse a number of inputs that is none.
+
+    Raises
+    ------
+    InputError
+        If it is less than 1.
+    TypeError
+        If it is not an integer.
+    """
+    if not isinstance(n_in, int) or isinstance(n_in, bool):
+        raise TypeError(f"The number of inputs must be an integer, not {n_in!r}")
+    if n_in < 1:
+        raise InputError(f"A basis needs at least 1 input, not {n_in}")
 
 
 def frozen_array(

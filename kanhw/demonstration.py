@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import importlib.util
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,27 +14,49 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.design import Design
-from kanhw.errors import InputError, ToolNotFound
-from kanhw.files import write_arrays, write_json
+from kanhw.errors import InputError, ToolFailed, ToolNotFound
+from kanhw.files import write_arrays, write_json, write_whole
 from kanhw.flow import generate, quantize
 from kanhw.model import KanModel
-from kanhw.program import Program, save_program
+from kanhw.program import save_program
 from kanhw.progress import Progress
-from kanhw.reporting import report
 from kanhw.verification import Verification, simulate
 
 if TYPE_CHECKING:
     from kanhw.estimation import ResourceEstimate
     from kanhw.layers import KAN
+    from kanhw.reports import Summary
 
-__all__ = ["Demonstration", "run_demonstration"]
+__all__ = ["DemoSize", "Demonstration", "run_demonstration"]
 
-TARGETS = ("xcup", "ecp5", "ice40")
-EDGES = 250
 # Five-bit codes, and edge tables of one bit more than the codes that they add up to.
 BITS: dict[str, Any] = {"activation_bits": 5, "table_bits": 6, "realisation": "edge_table"}
-# How many edges are left after each step of pruning, and how long is trained after it.
-_STEPS = ((700, 10), (500, 10), (400, 10), (320, 10), (EDGES, 30))
+_HIGHEST_SEED = (1 << 32) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSize:
+    """How much work the demonstration is.
+
+    Parameters
+    ----------
+    hidden
+        Units of the hidden layer.
+    epochs
+        Of training before anything is pruned.
+    pruning
+        How many edges each step leaves, and the epochs after it.
+    images
+        How many are simulated under cocotb at most; the test part comes first.
+    targets
+        What is synthesised for.
+    """
+
+    hidden: int = 16
+    epochs: int = 15
+    pruning: tuple[tuple[int, int], ...] = ((700, 10), (500, 10), (400, 10), (320, 10), (250, 30))
+    images: int = 1797
+    targets: tuple[str, ...] = ("xcup", "ecp5", "ice40")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,49 +84,46 @@ class Demonstration:
         Where everything lies.
     design
         The Verilog.
-    float_accuracy, quantized_accuracy
-        Of the float model and the Program on the test part, 0 to 1.
     checks
-        The simulation under cocotb, and the fast one of the test part.
+        The simulation under cocotb and, where there is a Verilator, the fast one of the test part.
     estimates
         One per target.
     summary
-        The terminal table, as text.
+        What the report says, with the accuracies of every stage on the test part.
     """
 
     folder: Path
     design: Design
-    float_accuracy: float
-    quantized_accuracy: float
     checks: tuple[Verification, ...]
     estimates: tuple[ResourceEstimate, ...]
-    summary: str = field(repr=False)
+    summary: Summary
 
     @property
     def passed(self) -> bool:
         """Whether every simulated output equals the Program's."""
         return all(check.passed for check in self.checks)
 
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / "report.html"
+
     def to_json(self) -> dict[str, Any]:
-        """The figures as plain JSON values."""
+        """The figures as plain JSON values; accuracies are 0 to 1."""
         return {
             "folder": str(self.folder),
-            "report": str(self.folder / "report.html"),
-            "float_accuracy": self.float_accuracy,
-            "quantized_accuracy": self.quantized_accuracy,
-            "hardware_accuracy": self.checks[-1].accuracy,
+            "report": str(self.report),
+            **{f"{score.stage}_accuracy": score.value for score in self.summary.scores},
             "latency_cycles": self.design.latency_cycles,
             "checks": [check.to_json() for check in self.checks],
             "estimates": [estimate.to_json() for estimate in self.estimates],
             "passed": self.passed,
         }
 
-    def text(self) -> str:
-        """The terminal table and where the report is."""
-        return f"{self.summary}\nreport: {self.folder / 'report.html'}"
 
-
-def run_demonstration(out: str | Path, *, seed: int = 0, quiet: bool = False) -> Demonstration:
+def run_demonstration(
+    out: str | Path, *, seed: int = 0, quiet: bool = False, size: DemoSize | None = None
+) -> Demonstration:
     """Train, prune, quantize, generate, simulate, estimate and report, into a new folder.
 
     Parameters
@@ -110,42 +131,62 @@ def run_demonstration(out: str | Path, *, seed: int = 0, quiet: bool = False) ->
     out
         The folder to make; it must be empty or absent.
     seed
-        Of the training.
+        Of the training, 0 to 2**32 - 1.
     quiet
         Whether to show no progress (on standard error otherwise).
+    size
+        How much work it is; None is all of it.
 
     Raises
     ------
     InputError
         If the folder holds something already, or cannot be made.
     ToolNotFound
-        If torch, scikit-learn, a simulator or Yosys is missing.
+        If torch, scikit-learn, a simulator or Yosys is missing; then there is no folder yet.
+    ToolFailed
+        If a tool fails. The message names the folder, where the files of finished steps stay.
     """
+    size = size or DemoSize()
+    if not 0 <= seed <= _HIGHEST_SEED:
+        raise InputError(f"The seed of the demo must be 0 to {_HIGHEST_SEED}, not {seed}")
+    _check_tools()
+    digits = load_digits(seed)
     folder = _new_folder(out)
-    with Progress(quiet=quiet) as progress:
-        with progress.step("load the digits"):
-            digits = load_digits(seed)
-            write_arrays(folder / "train.npz", x=digits.train_x, labels=digits.train_labels)
-            write_arrays(folder / "test.npz", x=digits.test_x, labels=digits.test_labels)
-        model = _train(digits, folder, seed, progress)
+    with _naming(folder), Progress(quiet=quiet) as progress:
+        model = _train(digits, folder, seed, size, progress)
         with progress.step("quantize to 5-bit codes"):
             program = quantize(model, digits.train_x, **BITS)
             save_program(program, folder / "program.safetensors")
         with progress.step(f"write {program.active_edges} edges as Verilog"):
             design = generate(program, folder / "design")
-        checks = _simulate(design, digits, folder, progress)
-        estimates = _estimate(design, folder, progress)
+        checks = _simulate(design, digits, folder, size, progress)
+        estimates = _estimate(design, folder, size, progress)
         with progress.step("write the report"):
             summary = _report(folder, design, model, digits, checks, estimates)
-    return Demonstration(
-        folder=folder,
-        design=design,
-        float_accuracy=_accuracy(model(digits.test_x), digits),
-        quantized_accuracy=_program_accuracy(program, digits),
-        checks=checks,
-        estimates=estimates,
-        summary=summary,
-    )
+    return Demonstration(folder, design, checks, estimates, summary)
+
+
+def _check_tools() -> None:
+    """See that everything is installed before minutes are spent."""
+    from kanhw.estimation import yosys_version
+    from kanhw.sim import find_simulator
+
+    for package, name in (("torch", "PyTorch"), ("sklearn", "scikit-learn")):
+        if importlib.util.find_spec(package) is None:
+            raise ToolNotFound(f"The demo needs {name}: pip install 'kanhw[demo]'")
+    find_simulator()
+    yosys_version()
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Say in a tool's error where the files of the finished steps are."""
+    try:
+        yield
+    except (ToolFailed, ToolNotFound, InputError) as error:
+        raise type(error)(
+            f"{error} (the demo stopped; what it had finished is in {folder}, which you can remove)"
+        ) from error
 
 
 def _new_folder(out: str | Path) -> Path:
@@ -154,7 +195,9 @@ def _new_folder(out: str | Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         present = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder} cannot be made ({error.strerror})") from error
+        raise InputError(
+            f"{folder} cannot be made ({error.strerror}): name another folder with --out"
+        ) from error
     if present:
         raise InputError(
             f"{folder} already holds something ({', '.join(present[:4])}): remove it, or name "
@@ -165,11 +208,9 @@ def _new_folder(out: str | Path) -> Path:
 
 def load_digits(seed: int) -> Digits:
     """Split scikit-learn's digits into three quarters for training and one for testing."""
-    try:
-        from sklearn.datasets import load_digits as load_data
-        from sklearn.model_selection import train_test_split
-    except ImportError as error:
-        raise ToolNotFound("The demo needs scikit-learn: pip install 'kanhw[demo]'") from error
+    from sklearn.datasets import load_digits as load_data
+    from sklearn.model_selection import train_test_split
+
     x, labels = load_data(return_X_y=True)
     train_x, test_x, train_labels, test_labels = train_test_split(
         x / 16, labels.astype(np.int64), test_size=0.25, random_state=seed, stratify=labels
@@ -177,24 +218,43 @@ def load_digits(seed: int) -> Digits:
     return Digits(train_x, train_labels, test_x, test_labels)
 
 
-def _train(digits: Digits, folder: Path, seed: int, progress: Progress) -> KanModel:
-    try:
-        import torch
+def _train(
+    digits: Digits, folder: Path, seed: int, size: DemoSize, progress: Progress
+) -> KanModel:
+    import torch
 
-        from kanhw.layers import KAN
-    except ImportError as error:
-        raise ToolNotFound("The demo needs torch: pip install 'kanhw[demo]'") from error
-    torch.manual_seed(seed)
-    network = KAN([64, 16, 10])
+    from kanhw.layers import KAN
+
+    write_arrays(folder / "train.npz", x=digits.train_x, labels=digits.train_labels)
+    write_arrays(folder / "test.npz", x=digits.test_x, labels=digits.test_labels)
     x = torch.tensor(digits.train_x, dtype=torch.float32)
     labels = torch.tensor(digits.train_labels)
-    with progress.step("train a 64-16-10 KAN", of=15 + sum(epochs for _, epochs in _STEPS)) as step:
-        _fit(network, x, labels, epochs=15, rate=1e-2, tick=step)
-        for edges, epochs in _STEPS:
+    epochs = size.epochs + sum(epochs for _, epochs in size.pruning)
+    name = f"train a 64-{size.hidden}-10 KAN"
+    with _one_thread(), progress.step(name, of=epochs) as tick:
+        torch.manual_seed(seed)
+        network = KAN([64, size.hidden, 10])
+        _fit(network, x, labels, epochs=size.epochs, rate=1e-2, tick=tick)
+        for edges, epochs in size.pruning:
             network.prune_to(edges, x)
-            _fit(network, x, labels, epochs=epochs, rate=5e-3, tick=step)
-    torch.save(network.state_dict(), folder / "model.pt")
-    return network.to_model()
+            _fit(network, x, labels, epochs=epochs, rate=5e-3, tick=tick)
+        buffer = io.BytesIO()
+        torch.save(network.state_dict(), buffer)
+        write_whole(folder / "model.pt", buffer.getvalue())
+        return network.to_model()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch from sharing out small batches: 5 s instead of 65 s on two busy cores."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _fit(
@@ -216,28 +276,36 @@ def _fit(
 
 
 def _simulate(
-    design: Design, digits: Digits, folder: Path, progress: Progress
+    design: Design, digits: Digits, folder: Path, size: DemoSize, progress: Progress
 ) -> tuple[Verification, ...]:
-    with progress.step(f"simulate {len(digits.all_x)} images under cocotb, with stalls"):
-        cocotb = simulate(design, digits.all_x)
+    from kanhw.sim.simulators import find_verilator
+
+    images = digits.all_x[: size.images]
+    with progress.step(f"simulate {len(images)} images under cocotb, with stalls"):
+        cocotb = simulate(design, images)
         write_json(folder / "simulation-cocotb.json", cocotb.to_json())
+        write_arrays(folder / "outputs.npz", y=cocotb.outputs[: len(digits.test_x)])
+    try:
+        find_verilator()
+    except ToolNotFound as error:
+        progress.say(f"left out the simulation at full speed: {error}")
+        return (cocotb,)
     with progress.step("simulate the test part at full speed"):
-        fast = simulate(
-            design, digits.test_x, labels=digits.test_labels, engine="fast", stalls=False
-        )
+        labels = digits.test_labels
+        fast = simulate(design, digits.test_x, labels=labels, engine="fast", stalls=False)
         write_json(folder / "simulation-fast.json", fast.to_json())
-        write_arrays(folder / "outputs.npz", y=fast.outputs)
     return cocotb, fast
 
 
 def _estimate(
-    design: Design, folder: Path, progress: Progress
+    design: Design, folder: Path, size: DemoSize, progress: Progress
 ) -> tuple[ResourceEstimate, ...]:
     from kanhw.estimation import estimate_many
 
-    with progress.step(f"synthesise for {', '.join(TARGETS)}", of=len(TARGETS)) as tick:
+    name = f"synthesise for {', '.join(size.targets)}"
+    with progress.step(name, of=len(size.targets)) as tick:
         estimates = estimate_many(
-            design.verilog_path, design.top, TARGETS, on_done=lambda _: tick()
+            design.verilog_path, design.top, size.targets, on_done=lambda _: tick()
         )
     for estimate in estimates:
         write_json(folder / f"estimate-{estimate.target}.json", estimate.to_json())
@@ -251,38 +319,18 @@ def _report(
     digits: Digits,
     checks: tuple[Verification, ...],
     estimates: tuple[ResourceEstimate, ...],
-) -> str:
-    from kanhw.reports.summary import summarise
-    from kanhw.reports.terminal import summary_text
+) -> Summary:
+    from kanhw.reports import network_curves, summarise, write_html
 
-    title = "64-16-10 KAN on handwritten digits"
-    data, outputs = (digits.test_x, digits.test_labels), checks[-1].outputs
-    report(
-        design,
-        folder / "report.html",
-        model=model,
-        data=data,
-        outputs=outputs,
-        simulations=checks,
-        estimates=estimates,
-        title=title,
-    )
     summary = summarise(
         design,
         model=model,
-        data=data,
+        data=(digits.test_x, digits.test_labels),
         checks=checks,
         estimates=estimates,
-        hardware_outputs=outputs,
-        title=title,
+        hardware_outputs=checks[0].outputs[: len(digits.test_x)],
+        title=f"64-{model.layers[0].n_out}-10 KAN on handwritten digits",
     )
-    write_json(folder / "summary.json", json.loads(json.dumps(summary.to_json())))
-    return summary_text(summary)
-
-
-def _program_accuracy(program: Program, digits: Digits) -> float:
-    return _accuracy(program(program.input.encode(digits.test_x)), digits)
-
-
-def _accuracy(outputs: npt.NDArray[Any], digits: Digits) -> float:
-    return float((outputs.argmax(axis=1) == digits.test_labels).mean())
+    write_html(summary, network_curves(design.load_program(), model), folder / "report.html")
+    write_json(folder / "summary.json", summary.to_json())
+    return summary

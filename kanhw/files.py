@@ -1,12 +1,15 @@
-"""Writing files so that they appear whole or not at all."""
+"""Reading arrays, and writing files so that they appear whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,32 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 
-__all__ = ["read_arrays", "write_arrays", "write_folder", "write_json", "write_whole"]
+__all__ = [
+    "check_place",
+    "read_arrays",
+    "write_arrays",
+    "write_folder",
+    "write_json",
+    "write_whole",
+]
+
+
+def check_place(path: str | Path | None) -> None:
+    """See that a file can be written later, before long work is done for it; None is no file.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or not writable, or the path is a folder or device.
+    """
+    if path is None:
+        return
+    path = Path(path)
+    # A file takes the place of what was there, which must not happen to /dev/null.
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a file: name one to write, in a folder that exists")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path} cannot be written: choose a folder that exists and is yours")
 
 
 def write_whole(path: str | Path, data: bytes | str) -> Path:
@@ -27,17 +55,20 @@ def write_whole(path: str | Path, data: bytes | str) -> Path:
     InputError
         If the folder is missing or not writable.
     """
+    check_place(path)
     path = Path(path)
-    content = data.encode() if isinstance(data, str) else data
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(content)
+        partial.write_bytes(data.encode() if isinstance(data, str) else data)
         partial.replace(path)
     except OSError as error:
-        _forget(partial)
         raise InputError(
             f"{path} cannot be written ({error.strerror}): choose a folder that exists and is yours"
         ) from error
+    finally:
+        # The folder that refused the file may refuse this too; the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return path
 
 
@@ -78,8 +109,11 @@ def write_folder(folder: str | Path, files: Mapping[str, bytes]) -> Path:
         partial.chmod(0o755)
         partial.replace(folder)
     except OSError as error:
+        raise InputError(
+            f"{folder} cannot be written ({error.strerror}): name another folder"
+        ) from error
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise InputError(f"{folder} cannot be written ({error.strerror})") from error
     return folder
 
 
@@ -94,21 +128,21 @@ def _check_same(folder: Path, present: set[str], files: Mapping[str, bytes]) -> 
         )
 
 
-def _forget(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        # The folder that refused the file refuses this too; the first error is the one to tell.
-        return
+def read_arrays(path: str | Path, needed: str = "x") -> dict[str, npt.NDArray[Any]]:
+    """Every array of an npz file that holds numbers; others come empty, for their names.
 
-
-def read_arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
-    """Every array of an npz file that holds numbers; the others come empty, for their names.
+    Parameters
+    ----------
+    path
+        The file.
+    needed
+        The array that must be there, and hold numbers.
 
     Raises
     ------
     InputError
-        If the file is missing, no npz, or damaged. Pickled objects are never loaded.
+        If the file is missing, no npz, or damaged, or lacks that array. Pickled objects, which
+        could run code, are never loaded.
     """
     path = Path(path)
     if not path.is_file():
@@ -118,17 +152,21 @@ def read_arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{path} is not an npz file: write it with numpy.savez(path, x=x)")
-            return {name: _numbers(archive, name) for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
+                raise ValueError("it holds a single array")
+            arrays = {name: _array(archive, name) for name in archive.files}
+    # zipfile raises RuntimeError for what it cannot decompress.
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"{path} cannot be read as an npz file ({error}): write it with numpy.savez(path, x=x)"
         ) from error
+    if needed not in arrays:
+        raise InputError(f"{path} has no array '{needed}' (it has {', '.join(arrays) or 'none'})")
+    if arrays[needed].dtype.kind not in "iubf":
+        raise InputError(f"{path}: '{needed}' must hold numbers, not {arrays[needed].dtype}")
+    return arrays
 
 
-def _numbers(archive: Any, name: str) -> npt.NDArray[Any]:
+def _array(archive: Any, name: str) -> npt.NDArray[Any]:
     """An array, unless it holds objects, which only unpickling could read."""
     try:
         return np.asarray(archive[name])

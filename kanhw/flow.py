@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from kanhw.design import (
     load_design,
     sha256_of_bytes,
 )
+from kanhw.errors import ToolFailed
 from kanhw.files import write_folder
 from kanhw.model import KanModel
 from kanhw.program import Program, program_bytes
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from kanhw.estimation import ResourceEstimate
     from kanhw.quant import QuantConfig
 
-__all__ = ["estimate", "generate", "quantize"]
+__all__ = ["estimate", "generate", "given_design", "quantize"]
 
 
 def quantize(
@@ -58,7 +59,8 @@ def quantize(
     InputError
         If a field is out of its range, or the data are empty, of another width, or not finite.
     TypeError
-        If ``model`` is not a float model, or an option does not exist.
+        If ``model`` is not a float model, ``config`` is no QuantConfig, or an option does not
+        exist.
     """
     from kanhw.quant import QuantConfig, lower, quantize_model
 
@@ -66,7 +68,13 @@ def quantize(
         raise TypeError("This network is quantized already: generate takes a Program as it is")
     if not isinstance(model, KanModel):
         raise TypeError(f"quantize needs a KanModel (see kanhw.load), not {type(model).__name__}")
-    config = replace(config, **options) if config else QuantConfig(**options)
+    if config is not None and not isinstance(config, QuantConfig):
+        raise TypeError(f"config must be a kanhw.QuantConfig, not {type(config).__name__}")
+    fields = [field.name for field in dataclasses.fields(QuantConfig)]
+    for name in options:
+        if name not in fields:
+            raise TypeError(f"quantize takes no option {name!r}: there are {', '.join(fields)}")
+    config = dataclasses.replace(config or QuantConfig(), **options)
     return lower(quantize_model(model, calibration, config))
 
 
@@ -90,13 +98,22 @@ def generate(
     argmax
         True hands out the class index instead of the outputs; None leaves the Program's choice.
 
+    Returns
+    -------
+    Design
+        Where it is, its latency in clock cycles, and the formats of its input and output.
+
     Raises
     ------
     InputError
         If the folder holds something else or cannot be written; nothing half-written stays.
+    ToolFailed
+        If the Verilog cannot be written out.
     TypeError
-        If ``program`` is a float model.
+        If ``program`` is a float model, or an argument is of another type.
     """
+    from amaranth.back.verilog import YosysError
+
     from kanhw import __version__
     from kanhw.gateware import generate_verilog
 
@@ -107,10 +124,17 @@ def generate(
         )
     if not isinstance(program, Program):
         raise TypeError(f"generate needs a Program, not {type(program).__name__}")
+    if schedule is not None and not isinstance(schedule, Schedule):
+        raise TypeError(f"schedule must be a kanhw.Schedule, not {type(schedule).__name__}")
+    if argmax not in (None, False, True):
+        raise TypeError(f"argmax must be True, False or None, not {argmax!r}")
     schedule = schedule or Schedule()
     if argmax is not None:
         program = program.with_argmax(argmax)
-    verilog = generate_verilog(program, schedule)
+    try:
+        verilog = generate_verilog(program, schedule)
+    except YosysError as error:
+        raise ToolFailed(f"Yosys, which Amaranth writes Verilog with, failed: {error}") from error
     files = {PROGRAM_FILE: program_bytes(program), VERILOG_FILE: verilog.text.encode()}
     design = Design.of(Path(out), program, schedule, verilog)
     manifest = {
@@ -129,26 +153,39 @@ def estimate(design: Design | str | Path, target: str) -> ResourceEstimate:
     Parameters
     ----------
     design
-        A design, or its folder.
+        From :func:`kanhw.generate`, or its folder.
     target
         ``xcup`` (UltraScale+), ``ecp5`` or ``ice40``.
 
     Returns
     -------
     ResourceEstimate
-        A post-synthesis estimate; for ``xcup`` the smaller of two recipes, which it names.
+        A post-synthesis estimate in cells of the target: ``lut``, ``ff``, ``dsp``, ``bram`` and
+        more; for ``xcup`` the smaller of two recipes, which it names.
 
     Raises
     ------
     InputError
-        If the target is unknown or the folder holds no design.
+        If the target is unknown, or the folder holds no design or its files were changed.
     ToolNotFound, ToolFailed
         If there is no Yosys, or it fails.
+    TypeError
+        If the design is neither, or the target is no string.
     """
-    from kanhw.estimation import estimate_design
+    from kanhw.estimation import estimate_design, target_named
 
-    return estimate_design(_folder(design), target)
+    if not isinstance(target, str):
+        raise TypeError(f"target must be the name of one (xcup, ecp5, ice40), not {target!r}")
+    target_named(target)
+    return estimate_design(given_design(design).path, target)
 
 
-def _folder(design: Design | str | Path) -> Path:
-    return design.path if isinstance(design, Design) else Path(design)
+def given_design(design: Design | str | Path) -> Design:
+    """The design itself, or the one in a folder, for functions that take either."""
+    if isinstance(design, Design):
+        return design
+    if not isinstance(design, str | Path):
+        raise TypeError(
+            f"A design must come from kanhw.generate or be its folder, not {type(design).__name__}"
+        )
+    return load_design(design)

@@ -86,5 +86,5 @@ def format_for(lo: int, hi: int, *, signed: bool | None = None) -> CodeFormat:
     if lo > hi:
         raise InputError(f"An interval needs lo <= hi, not [{lo}, {hi}]")
     if signed or lo < 0:
-        return CodeFormat(max(hi.bit_length(), (-lo - 1).bit_length() if lo < 0 else 0) + 1, True)
+        return CodeFormat(max(hi, -lo - 1, 0).bit_length() + 1, True)
     return CodeFormat(max(hi.bit_length(), 1), False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Steps of a long job: a live line each in a terminal, a plain line each in a log.
+    """Steps of a long job: a live line each in a terminal, plain lines in a log.
 
     Parameters
     ----------
@@ -23,20 +24,20 @@ class Progress:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._live: Any = None
-        self._console: Any = None
 
     def __enter__(self) -> Progress:
-        if self._quiet:
-            return self
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Live
+        # Not rich's opinion of what a terminal is: in a log that colours are forced on, its live
+        # display would write every line again and again.
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Live
 
-        self._console = Console(stderr=True)
-        if self._console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-            self._live = Live(*columns, console=self._console)
-            self._live.start()
+            console = Console(stderr=True)
+            if not console.is_dumb_terminal:
+                text = TextColumn("{task.description}", markup=False)
+                self._live = Live(text, BarColumn(), TimeElapsedColumn(), console=console)
+                self._live.start()
         return self
 
     def __exit__(
@@ -51,16 +52,28 @@ class Progress:
     @contextmanager
     def step(self, name: str, of: int | None = None) -> Iterator[Callable[[], None]]:
         """Do one step; the function that it gives reports one of ``of`` parts as done."""
-        if self._quiet:
-            yield lambda: None
+        if self._live is not None:
+            task = self._live.add_task(name, total=of)
+            yield lambda: self._live.advance(task)
+            self._live.update(task, total=1, completed=1)
             return
         start = time.monotonic()
-        if self._live is None:
-            self._console.print(f"{name} ...", highlight=False)
+        self._write(f"{name} ... ")
+        try:
             yield lambda: None
-            seconds = time.monotonic() - start
-            self._console.print(f"  done in {seconds:.1f} s", highlight=False)
-            return
-        task = self._live.add_task(name, total=of)
-        yield lambda: self._live.advance(task)
-        self._live.update(task, total=1, completed=1)
+        except BaseException:
+            self._write("stopped\n")
+            raise
+        self._write(f"{time.monotonic() - start:.1f} s\n")
+
+    def say(self, text: str) -> None:
+        """Show a line between two steps."""
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            self._write(f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        if not self._quiet:
+            sys.stderr.write(text)
+            sys.stderr.flush()

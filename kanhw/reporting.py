@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from kanhw.design import Design, load_design
+from kanhw.design import Design
 from kanhw.errors import InputError
+from kanhw.flow import given_design
 from kanhw.model import KanModel
 
 if TYPE_CHECKING:
@@ -53,18 +54,26 @@ def report(
     title, date
         Heading and date of the report, as text.
 
+    Returns
+    -------
+    Path
+        The file, which needs nothing beside it.
+
     Raises
     ------
     InputError
         If an input cannot be read or does not fit the design, or the file cannot be written.
+    TypeError
+        If the design, the model, a simulation or an estimate is something else.
     """
     from kanhw.estimation import ResourceEstimate
-    from kanhw.files import read_arrays
+    from kanhw.files import check_place, read_arrays
     from kanhw.reports.curves import network_curves
     from kanhw.reports.html import write_html
     from kanhw.reports.summary import summarise
 
-    loaded = design if isinstance(design, Design) else load_design(design)
+    check_place(out)
+    loaded = given_design(design)
     program = loaded.load_program()
     float_model = _float_model(model)
     checks = [s if hasattr(s, "to_json") else _document(s) for s in simulations]
@@ -73,10 +82,7 @@ def report(
         for e in estimates
     ]
     if isinstance(outputs, str | Path):
-        arrays = read_arrays(outputs)
-        if "y" not in arrays:
-            raise InputError(f"{outputs} has no 'y': write it with 'kanhw simulate --outputs'")
-        outputs = arrays["y"]
+        outputs = read_arrays(outputs, "y")["y"]
     summary = summarise(
         loaded,
         model=float_model,
@@ -93,6 +99,8 @@ def report(
 def _float_model(model: KanModel | str | Path | None) -> KanModel | None:
     if model is None or isinstance(model, KanModel):
         return model
+    if not isinstance(model, str | Path):
+        raise TypeError(f"model must be a KanModel or its file, not {type(model).__name__}")
     from kanhw.importers import load_model
 
     loaded = load_model(model)
@@ -109,14 +117,17 @@ def _labelled(
     from kanhw.files import read_arrays
 
     arrays = read_arrays(data)
-    if "x" not in arrays:
-        raise InputError(f"{data} has no array 'x' (it has {', '.join(arrays) or 'none'})")
     return arrays["x"], arrays.get("labels", arrays.get("y"))
 
 
 def _document(source: Mapping[str, Any] | str | Path | Any) -> Mapping[str, Any]:
     if isinstance(source, Mapping):
         return source
+    if not isinstance(source, str | Path):
+        raise TypeError(
+            "A simulation or estimate must be a result of kanhw, its JSON object or a file that "
+            f"holds it, not {type(source).__name__}"
+        )
     path = Path(source)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.design import Design, load_design
+from kanhw.design import Design
+from kanhw.errors import InputError
+from kanhw.flow import given_design
 from kanhw.formats import IntArray
 from kanhw.program import Program
 
 if TYPE_CHECKING:
     from kanhw.sim import EquivalenceReport, Vectors
 
-__all__ = ["Verification", "simulate"]
+__all__ = ["Verification", "predicted_classes", "simulate"]
+
+_HIGHEST_SEED = (1 << 32) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +37,10 @@ class Verification:
         Share of the labels that the hardware's largest output (or its class index) hits, 0 to 1;
         None without labels.
     max_error
-        Largest difference between the hardware's real outputs and a float ``y``; None without one.
+        Largest difference between the hardware's outputs, in real units where the network has them,
+        and a float ``y``; None without one.
     error_of_range
-        ``max_error`` over the range of ``y``.
+        ``max_error`` over the range of ``y``; None where that is 0.
     """
 
     equivalence: EquivalenceReport
@@ -75,40 +80,51 @@ def simulate(
     Parameters
     ----------
     design
-        A design, or its folder.
+        From :func:`kanhw.generate`, or its folder.
     vectors
         An npz file with ``x`` and, where there are any, ``y`` and ``labels``; or the array x
         itself. ``x`` ``[N, n_in]`` holds real features for a network that was quantized from a
         float model, codes for an integer network. Integers in ``y`` must be reproduced exactly;
         reals are only reported as an error figure.
     labels
-        ``[N]`` class indices, for an array x.
+        ``[N]`` class indices, where ``vectors`` is an array.
     engine
         ``cocotb`` drives valid/ready with random stalls and checks the stream rules; ``fast``
         compiles the Verilog with Verilator and pushes a whole data set through it.
     simulator
         ``icarus``, ``verilator`` or a path; None takes the first that is found.
     stalls, seed
-        Whether both ends pause at random, and the seed of that.
+        Whether both ends pause at random, and the seed of that, 0 to 2**32 - 1.
     waves
-        Where to write a wave file (cocotb only).
+        Where to write a wave file (cocotb only); it gets the simulator's suffix.
+
+    Returns
+    -------
+    Verification
+        ``passed``, what the hardware gave, latency and throughput in clock cycles.
 
     Raises
     ------
     InputError
-        If the folder holds no design, or the vectors do not fit it.
+        If the folder holds no design, its files were changed, or the vectors do not fit it.
     ToolNotFound, ToolFailed
         If there is no simulator, or it fails. A comparison that was made and failed is no error:
         look at ``passed``.
+    TypeError
+        If the design is neither, or there are labels beside a file.
     """
-    from kanhw.sim import Vectors, check_design, read_vectors, stimulus
+    from kanhw.sim import check_design, checked_vectors, read_vectors, stimulus
 
-    loaded = design if isinstance(design, Design) else load_design(design)
+    if not isinstance(seed, int) or not 0 <= seed <= _HIGHEST_SEED:
+        raise InputError(f"The seed of the stalls must be 0 to {_HIGHEST_SEED}, not {seed!r}")
+    loaded = given_design(design)
     program = loaded.load_program()
-    if isinstance(vectors, str | Path):
+    if not isinstance(vectors, str | Path):
+        data = checked_vectors(program, vectors, labels=labels)
+    elif labels is None:
         data = read_vectors(vectors, program)
     else:
-        data = Vectors(np.asarray(vectors), labels=None if labels is None else np.asarray(labels))
+        raise TypeError(f"labels belong to an array x; put them into {vectors} as 'labels'")
     equivalence = check_design(
         loaded.path,
         stimulus(program, data.x),
@@ -122,16 +138,36 @@ def simulate(
     return _verification(program, equivalence, data)
 
 
+def predicted_classes(program: Program, outputs: IntArray) -> IntArray:
+    """The class ``[N]`` that integer outputs ``[N, n_out]`` of a network mean.
+
+    Of several outputs the largest names it, the first of them if several are equal; a single one
+    means class 1 above zero and class 0 otherwise.
+    """
+    if program.argmax:
+        return outputs[:, 0]
+    values = _real(program, outputs)
+    classes = values.argmax(axis=1) if program.n_out > 1 else values[:, 0] > 0
+    return np.asarray(classes, np.int64)
+
+
+def _real(program: Program, outputs: IntArray) -> npt.NDArray[np.float64]:
+    if program.output_scale is None:
+        return outputs.astype(np.float64)
+    return program.decode_output(outputs)
+
+
 def _verification(
     program: Program, equivalence: EquivalenceReport, data: Vectors
 ) -> Verification:
     outputs = equivalence.outputs
     accuracy = max_error = error_of_range = None
+    # Figures make no sense where outputs were lost.
     if len(outputs) == len(data):
         if data.labels is not None:
-            chosen = outputs[:, 0] if program.argmax else outputs.argmax(axis=1)
-            accuracy = float((chosen == data.labels).mean())
-        if data.y is not None and data.expected is None and program.output_scale is not None:
-            max_error = float(np.abs(program.decode_output(outputs) - data.y).max())
-            error_of_range = max_error / max(float(np.ptp(data.y)), np.finfo(float).tiny)
+            accuracy = float((predicted_classes(program, outputs) == data.labels).mean())
+        if data.y is not None and data.expected is None and not program.argmax:
+            max_error = float(np.abs(_real(program, outputs) - data.y).max())
+            span = float(np.ptp(data.y))
+            error_of_range = max_error / span if span > 0 else None
     return Verification(equivalence, outputs, accuracy, max_error, error_of_range)

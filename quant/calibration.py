@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +16,9 @@ __all__ = ["activation_range", "step_and_origin", "weight_scale"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Ends of a range that the search tries, as shares of the way from the median to the extreme.
+# Ends of a range that a search tries, as shares of the way from the median to the extreme: of one
+# end, and of each of two.
+_FINE_SHARES = np.linspace(0.1, 1.0, 91)
 _SHARES = np.linspace(0.1, 1.0, 19)
 # Values that the search looks at: enough for a stable choice, few enough for 361 trials.
 _SAMPLE = 1 << 13
@@ -54,10 +58,11 @@ def activation_range(
     lo, hi = (0.0 if symmetric else float(seen.min())), float(seen.max())
     if method == "percentile":
         tail = (100 - percentile) / (1 if symmetric else 2)
-        ends = np.percentile(seen, [0 if symmetric else tail, 100 - tail])
-        inner = (0.0 if symmetric else float(ends[0])), float(ends[1])
-        # Where nearly all values are one, what is left of the range would tell nothing apart.
-        lo, hi = inner if inner[0] < inner[1] else (lo, hi)
+        inner_lo = 0.0 if symmetric else float(np.percentile(seen, tail))
+        inner_hi = float(np.percentile(seen, 100 - tail))
+        # Where nearly all values are alike, what is left would tell nothing apart.
+        if inner_lo < inner_hi:
+            lo, hi = inner_lo, inner_hi
     elif method == "mse":
         lo, hi = _least_error(_thinned(flat), lo, hi, format, symmetric)
     return (-hi if symmetric and flat.min() < 0 else lo), hi
@@ -91,14 +96,14 @@ def _least_error(
     values: FloatArray, lo: float, hi: float, format: CodeFormat, symmetric: bool
 ) -> tuple[float, float]:
     centre = 0.0 if symmetric else float(np.median(values))
+    pairs = zip(_FINE_SHARES, _FINE_SHARES, strict=True) if symmetric else product(_SHARES, _SHARES)
     best = (np.inf, lo, hi)
-    for high_share in _SHARES:
-        for low_share in (high_share,) if symmetric else _SHARES:
-            trial = centre + low_share * (lo - centre), centre + high_share * (hi - centre)
-            step, origin = step_and_origin(*trial, format, symmetric=symmetric)
-            codes = (round_half_up(values / step) + origin).clip(format.lo, format.hi)
-            error = float(np.square((codes - origin) * step - values).mean())
-            best = min(best, (error, *trial))
+    for low, high in pairs:
+        trial = centre + low * (lo - centre), centre + high * (hi - centre)
+        step, origin = step_and_origin(*trial, format, symmetric=symmetric)
+        codes = (round_half_up(values / step) + origin).clip(format.lo, format.hi)
+        error = float(np.square((codes - origin) * step - values).mean())
+        best = min(best, (error, *trial))
     return best[1], best[2]
 
 
@@ -119,7 +124,7 @@ def weight_scale(weights: FloatArray, bits: int, method: Calibration, percentile
         return float(magnitudes.max()) / top
     if method == "percentile":
         return float(np.percentile(magnitudes, percentile)) / top
-    candidates = magnitudes.max() / top * _SHARES
+    candidates = magnitudes.max() / top * _FINE_SHARES
     errors = [
         np.square(round_half_up(magnitudes / s).clip(0, top) * s - magnitudes).mean()
         for s in candidates

@@ -65,8 +65,8 @@ class QuantConfig:
     branch_inputs
         Whether the two branches of a layer read one code or one each, the spline's saturated to
         its support: ``shared``, ``separate``, or ``auto``, which separates where the data leave the
-        support so far that a shared code would waste a quarter of its steps. A network's input, edge
-        tables, and layers without a base branch always have one code.
+        support so far that a shared code would waste a quarter of its steps. A network's input,
+        edge tables, and layers without a base branch always have one code.
     realisation
         ``edge_table``, ``basis_table``, or ``auto``: the one with the smaller LUT estimate, layer
         by layer.
@@ -81,7 +81,7 @@ class QuantConfig:
     table_bits: int | None = None
     multiplier_bits: int = 16
     weight_calibration: Calibration = "mse"
-    activation_calibration: Calibration = "max_abs"
+    activation_calibration: Calibration = "mse"
     percentile: float = 99.9
     weight_granularity: Granularity = "channel"
     activation_granularity: Granularity = "tensor"

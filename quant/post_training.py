@@ -7,15 +7,15 @@ codes that it makes for the next one.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.basis import BSplineBasis
+from kanhw.basis import Basis, BSplineBasis
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
-from kanhw.model import KanLayer, KanModel
+from kanhw.model import KanLayer, KanModel, ModelLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.model import Join, QuantBasisTable, QuantEdgeTable, QuantLayer, QuantModel
 from kanhw.quant.quantizer import (
@@ -71,21 +71,41 @@ def quantize_model(
     Raises
     ------
     InputError
-        If the calibration data are empty, of the wrong width, or not finite.
+        If the calibration data are empty, of the wrong width, or not finite, or the model has
+        layers that have no integer form here.
     """
     config = config or QuantConfig()
+    model_layers = [_plain(layer) for layer in model.layers]
     features = _checked_calibration(calibration, model.n_in)
     observed = model.layer_inputs(features)
     inputs = [
         _layer_inputs(layer, values, config, first=index == 0)
-        for index, (layer, values) in enumerate(zip(model.layers, observed[:-1], strict=True))
+        for index, (layer, values) in enumerate(zip(model_layers, observed[:-1], strict=True))
     ]
     layers: list[QuantLayer] = []
-    for index, layer in enumerate(model.layers):
+    for index, layer in enumerate(model_layers):
         targets = inputs[index + 1].quantizers if index + 1 < len(inputs) else (None,)
         build = _edge_table if inputs[index].realisation == "edge_table" else _basis_table
         layers.append(build(layer, inputs[index], targets, config))
     return QuantModel(inputs[0].spline, tuple(layers), config, model.source)
+
+
+def _plain(layer: ModelLayer) -> KanLayer:
+    """The layer, if it is B-splines and a base branch and nothing else."""
+    if not isinstance(layer, KanLayer):
+        extra = f"it is a {type(layer).__name__}"
+    elif not isinstance(layer.basis, BSplineBasis):
+        extra = f"its basis is a {type(layer.basis).__name__}"
+    elif layer.spline_norm is not None or layer.post:
+        extra = "it has a normalisation, an activation or products"
+    elif layer.symbolic:
+        extra = "it has symbolic edges"
+    else:
+        return layer
+    raise InputError(
+        f"{layer.name} cannot be quantized: {extra}; what can be are layers of B-splines and a "
+        "base branch"
+    )
 
 
 def _checked_calibration(calibration: npt.ArrayLike, n_in: int) -> FloatArray:
@@ -133,16 +153,9 @@ def _edge_table(
 ) -> QuantEdgeTable:
     base = quantize_weights(layer.base_weights, config.base_bits, config)
     spline = quantize_weights(layer.coefficients, config.spline_bits, config)
-    rounded = KanLayer(
-        layer.basis,
-        spline.dequantize(),
-        base.dequantize(),
-        layer.base_activation,
-        layer.bias,
-        layer.name,
-    )
+    rounded = replace(layer, coefficients=spline.dequantize(), base_weights=base.dequantize())
     edges = rounded.edges(inputs.spline.grid())
-    unit, shift = _table_unit(edges, layer.bias, targets[0], config)
+    unit, shift = _table_unit(layer, edges, targets[0], config)
     tables = round_half_up(edges / unit[:, None, None]).astype(np.int64)
     bounds = np.abs(tables).max(axis=2).sum(axis=1, dtype=np.float64)
     first = _direct_join(layer, unit, shift, targets[0])
@@ -151,31 +164,37 @@ def _edge_table(
 
 
 def _table_unit(
-    edges: FloatArray, bias: FloatArray, target: ActivationQuantizer | None, config: QuantConfig
+    layer: KanLayer, edges: FloatArray, target: ActivationQuantizer | None, config: QuantConfig
 ) -> tuple[FloatArray, int]:
     """Real units of a table step for every output, and the bits between it and a code step.
 
     Those bits are fewer than 0 where tables are coarser than the codes they add up to.
     """
     spans = np.ptp(edges, axis=2).max(axis=1)
-    reach = np.abs(edges).max(axis=2).sum(axis=1) + np.abs(bias)
+    reach = np.abs(edges).max(axis=2).sum(axis=1) + np.abs(layer.bias)
     if target is None:
         bits = config.table_bits or config.activation_bits + 3
         unit = max(float(spans.max()) / ((1 << bits) - 1), float(reach.max()) / _EXACT)
         return np.full(len(spans), unit or 1.0), 0
     bits = config.table_bits or target.format.width + 3
     # Steps of tables and codes differ by a power of two, so that rounding is a shift.
-    shift = _highest_shift((1 << bits) - 1, spans, reach, target)
+    shift = _highest_shift(layer, (1 << bits) - 1, spans, reach, target)
     return target.scale / 2.0**shift, shift
 
 
 def _highest_shift(
-    top: int, units: FloatArray, reach: FloatArray, target: ActivationQuantizer
+    layer: KanLayer,
+    top: int,
+    units: FloatArray,
+    reach: FloatArray,
+    target: ActivationQuantizer,
 ) -> int:
     """The most fraction bits of a code that leave units within ``top``, and sums exact.
 
     Parameters
     ----------
+    layer
+        For messages.
     top
         The largest integer that a unit may become.
     units
@@ -187,6 +206,11 @@ def _highest_shift(
     """
     largest = float((units / target.scale).max())
     farthest = float((reach / target.scale + np.abs(target.zero_point)).max())
+    if farthest > _EXACT:
+        raise InputError(
+            f"{layer.name}: its sums reach {farthest:.3g} steps of the codes that they become: "
+            "calibrate with data that vary more"
+        )
     room = [2.0**_MAX_SHIFT]
     if largest > 0:
         room.append(top / largest)
@@ -240,7 +264,7 @@ def _snapped_join(
         multipliers = round_half_up(units / scale).astype(np.int64)
         return Join(multipliers, _integer_bias(layer.bias / scale), 0, None, scale)
     ratios = units / target.scale
-    shift = _highest_shift(top, units, reach, target)
+    shift = _highest_shift(layer, top, units, reach, target)
     if shift < 0:
         raise InputError(
             f"{layer.name}: one step of its sums is {float(ratios.max()):.0f} code steps, more "
@@ -286,7 +310,7 @@ def _basis_table(
 
 
 def _basis_values(
-    basis: BSplineBasis, quantizer: ActivationQuantizer, bits: int
+    basis: Basis, quantizer: ActivationQuantizer, bits: int
 ) -> tuple[IntArray, float]:
     """Unsigned basis tables ``[n_in, 2**width, K]`` and the real units of a step."""
     values = basis(quantizer.grid()).transpose(1, 0, 2)

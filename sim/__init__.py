@@ -6,7 +6,7 @@ from kanhw.sim.fast import FastRun, run_fast
 from kanhw.sim.mismatches import Mismatch
 from kanhw.sim.packing import pack_codes, payload_ints, unpack_codes
 from kanhw.sim.simulators import Simulator, find_simulator
-from kanhw.sim.vectors import Vectors, read_arrays, read_vectors, stimulus
+from kanhw.sim.vectors import Vectors, checked_vectors, read_vectors, stimulus
 
 __all__ = [
     "EquivalenceReport",
@@ -16,11 +16,11 @@ __all__ = [
     "Simulator",
     "Vectors",
     "check_design",
+    "checked_vectors",
     "find_simulator",
     "golden_outputs",
     "pack_codes",
     "payload_ints",
-    "read_arrays",
     "read_vectors",
     "run_cocotb",
     "run_fast",

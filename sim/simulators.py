@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from kanhw.errors import InputError, ToolNotFound
 
-__all__ = ["OLDEST_VERILATOR", "Simulator", "find_simulator"]
+__all__ = ["OLDEST_VERILATOR", "Simulator", "find_simulator", "find_verilator"]
 
 OLDEST_VERILATOR = (5, 36)
 """The oldest Verilator that cocotb 2 works with."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.files import read_arrays
 from kanhw.formats import IntArray
 
 if TYPE_CHECKING:
     from kanhw.program import Program
 
-__all__ = ["Vectors", "read_arrays", "read_vectors", "stimulus"]
+__all__ = ["Vectors", "checked_vectors", "read_vectors", "stimulus"]
 
 
 @dataclass(frozen=True)
@@ -50,32 +49,6 @@ class Vectors:
         return self.y.astype(np.int64)
 
 
-def read_arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
-    """Every array of an npz file, by name.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is no npz or holds Python objects (which could run code).
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} is not a file: vectors are read from an npz file with an array x")
-    try:
-        # Opened here, because numpy leaves a file that is no archive open.
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{path} is not an npz file: write it with numpy.savez(path, x=x)")
-            return {name: np.asarray(archive[name]) for name in archive.files}
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{path} cannot be read as an npz file ({error}): write it with numpy.savez(path, x=x)"
-        ) from error
-
-
 def read_vectors(path: str | Path, program: Program) -> Vectors:
     """Read ``x`` and, where present, ``y`` and ``labels`` from an npz file.
 
@@ -84,34 +57,52 @@ def read_vectors(path: str | Path, program: Program) -> Vectors:
     path
         The file.
     program
-        The network that the vectors are for: ``x`` must have its width.
+        The network that the vectors are for; see :func:`checked_vectors`.
 
     Raises
     ------
     InputError
         If the file is missing, no npz, empty, lacks ``x``, or an array has another shape or NaN.
     """
-    path = Path(path)
     arrays = read_arrays(path)
-    if "x" not in arrays:
-        raise InputError(f"{path} has no array 'x' (it has {', '.join(arrays) or 'none'})")
-    x = _matrix(arrays["x"], "x", program.n_in, path)
-    if not len(x):
-        raise InputError(f"{path} holds no vectors: 'x' has no rows, so nothing can be compared")
-    y = labels = None
-    if "y" in arrays:
-        y = arrays["y"]
-        if y.ndim == 1 and program.n_out == 1:
-            y = y[:, np.newaxis]
-        y = _matrix(y, "y", program.n_out, path)
-        _same_length(y, x, "y", path)
-    if "labels" in arrays:
-        labels = arrays["labels"].reshape(-1)
-        if labels.dtype.kind not in "iub":
-            raise InputError(f"{path}: 'labels' must be integers, not {labels.dtype}")
-        _same_length(labels, x, "labels", path)
-        labels = labels.astype(np.int64)
-    return Vectors(x, y, labels)
+    return checked_vectors(
+        program, arrays["x"], arrays.get("y"), arrays.get("labels"), where=str(path)
+    )
+
+
+def checked_vectors(
+    program: Program,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike | None = None,
+    labels: npt.ArrayLike | None = None,
+    *,
+    where: str = "The vectors",
+) -> Vectors:
+    """Check that arrays fit one another and the network that they are for.
+
+    Parameters
+    ----------
+    program
+        The network. If it hands out class indices, integer outputs ``y`` of its last layer become
+        the index of their largest, and real ones are left out.
+    x, y, labels
+        See :class:`Vectors`.
+    where
+        Where they come from, for messages.
+
+    Raises
+    ------
+    InputError
+        If there are no rows, or an array has another shape, length or type, or NaN.
+    """
+    features = _matrix(np.asarray(x), "x", program.n_in, where)
+    if not len(features):
+        raise InputError(f"{where} holds no vectors: 'x' has no rows, so nothing can be compared")
+    return Vectors(
+        features,
+        None if y is None else _outputs(program, np.asarray(y), features, where),
+        None if labels is None else _labels(np.asarray(labels), features, where),
+    )
 
 
 def stimulus(program: Program, x: npt.ArrayLike) -> IntArray:
@@ -158,17 +149,42 @@ def stimulus(program: Program, x: npt.ArrayLike) -> IntArray:
     return array.astype(np.int64)
 
 
-def _matrix(array: npt.NDArray[Any], name: str, width: int, path: Path) -> npt.NDArray[Any]:
+def _outputs(
+    program: Program, y: npt.NDArray[Any], x: npt.NDArray[Any], where: str
+) -> npt.NDArray[Any] | None:
+    if program.n_out == 1 and y.ndim == 1:
+        y = y[:, np.newaxis]
+    elif program.n_out == 1 and program.argmax and y.shape[1:] == (program.layers[-1].n_out,):
+        if y.dtype.kind not in "iub":
+            return None
+        # numpy takes the first of equal outputs, as the hardware does.
+        y = y.argmax(axis=1)[:, np.newaxis]
+    y = _matrix(y, "y", program.n_out, where)
+    if not np.isfinite(y).all():
+        raise InputError(f"{where}: 'y' holds infinity: remove those rows")
+    _same_length(y, x, "y", where)
+    return y
+
+
+def _labels(labels: npt.NDArray[Any], x: npt.NDArray[Any], where: str) -> IntArray:
+    if labels.dtype.kind not in "iub":
+        raise InputError(f"{where}: 'labels' must be integers, not {labels.dtype}")
+    labels = labels.reshape(-1)
+    _same_length(labels, x, "labels", where)
+    return labels.astype(np.int64)
+
+
+def _matrix(array: npt.NDArray[Any], name: str, width: int, where: str) -> npt.NDArray[Any]:
     if array.ndim != 2 or array.shape[1] != width:
-        raise InputError(f"{path}: '{name}' must have shape [N, {width}], not {array.shape}")
+        raise InputError(f"{where}: '{name}' must have shape [N, {width}], not {array.shape}")
     if array.dtype.kind not in "iubf":
-        raise InputError(f"{path}: '{name}' must hold numbers, not {array.dtype}")
+        raise InputError(f"{where}: '{name}' must hold numbers, not {array.dtype}")
     if array.dtype.kind == "f" and np.isnan(array).any():
         row, column = np.argwhere(np.isnan(array))[0]
-        raise InputError(f"{path}: '{name}' holds NaN (first at row {row}, column {column})")
+        raise InputError(f"{where}: '{name}' holds NaN (first at row {row}, column {column})")
     return array
 
 
-def _same_length(array: npt.NDArray[Any], x: npt.NDArray[Any], name: str, path: Path) -> None:
+def _same_length(array: npt.NDArray[Any], x: npt.NDArray[Any], name: str, where: str) -> None:
     if len(array) != len(x):
-        raise InputError(f"{path}: '{name}' has {len(array)} rows but 'x' has {len(x)}")
+        raise InputError(f"{where}: '{name}' has {len(array)} rows but 'x' has {len(x)}")

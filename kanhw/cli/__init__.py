@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, ToolNotFound, ToolFailed) as error:
         return _complain(f"{error}")
     except OSError as error:
-        return _complain(f"{error.filename or 'A file'}: {error.strerror or error}")
+        name = error.filename or "A file"
+        return _complain(f"{name}: {error.strerror or error}; check its path and your permissions")
     except KeyboardInterrupt:
         return _complain("stopped")
     except Exception:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kanhw.model import KanModel
     from kanhw.program import Program
 
-__all__ = ["Commands", "Parser", "add_command", "add_model", "load_given", "show"]
+__all__ = ["Commands", "Parser", "add_command", "add_model", "add_option", "load_given", "show"]
 
 Commands = Any  # argparse keeps the type of its sub-parsers to itself
 
@@ -47,8 +47,13 @@ def add_command(
 
 
 def add_model(parser: argparse.ArgumentParser, help: str) -> None:
-    """The MODEL argument and ``--option name=value`` for what its file does not hold."""
+    """The MODEL argument, and ``--option``."""
     parser.add_argument("model", metavar="MODEL", help=help)
+    add_option(parser)
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """``--option NAME=VALUE`` for what a model's file does not hold."""
     parser.add_argument(
         "--option",
         metavar="NAME=VALUE",
@@ -66,7 +71,7 @@ def load_given(options: argparse.Namespace) -> KanModel | Program:
     for text in options.option:
         name, equals, value = text.partition("=")
         if not equals:
-            raise InputError(f"--option needs NAME=VALUE, not {text!r}")
+            raise InputError(f"--option needs NAME=VALUE, as in layers=net.kan, not {text!r}")
         pairs[name] = value
     return load_model(options.model, **pairs)
 

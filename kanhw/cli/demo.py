@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from kanhw.cli.common import Commands, add_command, show
@@ -26,7 +27,15 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the demonstration; status 1 if the Verilog differs from its Program."""
     from kanhw.demonstration import run_demonstration
+    from kanhw.reports.terminal import summary_table, summary_text
 
     result = run_demonstration(options.out, seed=options.seed, quiet=options.json)
-    show(options, result.to_json(), result.text())
+    if sys.stdout.isatty() and not options.json:
+        from rich.console import Console
+
+        Console().print(summary_table(result.summary))
+        print(f"report: {result.report}")
+    else:
+        text = f"{summary_text(result.summary)}\nreport: {result.report}"
+        show(options, result.to_json(), text)
     return 0 if result.passed else 1

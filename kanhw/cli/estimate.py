@@ -24,9 +24,10 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Estimate."""
-    from kanhw.files import write_json
+    from kanhw.files import check_place, write_json
     from kanhw.flow import estimate
 
+    check_place(options.out)
     result = estimate(options.design, options.target)
     data = result.to_json()
     if options.out:

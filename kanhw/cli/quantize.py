@@ -69,21 +69,19 @@ def _add_config(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Quantize and save."""
-    from kanhw.files import read_arrays
+    from kanhw.files import check_place, read_arrays
     from kanhw.flow import quantize
     from kanhw.model import KanModel
     from kanhw.program import save_program
     from kanhw.quant.config import QuantConfig
 
+    check_place(options.out)
     names = [field.name for field in dataclasses.fields(QuantConfig)]
     config = QuantConfig(**{name: getattr(options, name) for name in names})
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
-    arrays = read_arrays(options.calibration)
-    if "x" not in arrays:
-        raise InputError(f"{options.calibration} has no array 'x'")
-    program = quantize(model, arrays["x"], config)
+    program = quantize(model, read_arrays(options.calibration)["x"], config)
     save_program(program, options.out)
     kinds = [layer.kind for layer in program.layers]
     show(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from kanhw.cli.common import Commands, add_command, show
+from kanhw.cli.common import Commands, add_command, add_option, load_given, show
+from kanhw.errors import InputError
 
 
 def add_parser(commands: Commands) -> None:
@@ -21,6 +22,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("design", metavar="DIR", help="a folder made by 'kanhw generate'")
     parser.add_argument("--out", metavar="FILE.html", type=Path, required=True)
     parser.add_argument("--model", help="the float model: its curves and its accuracy")
+    add_option(parser)
     parser.add_argument("--data", metavar="DATA.npz", help="x and labels (or y) for the accuracy")
     parser.add_argument(
         "--outputs",
@@ -39,12 +41,18 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the report."""
+    from kanhw.model import KanModel
     from kanhw.reporting import report
 
+    model = load_given(options) if options.model else None
+    if model is not None and not isinstance(model, KanModel):
+        raise InputError(
+            f"{options.model} is an integer network: --model takes the float one that it came from"
+        )
     path = report(
         options.design,
         options.out,
-        model=options.model,
+        model=model,
         data=options.data,
         outputs=options.outputs,
         simulations=options.simulation,

@@ -1,7 +1,14 @@
 """The integer contract: what quantization ends in and every back end must reproduce."""
 
 from kanhw.program.intervals import Interval
-from kanhw.program.layers import BasisTableLayer, EdgeTableLayer, ProgramLayer
+from kanhw.program.layers import (
+    BasisTableLayer,
+    BranchEdgeTableLayer,
+    EdgeTableLayer,
+    ProgramLayer,
+)
+from kanhw.program.norm_layer import NormLayer
+from kanhw.program.product_layer import ProductLayer
 from kanhw.program.program import InputEncoder, Program
 from kanhw.program.requantizer import Requantizer
 from kanhw.program.storage import (
@@ -11,13 +18,19 @@ from kanhw.program.storage import (
     program_bytes,
     save_program,
 )
+from kanhw.program.window_layers import ConvolutionLayer, PoolingLayer
 
 __all__ = [
     "PROGRAM_FORMAT",
     "BasisTableLayer",
+    "BranchEdgeTableLayer",
+    "ConvolutionLayer",
     "EdgeTableLayer",
     "InputEncoder",
     "Interval",
+    "NormLayer",
+    "PoolingLayer",
+    "ProductLayer",
     "Program",
     "ProgramLayer",
     "Requantizer",

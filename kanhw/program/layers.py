@@ -7,6 +7,7 @@ requantizers. To add a realisation, write such a class and put it in ``LAYER_KIN
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import Field, dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -16,11 +17,23 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.program.arrays import frozen_integers
+from kanhw.program.checks import check_requantizers, check_streams
 from kanhw.program.intervals import Interval, check_magnitude
+from kanhw.program.norm_layer import NormLayer
+from kanhw.program.product_layer import ProductLayer
 from kanhw.program.reference import basis_table_sums, constants_like, edge_table_sums
 from kanhw.program.requantizer import Requantizer
+from kanhw.program.window_layers import PoolingLayer
 
-__all__ = ["LAYER_KINDS", "BasisTableLayer", "EdgeTableLayer", "ProgramLayer"]
+__all__ = [
+    "LAYER_KINDS",
+    "BasisTableLayer",
+    "BranchEdgeTableLayer",
+    "EdgeTableLayer",
+    "ProgramLayer",
+]
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 @runtime_checkable
@@ -30,7 +43,14 @@ class ProgramLayer(Protocol):
     # Layers are dataclasses, so that dataclasses.replace takes them.
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     kind: ClassVar[str]
-    branches: ClassVar[tuple[str, ...]]
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """Names of the accumulators."""
+
+    @property
+    def passes(self) -> tuple[int, ...]:
+        """Streams of the layer before that go on to the next, behind this layer's own."""
 
     @property
     def name(self) -> str:
@@ -73,24 +93,8 @@ class ProgramLayer(Protocol):
     def tensors(self) -> dict[str, IntArray]:
         """The integers to store, by field name."""
 
-
-def _check_streams(streams: tuple[int, ...], branches: tuple[str, ...], name: str) -> None:
-    if any(stream < 0 for stream in streams):
-        raise InputError(
-            f"Layer {name!r} needs a stream number from 0 up per branch {branches}, not {streams}"
-        )
-
-
-def _check_requantizers(requantizers: tuple[Requantizer, ...], layer: ProgramLayer) -> None:
-    expected = (len(layer.branches), layer.n_out)
-    if not requantizers:
-        raise InputError(f"Layer {layer.name!r} has no requantizer")
-    for requantizer in requantizers:
-        if requantizer.multipliers.shape != expected:
-            raise InputError(
-                f"A requantizer of layer {layer.name!r} has multipliers of shape "
-                f"{requantizer.multipliers.shape}, not {expected}"
-            )
+    def attributes(self) -> dict[str, Any]:
+        """Single values to store, by field name."""
 
 
 def _reachable(values: IntArray, addresses: Interval) -> tuple[IntArray, IntArray]:
@@ -123,6 +127,7 @@ class EdgeTableLayer:
 
     kind: ClassVar[str] = "edge_table"
     branches: ClassVar[tuple[str, ...]] = ("edge",)
+    passes: ClassVar[tuple[int, ...]] = ()
 
     tables: IntArray
     requantizers: tuple[Requantizer, ...]
@@ -133,8 +138,8 @@ class EdgeTableLayer:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tables", frozen_integers(self.tables, f"{self.name}.tables", 3))
         object.__setattr__(self, "requantizers", tuple(self.requantizers))
-        _check_streams(self.streams, self.branches, self.name)
-        _check_requantizers(self.requantizers, self)
+        check_streams(self.streams, self.branches, self.name)
+        check_requantizers(self.requantizers, self.branches, self.n_out, self.name)
 
     @property
     def n_in(self) -> int:
@@ -161,19 +166,123 @@ class EdgeTableLayer:
         """Which edges exist, ``[n_out, n_in]``: those with an entry that is not zero."""
         return np.asarray((self.tables != 0).any(axis=2))
 
-    def accumulate(self, addresses: tuple[Any, ...]) -> tuple[Any, ...]:
+    def accumulate(self, addresses: tuple[Any, ...], present: Any = None) -> tuple[Any, ...]:
         """The accumulator ``[N, n_out]``; see :func:`edge_table_sums`."""
-        return (edge_table_sums(constants_like(self.tables, addresses[0]), addresses[0]),)
+        tables = constants_like(self.tables, addresses[0])
+        return (edge_table_sums(tables, addresses[0], present),)
 
-    def accumulator_intervals(self, addresses: tuple[Interval, ...]) -> tuple[Interval, ...]:
-        """Exact bounds of each edge, added up."""
-        lo, hi = _reachable(self.tables, addresses[0])
-        check_magnitude(np.stack([lo, hi]).astype(np.float64).sum(axis=2))
-        return (Interval(lo.sum(axis=1), hi.sum(axis=1)),)
+    def accumulator_intervals(
+        self, addresses: tuple[Interval, ...], missing: BoolArray | None = None
+    ) -> tuple[Interval, ...]:
+        """Exact bounds of each edge, added up; an input that may be ``missing`` may add 0."""
+        return (_table_interval(self.tables, addresses[0], missing),)
 
     def tensors(self) -> dict[str, IntArray]:
         """The integers to store, by field name."""
         return {"tables": self.tables}
+
+    def attributes(self) -> dict[str, Any]:
+        """Single values to store, by field name."""
+        return {"stream": self.stream}
+
+
+@dataclass(frozen=True, eq=False)
+class BranchEdgeTableLayer:
+    """Two tables per edge, for branches that read different codes.
+
+    ``acc_spline[j] = sum_i spline_tables[j, i][a_i]`` and
+    ``acc_base[j] = sum_i base_tables[j, i][a'_i]``: FastKAN's basis reads a normalised input and
+    its base branch the raw one.
+
+    Parameters
+    ----------
+    spline_tables, base_tables
+        ``[n_out, n_in, 2**width]`` and ``[n_out, n_in, 2**width']`` integers.
+    requantizers
+        One for every stream of codes that the next layer wants.
+    name
+        For messages and reports.
+    spline_stream, base_stream
+        Which stream of the layer before addresses each branch.
+    accumulator_formats
+        Declared widths of the two accumulators; None derives them.
+    """
+
+    kind: ClassVar[str] = "branch_edge_table"
+    branches: ClassVar[tuple[str, ...]] = ("spline", "base")
+    passes: ClassVar[tuple[int, ...]] = ()
+
+    spline_tables: IntArray
+    base_tables: IntArray
+    requantizers: tuple[Requantizer, ...]
+    name: str = "layer"
+    spline_stream: int = 0
+    base_stream: int = 0
+    accumulator_formats: tuple[CodeFormat, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("spline_tables", "base_tables"):
+            value = frozen_integers(getattr(self, field), f"{self.name}.{field}", 3)
+            object.__setattr__(self, field, value)
+        object.__setattr__(self, "requantizers", tuple(self.requantizers))
+        if self.spline_tables.shape[:2] != self.base_tables.shape[:2]:
+            raise InputError(
+                f"Layer {self.name!r}: spline tables {self.spline_tables.shape} and base tables "
+                f"{self.base_tables.shape} are for different edges"
+            )
+        check_streams(self.streams, self.branches, self.name)
+        check_requantizers(self.requantizers, self.branches, self.n_out, self.name)
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return int(self.spline_tables.shape[1])
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return int(self.spline_tables.shape[0])
+
+    @property
+    def streams(self) -> tuple[int, ...]:
+        """Which stream of the layer before each branch is addressed by."""
+        return (self.spline_stream, self.base_stream)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Table entries of each branch."""
+        return (int(self.spline_tables.shape[2]), int(self.base_tables.shape[2]))
+
+    @property
+    def active(self) -> BoolArray:
+        """Which edges exist, ``[n_out, n_in]``."""
+        return np.asarray(
+            (self.spline_tables != 0).any(axis=2) | (self.base_tables != 0).any(axis=2)
+        )
+
+    def accumulate(self, addresses: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Both accumulators ``[N, n_out]``; see :func:`edge_table_sums`."""
+        spline, base = addresses
+        return (
+            edge_table_sums(constants_like(self.spline_tables, spline), spline),
+            edge_table_sums(constants_like(self.base_tables, base), base),
+        )
+
+    def accumulator_intervals(self, addresses: tuple[Interval, ...]) -> tuple[Interval, ...]:
+        """Exact bounds of each edge's branch, added up."""
+        spline, base = addresses
+        return (
+            _table_interval(self.spline_tables, spline, None),
+            _table_interval(self.base_tables, base, None),
+        )
+
+    def tensors(self) -> dict[str, IntArray]:
+        """The integers to store, by field name."""
+        return {"spline_tables": self.spline_tables, "base_tables": self.base_tables}
+
+    def attributes(self) -> dict[str, Any]:
+        """Single values to store, by field name."""
+        return {"spline_stream": self.spline_stream, "base_stream": self.base_stream}
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +319,7 @@ class BasisTableLayer:
 
     kind: ClassVar[str] = "basis_table"
     branches: ClassVar[tuple[str, ...]] = ("spline", "base")
+    passes: ClassVar[tuple[int, ...]] = ()
 
     basis: IntArray
     basis_index: IntArray
@@ -230,8 +340,8 @@ class BasisTableLayer:
         object.__setattr__(self, "requantizers", tuple(self.requantizers))
         self._check_branch("basis", self.basis, self.basis_index, self.coefficients)
         self._check_branch("base", self.base, self.base_index, self.base_weights)
-        _check_streams(self.streams, self.branches, self.name)
-        _check_requantizers(self.requantizers, self)
+        check_streams(self.streams, self.branches, self.name)
+        check_requantizers(self.requantizers, self.branches, self.n_out, self.name)
 
     def _check_branch(
         self, branch: str, tables: IntArray, index: IntArray, weights: IntArray
@@ -275,7 +385,7 @@ class BasisTableLayer:
             (self.coefficients != 0).any(axis=2) | (self.base_weights != 0).any(axis=2)
         )
 
-    def accumulate(self, addresses: tuple[Any, ...]) -> tuple[Any, ...]:
+    def accumulate(self, addresses: tuple[Any, ...], present: Any = None) -> tuple[Any, ...]:
         """Both accumulators ``[N, n_out]``; see :func:`basis_table_sums`."""
         spline, base = addresses
         return (
@@ -284,26 +394,34 @@ class BasisTableLayer:
                 self.basis_index,
                 constants_like(self.coefficients, spline),
                 spline,
+                present,
             ),
             basis_table_sums(
                 constants_like(self.base, base),
                 self.base_index,
                 constants_like(self.base_weights, base),
                 base,
+                present,
             ),
         )
 
-    def accumulator_intervals(self, addresses: tuple[Interval, ...]) -> tuple[Interval, ...]:
-        """Exact bounds of each edge's branch, added up."""
+    def accumulator_intervals(
+        self, addresses: tuple[Interval, ...], missing: BoolArray | None = None
+    ) -> tuple[Interval, ...]:
+        """Exact bounds of each edge's branch, added up; a ``missing`` input may add 0."""
         spline, base = addresses
         return (
-            _weighted_interval(self.basis, self.basis_index, self.coefficients, spline),
-            _weighted_interval(self.base, self.base_index, self.base_weights, base),
+            _weighted_interval(self.basis, self.basis_index, self.coefficients, spline, missing),
+            _weighted_interval(self.base, self.base_index, self.base_weights, base, missing),
         )
 
     def tensors(self) -> dict[str, IntArray]:
         """The integers to store, by field name."""
         return {field: getattr(self, field) for field in _BASIS_TABLE_FIELDS}
+
+    def attributes(self) -> dict[str, Any]:
+        """Single values to store, by field name."""
+        return {"spline_stream": self.spline_stream, "base_stream": self.base_stream}
 
 
 _BASIS_TABLE_FIELDS = {
@@ -317,7 +435,11 @@ _BASIS_TABLE_FIELDS = {
 
 
 def _weighted_interval(
-    tables: IntArray, index: IntArray, weights: IntArray, addresses: Interval
+    tables: IntArray,
+    index: IntArray,
+    weights: IntArray,
+    addresses: Interval,
+    missing: BoolArray | None,
 ) -> Interval:
     n_out, n_in, _ = weights.shape
     total = Interval(np.zeros(n_out, np.int64), np.zeros(n_out, np.int64))
@@ -326,10 +448,28 @@ def _weighted_interval(
         # [n_out, 1, depth]: what each edge from input i can add, address by address.
         values = (weights[:, i] @ tables[index[i]].T)[:, None]
         lo, hi = _reachable(values, Interval(addresses.lo[i : i + 1], addresses.hi[i : i + 1]))
+        if missing is not None and missing[i]:
+            lo, hi = np.minimum(lo, 0), np.maximum(hi, 0)
         total = total + Interval(lo[:, 0], hi[:, 0])
     return total
 
 
-LAYER_KINDS: dict[str, type[EdgeTableLayer] | type[BasisTableLayer]] = {
-    layer.kind: layer for layer in (EdgeTableLayer, BasisTableLayer)
+def _table_interval(
+    tables: IntArray, addresses: Interval, missing: BoolArray | None
+) -> Interval:
+    lo, hi = _reachable(tables, addresses)
+    if missing is not None:
+        lo, hi = np.where(missing, np.minimum(lo, 0), lo), np.where(missing, np.maximum(hi, 0), hi)
+    check_magnitude(np.stack([lo, hi]).astype(np.float64).sum(axis=2))
+    return Interval(lo.sum(axis=1), hi.sum(axis=1))
+
+
+# How a stored layer is made again: its class, by kind. Convolutions hold one of the table layers.
+LAYER_KINDS: dict[str, Callable[..., ProgramLayer]] = {
+    "edge_table": EdgeTableLayer,
+    "branch_edge_table": BranchEdgeTableLayer,
+    "basis_table": BasisTableLayer,
+    "layer_norm": NormLayer,
+    "product": ProductLayer,
+    "pooling": PoolingLayer,
 }

@@ -15,6 +15,7 @@ from kanhw.program.arrays import frozen_integers, frozen_reals
 from kanhw.program.intervals import Interval
 from kanhw.program.layers import ProgramLayer
 from kanhw.program.reference import argmax
+from kanhw.program.window_layers import ConvolutionLayer
 
 __all__ = ["InputEncoder", "Program"]
 
@@ -215,8 +216,9 @@ class Program:
             accumulators = layer.accumulate(addresses)
             for values, declared in zip(accumulators, layer.accumulator_formats or (), strict=True):
                 _check_width(values, declared, f"An accumulator of layer {layer.name!r}")
-            streams = tuple(_requantized(layer, r, accumulators) for r in layer.requantizers)
-            formats = tuple(r.output_format for r in layer.requantizers)
+            own = tuple(_requantized(layer, r, accumulators) for r in layer.requantizers)
+            streams = own + tuple(streams[p] for p in layer.passes)
+            formats = output_formats(layer, formats)
             history.append(streams)
         return history
 
@@ -232,6 +234,14 @@ def _check_width(values: Any, declared: CodeFormat, what: str) -> None:
     if not declared.holds(lo, hi):
         # Cannot happen: widths are derived from exact intervals when the Program is made.
         raise OverflowError(f"{what} left its declared {declared} format: {lo} to {hi}")
+
+
+def output_formats(
+    layer: ProgramLayer, formats: tuple[CodeFormat, ...]
+) -> tuple[CodeFormat, ...]:
+    """Formats of the streams behind a layer: its own, then those that it passes on."""
+    own = tuple(r.output_format for r in layer.requantizers)
+    return own + tuple(formats[p] for p in layer.passes)
 
 
 def walk_intervals(
@@ -252,8 +262,9 @@ def walk_intervals(
         accumulators = layer.accumulator_intervals(addresses)
         layer = visit(layer, addresses, accumulators)
         sums = [(r, r.sum_interval(accumulators)) for r in layer.requantizers]
-        codes = tuple(r.code_interval(interval) for r, interval in sums)
-        formats = tuple(r.output_format for r in layer.requantizers)
+        own = tuple(r.code_interval(interval) for r, interval in sums)
+        codes = own + tuple(codes[p] for p in layer.passes)
+        formats = output_formats(layer, formats)
         visited.append(layer)
     return tuple(visited)
 
@@ -270,11 +281,10 @@ def _declare_widths(
         _check_connection(layer, n_in, formats)
         n_in = layer.n_out
         # A sum handed out by a layer in the middle would have no bounded table address.
-        formats = tuple(r.format for r in layer.requantizers)
-    if len(layers[-1].requantizers) != 1:
-        raise InputError(
-            f"The last layer must have one requantizer, not {len(layers[-1].requantizers)}"
-        )
+        own = tuple(r.format for r in layer.requantizers)
+        formats = own + tuple(formats[p] for p in layer.passes)
+    if len(formats) != 1:
+        raise InputError(f"The last layer must have one requantizer, not {len(formats)}")
     return walk_intervals(layers, input, _with_widths)
 
 
@@ -283,6 +293,10 @@ def _check_connection(
 ) -> None:
     if layer.n_in != n_in:
         raise InputError(f"Layer {layer.name!r} takes {layer.n_in} inputs but is given {n_in}")
+    if any(not 0 <= p < len(formats) for p in layer.passes):
+        raise InputError(
+            f"Layer {layer.name!r} passes streams {layer.passes} on, but there are {len(formats)}"
+        )
     for branch, stream, depth in zip(layer.branches, layer.streams, layer.depths, strict=True):
         if stream >= len(formats):
             raise InputError(
@@ -317,6 +331,9 @@ def _with_widths(
         format = requantizer.sum_format or interval.format
         _check_declared(interval, format, f"{layer.name!r}, joined sum")
         requantizers.append(replace(requantizer, sum_format=format))
+    if isinstance(layer, ConvolutionLayer):
+        declared_layer = replace(layer, accumulator_formats=declared)
+        return declared_layer.with_requantizers(tuple(requantizers))
     return replace(layer, accumulator_formats=declared, requantizers=tuple(requantizers))
 
 

@@ -14,6 +14,8 @@ __all__ = [
     "basis_table_sums",
     "constants_like",
     "edge_table_sums",
+    "floor_sqrt",
+    "layer_norm",
     "requantize",
     "round_shift",
 ]
@@ -30,7 +32,9 @@ def constants_like(constants: Any, template: Integers) -> Integers:
     return constants
 
 
-def edge_table_sums(tables: Integers, addresses: Integers) -> Integers:
+def edge_table_sums(
+    tables: Integers, addresses: Integers, present: Integers | None = None
+) -> Integers:
     """Sum of every edge's table entry: ``acc[n, j] = sum_i tables[j, i, addresses[n, i]]``.
 
     Parameters
@@ -39,19 +43,26 @@ def edge_table_sums(tables: Integers, addresses: Integers) -> Integers:
         ``[n_out, n_in, 2**width]``; an absent edge is a table of zeros.
     addresses
         ``[N, n_in]``, code minus the smallest code of its format.
+    present
+        ``[N, n_in]`` of 0 and 1: a 0 (padding) makes an input add nothing. None is all 1.
 
     Returns
     -------
     ``[N, n_out]``
     """
-    total = tables[:, 0][:, addresses[:, 0]]
-    for i in range(1, tables.shape[1]):
-        total = total + tables[:, i][:, addresses[:, i]]
-    return total.T
+    total = 0
+    for i in range(tables.shape[1]):
+        values = tables[:, i][:, addresses[:, i]]
+        total = total + (values if present is None else values * present[:, i])
+    return total.T  # type: ignore[attr-defined]
 
 
 def basis_table_sums(
-    tables: Integers, table_index: Any, weights: Integers, addresses: Integers
+    tables: Integers,
+    table_index: Any,
+    weights: Integers,
+    addresses: Integers,
+    present: Integers | None = None,
 ) -> Integers:
     """Weighted sum of tabulated values: ``sum_i sum_k weights[j,i,k] tables[index[i], a_i, k]``.
 
@@ -67,6 +78,8 @@ def basis_table_sums(
         ``[n_out, n_in, K]``.
     addresses
         ``[N, n_in]``.
+    present
+        ``[N, n_in]`` of 0 and 1: a 0 (padding) makes an input add nothing. None is all 1.
 
     Returns
     -------
@@ -75,6 +88,8 @@ def basis_table_sums(
     total = 0
     for i in range(weights.shape[1]):
         values = tables[int(table_index[i])][addresses[:, i]]
+        if present is not None:
+            values = values * present[:, i : i + 1]
         total = total + values @ weights[:, i].T
     return total
 
@@ -87,6 +102,39 @@ def round_shift(value: Integers, shift: int) -> Integers:
 def requantize(total: Integers, shift: int, lo: int, hi: int) -> Integers:
     """``clamp(round_shift(total, shift), lo, hi)``."""
     return round_shift(total, shift).clip(lo, hi)
+
+
+def floor_sqrt(value: Integers, bits: int) -> Integers:
+    """The largest r below ``2**bits`` with ``r * r <= value``, for values of at least 0."""
+    root = value * 0
+    for bit in reversed(range(bits)):
+        trial = root + (1 << bit)
+        root = root + ((trial * trial <= value) * 1) * (1 << bit)
+    return root
+
+
+def layer_norm(codes: Integers, epsilon: int, fraction_bits: int) -> Integers:
+    """``(n q - S) * isqrt(2**(2 fraction_bits) // max(n Q - S**2 + epsilon, 1))``.
+
+    Parameters
+    ----------
+    codes
+        q, ``[N, n]``; adding a constant to all of them changes nothing.
+    epsilon
+        At least 0.
+    fraction_bits
+        1 to 30.
+
+    Returns
+    -------
+    ``[N, n]``
+    """
+    count = codes.shape[1]
+    total = codes.sum(1)[:, None]
+    squares = (codes * codes).sum(1)[:, None]
+    variance = (count * squares - total * total + epsilon).clip(1)
+    inverse = floor_sqrt((1 << (2 * fraction_bits)) // variance, fraction_bits + 1)
+    return (count * codes - total) * inverse
 
 
 def argmax(values: Integers) -> Integers:

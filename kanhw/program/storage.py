@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from kanhw.formats import CodeFormat, IntArray
 from kanhw.program.layers import LAYER_KINDS, ProgramLayer
 from kanhw.program.program import InputEncoder, Program
 from kanhw.program.requantizer import Requantizer
+from kanhw.program.window_layers import ConvolutionLayer
+from kanhw.windows import Window
 
 __all__ = [
     "PROGRAM_FORMAT",
@@ -28,7 +31,6 @@ __all__ = [
 
 PROGRAM_FORMAT = 1
 _KEY = "kanhw_program"
-_STREAM_FIELDS = {"edge_table": ("stream",), "basis_table": ("spline_stream", "base_stream")}
 
 
 def save_program(program: Program, path: str | Path) -> Path:
@@ -157,14 +159,16 @@ def _store_layer(
 ) -> dict[str, Any]:
     for field, values in layer.tensors().items():
         tensors[f"{prefix}.{field}"] = _narrow(values)
+    # A convolution's requantizers are those of a channel.
+    own = layer.taps.requantizers if isinstance(layer, ConvolutionLayer) else layer.requantizers
     return {
         "kind": layer.kind,
         "name": layer.name,
-        "streams": list(layer.streams),
+        "attributes": layer.attributes(),
         "accumulators": [f.to_json() for f in layer.accumulator_formats or ()],
         "requantizers": [
             _store_requantizer(requantizer, f"{prefix}.requantizers.{index}", tensors)
-            for index, requantizer in enumerate(layer.requantizers)
+            for index, requantizer in enumerate(own)
         ],
     }
 
@@ -172,28 +176,34 @@ def _store_layer(
 def _read_layer(
     entry: dict[str, Any], prefix: str, tensors: dict[str, npt.NDArray[Any]]
 ) -> ProgramLayer:
-    kind = LAYER_KINDS.get(entry["kind"])
-    if kind is None:
-        raise InputError(
-            f"Layer {entry['name']!r} is of the unknown kind {entry['kind']!r}; this version knows "
-            f"{', '.join(LAYER_KINDS)}"
-        )
     own = f"{prefix}."
     fields: dict[str, Any] = {
         name.removeprefix(own): values
         for name, values in tensors.items()
         if name.startswith(own) and "." not in name.removeprefix(own)
     }
-    return kind(
-        **fields,
-        **dict(zip(_STREAM_FIELDS[kind.kind], entry["streams"], strict=True)),
-        name=entry["name"],
-        accumulator_formats=tuple(CodeFormat.from_json(f) for f in entry["accumulators"]),
-        requantizers=tuple(
-            _read_requantizer(item, f"{prefix}.requantizers.{index}", tensors)
-            for index, item in enumerate(entry["requantizers"])
-        ),
+    fields |= entry["attributes"]
+    fields["name"] = entry["name"]
+    fields["requantizers"] = tuple(
+        _read_requantizer(item, f"{prefix}.requantizers.{index}", tensors)
+        for index, item in enumerate(entry["requantizers"])
     )
+    declared = tuple(CodeFormat.from_json(f) for f in entry["accumulators"])
+    if "window" in fields:
+        fields["window"] = Window(**{k: tuple(v) for k, v in fields["window"].items()})
+    if entry["kind"] == ConvolutionLayer.kind:
+        window, taps = fields.pop("window"), _kind(fields.pop("taps"), entry)
+        return ConvolutionLayer(taps(**fields), window, declared)  # type: ignore[arg-type]
+    return _kind(entry["kind"], entry)(**fields, accumulator_formats=declared)
+
+
+def _kind(kind: str, entry: dict[str, Any]) -> Callable[..., ProgramLayer]:
+    if kind not in LAYER_KINDS:
+        known = ", ".join((*LAYER_KINDS, ConvolutionLayer.kind))
+        raise InputError(
+            f"Layer {entry['name']!r} is of the unknown kind {kind!r}; this version knows {known}"
+        )
+    return LAYER_KINDS[kind]
 
 
 def _store_requantizer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -176,7 +177,7 @@ def _random_program(rng: np.random.Generator, *, argmax: bool = False) -> Progra
     input_format = _format(rng)
     formats: list[CodeFormat] = [input_format]
     layers = []
-    for index, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (n_in, n_out) in enumerate(pairwise(sizes)):
         last = index == len(sizes) - 2
         targets: list[CodeFormat | None] = [
             _format(rng) for _ in range(1 if last else int(rng.integers(1, 4)))

@@ -1,5 +1,7 @@
 """Small units equal their integer reference functions, at their latency."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -146,7 +148,7 @@ def test_signed_digits(constant):
     digits = signed_digits(constant)
     assert sum((-1) ** digit.negative << digit.shift for digit in digits) == constant
     shifts = [digit.shift for digit in digits]
-    assert all(b - a >= 2 for a, b in zip(shifts, shifts[1:], strict=False))
+    assert all(b - a >= 2 for a, b in pairwise(shifts))
     assert len(digits) <= abs(constant).bit_count()
 
 

@@ -79,9 +79,10 @@ def test_intervals_are_exact(seed, signed, kind):
         width = interval.format.width
         assert width == 1 or not interval.fits(CodeFormat(width - 1, signed=True))
         factor = rng.integers(-9, 10, 2)
-        scaled = interval.scaled(factor) + np.array([3, -3])
-        np.testing.assert_array_equal(scaled.lo, (values * factor).min(axis=0) + [3, -3])
-        np.testing.assert_array_equal(scaled.hi, (values * factor).max(axis=0) + [3, -3])
+        offset = np.array([3, -3])
+        scaled = interval.scaled(factor) + offset
+        np.testing.assert_array_equal(scaled.lo, (values * factor).min(axis=0) + offset)
+        np.testing.assert_array_equal(scaled.hi, (values * factor).max(axis=0) + offset)
         format = CodeFormat(3, signed)
         codes = Requantizer(ones(2), np.zeros(2, int), 2, format).codes(values)
         np.testing.assert_array_equal(interval.requantized(2, format).lo, codes.min(axis=0))
@@ -149,7 +150,7 @@ _LAYER_REFUSALS = [
         {"requantizers": (Requantizer(ones(3), np.zeros(3, int)),)},
         r"A requantizer of layer 'edges' has multipliers of shape \(1, 3\), not \(1, 2\)",
     ),
-    ({"stream": -1}, r"Layer 'edges' needs a stream number"),
+    ({"stream": -1}, r"Layer 'edges' needs (a|one) stream number"),
 ]
 
 
