@@ -1,11 +1,11 @@
 """How many inferences a second the fast simulation does, on the network of 'kanhw demo'.
 
-    python benchmarks/fast_path.py [--vectors 1000000] [--runs 5] [--json FILE]
+    python benchmarks/fast_path.py [--demo FOLDER] [--vectors 1000000] [--runs 5] [--json FILE]
 
-The network is trained, pruned and quantized as the demonstration does it, generated with the
-default schedule, compiled with Verilator once, and fed random codes without stalls. What is timed
-is the simulation itself, vectors read from and written to memory; the build is stated beside it.
-Some outputs of the first run are compared with the Program, too.
+FOLDER is what 'kanhw demo' made; without it the demonstration is run first, which takes some
+minutes. The design is compiled with Verilator once and fed random codes without stalls. What is
+timed is the simulation itself, vectors read from and written to memory; the build is stated beside
+it. Some outputs of the first run are compared with the Program, too.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ import numpy as np
 from measuring import Table, environment_line, write_results
 
 import kanhw
-from kanhw import demonstration
-from kanhw.progress import Progress
 from kanhw.sim import run_fast
 
 COMPARED = 20_000
@@ -30,25 +28,26 @@ COMPARED = 20_000
 def main() -> int:
     """Run; 1 if an output differs from the Program's."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--demo", type=Path, metavar="FOLDER", help="made by 'kanhw demo'")
     parser.add_argument("--vectors", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0, help="of the training and the codes")
+    parser.add_argument("--seed", type=int, default=0, help="of the codes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
-        folder = Path(work)
-        digits = demonstration.load_digits(options.seed)
-        model = demonstration._train(digits, folder, options.seed, Progress(quiet=True))
-        program = kanhw.quantize(model, digits.train_x, **demonstration.BITS)
-        design = kanhw.generate(program, folder / "design")
+        demo = options.demo or Path(work) / "demo"
+        if options.demo is None:
+            from kanhw.demonstration import run_demonstration
+
+            run_demonstration(demo)
+        design = kanhw.load_design(demo / "design")
+        program = design.load_program()
         form = program.input.format
         random = np.random.default_rng(options.seed)
         shape = (options.vectors, program.n_in)
         codes = random.integers(form.lo, form.hi, shape, np.int16, endpoint=True)
-        runs = [
-            run_fast(design.path, codes, build_dir=folder / "build") for _ in range(options.runs)
-        ]
+        runs = [run_fast(design.path, codes, build_dir=work) for _ in range(options.runs)]
     expected = program(codes[:COMPARED])
     exact = np.array_equal(runs[0].outputs[:COMPARED], expected)
     complete = all(len(run.outputs) == len(codes) and not run.violations for run in runs)

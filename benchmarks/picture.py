@@ -2,6 +2,8 @@
 
     kanhw demo --out demo
     python benchmarks/picture.py demo docs/picture.svg
+
+Every figure in it is read from the files of the demonstration.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kanhw.design import Port
 from kanhw.gateware.stream_top import CoreTop, StreamTop
 from kanhw.gateware.verilog import to_verilog
 from kanhw.program import Program
@@ -28,15 +29,32 @@ class GeneratedVerilog:
         Clock edges from the one that accepts an input to the one at which its output can be taken.
     initiation_interval
         Clocks between two inputs.
+    input, output
+        The two payloads.
     """
 
     text: str
     top: str
     latency_cycles: int
     initiation_interval: int
+    input: Port
+    output: Port
 
 
 def generate_verilog(program: Program, schedule: Schedule) -> GeneratedVerilog:
-    """Elaborate a Program under a Schedule and write it as Verilog."""
+    """Elaborate a Program under a Schedule and write it as Verilog.
+
+    Raises
+    ------
+    InputError
+        If there is no hardware for a layer, or none without a handshake.
+    """
     top = StreamTop(program, schedule) if schedule.handshake else CoreTop(program, schedule)
-    return GeneratedVerilog(to_verilog(top, TOP, reset=schedule.handshake), TOP, top.latency, 1)
+    return GeneratedVerilog(
+        text=to_verilog(top, TOP, reset=schedule.handshake),
+        top=TOP,
+        latency_cycles=top.latency,
+        initiation_interval=top.initiation_interval,
+        input=Port(program.n_in, program.input.format),
+        output=Port(program.n_out, program.output_format),
+    )

@@ -1,12 +1,13 @@
-"""A Program behind valid/ready streams, with back-pressure."""
+"""A Program behind valid/ready streams, with back-pressure; or bare."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, EnableInserter, Module, Signal, Value, unsigned
+from amaranth.hdl import Module, Value, unsigned
 from amaranth.lib import stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, connect
 
-from kanhw.gateware.core import ProgramCore
+from kanhw.gateware.chain import stages_of
+from kanhw.gateware.core import ProgramCore, input_bits, output_bits
 from kanhw.program import Program
 from kanhw.schedule import Schedule
 
@@ -14,15 +15,12 @@ __all__ = ["CoreTop", "StreamTop"]
 
 
 class StreamTop(Component):
-    """A Program as a stream processor: one inference per clock, stalled as a whole.
-
-    The pipeline moves unless its last stage holds a result that nobody takes. Only the valid bits
-    are reset; what the datapath holds then is never handed out.
+    """A Program as a stream processor: a chain of stages.
 
     Parameters
     ----------
     program, schedule
-        As for :class:`~kanhw.gateware.core.ProgramCore`.
+        As for :func:`~kanhw.gateware.chain.stages_of`.
 
     Members
     -------
@@ -31,34 +29,42 @@ class StreamTop(Component):
     """
 
     def __init__(self, program: Program, schedule: Schedule) -> None:
-        self._core = ProgramCore(program, schedule)
+        self._program = program
+        self._stages = tuple(stages_of(program, schedule))
+        sizes = (self._stages[0].inputs.layout.size, self._stages[-1].outputs.layout.size)
         super().__init__(
             {
-                "i": In(stream.Signature(unsigned(self._core.i.shape().size))),
-                "o": Out(stream.Signature(unsigned(self._core.o.shape().size))),
+                "i": In(stream.Signature(unsigned(sizes[0]))),
+                "o": Out(stream.Signature(unsigned(sizes[1]))),
             }
         )
 
     @property
     def latency(self) -> int:
-        """Cycles from an accepted input to its output, without stalls."""
-        return self._core.latency
+        """Clock edges from an accepted input to its output, from idle and without stalls."""
+        return sum(stage.latency for stage in self._stages)
+
+    @property
+    def initiation_interval(self) -> int:
+        """Clocks between two inputs in steady state."""
+        return max(stage.initiation_interval for stage in self._stages)
 
     def elaborate(self, platform: object) -> Module:
-        """The core, and a valid bit for each of its stages."""
+        """Stage behind stage, codes turned to table addresses in front and back behind."""
         m = Module()
-        moves = Signal()
-        valid = Signal(self.latency)
-        m.submodules.core = EnableInserter(moves)(self._core)
+        for index, stage in enumerate(self._stages):
+            m.submodules[f"stage{index}"] = stage
+            if index:
+                connect(m, self._stages[index - 1].o, stage.i)
+        first, last = self._stages[0], self._stages[-1]
         m.d.comb += [
-            self.o.valid.eq(valid[-1]),
-            moves.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(moves),
-            Value.cast(self._core.i).eq(self.i.payload),
-            self.o.payload.eq(Value.cast(self._core.o)),
+            Value.cast(first.i.payload).eq(input_bits(self._program, self.i.payload)),
+            first.i.valid.eq(self.i.valid),
+            self.i.ready.eq(first.i.ready),
+            self.o.payload.eq(output_bits(self._program, last.o.payload)),
+            self.o.valid.eq(last.o.valid),
+            last.o.ready.eq(self.o.ready),
         ]
-        with m.If(moves):
-            m.d.sync += valid.eq(Cat(self.i.valid, valid)[: self.latency])
         return m
 
 
@@ -84,6 +90,11 @@ class CoreTop(Component):
     def latency(self) -> int:
         """Cycles from an input to its output."""
         return self._core.latency
+
+    @property
+    def initiation_interval(self) -> int:
+        """One."""
+        return 1
 
     def elaborate(self, platform: object) -> Module:
         """The core and nothing else."""

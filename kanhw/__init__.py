@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kanhw.program import Program, load_program, save_program
     from kanhw.quant.config import QuantConfig
     from kanhw.reporting import report
+    from kanhw.sampling import from_callable
     from kanhw.schedule import Schedule
     from kanhw.verification import Verification, simulate
 
@@ -35,6 +36,7 @@ __all__ = [
     "ToolNotFound",
     "Verification",
     "estimate",
+    "from_callable",
     "generate",
     "load",
     "load_design",
@@ -58,6 +60,7 @@ _HOMES = {
     "ToolNotFound": "errors",
     "Verification": "verification",
     "estimate": "flow",
+    "from_callable": "sampling",
     "generate": "flow",
     "load": "importers:load_model",
     "load_design": "design",

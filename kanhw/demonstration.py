@@ -150,9 +150,9 @@ def run_demonstration(
     if not 0 <= seed <= _HIGHEST_SEED:
         raise InputError(f"The seed of the demo must be 0 to {_HIGHEST_SEED}, not {seed}")
     _check_tools()
-    digits = load_digits(seed)
     folder = _new_folder(out)
     with _naming(folder), Progress(quiet=quiet) as progress:
+        digits = load_digits(seed)
         model = _train(digits, folder, seed, size, progress)
         with progress.step("quantize to 5-bit codes"):
             program = quantize(model, digits.train_x, **BITS)
@@ -284,7 +284,6 @@ def _simulate(
     with progress.step(f"simulate {len(images)} images under cocotb, with stalls"):
         cocotb = simulate(design, images)
         write_json(folder / "simulation-cocotb.json", cocotb.to_json())
-        write_arrays(folder / "outputs.npz", y=cocotb.outputs[: len(digits.test_x)])
     try:
         find_verilator()
     except ToolNotFound as error:
@@ -322,13 +321,15 @@ def _report(
 ) -> Summary:
     from kanhw.reports import network_curves, summarise, write_html
 
+    outputs = checks[-1].outputs[: len(digits.test_x)]
+    write_arrays(folder / "outputs.npz", y=outputs)
     summary = summarise(
         design,
         model=model,
         data=(digits.test_x, digits.test_labels),
         checks=checks,
         estimates=estimates,
-        hardware_outputs=checks[0].outputs[: len(digits.test_x)],
+        hardware_outputs=outputs if len(outputs) else None,
         title=f"64-{model.layers[0].n_out}-10 KAN on handwritten digits",
     )
     write_html(summary, network_curves(design.load_program(), model), folder / "report.html")

@@ -35,24 +35,49 @@ VERILOG_FILE = "kan.v"
 
 @dataclass(frozen=True)
 class Port:
-    """A vector of codes at the edge of the hardware; code 0 sits in the least significant bits."""
+    """A vector of codes at the edge of the hardware; code 0 sits in the least significant bits.
+
+    An image passes in ``beats`` payloads, a pixel each, row by row: then ``count`` is its number
+    of channels, and the host's codes are in the order channel, row, column.
+    """
 
     count: int
     format: CodeFormat
+    beats: int = 1
 
     @property
     def width(self) -> int:
         """Bits of the whole payload."""
         return self.count * self.format.width
 
+    @property
+    def total(self) -> int:
+        """Codes of all beats together."""
+        return self.count * self.beats
+
     def to_json(self) -> dict[str, Any]:
         """The port as plain JSON values."""
-        return {"count": self.count, **self.format.to_json()}
+        beats = {"beats": self.beats} if self.beats > 1 else {}
+        return {"count": self.count, **self.format.to_json(), **beats}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Port:
         """The inverse of :meth:`to_json`."""
-        return cls(data["count"], CodeFormat.from_json(data))
+        return cls(data["count"], CodeFormat.from_json(data), data.get("beats", 1))
+
+    @classmethod
+    def input_of(cls, program: Program) -> Port:
+        """How the codes of a Program enter its hardware."""
+        window = getattr(program.layers[0], "window", None)
+        beats = window.shape[1] * window.shape[2] if window else 1
+        return cls(program.n_in // beats, program.input.format, beats)
+
+    @classmethod
+    def output_of(cls, program: Program) -> Port:
+        """How the outputs of a Program leave its hardware."""
+        window = None if program.argmax else getattr(program.layers[-1], "window", None)
+        beats = window.positions if window else 1
+        return cls(program.n_out // beats, program.output_format, beats)
 
 
 @dataclass(frozen=True)
@@ -70,9 +95,10 @@ class Design:
     schedule
         The schedule that it was generated with.
     latency_cycles
-        Clock edges from the one that accepts an input to the one at which its output can be taken.
+        Clock edges from the one that accepts an input to the one at which its output can be taken;
+        where these are images, from the last beat of the one to the last beat of the other.
     initiation_interval
-        Clocks between two accepted inputs.
+        Clocks between two accepted inputs (images), in steady state.
     input, output
         The two payloads.
     """
@@ -100,8 +126,8 @@ class Design:
             schedule=schedule,
             latency_cycles=verilog.latency_cycles,
             initiation_interval=verilog.initiation_interval,
-            input=Port(program.n_in, program.input.format),
-            output=Port(program.n_out, program.output_format),
+            input=Port.input_of(program),
+            output=Port.output_of(program),
         )
 
     @property

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kanhw.basis import FloatArray, checked_batch
 from kanhw.convolution import ConvLayer, PoolLayer
-from kanhw.errors import InputError
+from kanhw.errors import InputError, ToolNotFound
 from kanhw.layer import KanLayer
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["KanLayer", "KanModel", "ModelLayer"]
 
@@ -98,8 +102,26 @@ class KanModel:
             values.append(layer(values[-1]))
         return values
 
+    def module(self) -> nn.Module:
+        """Make the trainable PyTorch network that computes the same: see kanhw.layers.module_of.
+
+        Raises
+        ------
+        InputError
+            If a layer has no trainable equal; the message names it.
+        ToolNotFound
+            If PyTorch is not installed.
+        """
+        try:
+            from kanhw.layers import module_of
+        except ImportError as error:
+            raise ToolNotFound(
+                "A trainable network needs PyTorch: pip install 'kanhw[torch]'"
+            ) from error
+        return module_of(self)
+
     def flat(self, x: FloatArray) -> FloatArray:
         """Samples [N, *input_shape] (or [N, n_in]) as float64 [N, n_in], checked."""
         if len(self.input_shape) > 1 and np.shape(x)[1:] == self.input_shape:
-            x = np.reshape(x, (len(x), -1))
+            x = np.reshape(x, (len(x), self.n_in))
         return checked_batch(x, self.n_in, "The model")

@@ -49,6 +49,10 @@ class QuantConfig:
     table_bits
         Of edge table entries, 2 to 16: the widest edge of a layer spans that many bits
         (``edge_table`` only). None is the next codes' bits + 3.
+    norm_bits
+        Of the codes in front of a run-time normalisation, 4 to 14.
+    product_bits
+        Of the codes that are multiplied with each other, 4 to 16.
     multiplier_bits
         Of the integer that joins a branch, sign included, 4 to 24.
     weight_calibration, activation_calibration
@@ -79,6 +83,8 @@ class QuantConfig:
     basis_bits: int = 8
     base_table_bits: int = 8
     table_bits: int | None = None
+    norm_bits: int = 12
+    product_bits: int = 12
     multiplier_bits: int = 16
     weight_calibration: Calibration = "mse"
     activation_calibration: Calibration = "mse"
@@ -96,6 +102,8 @@ class QuantConfig:
                 continue
             lowest = 2 if field in ("base_table_bits", "table_bits") else 1
             _check_integer(field, value, lowest, highest)
+        _check_integer("norm_bits", self.norm_bits, 4, 14)
+        _check_integer("product_bits", self.product_bits, 4, 16)
         _check_integer("multiplier_bits", self.multiplier_bits, 4, 24)
         _check_choice("weight_calibration", self.weight_calibration, Calibration)
         _check_choice("activation_calibration", self.activation_calibration, Calibration)

@@ -7,13 +7,28 @@ import numpy as np
 from kanhw.formats import IntArray
 from kanhw.program import (
     BasisTableLayer,
+    BranchEdgeTableLayer,
+    ConvolutionLayer,
     EdgeTableLayer,
     InputEncoder,
+    NormLayer,
+    PoolingLayer,
+    ProductLayer,
     Program,
     ProgramLayer,
     Requantizer,
 )
-from kanhw.quant.model import Join, QuantEdgeTable, QuantLayer, QuantModel
+from kanhw.quant.model import (
+    Join,
+    QuantBasisTable,
+    QuantBranchEdgeTable,
+    QuantConvolution,
+    QuantEdgeTable,
+    QuantLayer,
+    QuantModel,
+    QuantNorm,
+    QuantProducts,
+)
 
 __all__ = ["lower"]
 
@@ -27,6 +42,44 @@ def lower(model: QuantModel) -> Program:
 
 
 def _layer(layer: QuantLayer) -> ProgramLayer:
+    if isinstance(layer, QuantConvolution):
+        return ConvolutionLayer(_tables(layer.taps), layer.window)
+    requantizers = tuple(_requantizer(join) for join in layer.joins)
+    if isinstance(layer, QuantEdgeTable | QuantBasisTable):
+        return _tables(layer)
+    if isinstance(layer, QuantBranchEdgeTable):
+        return BranchEdgeTableLayer(
+            layer.spline_tables,
+            layer.base_tables,
+            requantizers,
+            name=layer.name,
+            spline_stream=layer.spline_stream,
+            base_stream=layer.base_stream,
+        )
+    if isinstance(layer, QuantNorm):
+        return NormLayer(
+            layer.gamma,
+            layer.epsilon,
+            layer.fraction_bits,
+            layer.width,
+            requantizers,
+            name=layer.name,
+            passes=layer.passes,
+        )
+    if isinstance(layer, QuantProducts):
+        source = layer.source.format
+        return ProductLayer(
+            layer.groups,
+            len(layer.source.scale),
+            source.width,
+            source.lo,
+            requantizers,
+            name=layer.name,
+        )
+    return PoolingLayer(layer.table, layer.mode, layer.window, requantizers, name=layer.name)
+
+
+def _tables(layer: QuantEdgeTable | QuantBasisTable) -> EdgeTableLayer | BasisTableLayer:
     requantizers = tuple(_requantizer(join) for join in layer.joins)
     if isinstance(layer, QuantEdgeTable):
         return EdgeTableLayer(layer.tables, requantizers, name=layer.name, stream=layer.stream)

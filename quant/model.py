@@ -7,6 +7,7 @@ already snapped to integers over powers of two, so it is exact, and equals its P
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,20 @@ from kanhw.formats import IntArray
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.quantizer import ActivationQuantizer, WeightQuantizer
 from kanhw.quant.rounding import round_half_up
+from kanhw.windows import Window
 
-__all__ = ["Join", "QuantBasisTable", "QuantEdgeTable", "QuantLayer", "QuantModel"]
+__all__ = [
+    "Join",
+    "QuantBasisTable",
+    "QuantBranchEdgeTable",
+    "QuantConvolution",
+    "QuantEdgeTable",
+    "QuantLayer",
+    "QuantModel",
+    "QuantNorm",
+    "QuantPool",
+    "QuantProducts",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,6 +70,16 @@ class Join:
         codes = round_half_up(total / 2.0**self.shift)
         return np.asarray(codes.clip(self.target.format.lo, self.target.format.hi))
 
+    def repeated(self, times: int) -> Join:
+        """The same join for every position of a channel."""
+        return Join(
+            self.multipliers.repeat(times, axis=1),
+            self.bias.repeat(times),
+            self.shift,
+            self.target.repeated(times) if self.target else None,
+            self.scale.repeat(times),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class QuantEdgeTable:
@@ -83,13 +106,17 @@ class QuantEdgeTable:
     joins: tuple[Join, ...]
     stream: int = 0
 
-    def sums(self, streams: tuple[FloatArray, ...], lowest: tuple[int, ...]) -> tuple[FloatArray]:
+    passes: ClassVar[tuple[int, ...]] = ()
+
+    def sums(
+        self,
+        streams: tuple[FloatArray, ...],
+        lowest: tuple[int, ...],
+        present: npt.NDArray[np.bool_] | None = None,
+    ) -> tuple[FloatArray, ...]:
         """The edge sums ``[N, n_out]`` of code streams ``[N, n_in]``."""
         address = (streams[self.stream] - lowest[self.stream]).astype(np.int64)
-        total = np.zeros((len(address), self.tables.shape[0]))
-        for i in range(self.tables.shape[1]):
-            total += self.tables[:, i].astype(np.float64)[:, address[:, i]].T
-        return (total,)
+        return (_table_sums(self.tables, address, present),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +148,14 @@ class QuantBasisTable:
     spline_stream: int = 0
     base_stream: int = 0
 
+    passes: ClassVar[tuple[int, ...]] = ()
+
     def sums(
-        self, streams: tuple[FloatArray, ...], lowest: tuple[int, ...]
-    ) -> tuple[FloatArray, FloatArray]:
+        self,
+        streams: tuple[FloatArray, ...],
+        lowest: tuple[int, ...],
+        present: npt.NDArray[np.bool_] | None = None,
+    ) -> tuple[FloatArray, ...]:
         """The spline and base sums ``[N, n_out]`` of code streams ``[N, n_in]``."""
         features = np.arange(self.basis_tables.shape[0])
         spline_address, base_address = (
@@ -132,13 +164,226 @@ class QuantBasisTable:
         )
         basis = self.basis_tables[features, spline_address].astype(np.float64)
         activation = self.base_tables[features, base_address].astype(np.float64)
+        if present is not None:
+            basis, activation = basis * present[:, :, None], activation * present
         weights = self.spline.codes.reshape(len(self.spline.codes), -1).astype(np.float64)
         spline_sum: FloatArray = basis.reshape(len(basis), -1) @ weights.T
         base_sum: FloatArray = activation @ self.base.codes.astype(np.float64).T
         return spline_sum, base_sum
 
 
-QuantLayer = QuantEdgeTable | QuantBasisTable
+@dataclass(frozen=True, eq=False)
+class QuantBranchEdgeTable:
+    """A layer as two integer tables per edge, for branches that read different codes.
+
+    Parameters
+    ----------
+    name
+        Of the float layer.
+    base, spline
+        The quantized weights, which the tables were made of.
+    spline_tables, base_tables
+        ``[n_out, n_in, 2**width]`` each.
+    joins
+        One per quantizer that reads this layer.
+    spline_stream, base_stream
+        Which stream addresses each branch.
+    """
+
+    name: str
+    base: WeightQuantizer
+    spline: WeightQuantizer
+    spline_tables: IntArray
+    base_tables: IntArray
+    joins: tuple[Join, ...]
+    spline_stream: int = 0
+    base_stream: int = 0
+    passes: ClassVar[tuple[int, ...]] = ()
+
+    def sums(
+        self, streams: tuple[FloatArray, ...], lowest: tuple[int, ...]
+    ) -> tuple[FloatArray, FloatArray]:
+        """The sums of both branches ``[N, n_out]``."""
+        spline, base = (
+            (streams[stream] - lowest[stream]).astype(np.int64)
+            for stream in (self.spline_stream, self.base_stream)
+        )
+        return _table_sums(self.spline_tables, spline), _table_sums(self.base_tables, base)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantConvolution:
+    """A layer of tables on every window of an image; padding adds nothing.
+
+    Parameters
+    ----------
+    taps
+        The layer of a window.
+    window
+        The windows.
+    """
+
+    taps: QuantEdgeTable | QuantBasisTable
+    window: Window
+    passes: ClassVar[tuple[int, ...]] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the float layer."""
+        return self.taps.name
+
+    @property
+    def base(self) -> WeightQuantizer:
+        """The quantized base weights of the taps."""
+        return self.taps.base
+
+    @property
+    def spline(self) -> WeightQuantizer:
+        """The quantized coefficients of the taps."""
+        return self.taps.spline
+
+    @property
+    def joins(self) -> tuple[Join, ...]:
+        """Those of a channel, for every position."""
+        return tuple(join.repeated(self.window.positions) for join in self.taps.joins)
+
+    def sums(
+        self, streams: tuple[FloatArray, ...], lowest: tuple[int, ...]
+    ) -> tuple[FloatArray, ...]:
+        """The sums ``[N, channels * positions]`` of images of codes."""
+        count = len(streams[0])
+        rows, present = [], self.window.index[None] >= 0
+        for stream, low in zip(streams, lowest, strict=True):
+            values, _ = self.window.gather(stream - low, 0)
+            rows.append(values.reshape(-1, self.window.taps) + low)
+        mask = np.broadcast_to(present, (count, self.window.positions, self.window.taps))
+        sums = self.taps.sums(tuple(rows), lowest, mask.reshape(-1, self.window.taps))
+        return tuple(self.window.to_image(total, count) for total in sums)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantNorm:
+    """An integer layer normalisation; see :class:`kanhw.program.NormLayer`.
+
+    Parameters
+    ----------
+    name
+        For messages and reports.
+    gamma
+        ``[n]`` integers.
+    epsilon, fraction_bits, width
+        As in the Program.
+    joins
+        One per quantizer of the normalised values.
+    passes
+        Streams that go on.
+    """
+
+    name: str
+    gamma: IntArray
+    epsilon: int
+    fraction_bits: int
+    width: int
+    joins: tuple[Join, ...]
+    passes: tuple[int, ...] = ()
+
+    def sums(self, streams: tuple[FloatArray, ...], lowest: tuple[int, ...]) -> tuple[FloatArray]:
+        """``gamma * (n q - S) * isqrt(2**(2 F) // V)``, ``[N, n]``."""
+        codes = streams[0].astype(np.int64)
+        count = codes.shape[1]
+        total = codes.sum(axis=1, keepdims=True)
+        squares = np.square(codes).sum(axis=1, keepdims=True)
+        variance = np.maximum(count * squares - total**2 + self.epsilon, 1)
+        quotient = (1 << (2 * self.fraction_bits)) // variance
+        # The float root is off by at most one; the integers say where.
+        root = np.sqrt(quotient.astype(np.float64)).astype(np.int64)
+        root -= root**2 > quotient
+        root += (root + 1) ** 2 <= quotient
+        return ((self.gamma * ((count * codes - total) * root)).astype(np.float64),)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantProducts:
+    """Products of codes.
+
+    Parameters
+    ----------
+    name
+        For messages and reports.
+    groups
+        Which inputs each output multiplies.
+    source
+        The quantizer of the codes that come in.
+    joins
+        One per quantizer that reads the products.
+    """
+
+    name: str
+    groups: tuple[tuple[int, ...], ...]
+    source: ActivationQuantizer
+    joins: tuple[Join, ...]
+    passes: ClassVar[tuple[int, ...]] = ()
+
+    def sums(self, streams: tuple[FloatArray, ...], lowest: tuple[int, ...]) -> tuple[FloatArray]:
+        """The products ``[N, n_out]``."""
+        columns = [streams[0][:, list(group)].prod(axis=1) for group in self.groups]
+        return (np.stack(columns, axis=1),)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantPool:
+    """Pooling of what codes are worth.
+
+    Parameters
+    ----------
+    name
+        For messages and reports.
+    table
+        ``[2**width]`` integers.
+    mode
+        ``sum`` or ``max``.
+    window
+        The windows.
+    joins
+        One per quantizer that reads the pooled values.
+    """
+
+    name: str
+    table: IntArray
+    mode: Literal["sum", "max"]
+    window: Window
+    joins: tuple[Join, ...]
+    passes: ClassVar[tuple[int, ...]] = ()
+
+    def sums(self, streams: tuple[FloatArray, ...], lowest: tuple[int, ...]) -> tuple[FloatArray]:
+        """The pooled values ``[N, n_out]``."""
+        address = (streams[0] - lowest[0]).astype(np.int64)
+        values, _ = self.window.gather(self.table[address].astype(np.float64), 0.0)
+        channels = self.window.shape[0]
+        grouped = values.reshape(len(address) * self.window.positions, channels, -1)
+        pooled = grouped.sum(axis=2) if self.mode == "sum" else grouped.max(axis=2)
+        return (self.window.to_image(pooled, len(address)),)
+
+
+QuantLayer = (
+    QuantEdgeTable
+    | QuantBranchEdgeTable
+    | QuantBasisTable
+    | QuantConvolution
+    | QuantNorm
+    | QuantProducts
+    | QuantPool
+)
+
+
+def _table_sums(
+    tables: IntArray, address: IntArray, present: npt.NDArray[np.bool_] | None = None
+) -> FloatArray:
+    total = np.zeros((len(address), tables.shape[0]))
+    for i in range(tables.shape[1]):
+        values = tables[:, i].astype(np.float64)[:, address[:, i]].T
+        total += values if present is None else values * present[:, i : i + 1]
+    return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +433,9 @@ class QuantModel:
         history = [streams]
         for layer in self.layers:
             sums = layer.sums(streams, lowest)
-            streams = tuple(join(sums) for join in layer.joins)
-            lowest = tuple(j.target.format.lo if j.target else 0 for j in layer.joins)
+            own = tuple(join(sums) for join in layer.joins)
+            streams = own + tuple(streams[p] for p in layer.passes)
+            lows = tuple(j.target.format.lo if j.target else 0 for j in layer.joins)
+            lowest = lows + tuple(lowest[p] for p in layer.passes)
             history.append(streams)
         return history

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.activation import Activation
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.quant.calibration import activation_range, step_and_origin, weight_scale
 from kanhw.quant.config import QuantConfig
@@ -29,11 +30,15 @@ class ActivationQuantizer:
         ``[n]``, positive.
     zero_point
         ``[n]`` integers.
+    activation
+        What the consumer applies to the dequantized value before anything else; its tables
+        contain it.
     """
 
     format: CodeFormat
     scale: FloatArray
     zero_point: IntArray
+    activation: Activation | None = None
 
     def quantize(self, x: FloatArray) -> FloatArray:
         """Codes ``[N, n]`` of reals ``[N, n]``, as integers in float64."""
@@ -48,8 +53,21 @@ class ActivationQuantizer:
         return reals
 
     def grid(self) -> FloatArray:
-        """The real value of every code of every feature, ``[2**width, n]``."""
-        return self.dequantize(np.repeat(self.format.codes()[:, None], len(self.scale), axis=1))
+        """What the consumer reads for every code of every feature, ``[2**width, n]``."""
+        codes = np.repeat(self.format.codes()[:, None], len(self.scale), axis=1)
+        reals = self.dequantize(codes)
+        return reals if self.activation is None else self.activation(reals)
+
+    def repeated(self, times: int) -> ActivationQuantizer:
+        """The same quantizer with every feature repeated."""
+        return replace(
+            self, scale=self.scale.repeat(times), zero_point=self.zero_point.repeat(times)
+        )
+
+    def cut_to(self, count: int) -> ActivationQuantizer:
+        """The same quantizer for ``count`` features, where all are alike."""
+        first = replace(self, scale=self.scale[:1], zero_point=self.zero_point[:1])
+        return first.repeated(count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +111,14 @@ def quantize_weights(weights: FloatArray, bits: int, config: QuantConfig) -> Wei
 
 
 def activation_quantizer(
-    values: FloatArray, bits: int, config: QuantConfig, limits: FloatArray | None = None
+    values: FloatArray,
+    bits: int,
+    config: QuantConfig,
+    limits: FloatArray | None = None,
+    *,
+    activation: Activation | None = None,
+    per_tensor: bool | None = None,
+    symmetric: bool | None = None,
 ) -> ActivationQuantizer:
     """Choose a quantizer from observed activations.
 
@@ -108,12 +133,19 @@ def activation_quantizer(
     limits
         ``[n, 2]``: the reals beyond which the consumer does not tell values apart (a spline's
         support). The range stays within them, and covers them where the values do not vary.
+    activation
+        What the consumer applies to the values first.
+    per_tensor, symmetric
+        What the consumer needs, whatever the config says; None follows the config.
     """
     n = values.shape[1]
-    per_tensor = config.activation_granularity == "tensor"
+    if per_tensor is None:
+        per_tensor = config.activation_granularity == "tensor"
+    if symmetric is None:
+        symmetric = config.symmetric_activations
     groups = [np.arange(n)] if per_tensor else [np.array([i]) for i in range(n)]
     scale, zero_point = np.empty(n), np.zeros(n, np.int64)
-    signed = config.symmetric_activations and bool((values < 0).any())
+    signed = symmetric and bool((values < 0).any())
     format = CodeFormat(bits, signed)
     for features in groups:
         seen = values[:, features]
@@ -124,10 +156,10 @@ def activation_quantizer(
             format,
             config.activation_calibration,
             config.percentile,
-            symmetric=config.symmetric_activations,
+            symmetric=symmetric,
         )
         if limits is not None and lo == hi:
             lo, hi = float(limits[features, 0].min()), float(limits[features, 1].max())
-        step, origin = step_and_origin(lo, hi, format, symmetric=config.symmetric_activations)
+        step, origin = step_and_origin(lo, hi, format, symmetric=symmetric)
         scale[features], zero_point[features] = step, origin
-    return ActivationQuantizer(format, scale, zero_point)
+    return ActivationQuantizer(format, scale, zero_point, activation)

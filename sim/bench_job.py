@@ -25,6 +25,8 @@ class BenchJob:
     handshake: bool
     latency: int
     interval: int
+    input_beats: int
+    output_beats: int
     output_count: int
     output_width: int
     output_signed: bool
@@ -41,6 +43,8 @@ class BenchJob:
             handshake=design.schedule.handshake,
             latency=design.latency_cycles,
             interval=design.initiation_interval,
+            input_beats=design.input.beats,
+            output_beats=design.output.beats,
             output_count=design.output.count,
             output_width=design.output.format.width,
             output_signed=design.output.format.signed,
@@ -52,7 +56,13 @@ class BenchJob:
     @property
     def output(self) -> Port:
         """Layout of the output payload."""
-        return Port(self.output_count, CodeFormat(self.output_width, self.output_signed))
+        format = CodeFormat(self.output_width, self.output_signed)
+        return Port(self.output_count, format, self.output_beats)
+
+    @property
+    def depth(self) -> int:
+        """Cycles after which a design that nobody stalls has handed out what it was given."""
+        return max(self.latency, 0) + self.interval - 1
 
     def save(self, folder: Path) -> None:
         """Write the job."""

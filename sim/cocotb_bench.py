@@ -23,8 +23,11 @@ from kanhw.sim.packing import ByteArray, ints_to_words, payload_ints, unpack_cod
 from kanhw.sim.stalls import StallPlan
 from kanhw.sim.stream_rules import StreamRules
 
-# How many vectors the unstalled start measures latency and throughput with.
-MEASURED = 64
+# How many vectors the unstalled start measures latency and throughput with: this many clocks'
+# worth, but enough images for the later half of them to be in steady state.
+MEASURED, FEWEST_MEASURED = 64, 8
+# Fewer than this many say nothing about a steady state.
+STEADY = 4
 
 
 class _Bench:
@@ -72,7 +75,7 @@ class _StreamBench(_Bench):
 
     def __init__(self, dut: Any, job: BenchJob, inputs: list[int]) -> None:
         super().__init__(dut, job, inputs)
-        self.plan = StallPlan(job.seed, job.latency, enabled=job.stalls)
+        self.plan = StallPlan(job.seed, job.depth, enabled=job.stalls)
         self.accepted = 0
         self.offering = False
         self.quiet = 0
@@ -81,24 +84,35 @@ class _StreamBench(_Bench):
 
     async def run(self) -> None:
         """Feed every input and collect every output."""
-        count = len(self.inputs)
-        measured = min(count, MEASURED)
-        reset_at = max(count // 2, measured) if self.job.reset_midstream else None
+        beats = self.job.output_beats
+        images = len(self.inputs) // self.job.input_beats
+        measured = min(images, max(MEASURED // self.job.interval, FEWEST_MEASURED))
+        reset_at = max(images // 2, measured) if self.job.reset_midstream else None
         await self.reset(clocks=2)
-        while len(self.outputs) < count and self.quiet <= self.patience:
-            if reset_at is not None and len(self.outputs) >= reset_at:
+        while len(self.outputs) < self.expected and self.quiet <= self.patience:
+            if reset_at is not None and len(self.outputs) >= reset_at * beats:
                 reset_at = None
                 await self.reset_midstream()
-            unstalled = len(self.outputs) < measured
+            unstalled = len(self.outputs) < measured * beats
             send, take = (True, True) if unstalled else self.plan.step()
             await self.step(send, take)
         await self.check_end()
         self.measure(measured)
 
     @property
+    def expected(self) -> int:
+        """How many output beats all inputs make."""
+        return len(self.inputs) // self.job.input_beats * self.job.output_beats
+
+    @property
+    def begun(self) -> int:
+        """How many output beats there may be at most by now: those of images that have begun."""
+        return -(-self.accepted // self.job.input_beats) * self.job.output_beats
+
+    @property
     def patience(self) -> int:
         """Cycles without any transfer, both ends willing, after which nothing will come."""
-        return 4 * (self.job.latency + self.job.interval) + 64
+        return 4 * (self.job.depth + 1) + 64
 
     async def step(self, send: bool, take: bool) -> None:
         """One clock: what is driven and read here happens at the next rising edge."""
@@ -122,7 +136,7 @@ class _StreamBench(_Bench):
         if valid and take:
             self.outputs.append(payload)
             self.output_cycle.append(self.cycle)
-            if len(self.outputs) > self.accepted:
+            if len(self.outputs) > self.begun:
                 self.rules.report(self.cycle, f"output {len(self.outputs) - 1} has no input")
         self.watch(accepts or (valid and take), take)
         self.cycle += 1
@@ -156,27 +170,31 @@ class _StreamBench(_Bench):
 
     async def reset_midstream(self) -> None:
         """Fill the pipeline, reset, see that it is empty, and repeat what the reset threw away."""
-        for _ in range(self.job.latency + 4):
+        for _ in range(self.job.depth + 4):
             await self.step(send=True, take=False)
         # One clock must do; more could flush out what the reset forgot.
         await self.reset(clocks=1)
-        received = len(self.outputs)
+        beats = self.job.output_beats
+        images = len(self.outputs) // beats
+        # An image of which the reset let only a part out is sent again as a whole.
+        received = images * beats
+        del self.outputs[received:], self.output_cycle[received:]
+        self.accepted = images * self.job.input_beats
         await self.drain()
         if len(self.outputs) > received:
             stale = len(self.outputs) - received
             self.rules.report(self.cycle, f"{stale} stale outputs appeared after the reset")
             del self.outputs[received:], self.output_cycle[received:]
-        self.accepted = received
         self.quiet = 0
 
     async def drain(self) -> None:
         """Take without offering, for longer than anything may still be on its way."""
-        for _ in range(2 * self.job.latency + 16):
+        for _ in range(2 * self.job.depth + 16):
             await self.step(send=False, take=True)
 
     async def check_end(self) -> None:
         """Nothing may be missing, and nothing may follow."""
-        count = len(self.inputs)
+        count = self.expected
         if len(self.outputs) < count:
             self.rules.report(
                 self.cycle,
@@ -190,10 +208,14 @@ class _StreamBench(_Bench):
             self.rules.report(self.cycle, f"{extra} outputs more than inputs")
 
     def measure(self, measured: int) -> None:
-        """Latency and throughput of the unstalled start."""
-        cycles = self.output_cycle[:measured]
-        if cycles and 0 in self.accept_cycle:
-            self.result.latency_cycles = cycles[0] - self.accept_cycle[0]
+        """Latency and throughput of the unstalled start, from last beats to last beats."""
+        beats, last = self.job.output_beats, self.job.input_beats - 1
+        cycles = self.output_cycle[beats - 1 :: beats][:measured]
+        if cycles and last in self.accept_cycle:
+            self.result.latency_cycles = cycles[0] - self.accept_cycle[last]
+        if self.job.interval > 1:
+            # The first images find an empty pipeline: only the later ones pass at its own pace.
+            cycles = cycles[len(cycles) // 2 :] if len(cycles) >= STEADY else []
         if len(cycles) > 1:
             self.result.cycles_per_inference = (cycles[-1] - cycles[0]) / (len(cycles) - 1)
 

@@ -47,10 +47,11 @@ class SimulationRun:
     violations
         Broken stream rules, lost or extra outputs; the first ten.
     latency_cycles
-        Clock edges from the one that accepted the first input to the one that handed out its
-        output, without stalls. The declared one for a design without handshake.
+        Clock edges from the one that accepted (the last beat of) the first input to the one that
+        handed out (the last beat of) its output, without stalls. The declared one for a design
+        without handshake.
     cycles_per_inference
-        In the unstalled start; None with fewer than two vectors.
+        In the unstalled start, in steady state; None with too few vectors for one.
     cycles, seconds
         Of the whole simulation, without the build.
     simulator

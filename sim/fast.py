@@ -53,8 +53,11 @@ class FastRun:
     cycles
         Clock cycles simulated.
     latency_cycles
-        Clock edges from the one that accepted the first input to the one that handed out its
-        output. None with stalls; the declared one for a design without handshake.
+        Clock edges from the one that accepted (the last beat of) the first input to the one that
+        handed out (the last beat of) its output. None with stalls; the declared one for a design
+        without handshake.
+    cycles_per_inference
+        In steady state; None with stalls, or with too few inputs.
     simulator
         The Verilator that built it.
     stalls, seed
@@ -68,6 +71,7 @@ class FastRun:
     seconds_building: float
     cycles: int
     latency_cycles: int | None
+    cycles_per_inference: float | None
     simulator: Simulator
     stalls: bool
     seed: int
@@ -125,7 +129,9 @@ def run_fast(
         program, built = _build(design, verilator, work, build_dir, timeout)
         building = time.perf_counter() - start if built else 0.0
         _words(pack_codes(array, design.input), design.input).tofile(work / "in.bin")
-        arguments = [len(array), design.latency_cycles, int(stalls), seed % 2**64]
+        beats = (design.input.beats, design.output.beats)
+        timing = (design.latency_cycles, design.initiation_interval)
+        arguments = [len(array), *beats, *timing, int(stalls), seed % 2**64]
         log = run_tool(
             [program, work / "in.bin", work / "out.bin", *map(str, arguments)],
             f"The simulation of {design.path}",
@@ -134,17 +140,20 @@ def run_fast(
             timeout=timeout,
         )
         report: dict[str, Any] = json.loads(log.splitlines()[-1])
-        words = np.fromfile(work / "out.bin", "<u4").view(np.uint8).reshape(len(array), -1)
-    received = min(report["received"], len(array))
+        words = np.fromfile(work / "out.bin", "<u4").view(np.uint8)
+    expected = len(array) * design.output.beats
+    words = words.reshape(expected, -1)
+    received = min(report["received"], expected)
     octets = np.ascontiguousarray(words[:received, : payload_bytes(design.output)])
     return FastRun(
         outputs=unpack_codes(octets, design.output),
-        violations=_violations(report, len(array)),
+        violations=_violations(report, expected),
         seconds_simulating=report["seconds"],
-        inferences_per_second=received / max(report["seconds"], 1e-9),
+        inferences_per_second=received / design.output.beats / max(report["seconds"], 1e-9),
         seconds_building=building,
         cycles=report["cycles"],
-        latency_cycles=None if stalls or report["latency"] < 0 else report["latency"],
+        latency_cycles=None if stalls else report["latency"],
+        cycles_per_inference=None if stalls else report["interval"],
         simulator=verilator,
         stalls=stalls,
         seed=seed,

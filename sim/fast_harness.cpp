@@ -1,9 +1,10 @@
 // Streams packed vectors from a file through a verilated design, as fast as it goes.
 //
-// Vdut INPUTS OUTPUTS COUNT LATENCY STALLS SEED
+// Vdut INPUTS OUTPUTS COUNT IN_BEATS OUT_BEATS LATENCY INTERVAL STALLS SEED
 //
 // INPUTS and OUTPUTS hold one payload after the other, each as little-endian 32-bit words. COUNT
-// payloads are fed; up to COUNT outputs are written (extra ones are only counted). With STALLS
+// times IN_BEATS payloads are fed; up to COUNT times OUT_BEATS outputs are written (extra ones are
+// only counted). LATENCY and INTERVAL are the declared ones and say how long to wait. With STALLS
 // both ends pause at random, drawn from SEED. One JSON line on stdout tells what happened.
 // KANHW_HANDSHAKE tells whether the design has valid/ready streams. Verilator writes the second of
 // two underscores as _05F: i___05Fvalid is the port i__valid.
@@ -13,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "Vdut.h"
@@ -96,9 +98,23 @@ struct StallPlan {
     }
 };
 
+struct Job {
+    size_t count, in_beats, out_beats;
+    int latency, interval;
+    bool stalls;
+    uint64_t seed;
+    size_t inputs() const { return count * in_beats; }
+    size_t outputs() const { return count * out_beats; }
+    // Cycles after which a design that nobody stalls has handed out what it was given.
+    int depth() const { return (latency > 0 ? latency : 0) + interval - 1; }
+};
+
 struct Counts {
     size_t accepted = 0, received = 0, cycles = 0, dropped_valid = 0, changed_payload = 0;
-    long latency = -1;
+    long accepted_at = -1;          // the edge that took the last beat of the first input
+    std::vector<size_t> completed;  // the edges that handed out last beats
+    bool measured = false;
+    long latency = 0;
 };
 
 Vdut* dut;
@@ -121,23 +137,22 @@ void reset() {
     dut->rst = 0;
 }
 
-Counts run(const std::vector<Word>& in, std::vector<Word>& out, size_t count, int latency,
-           bool stalls, uint64_t seed) {
+Counts run(const std::vector<Word>& in, std::vector<Word>& out, const Job& job) {
+    const size_t inputs = job.inputs(), outputs = job.outputs();
     const size_t in_words = words_of(dut->i___05Fpayload), out_words = words_of(dut->o___05Fpayload);
-    StallPlan plan(seed, latency, stalls);
+    StallPlan plan(job.seed, job.depth(), job.stalls);
     Counts n;
     std::vector<Word> now(out_words), waiting(out_words);
     bool offering = false, stalled = false;
-    const size_t patience = 4 * static_cast<size_t>(latency) + 1024;
-    size_t quiet = 0, tail = 2 * static_cast<size_t>(latency) + 16;
-    long first_accepted = -1;
+    const size_t patience = 4 * static_cast<size_t>(job.depth()) + 1024;
+    size_t quiet = 0, tail = 2 * static_cast<size_t>(job.depth()) + 16;
     reset();
     // After the last output, some cycles more: nothing may follow.
-    while (n.received < count ? quiet < patience : tail-- > 0) {
+    while (n.received < outputs ? quiet < patience : tail-- > 0) {
         bool sends, takes;
         plan.step(sends, takes);
-        if (n.received >= count) takes = true;
-        if (!offering && sends && n.accepted < count) {
+        if (n.received >= outputs) takes = true;
+        if (!offering && sends && n.accepted < inputs) {
             offering = true;
             put(dut->i___05Fpayload, &in[n.accepted * in_words]);
         }
@@ -155,38 +170,54 @@ Counts run(const std::vector<Word>& in, std::vector<Word>& out, size_t count, in
         }
         stalled = valid && !takes;
         if (accepts) {
-            if (n.accepted++ == 0) first_accepted = static_cast<long>(n.cycles);
+            if (++n.accepted == job.in_beats) n.accepted_at = static_cast<long>(n.cycles);
             offering = false;
         }
         if (gives) {
-            if (n.received == 0) n.latency = static_cast<long>(n.cycles) - first_accepted;
-            if (n.received < count) get(dut->o___05Fpayload, &out[n.received * out_words]);
-            ++n.received;
+            if (n.received < outputs) get(dut->o___05Fpayload, &out[n.received * out_words]);
+            if (++n.received % job.out_beats == 0) n.completed.push_back(n.cycles);
         }
         if (accepts || gives) quiet = 0;
-        else if (takes && (offering || n.accepted == count)) ++quiet;
+        else if (takes && (offering || n.accepted == inputs)) ++quiet;
         rise();
         ++n.cycles;
     }
+    n.measured = !n.completed.empty() && n.accepted_at >= 0;
+    if (n.measured) n.latency = static_cast<long>(n.completed[0]) - n.accepted_at;
     return n;
 }
 #else
-Counts run(const std::vector<Word>& in, std::vector<Word>& out, size_t count, int latency, bool,
-           uint64_t) {
+// Such a design takes a vector at every clock, so that a vector is one beat.
+Counts run(const std::vector<Word>& in, std::vector<Word>& out, const Job& job) {
+    const size_t count = job.count, latency = static_cast<size_t>(job.latency);
     const size_t in_words = words_of(dut->i___05Fpayload), out_words = words_of(dut->o___05Fpayload);
     Counts n;
-    n.latency = latency;
+    n.measured = true;
+    n.latency = job.latency;
     for (; n.received < count; ++n.cycles) {
         if (n.accepted < count) put(dut->i___05Fpayload, &in[n.accepted++ * in_words]);
         dut->clk = 0;
         dut->eval();
-        if (n.cycles >= static_cast<size_t>(latency))
+        if (n.cycles >= latency) {
             get(dut->o___05Fpayload, &out[n.received++ * out_words]);
+            n.completed.push_back(n.cycles);
+        }
         rise();
     }
     return n;
 }
 #endif
+
+// Measurements as JSON; what could not be measured is null.
+std::string latency(const Counts& n) { return n.measured ? std::to_string(n.latency) : "null"; }
+
+std::string interval(const Counts& n) {
+    // The first inputs find an empty pipeline: only the later half passes at its own pace.
+    const size_t size = n.completed.size(), half = size / 2;
+    if (size < 4) return "null";
+    return std::to_string(static_cast<double>(n.completed[size - 1] - n.completed[half]) /
+                          static_cast<double>(size - 1 - half));
+}
 
 bool transfer(const char* path, const char* mode, std::vector<Word>& words) {
     FILE* file = std::fopen(path, mode);
@@ -199,15 +230,19 @@ bool transfer(const char* path, const char* mode, std::vector<Word>& words) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 7) {
-        std::fprintf(stderr, "usage: Vdut INPUTS OUTPUTS COUNT LATENCY STALLS SEED\n");
+    if (argc != 10) {
+        std::fprintf(stderr, "usage: Vdut INPUTS OUTPUTS COUNT IN_BEATS OUT_BEATS LATENCY INTERVAL "
+                             "STALLS SEED\n");
         return 2;
     }
     VerilatedContext context;
     Vdut design(&context);
     dut = &design;
-    const size_t count = std::strtoull(argv[3], nullptr, 10);
-    std::vector<Word> in(count * words_of(dut->i___05Fpayload)), out(count * words_of(dut->o___05Fpayload));
+    const auto number = [&](int k) { return std::strtoull(argv[k], nullptr, 10); };
+    const Job job{number(3), number(4), number(5), std::atoi(argv[6]), std::atoi(argv[7]),
+                  argv[8][0] == '1', number(9)};
+    std::vector<Word> in(job.inputs() * words_of(dut->i___05Fpayload));
+    std::vector<Word> out(job.outputs() * words_of(dut->o___05Fpayload));
     if (!transfer(argv[1], "rb", in)) {
         std::fprintf(stderr, "cannot read %s\n", argv[1]);
         return 1;
@@ -215,8 +250,7 @@ int main(int argc, char** argv) {
     dut->clk = 1;
     dut->eval();
     const auto start = std::chrono::steady_clock::now();
-    const Counts n = run(in, out, count, std::atoi(argv[4]), argv[5][0] == '1',
-                         std::strtoull(argv[6], nullptr, 10));
+    const Counts n = run(in, out, job);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     design.final();
     if (!transfer(argv[2], "wb", out)) {
@@ -224,9 +258,9 @@ int main(int argc, char** argv) {
         return 1;
     }
     std::printf(
-        "{\"accepted\": %zu, \"received\": %zu, \"cycles\": %zu, \"latency\": %ld, "
-        "\"dropped_valid\": %zu, \"changed_payload\": %zu, \"seconds\": %.9f}\n",
-        n.accepted, n.received, n.cycles, n.latency, n.dropped_valid, n.changed_payload,
-        seconds.count());
+        "{\"accepted\": %zu, \"received\": %zu, \"cycles\": %zu, \"dropped_valid\": %zu, "
+        "\"changed_payload\": %zu, \"seconds\": %.9f, \"latency\": %s, \"interval\": %s}\n",
+        n.accepted, n.received, n.cycles, n.dropped_valid, n.changed_payload, seconds.count(),
+        latency(n).c_str(), interval(n).c_str());
     return 0;
 }

@@ -1,4 +1,7 @@
-"""Codes to payload words and back: code 0 sits in the least significant bits."""
+"""Codes to payload words and back: code 0 sits in the least significant bits.
+
+An image takes several words, one per pixel, while its codes are ordered channel, row, column.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +30,21 @@ def pack_codes(codes: npt.ArrayLike, port: Port) -> ByteArray:
     Parameters
     ----------
     codes
-        Integers ``[N, port.count]`` within the port's format.
+        Integers ``[N, port.total]`` within the port's format.
     port
         The payload's layout.
 
     Returns
     -------
-    uint8 array ``[N, ceil(port.width / 8)]``, least significant byte first.
+    uint8 array ``[N * port.beats, ceil(port.width / 8)]``, least significant byte first.
 
     Raises
     ------
     InputError
         If the codes are not integers, have another width or leave the format.
     """
-    array = checked_codes(codes, port)
+    images = checked_codes(codes, port).reshape(-1, port.count, port.beats)
+    array = images.swapaxes(1, 2).reshape(-1, port.count)
     words = np.zeros((len(array), payload_bytes(port)), np.uint8)
     for rows in _row_blocks(len(array), port.count):
         # Two's complement: the low bits of the int64 are the code, signed or not.
@@ -52,12 +56,14 @@ def pack_codes(codes: npt.ArrayLike, port: Port) -> ByteArray:
 
 
 def unpack_codes(words: npt.ArrayLike, port: Port) -> IntArray:
-    """Undo :func:`pack_codes`: int64 ``[N, port.count]``; padding bits are ignored.
+    """Undo :func:`pack_codes`: int64 ``[N, port.total]``; padding bits are ignored.
+
+    Words at the end that make no whole image are ignored too.
 
     Raises
     ------
     InputError
-        If the words are not bytes ``[N, ceil(port.width / 8)]``.
+        If the words are not bytes ``[M, ceil(port.width / 8)]``.
     """
     array = np.asarray(words)
     if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != payload_bytes(port):
@@ -65,6 +71,7 @@ def unpack_codes(words: npt.ArrayLike, port: Port) -> IntArray:
             f"Payload words must be uint8 [N, {payload_bytes(port)}], not "
             f"{array.dtype} {array.shape}"
         )
+    array = array[: len(array) // port.beats * port.beats]
     codes = np.empty((len(array), port.count), np.int64)
     width = port.format.width
     for rows in _row_blocks(len(array), port.count):
@@ -75,7 +82,8 @@ def unpack_codes(words: npt.ArrayLike, port: Port) -> IntArray:
         if port.format.signed:
             wide[:, :, width:] = bits[:, :, width - 1 :]
         codes[rows] = np.packbits(wide, axis=2, bitorder="little").view("<i8")[:, :, 0]
-    return codes
+    images = codes.reshape(-1, port.beats, port.count)
+    return images.swapaxes(1, 2).reshape(-1, port.total)
 
 
 def payload_ints(words: ByteArray) -> list[int]:
@@ -91,7 +99,7 @@ def ints_to_words(values: list[int], port: Port) -> ByteArray:
 
 
 def checked_codes(codes: npt.ArrayLike, port: Port, what: str = "Codes") -> IntArray:
-    """``codes`` as int64 ``[N, port.count]``.
+    """``codes`` as int64 ``[N, port.total]``.
 
     Raises
     ------
@@ -99,8 +107,8 @@ def checked_codes(codes: npt.ArrayLike, port: Port, what: str = "Codes") -> IntA
         If they are not integers, have another width or leave the format.
     """
     array = np.asarray(codes)
-    if array.ndim != 2 or array.shape[1] != port.count:
-        raise InputError(f"{what} must have shape [N, {port.count}], not {array.shape}")
+    if array.ndim != 2 or array.shape[1] != port.total:
+        raise InputError(f"{what} must have shape [N, {port.total}], not {array.shape}")
     if array.dtype.kind not in "iub":
         raise InputError(f"{what} must be integers, not {array.dtype}")
     if array.size:

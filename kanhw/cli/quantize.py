@@ -17,6 +17,8 @@ _HELP = {
     "basis_bits": "bits of basis table values, 1 to 14",
     "base_table_bits": "bits of the tabulated base activation, 2 to 14",
     "table_bits": "bits of edge table entries, 2 to 16 (default: activation bits + 3)",
+    "norm_bits": "bits of the codes in front of a normalisation, 4 to 14",
+    "product_bits": "bits of the codes that are multiplied, 4 to 16",
     "multiplier_bits": "bits of the integers that join the branches, 4 to 24",
     "weight_calibration": "how weight ranges are chosen",
     "activation_calibration": "how activation ranges are chosen",

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kanhw.errors import InputError
-from kanhw.importers import efficient_kan
+from kanhw.importers import (
+    chebykan,
+    efficient_kan,
+    fast_kan,
+    gramkan,
+    inkan,
+    kagn,
+    kagn_conv,
+    kanx,
+    pykan,
+    sequential,
+)
 from kanhw.importers.checkpoint import State, read_checkpoint
+from kanhw.importers.hyper_parameters import merge_config, read_config
 from kanhw.model import KanModel
 
 if TYPE_CHECKING:
@@ -43,8 +54,19 @@ class Importer:
 
 # A new library is one more line; the first that matches is taken.
 IMPORTERS = (
+    Importer("KAGN convolutions", kagn_conv.OPTIONS, kagn_conv.matches, kagn_conv.build),
+    Importer("KAGN", kagn.OPTIONS, kagn.matches, kagn.build),
+    Importer("FastKAN", fast_kan.OPTIONS, fast_kan.matches, fast_kan.build),
+    Importer("GRAMKAN", gramkan.OPTIONS, gramkan.matches, gramkan.build),
+    Importer("ChebyKAN", chebykan.OPTIONS, chebykan.matches, chebykan.build),
+    Importer("inkan", inkan.OPTIONS, inkan.matches, inkan.build),
+    # The same names as EfficientKAN's, but other shapes.
+    Importer("kanx", kanx.OPTIONS, kanx.matches, kanx.build),
     Importer("EfficientKAN", efficient_kan.OPTIONS, efficient_kan.matches, efficient_kan.build),
+    Importer("PyKAN", pykan.OPTIONS, pykan.matches, pykan.build),
 )
+# Its list of modules tells what the tensors are.
+_SEQUENTIAL = Importer("nn.Sequential", sequential.OPTIONS, sequential.matches, sequential.build)
 
 _FOLDER_MODEL, _FOLDER_CONFIG, _KANELE_TABLES = "model.pt", "config.json", "truth_tables.json"
 
@@ -56,11 +78,14 @@ def load_model(path: str | Path, **options: Any) -> KanModel | Program:
     ----------
     path
         A checkpoint of PyTorch (.pt, .pth, .bin, .ckpt) or safetensors; a Program that kanhw
-        saved; a folder of KANELE's truth tables; or a folder with ``model.pt`` and, if need be, a
-        ``config.json`` that names the ``base_activation``.
+        saved; a folder of KANELE's truth tables; a folder with ``model.pt``; the PATH (or a file,
+        or the folder) of PyKAN's ``saveckpt``; or a neutral file (.npz, :mod:`kanhw.neutral`). What
+        a checkpoint does not hold is read from a ``config.json`` beside it.
     **options
-        ``base_activation``: silu (default), identity, zero, gelu, relu, tanh. ``layers``: which
-        tensors to read where a checkpoint holds several networks.
+        What a checkpoint does not hold; each wins over ``config.json``. ``base_activation``: silu
+        (default), identity, zero, gelu, relu, tanh. ``layers``: which tensors to read where a
+        checkpoint holds several networks. ``modules``, ``input_shape``: see
+        :mod:`kanhw.importers.sequential`. The others are those of the library's importer.
 
     Returns
     -------
@@ -77,8 +102,18 @@ def load_model(path: str | Path, **options: Any) -> KanModel | Program:
     if not isinstance(path, str | Path):
         raise TypeError(f"A path must be a string or a Path, not {path!r}")
     path = Path(path)
+    if (triple := pykan.find_triple(path)) is not None:
+        _check_options(options, pykan.OPTIONS, "The importer for PyKAN")
+        config = read_config(triple.prefix.with_name(_FOLDER_CONFIG), options)
+        known = {name: value for name, value in config.items() if name in pykan.OPTIONS}
+        return pykan.load_triple(triple, {**known, **options})
     if path.is_dir():
         return _load_folder(path, options)
+    if path.suffix == ".npz":
+        from kanhw.neutral import load_neutral
+
+        _check_options(options, (), f"{path} is a neutral file, which")
+        return load_neutral(path)
     if path.suffix == ".safetensors" and path.is_file() and path.stat().st_size:
         from kanhw.program import is_program_file, load_program
 
@@ -95,34 +130,18 @@ def _load_folder(folder: Path, options: Mapping[str, Any]) -> KanModel | Program
         _check_options(options, (), f"{folder} is a KANELE network, which")
         return load_kanele(folder)
     if (folder / _FOLDER_MODEL).is_file():
-        return _load_checkpoint(folder / _FOLDER_MODEL, {**_folder_options(folder), **options})
+        return _load_checkpoint(folder / _FOLDER_MODEL, options)
     raise InputError(
         f"{folder} holds no network that kanhw knows: neither {_FOLDER_MODEL} nor "
         f"{_KANELE_TABLES}; name the checkpoint file itself"
     )
 
 
-def _folder_options(folder: Path) -> dict[str, Any]:
-    config = folder / _FOLDER_CONFIG
-    if not config.is_file():
-        return {}
-    try:
-        content = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{config} is not readable JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{config} must hold a JSON object, not a {type(content).__name__}")
-    activation = content.get("base_activation")
-    if activation is None:
-        return {}
-    if not isinstance(activation, str):
-        raise InputError(f"{config}: 'base_activation' must be a name, not {activation!r}")
-    return {"base_activation": activation}
-
-
 def _load_checkpoint(path: Path, options: Mapping[str, Any]) -> KanModel:
     state = read_checkpoint(path)
-    importer = next((entry for entry in IMPORTERS if entry.matches(state)), None)
+    config = read_config(path.with_name(_FOLDER_CONFIG), options)
+    importer = _SEQUENTIAL if "modules" in {**config, **options} else None
+    importer = importer or next((entry for entry in IMPORTERS if entry.matches(state)), None)
     if importer is None:
         names = ", ".join(list(state)[:6]) + (", ..." if len(state) > 6 else "")
         known = ", ".join(entry.library for entry in IMPORTERS)
@@ -130,12 +149,14 @@ def _load_checkpoint(path: Path, options: Mapping[str, Any]) -> KanModel:
             f"{path} holds no KAN that kanhw knows ({known}); its tensors are: {names or 'none'}"
         )
     _check_options(options, importer.options, f"The importer for {importer.library}")
+    config = {name: value for name, value in config.items() if name in importer.options}
     try:
-        model = importer.build(state, options)
+        model = importer.build(state, merge_config(config, options))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     # The name alone: where a file lay on one machine is of no use to whoever reads this later.
-    return replace(model, source=f"{path.name}: {model.source}")
+    told = f"; {', '.join(config)} from {_FOLDER_CONFIG}" if config else ""
+    return replace(model, source=f"{path.name}: {model.source}{told}")
 
 
 def _check_options(options: Mapping[str, Any], allowed: tuple[str, ...], owner: str) -> None:

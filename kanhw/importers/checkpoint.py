@@ -34,7 +34,7 @@ _SAFETENSORS_TYPES = {
 }  # fmt: skip
 
 
-def read_checkpoint(path: Path) -> State:
+def read_checkpoint(path: Path, *, suffix: str | None = None) -> State:
     """Read the tensors of a checkpoint by name, floats of any width as float64.
 
     Wrappers are taken off: an outer dict under ``state_dict``, ``model_state_dict`` or ``model``,
@@ -44,6 +44,8 @@ def read_checkpoint(path: Path) -> State:
     ----------
     path
         A .pt, .pth, .bin, .ckpt (written by torch.save) or .safetensors file.
+    suffix
+        Which of these it is, where its name does not tell.
 
     Raises
     ------
@@ -56,13 +58,14 @@ def read_checkpoint(path: Path) -> State:
         raise InputError(f"{path} does not exist")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: save the model again")
-    if path.suffix == ".safetensors":
+    suffix = suffix or path.suffix
+    if suffix == ".safetensors":
         state = _read_safetensors(path)
-    elif path.suffix in TORCH_SUFFIXES:
+    elif suffix in TORCH_SUFFIXES:
         state = _read_torch(path)
     else:
         raise InputError(
-            f"{path} has the unknown suffix {path.suffix!r}: kanhw reads {', '.join(SUFFIXES)}"
+            f"{path} has the unknown suffix {suffix!r}: kanhw reads {', '.join(SUFFIXES)}"
         )
     return strip_wrappers(state)
 

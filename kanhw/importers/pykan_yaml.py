@@ -15,7 +15,7 @@ __all__ = ["PythonObject", "read_yaml"]
 
 _KEY = re.compile(r"(?P<key>[A-Za-z_][\w.]*):(?: (?P<value>.*))?\Z")
 _ANCHOR = re.compile(r"&(\w+)(?: |\Z)")
-_CONSTANTS = {"true": True, "false": False, "null": None, "~": None, "": None, "[]": [], "{}": {}}
+_CONSTANTS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
 class PythonObject(str):
@@ -55,6 +55,8 @@ def _value(inline: str, block: list[str], anchors: dict[str, Any]) -> Any:
         return value
     if inline.startswith("*") and inline[1:] in anchors:
         return anchors[inline[1:]]
+    # A tuple is written like a list.
+    inline = inline.removeprefix("!!python/tuple").lstrip()
     if inline.startswith("!"):
         return PythonObject("\n".join([inline, *block]))
     if not inline and block and block[0].lstrip().startswith("-"):
@@ -79,21 +81,15 @@ def _list(block: list[str], anchors: dict[str, Any]) -> Any:
 
 def _item(lines: list[str], anchors: dict[str, Any]) -> Any:
     first = lines[0].strip()
-    if re.match(r"-(?: |\Z)", first):
-        return _list(lines, anchors)
-    anchor = _ANCHOR.match(first)
-    if anchor is not None and first[anchor.end() :].startswith("- "):
-        indent = len(lines[0]) - len(lines[0].lstrip())
-        rest = [" " * indent + first[anchor.end() :], *lines[1:]]
-        value = anchors[anchor[1]] = _list(rest, anchors)
-        return value
-    return _value(first, lines[1:], anchors)
+    nested = first == "-" or first.startswith("- ")
+    return _list(lines, anchors) if nested else _value(first, lines[1:], anchors)
 
 
 def _scalar(text: str) -> Any:
     if text in _CONSTANTS:
-        value = _CONSTANTS[text]
-        return type(value)() if isinstance(value, list | dict) else value
+        return _CONSTANTS[text]
+    if text in ("[]", "{}"):
+        return [] if text == "[]" else {}
     if len(text) >= 2 and text[0] == text[-1] == "'":
         return text[1:-1].replace("''", "'")
     if text.startswith('"'):

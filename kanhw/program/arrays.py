@@ -31,7 +31,8 @@ def frozen_integers(values: Any, name: str, dimensions: int) -> IntArray:
         )
     if array.max() > np.iinfo(np.int64).max:
         raise InputError(f"{name} must fit 64 signed bits, not hold {array.max()}")
-    array = array.astype(np.int64)
+    # In C order: safetensors writes whatever lies in memory, row by row or not.
+    array = np.array(array, np.int64, order="C")
     array.setflags(write=False)
     return array
 

@@ -128,8 +128,8 @@ def _narrow(values: IntArray) -> npt.NDArray[Any]:
     """The same integers in the narrowest signed type that holds them."""
     for kind in (np.int8, np.int16, np.int32):
         if values.min() >= np.iinfo(kind).min and values.max() <= np.iinfo(kind).max:
-            return values.astype(kind)
-    return values.astype(np.int64)
+            return values.astype(kind, order="C")
+    return values.astype(np.int64, order="C")
 
 
 def _store_optional(

@@ -50,7 +50,7 @@ def test_every_suffix(tmp_path: Path, suffix: str) -> None:
     else:
         torch.save(state(), path)
     np.testing.assert_array_equal(loaded(path)(X), expected())
-    assert loaded(path).source.startswith(f"{path}: EfficientKAN")
+    assert loaded(path).source.startswith(f"{path.name}: EfficientKAN")
 
 
 def test_old_torch_format(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_refuses_other_files(tmp_path: Path, save: Callable[[Path], None]) -> No
         ({}, r"net\.pt holds no tensors \(nothing\)"),
         (
             {"fc.weight": torch.zeros(2, 2)},
-            r"holds no KAN that kanhw knows \(EfficientKAN.*\); its tensors are: fc\.weight$",
+            r"holds no KAN that kanhw knows \(.*EfficientKAN.*\); its tensors are: fc\.weight$",
         ),
     ],
 )

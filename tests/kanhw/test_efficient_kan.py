@@ -141,9 +141,9 @@ def test_says_what_was_left_out() -> None:
     model = efficient_kan.build(state, {})
     assert model.source == (
         "EfficientKAN, 2 layers ('layers.0', 'layers.1'); not loaded: 2 tensors outside of them "
-        "(stem.weight, stem.bias)"
+        "(stem.weight, stem.bias); base_activation silu (the library's default)"
     )
-    whole = efficient_kan.build(two_layers(), {})
+    whole = efficient_kan.build(two_layers(), {"base_activation": "silu"})
     assert whole.source == "EfficientKAN, 2 layers ('layers.0', 'layers.1')"
 
 

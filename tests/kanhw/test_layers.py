@@ -174,7 +174,7 @@ def test_loading_restores_what_was_pruned_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("scaler", [True, False])
 def test_edge_norms_measure_each_edge(scaler: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kanhw.layers.CHUNK_VALUES", 200 * 12 * 2)
+    monkeypatch.setattr("kanhw.layers.efficient_kan.CHUNK_VALUES", 200 * 12 * 2)
     model = network([5, 3], scale_noise=1.0, enable_standalone_scale_spline=scaler)
     x = samples(5, scale=1.5)
     edges = model.to_model().layers[0].edges(x.numpy())

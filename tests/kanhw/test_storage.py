@@ -193,3 +193,13 @@ def test_a_folder_that_refuses_is_left_as_it_was(program, tmp_path):
             save_program(program, tmp_path / path)
     assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["file", "folder"]
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_tables_in_any_memory_order_come_back(tmp_path):
+    # safetensors writes an array's memory as it lies, so a transposed table came back scrambled.
+    tables = np.arange(24).reshape(4, 3, 2).T
+    ones = np.ones((1, 2), np.int64)
+    layer = EdgeTableLayer(tables, (Requantizer(ones, np.zeros(2, np.int64)),))
+    program = Program((layer,), InputEncoder(CodeFormat(2, signed=False), 3))
+    loaded = load_program(save_program(program, tmp_path / "p.safetensors"))
+    np.testing.assert_array_equal(loaded.layers[0].tables, tables)

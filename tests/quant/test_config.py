@@ -17,6 +17,8 @@ RANGES = {
     "base_table_bits": (2, 14),
     "table_bits": (2, 16),
     "multiplier_bits": (4, 24),
+    "norm_bits": (4, 14),
+    "product_bits": (4, 16),
 }
 CHOICES = {
     "weight_calibration": "max_abs, percentile, mse",

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kanhw.basis import NoBasis
 from kanhw.errors import InputError
 from kanhw.model import KanModel
 from kanhw.norm import LayerNorm
@@ -68,19 +67,26 @@ def test_integer_and_list_calibration(model):
     quantize_model(model, np.arange(30, dtype=np.uint8).reshape(10, 3))
 
 
-def test_layers_without_an_integer_form_are_refused(model, calibration):
+def test_an_activation_needs_a_layer_behind_it(model, calibration):
     first, second = model.layers
-    norm = LayerNorm(np.ones(4), np.zeros(4))
-    plain = NoBasis(4)
-    cases = {
-        "a normalisation": replace(second, spline_norm=norm),
-        "an activation": replace(second, post=(second.base_activation,)),
-        "symbolic edges": replace(second, symbolic=(SymbolicEdge(0, 0, "x", 1, 0, 1, 0),)),
-        "a NoBasis": replace(second, basis=plain, coefficients=np.empty((2, 4, 0))),
-    }
-    for what, layer in cases.items():
-        with pytest.raises(InputError, match=f"cannot be quantized: .*{what}"):
-            quantize_model(KanModel((first, layer)), calibration)
+    normed = replace(second, spline_norm=LayerNorm(np.ones(4), np.zeros(4)))
+    active = replace(first, post=(first.base_activation,))
+    with pytest.raises(InputError, match=r", in front of its normalisation, there is"):
+        quantize_model(KanModel((active, normed)), calibration)
+
+
+def test_a_pole_inside_the_range_names_its_edge(model, calibration):
+    first, second = model.layers
+    edge = SymbolicEdge(1, 2, "1/x", 1.0, -float(calibration[0, 2]), 1.0, 0.0)
+    grid = quantize_model(KanModel((first, second)), calibration).input.grid()[:, 2]
+    edge = replace(edge, b=-float(grid[7]))
+    for realisation in ("edge_table", "basis_table"):
+        with pytest.raises(InputError, match=r": the symbolic edge 1/x from input 2 to output 1"):
+            quantize_model(
+                KanModel((replace(first, symbolic=(edge,)), second)),
+                calibration,
+                QuantConfig(realisation=realisation),
+            )
 
 
 def test_too_short_multipliers_are_refused(model, calibration):

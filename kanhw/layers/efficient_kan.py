@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from kanhw.errors import InputError
 from kanhw.importers import efficient_kan
-from kanhw.model import KanModel
+from kanhw.layers.common import activation_name, arrays, checked_sizes, positive
+from kanhw.model import KanLayer, KanModel
 from kanhw.pruning import EdgeRemoval
 
 __all__ = ["KAN", "KANLinear"]
@@ -76,10 +74,10 @@ class KANLinear(nn.Module):
         grid_range: Sequence[float] = (-1.0, 1.0),
     ) -> None:
         super().__init__()
-        self.in_features = _positive("in_features", in_features)
-        self.out_features = _positive("out_features", out_features)
-        self.grid_size = _positive("grid_size", grid_size)
-        self.spline_order = _positive("spline_order", spline_order)
+        self.in_features = positive("in_features", in_features)
+        self.out_features = positive("out_features", out_features)
+        self.grid_size = positive("grid_size", grid_size)
+        self.spline_order = positive("spline_order", spline_order)
         knots = _extended_knots(grid_range, grid_size, spline_order)
         self.register_buffer("grid", knots.repeat(in_features, 1))
         # Not in the state_dict, where zero weights say the same.
@@ -232,6 +230,18 @@ class KANLinear(nn.Module):
             used = (self.base_weight != 0) | (self.spline_weight != 0).any(dim=-1)
             self.edge_mask.copy_(used)
 
+    def to_layer(self, name: str = "layer") -> KanLayer:
+        """Convert the layer as it is now to the float record.
+
+        Raises
+        ------
+        InputError
+            If kanhw has no equal of the base activation, or a weight is NaN or infinite.
+        """
+        state = {f"{name}.{key}": value for key, value in arrays(self).items()}
+        options = {"base_activation": activation_name(self.base_activation)}
+        return efficient_kan.layer(state, name, options)
+
     def extra_repr(self) -> str:
         """Name the sizes in the module's printed form."""
         return (
@@ -266,13 +276,9 @@ class KAN(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        if len(layers_hidden) < 2:
-            raise InputError(
-                f"A KAN needs at least two sizes (inputs and outputs), not {list(layers_hidden)}"
-            )
         self.layers = nn.ModuleList(
             KANLinear(n_in, n_out, grid_size, spline_order, **options)
-            for n_in, n_out in pairwise(layers_hidden)
+            for n_in, n_out in pairwise(checked_sizes("KAN", layers_hidden))
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -339,10 +345,11 @@ class KAN(nn.Module):
         InputError
             If kanhw has no equal of the base activation, or a weight is NaN or infinite.
         """
-        name = _activation_name(self._kan_layers[0].base_activation)
-        state = {key: _to_numpy(tensor) for key, tensor in self.state_dict().items()}
-        model = efficient_kan.build(state, {"base_activation": name, "layers": "layers"})
-        return replace(model, source="kanhw.layers.KAN")
+        layers = self._kan_layers
+        return KanModel(
+            tuple(layer.to_layer(f"layers.{index}") for index, layer in enumerate(layers)),
+            source="kanhw.layers.KAN",
+        )
 
     @property
     def _kan_layers(self) -> list[KANLinear]:
@@ -371,38 +378,7 @@ def _extended_knots(grid_range: Sequence[float], grid_size: int, order: int) -> 
     return (low + steps * (high - low) / grid_size).to(torch.get_default_dtype())
 
 
-def _positive(name: str, value: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    if value < 1:
-        raise InputError(f"{name} must be at least 1, not {value}")
-    return value
-
-
 def _in_chunks(layer: KANLinear, rows: Tensor) -> Tensor:
     count = max(1, CHUNK_VALUES // layer.grid.numel())
     starts = range(0, len(rows), count)
     return torch.cat([layer(rows[start : start + count]) for start in starts])
-
-
-def _to_numpy(tensor: Tensor) -> npt.NDArray[Any]:
-    return np.asarray(tensor.detach().cpu().double().numpy())
-
-
-def _activation_name(module: nn.Module) -> str:
-    names: dict[type[nn.Module], str] = {
-        nn.SiLU: "silu",
-        nn.Identity: "identity",
-        nn.ReLU: "relu",
-        nn.Tanh: "tanh",
-        nn.GELU: "gelu",
-        nn.PReLU: "prelu",
-    }
-    # The tanh approximation of GELU is another function.
-    approximate = isinstance(module, nn.GELU) and module.approximate != "none"
-    if type(module) not in names or approximate:
-        raise InputError(
-            f"kanhw has no equal of the base activation {module!r}: train with one of "
-            f"{', '.join(kind.__name__ for kind in names)} (GELU without approximation)"
-        )
-    return names[type(module)]

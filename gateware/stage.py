@@ -1,0 +1,102 @@
+"""What a design is a chain of: components between two streams of addresses."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+from amaranth.hdl import Shape, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.formats import CodeFormat
+from kanhw.gateware.address import Address
+from kanhw.gateware.signals import shape_of
+
+__all__ = ["Payload", "Stage", "vector_layout"]
+
+
+def vector_layout(shapes: list[Shape]) -> data.StructLayout:
+    """Values of different shapes, named by their number."""
+    return data.StructLayout({str(k): shape for k, shape in enumerate(shapes)})
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What travels between two stages.
+
+    Parameters
+    ----------
+    streams
+        The addresses of every stream of codes in one beat, ``[streams][values]``.
+    beats
+        Beats that make up a whole vector or image.
+    sums
+        Formats of the values where a last layer hands out its sums instead of addresses; then
+        ``streams`` is ``((),)``.
+    """
+
+    streams: tuple[tuple[Address, ...], ...]
+    beats: int = 1
+    sums: tuple[CodeFormat, ...] = ()
+
+    @property
+    def layout(self) -> data.StructLayout:
+        """A struct of streams "0", "1" ..., each a struct of values "0", "1" ..."""
+        vectors = [[unsigned(address.width) for address in stream] for stream in self.streams]
+        if self.sums:
+            vectors = [[shape_of(format) for format in self.sums]]
+        return vector_layout([vector_layout(shapes) for shapes in vectors])
+
+
+class Stage(Component):
+    """A part of a network between two streams, which it may stall and be stalled by.
+
+    Sub-classes document the layers that they compute, and add nothing to these ports.
+
+    Parameters
+    ----------
+    inputs, outputs
+        The two payloads.
+
+    Members
+    -------
+    i : In(stream of inputs.layout)
+    o : Out(stream of outputs.layout)
+    """
+
+    def __init__(self, inputs: Payload, outputs: Payload) -> None:
+        self._inputs = inputs
+        self._outputs = outputs
+        super().__init__(
+            {
+                "i": In(stream.Signature(inputs.layout)),
+                "o": Out(stream.Signature(outputs.layout)),
+            }
+        )
+
+    @property
+    def inputs(self) -> Payload:
+        """What it takes."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> Payload:
+        """What it gives."""
+        return self._outputs
+
+    @property
+    @abstractmethod
+    def latency(self) -> int:
+        """Clock edges from the one that accepts an input (its last beat) to its output's.
+
+        From idle, without stalls. An output of several beats counts by its last.
+        """
+
+    @property
+    @abstractmethod
+    def initiation_interval(self) -> int:
+        """Clocks between two inputs (vectors or images) in steady state, when nothing stalls it.
+
+        A stage keeps it whatever its neighbours do, so that a chain's is the largest of them.
+        """

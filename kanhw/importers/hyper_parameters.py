@@ -1,0 +1,92 @@
+"""What a ``config.json`` beside a checkpoint says of what the checkpoint does not hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kanhw.errors import InputError
+from kanhw.importers.sequential import TYPES
+
+__all__ = ["merge_config", "read_config"]
+
+_NUMBER, _SIZES = (int, float), (int, list)
+
+# What each may be, and how messages call that. Anything else in the file is for other readers.
+_KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "base_activation": (str, "a name"),
+    "basis_activation": (str, "a name"),
+    "norm": (str, "a name"),
+    "layernorm": (bool, "true or false"),
+    "denominator": ((int, float, list), "a number, or a list of them"),
+    "grid_min": (_NUMBER, "a number"),
+    "grid_max": (_NUMBER, "a number"),
+    "eps": (_NUMBER, "a number"),
+    "degree": (int, "an integer"),
+    "spline_order": (int, "an integer"),
+    "stride": (_SIZES, "an integer, or a list of them"),
+    "padding": (_SIZES, "an integer, or a list of them"),
+    "dilation": (_SIZES, "an integer, or a list of them"),
+    "input_shape": (list, "a list of integers"),
+    "modules": (list, "a list of objects"),
+    "mult_arity": (_SIZES, "an integer, or a list of lists"),
+    "symbolic_enabled": (bool, "true or false"),
+    "symbolic_names": (list, "a list of lists"),
+    "input_ids": (list, "a list of integers"),
+    "n_features": (int, "an integer"),
+}
+
+
+def read_config(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the hyper-parameters of a ``config.json``, except for those that were given already.
+
+    Raises
+    ------
+    InputError
+        If the file is there but damaged, or a hyper-parameter is of a wrong type.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must hold a JSON object, not a {type(content).__name__}")
+    found = {}
+    for name, (kind, expected) in _KEYS.items():
+        value = content.get(name)
+        if value is None or name in options:
+            continue
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise InputError(f"{path}: {name!r} must be {expected}, not {value!r}")
+        found[name] = value
+    return found
+
+
+def merge_config(config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that were given, over those of the file; in the file, a module's over the file's own.
+
+    Parameters
+    ----------
+    config
+        From :func:`read_config`.
+    options
+        What the user gave.
+    """
+    if "modules" not in config:
+        return {**config, **options}
+    shared = {name: value for name, value in config.items() if name in ("modules", "input_shape")}
+    shared["modules"] = [_with_defaults(entry, config) for entry in config["modules"]]
+    return {**shared, **options}
+
+
+def _with_defaults(entry: Any, config: Mapping[str, Any]) -> Any:
+    if not isinstance(entry, dict) or entry.get("type") not in TYPES:
+        return entry
+    # The stride of a convolution is none of a pooling's, whatever their names.
+    kind = str(entry["type"])
+    known = TYPES[kind].options if TYPES[kind].tensors else ()
+    return {**{name: config[name] for name in known if name in config}, **entry}

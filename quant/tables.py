@@ -1,0 +1,122 @@
+"""Integer tables of edges, bases and base activations, made in float64 from code values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.errors import InputError
+from kanhw.formats import IntArray
+from kanhw.layer import KanLayer
+from kanhw.quant.quantizer import ActivationQuantizer
+from kanhw.quant.rounding import round_half_up
+
+__all__ = ["BasisTables", "base_tables", "basis_tables", "finite_base_edges"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class BasisTables:
+    """Tabulated basis functions and the coefficients that belong to them.
+
+    Functions without a support (Gram polynomials) differ much in size: each is scaled to a peak of
+    1, and its peak moves into the coefficients. B-splines are one bump in several places and stay
+    as they are, so that they add up to a constant.
+
+    Parameters
+    ----------
+    tables
+        ``[n_in, 2**width, K]`` integers.
+    unit
+        Real units of a step.
+    coefficients
+        ``[n_out, n_in, K]`` reals, times the peaks.
+    """
+
+    tables: IntArray
+    unit: float
+    coefficients: FloatArray
+
+
+def basis_tables(
+    layer: KanLayer, quantizer: ActivationQuantizer, bits: int
+) -> BasisTables:
+    """Tabulate a layer's bases over the codes of a quantizer; symbolic edges join as bases."""
+    grid = quantizer.grid()
+    values = layer.basis(grid).transpose(1, 0, 2)
+    coefficients = layer.coefficients
+    if layer.basis.support is None:
+        peaks = np.abs(values).max(axis=(0, 1), initial=0.0)
+        peaks[peaks == 0] = 1.0
+        values, coefficients = values / peaks, coefficients * peaks
+    values, coefficients = _with_symbolic(layer, grid, values, coefficients)
+    if values.shape[2] == 0:
+        # A layer without bases keeps the shape of one: a function that is 0.
+        values = np.zeros((layer.n_in, len(grid), 1))
+        coefficients = np.zeros((layer.n_sums, layer.n_in, 1))
+    signed = bool((values < 0).any())
+    top = max((1 << (bits - 1)) - 1, 1) if signed else (1 << bits) - 1
+    unit = (float(np.abs(values).max()) or 1.0) / top
+    return BasisTables(round_half_up(values / unit).astype(np.int64), unit, coefficients)
+
+
+def _with_symbolic(
+    layer: KanLayer, grid: FloatArray, values: FloatArray, coefficients: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Append the symbolic edges: each is one more function of its input, for one output."""
+    if not layer.symbolic:
+        return values, coefficients
+    edges = finite_base_edges(layer, grid, symbolic_only=True)
+    extra = max(sum(edge.i == i for edge in layer.symbolic) for i in range(layer.n_in))
+    more_values = np.zeros((layer.n_in, len(grid), extra))
+    more_coefficients = np.zeros((layer.n_sums, layer.n_in, extra))
+    used = [0] * layer.n_in
+    for j, i in sorted({(edge.j, edge.i) for edge in layer.symbolic}):
+        peak = float(np.abs(edges[j, i]).max()) or 1.0
+        more_values[i, :, used[i]] = edges[j, i] / peak
+        more_coefficients[j, i, used[i]] = peak
+        used[i] += 1
+    return (
+        np.concatenate([values, more_values], axis=2),
+        np.concatenate([coefficients, more_coefficients], axis=2),
+    )
+
+
+def finite_base_edges(
+    layer: KanLayer, grid: FloatArray, *, symbolic_only: bool = False
+) -> FloatArray:
+    """The base branch at every code, ``[n_out, n_in, 2**width]``, symbolic edges included.
+
+    Raises
+    ------
+    InputError
+        If a symbolic edge has a pole, or leaves its domain, inside the range of the codes.
+    """
+    for edge in layer.symbolic:
+        values = edge(grid[:, edge.i])
+        if not np.isfinite(values).all():
+            x = float(grid[:, edge.i][~np.isfinite(values)][0])
+            raise InputError(
+                f"{layer.name}: the symbolic edge {edge.function} from input {edge.i} to output "
+                f"{edge.j} is not finite at {x:.6g}, inside the range of its codes: calibrate with "
+                "data that stay away from there, or fit another function"
+            )
+    if not symbolic_only:
+        return layer.base_edges(grid)
+    edges = np.zeros((layer.n_sums, layer.n_in, len(grid)))
+    for edge in layer.symbolic:
+        edges[edge.j, edge.i] += edge(grid[:, edge.i])
+    return edges
+
+
+def base_tables(
+    layer: KanLayer, quantizer: ActivationQuantizer, bits: int
+) -> tuple[IntArray, float]:
+    """Signed tables of the base activation ``[n_in, 2**width']`` and the real units of a step."""
+    values = layer.base_activation(quantizer.grid()).T
+    top = float(np.abs(values).max())
+    unit = top / ((1 << (bits - 1)) - 1) if top > 0 else 1.0
+    return round_half_up(values / unit).astype(np.int64), unit

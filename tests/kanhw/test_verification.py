@@ -1,0 +1,174 @@
+"""Simulating against the Program and against the user's data."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import kanhw
+from kanhw import InputError, ToolNotFound
+from kanhw.formats import CodeFormat
+from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
+from kanhw.sim import EquivalenceReport, find_simulator
+from kanhw.sim.vectors import checked_vectors
+from kanhw.verification import _verification, predicted_classes
+
+N_IN, N_OUT = 2, 3
+
+
+def make_program(n_out=N_OUT, scale=None, zero_point=None, input_scale=None):
+    tables = np.random.default_rng(0).integers(-7, 8, (n_out, N_IN, 16))
+    join = Requantizer(
+        np.ones((1, n_out), int),
+        np.zeros(n_out, int),
+        format=CodeFormat(5, True),
+        scale=scale,
+        zero_point=zero_point,
+    )
+    encoder = InputEncoder(CodeFormat(4, True), N_IN, input_scale)
+    return Program((EdgeTableLayer(tables, (join,)),), encoder)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(1).integers(-8, 8, (60, N_IN))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def simulator():
+    try:
+        return find_simulator()
+    except ToolNotFound as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def design(tmp_path_factory):
+    return kanhw.generate(make_program(), tmp_path_factory.mktemp("designs") / "design")
+
+
+def test_array(design, x):
+    y = make_program()(x)
+    labels = y.argmax(axis=1)
+    labels[:15] = (labels[:15] + 1) % N_OUT
+    result = kanhw.simulate(design, x, labels=labels, seed=7)
+    assert result.passed and result.equivalence.seed == 7
+    np.testing.assert_array_equal(result.outputs, y)
+    assert result.accuracy == 0.75
+    assert result.max_error is None and result.error_of_range is None
+    document = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert document["passed"] is True and document["accuracy"] == 0.75
+    assert "outputs" not in document
+
+
+def test_bad_arrays(design, x):
+    for arguments, message in (
+        ((x[:, :1],), r"^The vectors: 'x' must have shape \[N, 2\], not \(60, 1\)$"),
+        ((x[:0],), r"^The vectors holds? no vectors: 'x' has no rows"),
+        (([["a", "b"]],), r"^The vectors: 'x' must hold numbers, not <U1$"),
+        ((x + 0.5,), r"^x holds real features, but this network takes integer codes"),
+        ((x + 8,), r"^x must be codes -8 to 7"),
+        ((x, x[:3, 0]), r"^The vectors: 'labels' has 3 rows but 'x' has 60$"),
+        ((x, np.zeros(60)), r"^The vectors: 'labels' must be integers, not float64$"),
+    ):
+        labels = arguments[1] if len(arguments) > 1 else None
+        with pytest.raises(InputError, match=message):
+            kanhw.simulate(design, arguments[0], labels=labels)
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 32, 1.5, None])
+def test_bad_seed(design, x, seed):
+    with pytest.raises(InputError, match=r"^The seed of the stalls must be 0 to 4294967295, not "):
+        kanhw.simulate(design, x, seed=seed)
+
+
+def test_labels_beside_a_file(design, x, tmp_path):
+    np.savez(tmp_path / "data.npz", x=x)
+    with pytest.raises(TypeError, match=r"^labels belong to an array x; put them into .*data\.npz"):
+        kanhw.simulate(design, tmp_path / "data.npz", labels=x[:, 0])
+
+
+def test_other_verilog_with_the_manifest_of_this_one(design, x, tmp_path):
+    """A design whose Program is another network's is caught by the simulation alone."""
+    other = make_program()
+    tables = other.layers[0].tables.copy()
+    code = tuple(x[5] + 8)
+    tables[1, 0, code[0]] ^= 1
+    layer = EdgeTableLayer(tables, other.layers[0].requantizers)
+    wrong = kanhw.generate(Program((layer,), other.input), tmp_path / "wrong")
+    shutil.copyfile(wrong.verilog_path, tmp_path / "kan.v")
+    mixed = tmp_path / "mixed"
+    shutil.copytree(design.path, mixed)
+    shutil.copyfile(wrong.verilog_path, mixed / "kan.v")
+    with pytest.raises(InputError, match=r"kan\.v was changed after it was generated"):
+        kanhw.simulate(mixed, x)
+    result = kanhw.simulate(kanhw.Design(**{**design.__dict__, "path": wrong.path}), x)
+    assert result.passed  # Verilog and Program of the same folder agree
+
+
+def report_of(outputs):
+    return EquivalenceReport(
+        design="d", engine="fast", simulator="s", simulator_version="1", vectors=len(outputs),
+        mismatches=0, first_mismatches=(), expected_mismatches=None, problems=(),
+        latency_cycles=1, declared_latency=1, cycles_per_inference=1.0, cycles=9, seconds=1.0,
+        inferences_per_second=1.0, stalls=False, seed=1, reset_midstream=False,
+        outputs=np.asarray(outputs, np.int64),
+    )  # fmt: skip
+
+
+def figures(program, outputs, **arrays):
+    x = np.zeros((len(arrays["y"]) if "y" in arrays else len(outputs), N_IN), int)
+    return _verification(program, report_of(outputs), checked_vectors(program, x, **arrays))
+
+
+def test_error_of_a_float_y():
+    outputs = [[1, 2, 3], [4, 5, 6]]
+    plain = figures(make_program(), outputs, y=np.array([[1, 2, 3], [4, 5, 8.0]]))
+    assert (plain.max_error, plain.error_of_range) == (2, 2 / 7)
+    scaled = make_program(scale=np.full(N_OUT, 0.5), zero_point=np.ones(N_OUT, int))
+    assert figures(scaled, outputs, y=np.array([[0, 0.5, 1], [1.5, 2, 2.0]])).max_error == 0.5
+    constant = figures(make_program(), outputs, y=np.ones((2, 3)))
+    assert (constant.max_error, constant.error_of_range) == (5, None)
+    json.dumps(constant.to_json(), allow_nan=False)
+    lost = figures(make_program(), outputs[:1], y=np.zeros((2, 3)))
+    assert lost.max_error is None
+    exact = figures(make_program(), outputs, y=np.array(outputs, np.int8))
+    assert exact.max_error is None
+
+
+def test_y_of_class_indices():
+    program = make_program().with_argmax()
+    outputs = [[2], [0]]
+    y = np.array([[1, 2, 3], [5, 5, 4]])  # the first of equals
+    x = np.zeros((2, N_IN), int)
+    assert checked_vectors(program, x, y).expected.tolist() == outputs
+    assert checked_vectors(program, x, np.array([2, 0])).expected.tolist() == outputs
+    assert checked_vectors(program, x, np.array(outputs)).expected.tolist() == outputs
+    assert checked_vectors(program, x, y / 2).y is None
+    assert figures(program, outputs, y=np.array([2.0, 0.0])).max_error is None
+    with pytest.raises(InputError, match=r"'y' must have shape \[N, 1\], not \(2, 2\)$"):
+        checked_vectors(program, x, y[:, :2])
+
+
+def test_classes():
+    outputs = np.array([[1, 3, 3], [-4, -5, -6]])
+    assert predicted_classes(make_program(), outputs).tolist() == [1, 0]
+    offset = make_program(scale=np.array([1, 1, 0.5]), zero_point=np.array([0, 0, -2]))
+    assert predicted_classes(offset, np.array([[0, 0, -1]])).tolist() == [2]
+    assert predicted_classes(make_program().with_argmax(), outputs[:, :1]).tolist() == [1, -4]
+    single = make_program(n_out=1)
+    assert predicted_classes(single, np.array([[0], [1], [-1]])).tolist() == [0, 1, 0]
+    scaled = make_program(n_out=1, scale=np.ones(1), zero_point=np.full(1, 3))
+    assert predicted_classes(scaled, np.array([[3], [4]])).tolist() == [0, 1]
+
+
+def test_real_features(tmp_path):
+    program = make_program(input_scale=np.array(0.25))
+    design = kanhw.generate(program, tmp_path / "design", argmax=True)
+    x = np.random.default_rng(2).uniform(-3, 3, (40, N_IN))
+    y = program(program.input.encode(x))
+    np.savez(tmp_path / "data.npz", x=x, y=y, labels=y.argmax(axis=1))
+    result = kanhw.simulate(str(design.path), str(tmp_path / "data.npz"), stalls=False)
+    assert result.passed and result.accuracy == 1.0
+    assert result.equivalence.expected_mismatches == 0
