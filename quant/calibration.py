@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
@@ -73,14 +74,19 @@ def step_and_origin(
 ) -> tuple[float, int]:
     """Scale and zero point with which the codes of ``format`` cover [lo, hi].
 
-    A range of no width gets a step of ordinary size, and its value the lowest code.
+    A range of no width is widened to about 1, because tables reach over the whole range; its value
+    is the lowest code, exactly.
     """
     if symmetric:
-        return (hi / max(format.hi, 1) if hi > 0 else 1.0), 0
-    span = hi - lo
-    if span <= _NOISE * max(abs(lo), abs(hi)):
-        span = max(abs(hi), 1.0)
-    step = span / (format.count - 1)
+        return (hi if hi > 0 else 1.0) / max(format.hi, 1), 0
+    magnitude, steps = max(abs(lo), abs(hi)), format.count - 1
+    if hi - lo > _NOISE * magnitude:
+        step = (hi - lo) / steps
+    elif magnitude > _NOISE:
+        # Wider at large values, so that zero points stay integers of ordinary size.
+        step = magnitude / math.ceil(steps * min(magnitude, 1024.0))
+    else:
+        step = 1.0 / steps
     return step, format.lo - int(np.floor(lo / step + 0.5))
 
 

@@ -7,11 +7,12 @@ from typing import Literal, get_args
 
 from kanhw.errors import InputError
 
-__all__ = ["BranchInputs", "Calibration", "Granularity", "QuantConfig", "Realisation"]
+__all__ = ["BranchInputs", "Calibration", "Granularity", "Norms", "QuantConfig", "Realisation"]
 
 Calibration = Literal["max_abs", "percentile", "mse"]
 Granularity = Literal["tensor", "channel"]
 Realisation = Literal["auto", "edge_table", "basis_table"]
+Norms = Literal["exact", "frozen"]
 BranchInputs = Literal["auto", "shared", "separate"]
 
 _BITS = {
@@ -71,6 +72,10 @@ class QuantConfig:
         its support: ``shared``, ``separate``, or ``auto``, which separates where the data leave the
         support so far that a shared code would waste a quarter of its steps. A network's input,
         edge tables, and layers without a base branch always have one code.
+    norms
+        ``exact`` normalises in integers at run time; ``frozen`` replaces every layer norm by the
+        mean and variance of the calibration data, which costs no hardware but changes the function
+        (how much is in the model's source text).
     realisation
         ``edge_table``, ``basis_table``, or ``auto``: the one with the smaller LUT estimate, layer
         by layer.
@@ -93,6 +98,7 @@ class QuantConfig:
     activation_granularity: Granularity = "tensor"
     symmetric_activations: bool = False
     branch_inputs: BranchInputs = "auto"
+    norms: Norms = "exact"
     realisation: Realisation = "auto"
 
     def __post_init__(self) -> None:
@@ -109,6 +115,7 @@ class QuantConfig:
         _check_choice("activation_calibration", self.activation_calibration, Calibration)
         _check_choice("weight_granularity", self.weight_granularity, Granularity)
         _check_choice("activation_granularity", self.activation_granularity, Granularity)
+        _check_choice("norms", self.norms, Norms)
         _check_choice("branch_inputs", self.branch_inputs, BranchInputs)
         _check_choice("realisation", self.realisation, Realisation)
         if not isinstance(self.symmetric_activations, bool):

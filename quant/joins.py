@@ -14,7 +14,7 @@ from kanhw.quant.model import Join
 from kanhw.quant.quantizer import ActivationQuantizer
 from kanhw.quant.rounding import round_half_up
 
-__all__ = ["direct_join", "highest_shift", "output_unit", "snapped_join"]
+__all__ = ["EXACT", "direct_join", "highest_shift", "output_unit", "snapped_join"]
 
 FloatArray = npt.NDArray[np.float64]
 

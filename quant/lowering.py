@@ -74,6 +74,7 @@ def _layer(layer: QuantLayer) -> ProgramLayer:
             source.width,
             source.lo,
             requantizers,
+            layer.shifts,
             name=layer.name,
         )
     return PoolingLayer(layer.table, layer.mode, layer.window, requantizers, name=layer.name)

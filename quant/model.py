@@ -312,6 +312,8 @@ class QuantProducts:
         For messages and reports.
     groups
         Which inputs each output multiplies.
+    shifts
+        Bits that rounding takes from each product.
     source
         The quantizer of the codes that come in.
     joins
@@ -320,14 +322,20 @@ class QuantProducts:
 
     name: str
     groups: tuple[tuple[int, ...], ...]
+    shifts: tuple[int, ...]
     source: ActivationQuantizer
     joins: tuple[Join, ...]
     passes: ClassVar[tuple[int, ...]] = ()
 
     def sums(self, streams: tuple[FloatArray, ...], lowest: tuple[int, ...]) -> tuple[FloatArray]:
         """The products ``[N, n_out]``."""
-        columns = [streams[0][:, list(group)].prod(axis=1) for group in self.groups]
-        return (np.stack(columns, axis=1),)
+        columns = []
+        for group, shift in zip(self.groups, self.shifts, strict=True):
+            # Integers: a product of many codes can be longer than float64 holds.
+            product = streams[0][:, list(group)].astype(np.int64).prod(axis=1)
+            half = (1 << shift) >> 1
+            columns.append(np.floor_divide(product + half, 1 << shift))
+        return (np.stack(columns, axis=1).astype(np.float64),)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 # Significant bits of the reciprocal root at the largest variance; it has more at smaller ones.
 _ROOT_BITS = 10
 _MAX_FRACTION = 30
+# Bits that a product keeps beyond those of its factors.
+_PRODUCT_GUARD_BITS = 6
 
 
 def quantize_norm(
@@ -82,10 +84,13 @@ def quantize_products(
     """Integers of products of codes; the node affine is in the join."""
     products = step.products
     arities = np.array([len(group) for group in products.groups])
-    units = float(source.scale[0]) ** arities * np.abs(products.scale)
+    # Products keep some bits more than their factors: what is longer would only cost.
+    width = source.format.width
+    shifts = np.maximum((arities - 1) * (width - 1) - _PRODUCT_GUARD_BITS, 0)
+    units = float(source.scale[0]) ** arities * 2.0**shifts * np.abs(products.scale)
     # A negative node scale is a negative multiplier.
     signs = np.where(products.scale < 0, -1, 1).astype(np.int64)
-    bounds = float(max(abs(source.format.lo), source.format.hi)) ** arities
+    bounds = float(max(abs(source.format.lo), source.format.hi)) ** arities / 2.0**shifts + 1
     joins = []
     for target in targets:
         join = snapped_join(
@@ -94,7 +99,9 @@ def quantize_products(
         joins.append(
             Join(join.multipliers * signs, join.bias, join.shift, join.target, join.scale)
         )
-    return QuantProducts(step.name, products.groups, source, tuple(joins))
+    return QuantProducts(
+        step.name, products.groups, tuple(shifts.tolist()), source, tuple(joins)
+    )
 
 
 def quantize_pool(

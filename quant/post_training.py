@@ -14,6 +14,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.model import KanModel
 from kanhw.quant.config import QuantConfig
+from kanhw.quant.freeze import freeze_norms
 from kanhw.quant.model import QuantLayer, QuantModel
 from kanhw.quant.norms import quantize_norm, quantize_pool, quantize_products
 from kanhw.quant.quantizer import ActivationQuantizer, activation_quantizer
@@ -51,8 +52,16 @@ def quantize_model(
         layers that have no integer form here.
     """
     config = config or QuantConfig()
-    steps = steps_of(model)
     value = _checked_calibration(calibration, model)
+    source = model.source
+    if config.norms == "frozen":
+        frozen = freeze_norms(model, value)
+        model = frozen.model
+        source += (
+            "; norms frozen to calibration statistics, which changes outputs by at most "
+            f"{100 * frozen.change_of_range:.2g} % of their range on that data"
+        )
+    steps = steps_of(model)
     consumers: list[_Consumer] = []
     for index, step in enumerate(steps):
         # A norm that passes the raw code on leaves its consumer no choice of that code.
@@ -65,7 +74,7 @@ def quantize_model(
     for index, step in enumerate(steps):
         behind = consumers[index + 1] if index + 1 < len(steps) else None
         layers.append(_quantized(step, consumers[index], behind, value, config))
-    return QuantModel(consumers[0].streams[0], tuple(layers), config, model.source)
+    return QuantModel(consumers[0].streams[0], tuple(layers), config, source)
 
 
 @dataclass(frozen=True)

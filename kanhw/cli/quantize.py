@@ -27,6 +27,7 @@ _HELP = {
     "activation_granularity": "one activation scale per tensor or per feature",
     "symmetric_activations": "centre activation ranges on zero",
     "branch_inputs": "one input code for both branches, or one each",
+    "norms": "normalise exactly at run time, or with the calibration data's statistics",
     "realisation": "a table per edge, or basis tables and coefficients",
 }
 

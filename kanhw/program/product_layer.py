@@ -12,6 +12,7 @@ from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.program.checks import check_requantizers, check_streams
 from kanhw.program.intervals import Interval
+from kanhw.program.reference import round_shift
 from kanhw.program.requantizer import Requantizer
 
 __all__ = ["ProductLayer"]
@@ -19,7 +20,7 @@ __all__ = ["ProductLayer"]
 
 @dataclass(frozen=True, eq=False)
 class ProductLayer:
-    """``acc[j] = product of (address_i + lowest) over the inputs i of group j``.
+    """``acc[j] = round_shift(product of (address_i + lowest) over group j, shifts[j])``.
 
     Parameters
     ----------
@@ -33,6 +34,9 @@ class ProductLayer:
         The integer that address 0 stands for.
     requantizers
         One for every stream of codes that the next layer wants.
+    shifts
+        Low bits that rounding half up takes from every product, 0 to 48; products of many codes
+        are that much longer than single codes. None is 0 for all.
     name
         For messages and reports.
     stream
@@ -50,6 +54,7 @@ class ProductLayer:
     width: int
     lowest: int
     requantizers: tuple[Requantizer, ...]
+    shifts: tuple[int, ...] | None = None
     name: str = "product"
     stream: int = 0
     accumulator_formats: tuple[CodeFormat, ...] | None = None
@@ -58,6 +63,13 @@ class ProductLayer:
         groups = tuple(tuple(int(i) for i in group) for group in self.groups)
         object.__setattr__(self, "groups", groups)
         object.__setattr__(self, "requantizers", tuple(self.requantizers))
+        shifts = self.shifts if self.shifts is not None else (0,) * len(groups)
+        object.__setattr__(self, "shifts", tuple(int(shift) for shift in shifts))
+        if len(shifts) != len(groups) or any(not 0 <= shift <= 48 for shift in shifts):
+            raise InputError(
+                f"Layer {self.name!r} needs a shift of 0 to 48 for each of {len(groups)} products, "
+                f"not {shifts}"
+            )
         if not groups or not all(groups):
             raise InputError(f"Layer {self.name!r}: every product needs at least one input")
         if any(not 0 <= i < self.inputs for group in groups for i in group):
@@ -95,30 +107,27 @@ class ProductLayer:
     def accumulate(self, addresses: tuple[Any, ...]) -> tuple[Any, ...]:
         """The products ``[N, n_out]``."""
         codes = addresses[0] + self.lowest
-        total = codes[:, : self.n_out] * 0 if self.n_out <= self.n_in else None
-        if total is None:
-            total = codes[:, [0] * self.n_out] * 0
-        for j, group in enumerate(self.groups):
+        total = codes[:, [0] * self.n_out]
+        for j, (group, shift) in enumerate(zip(self.groups, self.shifts or (), strict=True)):
             product = codes[:, group[0]]
             for i in group[1:]:
                 product = product * codes[:, i]
-            total[:, j] = product
+            total[:, j] = round_shift(product, shift)
         return (total,)
 
     def accumulator_intervals(self, addresses: tuple[Interval, ...]) -> tuple[Interval, ...]:
         """Exact bounds of every product."""
         codes = addresses[0] + np.int64(self.lowest)
         lo, hi = [], []
-        for group in self.groups:
-            ends = [1]
+        for group, shift in zip(self.groups, self.shifts or (), strict=True):
             low, high = int(codes.lo[group[0]]), int(codes.hi[group[0]])
             for i in group[1:]:
                 ends = [a * int(b) for a in (low, high) for b in (codes.lo[i], codes.hi[i])]
                 low, high = min(ends), max(ends)
             if max(abs(low), abs(high)) >= 1 << 62:
                 raise InputError(f"Layer {self.name!r}: a product of {len(group)} codes overflows")
-            lo.append(low)
-            hi.append(high)
+            lo.append(round_shift(low, shift))
+            hi.append(round_shift(high, shift))
         return (Interval(np.array(lo, np.int64), np.array(hi, np.int64)),)
 
     def tensors(self) -> dict[str, IntArray]:
@@ -129,6 +138,7 @@ class ProductLayer:
         """Single values to store, by field name."""
         return {
             "groups": [list(group) for group in self.groups],
+            "shifts": list(self.shifts or ()),
             "inputs": self.inputs,
             "width": self.width,
             "lowest": self.lowest,

@@ -26,6 +26,7 @@ CHOICES = {
     "weight_granularity": "tensor, channel",
     "activation_granularity": "tensor, channel",
     "branch_inputs": "auto, shared, separate",
+    "norms": "exact, frozen",
     "realisation": "auto, edge_table, basis_table",
 }
 

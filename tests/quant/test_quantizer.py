@@ -109,7 +109,7 @@ def test_a_constant_feature_keeps_its_value(method):
     config = QuantConfig(activation_granularity="channel", activation_calibration=method)
     quantizer = activation_quantizer(DATA, 8, config)
     assert quantizer.dequantize(quantizer.quantize(DATA))[0, 1] == pytest.approx(2.5)
-    assert quantizer.scale[1] == pytest.approx(2.5 / 255)
+    assert quantizer.scale[1] == pytest.approx(1 / 255, rel=0.01)
 
 
 def test_float32_noise_on_a_constant_feature_is_no_range():
