@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.joins import snapped_join
+from kanhw.quant.joins import EXACT, snapped_join
 from kanhw.quant.model import Join, QuantNorm, QuantPool, QuantProducts
 from kanhw.quant.quantizer import ActivationQuantizer
 from kanhw.quant.rounding import round_half_up
@@ -57,6 +57,11 @@ def quantize_norm(
     gains = np.abs(norm.gamma / first.scale).max()
     top = (1 << (config.multiplier_bits - 1)) - 1
     gain_bits = min(math.floor(math.log2(top / gains)), 18) if gains > 0 else 0
+    # A normalised value is at most sqrt(n), and sums must stay exact in float64.
+    reach = (np.abs(norm.gamma) * math.sqrt(count) + np.abs(norm.beta)) / first.scale
+    farthest = float((reach + np.abs(first.zero_point)).max())
+    if farthest > 0:
+        gain_bits = min(gain_bits, math.floor(math.log2(EXACT / farthest)) - fraction)
     shift = fraction + gain_bits
     if shift < 0:
         raise InputError(f"{step.name}: its gain is too large for its codes: use more bits")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.layer import KanLayer
 from kanhw.quant.quantizer import ActivationQuantizer
 from kanhw.quant.rounding import round_half_up
+from kanhw.symbolic import check_symbolic_edges
 
 __all__ = ["BasisTables", "base_tables", "basis_tables", "finite_base_edges"]
 
@@ -95,15 +95,7 @@ def finite_base_edges(
     InputError
         If a symbolic edge has a pole, or leaves its domain, inside the range of the codes.
     """
-    for edge in layer.symbolic:
-        values = edge(grid[:, edge.i])
-        if not np.isfinite(values).all():
-            x = float(grid[:, edge.i][~np.isfinite(values)][0])
-            raise InputError(
-                f"{layer.name}: the symbolic edge {edge.function} from input {edge.i} to output "
-                f"{edge.j} is not finite at {x:.6g}, inside the range of its codes: calibrate with "
-                "data that stay away from there, or fit another function"
-            )
+    check_symbolic_edges(layer.symbolic, grid.min(axis=0), grid.max(axis=0), layer.name)
     if not symbolic_only:
         return layer.base_edges(grid)
     edges = np.zeros((layer.n_sums, layer.n_in, len(grid)))

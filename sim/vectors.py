@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,7 @@ def checked_vectors(
     y: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
     *,
-    where: str = "The vectors",
+    where: str = "The array",
 ) -> Vectors:
     """Check that arrays fit one another and the network that they are for.
 
@@ -127,6 +128,8 @@ def stimulus(program: Program, x: npt.ArrayLike) -> IntArray:
         outside the format.
     """
     array = np.asarray(x)
+    if array.ndim > 2 and math.prod(array.shape[1:]) == program.n_in:
+        array = array.reshape(len(array), program.n_in)
     if array.ndim != 2 or array.shape[1] != program.n_in:
         raise InputError(f"x must have shape [N, {program.n_in}], not {array.shape}")
     if array.dtype.kind not in "iubf":
@@ -175,6 +178,9 @@ def _labels(labels: npt.NDArray[Any], x: npt.NDArray[Any], where: str) -> IntArr
 
 
 def _matrix(array: npt.NDArray[Any], name: str, width: int, where: str) -> npt.NDArray[Any]:
+    if array.ndim > 2 and math.prod(array.shape[1:]) == width:
+        # Images travel flattened: channel, row, column.
+        array = array.reshape(len(array), width)
     if array.ndim != 2 or array.shape[1] != width:
         raise InputError(f"{where}: '{name}' must have shape [N, {width}], not {array.shape}")
     if array.dtype.kind not in "iubf":

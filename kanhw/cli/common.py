@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from kanhw.model import KanModel
     from kanhw.program import Program
 
-__all__ = ["Commands", "Parser", "add_command", "add_model", "add_option", "load_given", "show"]
+__all__ = [
+    "Commands",
+    "Parser",
+    "add_command",
+    "add_model",
+    "add_option",
+    "given_options",
+    "load_given",
+    "show",
+]
 
 Commands = Any  # argparse keeps the type of its sub-parsers to itself
 
@@ -67,13 +76,18 @@ def load_given(options: argparse.Namespace) -> KanModel | Program:
     """The network of a command's MODEL argument."""
     from kanhw.importers import load_model
 
+    return load_model(options.model, **given_options(options))
+
+
+def given_options(options: argparse.Namespace) -> dict[str, str]:
+    """What was given with ``--option``."""
     pairs = {}
     for text in options.option:
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--option needs NAME=VALUE, as in layers=net.kan, not {text!r}")
         pairs[name] = value
-    return load_model(options.model, **pairs)
+    return pairs
 
 
 def show(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
-from kanhw.cli.common import Commands, add_command, add_model, load_given, show
+from kanhw.cli.common import Commands, add_command, add_model, given_options, load_given, show
 from kanhw.errors import InputError
 
 _HELP = {
@@ -41,12 +41,16 @@ def add_parser(commands: Commands) -> None:
         "kanhw quantize model.pt --calibration train.npz --activation-bits 6 --out kan.safetensors",
         run,
     )
-    add_model(parser, "an EfficientKAN checkpoint (.pt, .safetensors) or a folder that holds one")
+    add_model(
+        parser,
+        "a checkpoint of EfficientKAN, FastKAN, PyKAN, KAGN ... (.pt, .safetensors, .npz), or a "
+        "folder that holds one",
+    )
     parser.add_argument(
         "--calibration",
         metavar="DATA.npz",
-        required=True,
-        help="an npz file with x: real features [N, n_in], training data",
+        help="an npz file with x: real features [N, n_in], training data; without it, the batch "
+        "that a PyKAN checkpoint keeps",
     )
     parser.add_argument("--out", metavar="PROGRAM", required=True, help="the file to write")
     _add_config(parser.add_argument_group("quantization"))
@@ -72,7 +76,7 @@ def _add_config(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Quantize and save."""
-    from kanhw.files import check_place, read_arrays
+    from kanhw.files import check_place
     from kanhw.flow import quantize
     from kanhw.model import KanModel
     from kanhw.program import save_program
@@ -84,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
-    program = quantize(model, read_arrays(options.calibration)["x"], config)
+    program = quantize(model, _calibration(options), config)
     save_program(program, options.out)
     kinds = [layer.kind for layer in program.layers]
     show(
@@ -95,8 +99,25 @@ def run(options: argparse.Namespace) -> int:
             "n_out": program.n_out,
             "active_edges": program.active_edges,
             "realisations": kinds,
+            "source": program.source,
         },
-        f"{options.out}: {program.n_in} inputs, {program.n_out} outputs, {program.active_edges} "
-        f"edges, layers as {', '.join(kinds)}",
+        f"{program.source}\n{options.out}: {program.n_in} inputs, {program.n_out} outputs, "
+        f"{program.active_edges} edges, layers as {', '.join(kinds)}",
     )
     return 0
+
+
+def _calibration(options: argparse.Namespace) -> Any:
+    """The calibration data that were named, or those that the checkpoint brings."""
+    from kanhw.files import read_arrays
+    from kanhw.importers.pykan import calibration_data
+
+    if options.calibration is not None:
+        return read_arrays(options.calibration)["x"]
+    saved = calibration_data(options.model, **given_options(options))
+    if saved is None:
+        raise InputError(
+            f"{options.model} brings no calibration data: pass --calibration DATA.npz, an npz file "
+            "with x (training data)"
+        )
+    return saved

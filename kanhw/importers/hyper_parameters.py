@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kanhw.errors import InputError
-from kanhw.importers.sequential import TYPES
+from kanhw.importers.sequential import TYPES, inherited, module_list
 
 __all__ = ["merge_config", "read_config"]
 
@@ -76,17 +76,16 @@ def merge_config(config: Mapping[str, Any], options: Mapping[str, Any]) -> dict[
     options
         What the user gave.
     """
-    if "modules" not in config:
-        return {**config, **options}
-    shared = {name: value for name, value in config.items() if name in ("modules", "input_shape")}
-    shared["modules"] = [_with_defaults(entry, config) for entry in config["modules"]]
-    return {**shared, **options}
+    merged = {**config, **options}
+    if "modules" not in merged:
+        return merged
+    shared = {name: value for name, value in config.items() if name == "input_shape"}
+    modules = [_with_defaults(entry, config) for entry in module_list(merged["modules"])]
+    return {**shared, **options, "modules": modules}
 
 
 def _with_defaults(entry: Any, config: Mapping[str, Any]) -> Any:
     if not isinstance(entry, dict) or entry.get("type") not in TYPES:
         return entry
-    # The stride of a convolution is none of a pooling's, whatever their names.
-    kind = str(entry["type"])
-    known = TYPES[kind].options if TYPES[kind].tensors else ()
+    known = inherited(str(entry["type"]))
     return {**{name: config[name] for name in known if name in config}, **entry}

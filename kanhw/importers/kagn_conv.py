@@ -83,15 +83,9 @@ def build(state: State, options: Mapping[str, Any]) -> KanModel:
     """
     state = without_wrappers(state)
     found = _layers(state)
+    if options.get("layers") is None:
+        _check_alone(state, found)
     modules = networks.select(state, found, options.get("layers"))
-    starts = tuple(networks.start_of(module) for module in modules)
-    others = [name for name in state if not name.startswith(starts)]
-    if others and options.get("layers") is None:
-        raise InputError(
-            f"The checkpoint holds more than KAGN convolutions (tensor {others[0]!r}): list all "
-            "its modules in order, pooling and flatten too, under 'modules' in config.json, or "
-            "name the convolutions to read with layers='FIRST,SECOND'"
-        )
     if any(module not in found for module in modules):
         raise InputError("Other layers among KAGN convolutions are read from 'modules' only")
     chosen = per_layer(options, len(modules))
@@ -108,6 +102,23 @@ def build(state: State, options: Mapping[str, Any]) -> KanModel:
             chain = Chain(input_shape(shape))
         chain.append(layer(state, module, each, chain.image(module)))
     return chain.model("; ".join([networks.describe("KAGN convolutions", state, modules), *notes]))
+
+
+def _check_alone(state: State, layers: list[str]) -> None:
+    """Refuse a network with other modules, of which pooling leaves no trace in the checkpoint."""
+    starts = tuple(networks.start_of(layer) for layer in layers)
+    others = [name for name in state if not name.startswith(starts)]
+    gaps = networks.gaps(tuple(layers))
+    if others or gaps:
+        found = (
+            f"The checkpoint holds more than KAGN convolutions (tensor {others[0]!r})"
+            if others
+            else f"Module {gaps[0]!r} stands between the KAGN convolutions"
+        )
+        raise InputError(
+            f"{found}: list all its modules in order, pooling and flatten too, under 'modules' in "
+            "config.json, or name the convolutions to read with layers='FIRST,SECOND'"
+        )
 
 
 def input_shape(value: object) -> tuple[int, int, int]:

@@ -89,10 +89,12 @@ def find_triple(path: Path) -> Triple | None:
             present = [each.is_file() for each in (triple.config_path, triple.state_path)]
             if all(present):
                 return triple
-            if any(present) and not path.exists():
+            # A file or folder of the very name is what is meant, whatever lies beside it.
+            if any(present) and (prefix != path or not path.exists()):
                 missing = triple.state_path if present[0] else triple.config_path
                 raise InputError(
-                    f"{missing} is missing: keep the files that saveckpt writes together"
+                    f"{missing} is missing: keep the files that saveckpt writes together (or give "
+                    f"the state the suffix .pt, to load it on its own)"
                 )
     # A folder with a model.pt is that model's.
     return None if (path / "model.pt").is_file() else _only_triple(path)

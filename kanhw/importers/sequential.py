@@ -1,7 +1,15 @@
 """Networks of several kinds of modules, listed in order under ``modules`` (nn.Sequential).
 
-Every entry of the list is an object with a ``type`` and what the checkpoint does not hold. Its
-tensors are looked for under its number in the list, or under its ``name``.
+Every entry of the list is an object with a ``type``, one of :data:`TYPES`, and what the checkpoint
+does not hold, such as a stride; what the checkpoint does hold, such as ``in_channels``, may be
+there too and is checked. The tensors of an entry are looked for under its number in the list, or
+under its ``name``. A ``config.json``::
+
+    {"input_shape": [1, 8, 8],
+     "modules": [{"type": "kagn_conv2d", "stride": 1, "padding": 1, "norm": "batch"},
+                 {"type": "adaptive_avg_pool2d", "output_size": 1},
+                 {"type": "flatten"},
+                 {"type": "linear"}]}
 """
 
 from __future__ import annotations
@@ -39,7 +47,7 @@ from kanhw.layer import KanLayer
 from kanhw.model import KanModel
 from kanhw.windows import Window
 
-__all__ = ["OPTIONS", "TYPES", "build", "matches"]
+__all__ = ["OPTIONS", "TYPES", "build", "inherited", "matches", "module_list"]
 
 Entry = Mapping[str, Any]
 
@@ -136,14 +144,7 @@ def _notes(chain: Chain, module: _Module) -> list[str]:
 
 
 def _modules(state: State, options: Mapping[str, Any]) -> list[_Module]:
-    value = options["modules"]
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError as error:
-            raise InputError(f"The option modules is not readable JSON: {error}") from error
-    if not isinstance(value, list | tuple) or not value:
-        raise InputError(f"modules must be a list of objects with a 'type', not {value!r}")
+    value = module_list(options["modules"])
     parent = _parent(state, options.get("layers"))
     entries = [_checked(index, entry) for index, entry in enumerate(value)]
     entries = _overridden(entries, options)
@@ -151,6 +152,18 @@ def _modules(state: State, options: Mapping[str, Any]) -> list[_Module]:
         _Module(str(entry.get("name", f"{networks.start_of(parent)}{index}")), entry)
         for index, entry in enumerate(entries)
     ]
+
+
+def module_list(value: object) -> list[Any]:
+    """The option ``modules``: a list, or its JSON text; what is in it is checked later."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise InputError(f"The option modules is not readable JSON: {error}") from error
+    if not isinstance(value, list | tuple) or not value:
+        raise InputError(f"modules must be a list of objects with a 'type', not {value!r}")
+    return list(value)
 
 
 def _checked(index: int, entry: object) -> dict[str, Any]:
@@ -182,10 +195,18 @@ def _overridden(
     for entry in entries:
         if entry["type"] not in _KAN_TYPES:
             continue
-        for name in TYPES[entry["type"]].options:
+        for name in inherited(entry["type"]):
             if options.get(name) is not None:
                 entry[name] = options[name]
     return entries
+
+
+def inherited(kind: str) -> tuple[str, ...]:
+    """Which options an entry of this type takes from outside of the list, if it does not say."""
+    if kind == "kagn_conv2d":
+        return TYPES[kind].options
+    # The norm is a convolution's: the linear layers have each their own.
+    return tuple(name for name in TYPES[kind].options if kind in _KAN_TYPES and name != "norm")
 
 
 def _parent(state: State, wanted: object) -> str:

@@ -330,7 +330,7 @@ BAD = [
     (("demo", "--seed", "-1", "--out", "out"), r"seed of the demo must be 0 to 4294967295, not -1"),
     (("fly",), r"invalid choice: 'fly'"),
     ((), r"arguments are required: COMMAND"),
-    (("quantize",), r"arguments are required: MODEL, --calibration, --out"),
+    (("quantize",), r"arguments are required: MODEL, --out"),
 ]
 
 

