@@ -194,7 +194,8 @@ def _sums(
 
 
 def _realisation(step: SumStep, bits: int, config: QuantConfig) -> str:
-    if step.name == "activation":
+    # One edge per output, or functions of a raw input beside a basis of the normalised one.
+    if step.name == "activation" or (step.layer.symbolic and step.layer.spline_norm):
         return "edge_table"
     table_bits = config.table_bits or config.activation_bits + 3
     return chosen_realisation(step.layer, bits, table_bits, config)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
-from kanhw.model import KanLayer, KanModel
-from kanhw.program import BasisTableLayer, EdgeTableLayer, Program, ProgramLayer, Requantizer
+from kanhw.model import KanModel
+from kanhw.program import (
+    BasisTableLayer,
+    BranchEdgeTableLayer,
+    ConvolutionLayer,
+    EdgeTableLayer,
+    NormLayer,
+    Program,
+    ProgramLayer,
+    Requantizer,
+)
+from kanhw.reports.float_edges import FloatEdges, float_edges
+from kanhw.reports.streams import CodeStream, layer_streams
+from kanhw.windows import Window
 
 __all__ = ["EdgePlot", "LayerCurves", "Trace", "network_curves"]
 
@@ -18,6 +30,8 @@ FloatArray = npt.NDArray[np.float64]
 
 # Points of a float curve: more than a small plot has pixels for.
 FINE_POINTS = 129
+
+TableLayer = EdgeTableLayer | BranchEdgeTableLayer | BasisTableLayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +48,11 @@ class Trace:
         ``[A]``: the exact contribution to the layer's sum t, an integer per code.
     y
         ``[A]``: the same in real units (or the integers, in an integer network).
+    step
+        Real value of one LSB (see ``LayerCurves.step_name``); of integers in an integer network.
     fine_x, fine_y
-        ``[129]``: the float function over the range of the codes; None without a float model.
+        ``[129]``, fewer where the float function has no finite value: that function over the range
+        of the codes; None without a float model.
     error
         Largest ``|float - integer|`` over the codes, in real units; None without a float model.
     """
@@ -44,6 +61,7 @@ class Trace:
     x: FloatArray
     integers: IntArray
     y: FloatArray
+    step: float
     fine_x: FloatArray | None = None
     fine_y: FloatArray | None = None
     error: float | None = None
@@ -56,17 +74,22 @@ class EdgePlot:
     Parameters
     ----------
     output, input
-        j and i.
+        j and i; of a convolution the output channel, and the tap of the window.
     traces
         One for the edge, or one per branch where the branches are addressed by different codes.
-    step
-        Real value of one LSB (see ``LayerCurves.step_name``); 1 in an integer network.
+    tap
+        Channel, row and column of the input in its window, for convolutions.
     """
 
     output: int
     input: int
     traces: tuple[Trace, ...]
-    step: float
+    tap: tuple[int, int, int] | None = None
+
+    @property
+    def step(self) -> float:
+        """Real value of one LSB, of the coarsest trace."""
+        return max(trace.step for trace in self.traces)
 
     @property
     def error(self) -> float | None:
@@ -76,8 +99,9 @@ class EdgePlot:
 
     @property
     def error_steps(self) -> float | None:
-        """The same in LSBs."""
-        return None if self.error is None else self.error / self.step
+        """The same in LSBs of the trace."""
+        steps = [trace.error / trace.step for trace in self.traces if trace.error is not None]
+        return max(steps) if steps else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,16 +110,23 @@ class LayerCurves:
 
     Parameters
     ----------
-    name, kind, n_in, n_out
+    name, kind
         The layer.
+    n_in, n_out
+        Of the layer, or of one window of a convolution: taps and output channels.
     active
         How many edges are not zero everywhere; ``plots`` may hold fewer.
     real
         Whether the values are in real units; otherwise the integers are shown.
     step_name
-        What one LSB is: ``table step`` or ``step of the layer's output code``.
+        What one LSB is: ``table step``, ``step of the layer's output code``, or where a layer of
+        basis tables hands out its sums ``weight step``: what one step of a weight changes at most.
     plots
         Sorted by falling range in real units.
+    window
+        Of a convolution.
+    note
+        Sentences on what the axes mean; may be empty.
     """
 
     name: str
@@ -106,12 +137,14 @@ class LayerCurves:
     real: bool
     step_name: str
     plots: tuple[EdgePlot, ...]
+    window: Window | None = None
+    note: str = ""
 
 
 def network_curves(
     program: Program, model: KanModel | None = None, *, limit: int = 256
 ) -> tuple[LayerCurves, ...]:
-    """Curves of the active edges of every layer.
+    """Curves of the active edges of every layer that has edges.
 
     Parameters
     ----------
@@ -129,37 +162,34 @@ def network_curves(
     """
     if limit < 1:
         raise InputError(f"limit must be at least 1, not {limit}")
-    if model is not None:
-        _check_sizes(program, model)
-    floats = (None,) * len(program.layers) if model is None else model.layers
-    return tuple(
-        _layer_curves(_Integers(program, index), float_layer, limit)
-        for index, float_layer in enumerate(floats)
-    )
-
-
-def _check_sizes(program: Program, model: KanModel) -> None:
-    ours = [(layer.n_in, layer.n_out) for layer in program.layers]
-    theirs = [(layer.n_in, layer.n_out) for layer in model.layers]
-    if ours != theirs:
-        raise InputError(
-            f"The model has layers {theirs} (inputs, outputs) but the program {ours}: pass the "
-            "model that the program was made from"
-        )
+    layers, streams = program.layers, layer_streams(program)
+    floats = [None] * len(layers) if model is None else float_edges(program, model)
+    curves = []
+    for index, layer in enumerate(layers):
+        window = layer.window if isinstance(layer, ConvolutionLayer) else None
+        taps = layer.taps if isinstance(layer, ConvolutionLayer) else layer
+        if isinstance(taps, TableLayer):
+            integers = _Integers(taps, streams[index], window)
+            note = _note(integers, layers[index - 1] if index else None, floats[index])
+            curves.append(_layer_curves(integers, layer.kind, floats[index], limit, note))
+    return tuple(curves)
 
 
 class _Integers:
     """The integer edge functions of one layer, and the real units that they stand for."""
 
-    def __init__(self, program: Program, index: int) -> None:
-        self.layer = program.layers[index]
-        self._program = program
-        self._before: ProgramLayer | None = program.layers[index - 1] if index else None
-        self._requantizer: Requantizer = self.layer.requantizers[0]
-        streams = [self._positions(stream) for stream in self.layer.streams]
-        self.positions = [x for x, _ in streams]
-        self.x_is_real = all(real for _, real in streams)
-        self.shared = len(set(self.layer.streams)) == 1
+    def __init__(
+        self, layer: TableLayer, streams: tuple[CodeStream, ...], window: Window | None
+    ) -> None:
+        self.layer, self.window = layer, window
+        self._requantizer: Requantizer = layer.requantizers[0]
+        self.shared = len(set(layer.streams)) == 1
+        # Branches that share their codes are one trace.
+        read = [streams[s] for s in (layer.streams[:1] if self.shared else layer.streams)]
+        if window is not None:
+            read = [stream.of_taps(window) for stream in read]
+        self.positions = [stream.positions() for stream in read]
+        self.is_real = self.y_is_real and all(stream.is_real for stream in read)
 
     @property
     def y_is_real(self) -> bool:
@@ -174,14 +204,25 @@ class _Integers:
         return unit
 
     @property
-    def step(self) -> FloatArray:
-        """Real value of one LSB, per output."""
-        if isinstance(self.layer, EdgeTableLayer):
-            factors = np.maximum(np.abs(self._requantizer.multipliers[0]), 1)
-        else:
-            factors = np.full(self.layer.n_out, 1 << self._requantizer.shift)
-        step: FloatArray = self.unit * factors
-        return step
+    def step_name(self) -> str:
+        if not isinstance(self.layer, BasisTableLayer):
+            return "table step"
+        handed_out = self._requantizer.format is None
+        return "weight step" if handed_out else "step of the layer's output code"
+
+    def steps(self) -> FloatArray:
+        """Real value of one LSB, per trace and output."""
+        factors = np.abs(self._requantizer.multipliers)
+        if isinstance(self.layer, BasisTableLayer):
+            if self._requantizer.format is not None:
+                factors = np.full_like(factors, 1 << self._requantizer.shift)
+            else:
+                peaks = [np.abs(self.layer.basis).max(), np.abs(self.layer.base).max()]
+                factors = factors * np.array(peaks)[:, np.newaxis]
+        if self.shared:
+            factors = factors.max(axis=0, keepdims=True)
+        steps: FloatArray = self.unit * np.maximum(factors, 1)
+        return steps
 
     def branches(self, i: int) -> list[IntArray]:
         """Contributions ``[n_out, A]`` of input i to t, one per trace."""
@@ -189,10 +230,11 @@ class _Integers:
         layer = self.layer
         if isinstance(layer, EdgeTableLayer):
             return [factors[0] * layer.tables[:, i]]
-        if not isinstance(layer, BasisTableLayer):
-            raise InputError(f"Layer {layer.name!r}: no curves for layers of kind {layer.kind!r}")
-        spline = layer.coefficients[:, i] @ layer.basis[layer.basis_index[i]].T
-        base = layer.base_weights[:, i] @ layer.base[layer.base_index[i]].T
+        if isinstance(layer, BranchEdgeTableLayer):
+            spline, base = layer.spline_tables[:, i], layer.base_tables[:, i]
+        else:
+            spline = layer.coefficients[:, i] @ layer.basis[layer.basis_index[i]].T
+            base = layer.base_weights[:, i] @ layer.base[layer.base_index[i]].T
         both = [factors[0] * spline, factors[1] * base]
         return [both[0] + both[1]] if self.shared else both
 
@@ -200,43 +242,65 @@ class _Integers:
     def trace_names(self) -> tuple[str, ...]:
         return ("edge",) if self.shared else self.layer.branches
 
-    def _positions(self, stream: int) -> tuple[FloatArray, bool]:
-        """What every code of a stream stands for ``[A, n_in]``, and whether that is real."""
-        if self._before is None:
-            source, scale = self._program.input, self._program.input.scale
-            codes = source.format.codes()
-        else:
-            requantizer = self._before.requantizers[stream]
-            codes, scale = requantizer.output_format.codes(), requantizer.scale
-        spread = np.broadcast_to(codes[:, np.newaxis], (len(codes), self.layer.n_in))
-        if scale is None:
-            return spread.astype(np.float64), False
-        if self._before is None:
-            return self._program.input.decode(spread), True
-        return self._before.requantizers[stream].decode(spread), True
+    def tap(self, i: int) -> tuple[int, int, int] | None:
+        """Where in the window an input is."""
+        if self.window is None:
+            return None
+        rows, columns = self.window.size
+        return i // (rows * columns), i // columns % rows, i % columns
 
 
-def _layer_curves(integers: _Integers, model: KanLayer | None, limit: int) -> LayerCurves:
+def _note(integers: _Integers, before: ProgramLayer | None, floats: FloatEdges | None) -> str:
+    notes = []
+    if isinstance(before, NormLayer) and before.passes and not integers.shared:
+        notes.append(
+            "The spline branch reads the normalised value, the base branch the value itself."
+        )
+    if floats is not None and floats.activation is not None:
+        notes.append(
+            f"The tables contain the {floats.activation.name} in front of the layer: x is the "
+            "value before it."
+        )
+    if floats is not None and floats.unknown & set(integers.trace_names):
+        notes.append(
+            "Float functions behind a normalisation that was frozen to calibration data are not "
+            "drawn."
+        )
+    return " ".join(notes)
+
+
+def _layer_curves(
+    integers: _Integers, kind: str, floats: FloatEdges | None, limit: int, note: str
+) -> LayerCurves:
     layer = integers.layer
     active = layer.active
-    float_layer = model if integers.x_is_real and integers.y_is_real else None
+    known = floats if integers.is_real else None
     chosen = _widest(integers, active, limit)
+    steps = integers.steps()
     plots: dict[tuple[int, int], EdgePlot] = {}
     for i in sorted({i for _, i in chosen}):
         branches = integers.branches(i)
         for j in (j for j, other in chosen if other == i):
-            plots[j, i] = _edge_plot(integers, branches, float_layer, j, i)
+            traces = tuple(
+                _trace(name, x[:, i], values[j], float(integers.unit[j]), float(step[j]))
+                for name, x, values, step in zip(
+                    integers.trace_names, integers.positions, branches, steps, strict=True
+                )
+            )
+            if known is not None:
+                traces = tuple(_with_float(trace, known, j, i) for trace in traces)
+            plots[j, i] = EdgePlot(output=j, input=i, traces=traces, tap=integers.tap(i))
     return LayerCurves(
         name=layer.name,
-        kind=layer.kind,
+        kind=kind,
         n_in=layer.n_in,
         n_out=layer.n_out,
         active=int(active.sum()),
         real=integers.y_is_real,
-        step_name=(
-            "table step" if isinstance(layer, EdgeTableLayer) else "step of the layer's output code"
-        ),
+        step_name=integers.step_name,
         plots=tuple(plots[edge] for edge in chosen),
+        window=integers.window,
+        note=note,
     )
 
 
@@ -254,31 +318,18 @@ def _widest(
     return [(int(e) // active.shape[1], int(e) % active.shape[1]) for e in order[:count]]
 
 
-def _edge_plot(
-    integers: _Integers, branches: list[IntArray], model: KanLayer | None, j: int, i: int
-) -> EdgePlot:
-    unit = float(integers.unit[j])
-    traces = []
-    for name, positions, values in zip(
-        integers.trace_names, integers.positions, branches, strict=False
-    ):
-        x, y = positions[:, i], values[j] * unit
-        if model is None:
-            traces.append(Trace(name, x, values[j], y))
-            continue
-        fine = np.linspace(x.min(), x.max(), FINE_POINTS)
-        error = float(np.abs(_float_values(model, name, j, i, x) - y).max())
-        traces.append(
-            Trace(name, x, values[j], y, fine, _float_values(model, name, j, i, fine), error)
-        )
-    return EdgePlot(output=j, input=i, traces=tuple(traces), step=float(integers.step[j]))
+def _trace(name: str, x: FloatArray, integers: IntArray, unit: float, step: float) -> Trace:
+    return Trace(name, x, integers, np.asarray(integers * unit, np.float64), step)
 
 
-def _float_values(model: KanLayer, branch: str, j: int, i: int, x: FloatArray) -> FloatArray:
-    """The float edge, or one branch of it, at ``x`` [A]; ``KanLayer.edges`` does all edges."""
-    y = np.zeros(len(x))
-    if branch != "base":
-        y += model.basis.evaluate_input(i, x) @ model.coefficients[j, i]
-    if branch != "spline":
-        y += model.base_weights[j, i] * model.base_activation(x)
-    return y
+def _with_float(trace: Trace, floats: FloatEdges, j: int, i: int) -> Trace:
+    """The trace with its float function, where that is known."""
+    fine_x = np.linspace(trace.x.min(), trace.x.max(), FINE_POINTS)
+    fine_y = floats(trace.branch, j, i, fine_x)
+    exact = floats(trace.branch, j, i, trace.x)
+    if fine_y is None or exact is None or not np.isfinite(fine_y).any():
+        return trace
+    # A symbolic edge may have a pole between two codes.
+    drawn, known = np.isfinite(fine_y), np.isfinite(exact)
+    error = float(np.abs(exact - trace.y)[known].max()) if known.any() else None
+    return replace(trace, fine_x=fine_x[drawn], fine_y=fine_y[drawn], error=error)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kanhw.errors import InputError
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.estimation.targets import TARGETS
-from kanhw.reports import text
+from kanhw.files import write_whole
+from kanhw.reports import layer_text, text
 from kanhw.reports.curves import EdgePlot, LayerCurves
 from kanhw.reports.summary import Summary
 from kanhw.reports.svg import edge_svg
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 __all__ = ["write_html"]
 
@@ -29,17 +25,20 @@ FIRST_EDGES = 24
 
 @dataclass(frozen=True)
 class _Cell:
-    """One plot of the page, with its caption."""
+    """One plot of the page, with its caption.
+
+    The drawing's only free text is escaped where it is made; the page takes it as it is.
+    """
 
     edge: EdgePlot
-    drawing: Markup
+    drawing: str
 
     @property
     def caption(self) -> str:
         """The error of the edge, empty where it is not known."""
         if self.edge.error is None or self.edge.error_steps is None:
             return ""
-        return f"error {text.real(self.edge.error)} · {self.edge.error_steps:.2g} LSB"
+        return f"error {text.real(self.edge.error)} · {text.lsb(self.edge.error_steps)}"
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,13 @@ class _LayerPage:
     @property
     def worst(self) -> str:
         """The largest error of the plots, with its edge."""
-        known = [(p.error, p) for p in self.curves.plots if p.error is not None]
+        known = [
+            (p.error, p.error_steps or 0.0, p) for p in self.curves.plots if p.error is not None
+        ]
         if not known:
             return ""
-        error, plot = max(known, key=lambda pair: pair[0])
-        edge = f"input {plot.input} to output {plot.output}"
-        return f"{text.real(error)} ({plot.error_steps:.2g} LSB), {edge}"
+        error, steps, plot = max(known, key=lambda each: each[0])
+        return f"{text.real(error)} ({text.lsb(steps)}), {layer_text.edge_name(plot)}"
 
 
 def write_html(summary: Summary, curves: Sequence[LayerCurves], path: str | Path) -> Path:
@@ -107,7 +107,7 @@ def write_html(summary: Summary, curves: Sequence[LayerCurves], path: str | Path
     InputError
         If the folder does not exist or cannot be written.
     """
-    return _write_whole(Path(path), _render(summary, curves))
+    return write_whole(path, _render(summary, curves))
 
 
 def _render(summary: Summary, curves: Sequence[LayerCurves]) -> str:
@@ -128,7 +128,14 @@ def _render(summary: Summary, curves: Sequence[LayerCurves]) -> str:
         bars={index: _lut_bar(e) for index, e in enumerate(summary.resources)},
         targets=TARGETS,
         text=text,
+        words=layer_text,
+        unbroken=_unbroken,
     )
+
+
+def _unbroken(formats: str) -> str:
+    """A list that breaks between its items only."""
+    return ", ".join(item.replace(" ", "\N{NO-BREAK SPACE}") for item in formats.split(", "))
 
 
 def _score_rows(summary: Summary) -> list[dict[str, Any]]:
@@ -145,10 +152,7 @@ def _score_rows(summary: Summary) -> list[dict[str, Any]]:
 
 
 def _arranged(curves: LayerCurves) -> _LayerPage:
-    from markupsafe import Markup
-
-    # Markup: our own drawing, whose only free text is escaped where it is made.
-    cells = [_Cell(plot, Markup(edge_svg(plot))) for plot in curves.plots]  # noqa: S704
+    cells = [_Cell(plot, edge_svg(plot)) for plot in curves.plots]
     complete = len(cells) == curves.active
     if complete and curves.n_in <= MATRIX_COLUMNS and curves.n_in * curves.n_out <= MATRIX_EDGES:
         by_edge = {(cell.edge.output, cell.edge.input): cell for cell in cells}
@@ -179,17 +183,3 @@ def _lut_bar(estimate: ResourceEstimate) -> list[dict[str, Any]]:
             )
             start += width
     return bar
-
-
-def _write_whole(path: Path, document: str) -> Path:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(document, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}): choose a folder that exists and is yours"
-        ) from error
-    return path

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from kanhw.formats import CodeFormat, format_for
-from kanhw.program import Program, ProgramLayer
+from kanhw.formats import CodeFormat, IntArray, format_for
+from kanhw.program import (
+    ConvolutionLayer,
+    NormLayer,
+    PoolingLayer,
+    ProductLayer,
+    Program,
+    ProgramLayer,
+)
+from kanhw.program.program import output_formats
+from kanhw.windows import Window
 
 __all__ = ["LayerFacts", "program_facts"]
+
+_WINDOW_FIELDS = ("shape", "size", "stride", "padding", "dilation")
+_WITHOUT_EDGES = ("layer_norm", "product", "pooling")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +31,11 @@ class LayerFacts:
     Parameters
     ----------
     name, kind
-        The layer's name and its edge realisation.
+        The layer's name and its kind: for a layer of edges, their realisation.
     n_in, n_out
-        Sizes.
+        Sizes; of whole images for convolution and pooling.
     active_edges
-        Edges that are not zero everywhere.
+        Edges that are not zero everywhere; of one window for convolutions.
     inputs
         Format of the codes that address each branch, by the branch's name.
     accumulators
@@ -31,10 +43,19 @@ class LayerFacts:
     sums
         Format of the joined sum of each requantizer.
     outputs
-        Format of each code stream that leaves (the sums' own where they are handed out).
+        Format of each code stream that leaves (the sums' own where they are handed out): one per
+        requantizer, then those that the layer only passes on.
     parameter_bits
-        Bits of the tables, coefficients and weights: what belongs to an edge counts for active
-        edges only, and each tensor has the narrowest width that holds its integers.
+        Bits of the tables, coefficients, weights and gains, and of the biases and multipliers of
+        the requantizers. What belongs to an edge counts for active edges only; each tensor has the
+        narrowest width that holds its integers; a bias or multiplier that is the same for all
+        outputs counts once, and not at all where it does nothing.
+    window
+        Of convolution and pooling: image, size, stride, padding and dilation.
+    details
+        What else there is to a kind: ``taps`` of a convolution (the realisation of its edges),
+        ``mode`` of pooling, ``factors`` of every product, ``fraction_bits`` and ``epsilon`` of a
+        norm.
     """
 
     name: str
@@ -47,9 +68,39 @@ class LayerFacts:
     sums: tuple[CodeFormat, ...]
     outputs: tuple[CodeFormat, ...]
     parameter_bits: int
+    window: Window | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def edges(self) -> int:
+        """How many edges there could be (in one window); 0 for a kind that has none."""
+        if self.kind in _WITHOUT_EDGES:
+            return 0
+        if self.window is None:
+            return self.n_in * self.n_out
+        return self.window.taps * (self.n_out // self.window.positions)
+
+    @property
+    def passed(self) -> tuple[CodeFormat, ...]:
+        """Formats of the streams that the layer only passes on."""
+        return self.outputs[len(self.sums) :]
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """Shape of what comes in: channels, rows and columns of an image."""
+        return (self.n_in,) if self.window is None else self.window.shape
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        """Shape of what leaves."""
+        if self.window is None:
+            return (self.n_out,)
+        shape = (self.n_out // self.window.positions, *self.window.out_size)
+        return shape if self.window.positions > 1 else shape[:1]
 
     def to_json(self) -> dict[str, Any]:
         """The facts as plain JSON values."""
+        window = self.window
         return {
             "name": self.name,
             "kind": self.kind,
@@ -61,6 +112,8 @@ class LayerFacts:
             "sums": [f.to_json() for f in self.sums],
             "outputs": [f.to_json() for f in self.outputs],
             "parameter_bits": self.parameter_bits,
+            "window": window and {name: list(getattr(window, name)) for name in _WINDOW_FIELDS},
+            "details": dict(self.details),
         }
 
     @classmethod
@@ -71,6 +124,8 @@ class LayerFacts:
             fields[name] = {k: CodeFormat.from_json(v) for k, v in data[name].items()}
         for name in ("sums", "outputs"):
             fields[name] = tuple(CodeFormat.from_json(v) for v in data[name])
+        if fields.get("window") is not None:
+            fields["window"] = Window(**data["window"])
         return cls(**fields)
 
 
@@ -79,7 +134,7 @@ def program_facts(program: Program) -> tuple[LayerFacts, ...]:
     facts = []
     streams: tuple[CodeFormat, ...] = (program.input.format,)
     for layer in program.layers:
-        outputs = tuple(r.output_format for r in layer.requantizers)
+        outputs = output_formats(layer, streams)
         facts.append(
             LayerFacts(
                 name=layer.name,
@@ -97,10 +152,24 @@ def program_facts(program: Program) -> tuple[LayerFacts, ...]:
                 sums=tuple(r.sum_format for r in layer.requantizers if r.sum_format is not None),
                 outputs=outputs,
                 parameter_bits=_parameter_bits(layer),
+                window=layer.window if isinstance(layer, ConvolutionLayer | PoolingLayer) else None,
+                details=_details(layer),
             )
         )
         streams = outputs
     return tuple(facts)
+
+
+def _details(layer: ProgramLayer) -> dict[str, Any]:
+    if isinstance(layer, ConvolutionLayer):
+        return {"taps": layer.taps.kind}
+    if isinstance(layer, PoolingLayer):
+        return {"mode": layer.mode}
+    if isinstance(layer, ProductLayer):
+        return {"factors": [len(group) for group in layer.groups]}
+    if isinstance(layer, NormLayer):
+        return {"fraction_bits": layer.fraction_bits, "epsilon": layer.epsilon}
+    return {}
 
 
 def _parameter_bits(layer: ProgramLayer) -> int:
@@ -111,6 +180,22 @@ def _parameter_bits(layer: ProgramLayer) -> int:
             continue
         if values.shape[:2] == active.shape and values.ndim == 3 and name not in ("basis", "base"):
             values = values[active]
-        if values.size:
-            bits += values.size * format_for(int(values.min()), int(values.max())).width
+        bits += _bits(values)
+    # Those of a convolution are repeated for every position.
+    own = layer.taps if isinstance(layer, ConvolutionLayer) else layer
+    for requantizer in own.requantizers:
+        if requantizer.bias.any():
+            bits += _bits(_once(requantizer.bias))
+        bits += sum(_bits(_once(m)) for m in requantizer.multipliers if (m != 1).any())
     return bits
+
+
+def _once(values: IntArray) -> IntArray:
+    """The values of all outputs, or the one that they share."""
+    return values[:1] if (values == values[0]).all() else values
+
+
+def _bits(values: IntArray) -> int:
+    if not values.size:
+        return 0
+    return values.size * format_for(int(values.min()), int(values.max())).width

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from kanhw.errors import InputError
-from kanhw.reports import text
+from kanhw.reports import layer_text, text
 from kanhw.reports.curves import EdgePlot, LayerCurves, Trace
 from kanhw.reports.summary import Summary
 from kanhw.reports.svg import Frame, line_path, step_path
@@ -52,6 +52,8 @@ _OPENING = (
 _PLOT = (28, 62, 318, 236)  # left, top, width, height
 _FLOW_X, _FLOW_WIDTH = 376, 236
 _TABLE_LEFT, _TABLE_RIGHT = 648, 972
+# Characters of the layer sizes that fit their box, beside the number of edges.
+_SHAPE_LENGTH = 24
 
 
 def readme_picture(summary: Summary, curves: Sequence[LayerCurves]) -> str:
@@ -124,7 +126,7 @@ def _edge_panel(layer: LayerCurves, plot: EdgePlot) -> list[str]:
     parts.append(f'<path class="steps" d="{step_path(frame.x(trace.x), frame.y(trace.y))}"/>')
     foot = top + height - 12
     # The last part of a name such as model.encoder.layers.0 is the telling one.
-    name = f"{layer.name[-16:]}: input {plot.input} → {plot.output}"
+    name = f"{layer.name[-16:]}: {layer_text.short_edge_name(plot)}"
     if len(plot.traces) > 1:
         name += f", {trace.branch}"
     parts += [
@@ -155,15 +157,15 @@ def _error(trace: Trace) -> str:
 
 
 def _flow(summary: Summary) -> list[str]:
-    shape = " → ".join(map(str, summary.shape))
+    shape = layer_text.shape_text(summary, _SHAPE_LENGTH)
     title = textwrap.shorten(summary.title, 36, placeholder=" …")
-    kinds = sorted({layer.kind.replace("_", " ") for layer in summary.layers})
+    kinds = textwrap.shorten(layer_text.kinds_text(summary), 38, placeholder=" …")
     parameters = text.bits(summary.parameter_bits)
     steps = [
         ("Trained KAN", title, f"{shape}, {text.count(summary.active_edges)} active edges"),
         (
             "Integer program",
-            f"{' and '.join(f'{kind}s' for kind in kinds)}",
+            kinds,
             f"{summary.input.format.width} bit inputs, {parameters} of parameters",
         ),
         (

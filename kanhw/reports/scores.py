@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.model import KanModel
-from kanhw.program import Program
+from kanhw.program import ConvolutionLayer, PoolingLayer, Program
 
 __all__ = ["STAGES", "Score", "measure"]
 
@@ -73,7 +74,7 @@ def measure(
     Whole-number labels ``[N]`` are classes if the network has several outputs, or if they are 0
     and 1 (class 1 is then an output above 0); other labels are values to come close to.
     """
-    samples = np.asarray(data[0])
+    samples = _vectors(np.asarray(data[0]), program, model)
     codes = samples if program.input.scale is None else program.input.encode(samples)
     outputs = np.asarray(program(codes))
     hardware = _checked_hardware(hardware_outputs, outputs)
@@ -93,6 +94,25 @@ def measure(
         differences = int((hardware != outputs[: len(hardware)]).any(axis=1).sum())
         scores += judge.scores("hardware", judge.of_program(program, hardware), answer, differences)
     return tuple(scores)
+
+
+def _vectors(
+    samples: npt.NDArray[Any], program: Program, model: KanModel | None
+) -> npt.NDArray[Any]:
+    """Samples of any shape as ``[N, n_in]``, in the order channel, row, column."""
+    if samples.ndim <= 2:
+        return samples
+    first = program.layers[0]
+    expected: tuple[int, ...] | None = None
+    if isinstance(first, ConvolutionLayer | PoolingLayer):
+        expected = first.window.shape
+    elif model is not None and len(model.input_shape) > 1:
+        expected = model.input_shape
+    shape = samples.shape[1:]
+    if shape != (expected or shape) or math.prod(shape) != program.n_in:
+        allowed = ", ".join(map(str, expected or (program.n_in,)))
+        raise InputError(f"Features must have shape [N, {allowed}], not {list(samples.shape)}")
+    return samples.reshape(len(samples), program.n_in)
 
 
 class _Classes:

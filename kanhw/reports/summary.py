@@ -76,9 +76,19 @@ class Summary:
         return sum(layer.parameter_bits for layer in self.layers)
 
     @property
+    def stations(self) -> tuple[LayerFacts, ...]:
+        """The layers that make new values: no norms, and no activation at the end."""
+        last = len(self.layers) - 1
+        return tuple(
+            layer
+            for index, layer in enumerate(self.layers)
+            if layer.kind != "layer_norm" and not (index == last and layer.name == "activation")
+        )
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Layer sizes: inputs, hidden layers, outputs."""
-        return (self.layers[0].n_in, *(layer.n_out for layer in self.layers))
+        return (self.layers[0].n_in, *(layer.n_out for layer in self.stations))
 
     def to_json(self) -> dict[str, Any]:
         """The summary as plain JSON values."""
@@ -152,8 +162,9 @@ def summarise(
     model
         The float model, for its accuracy.
     data
-        ``(x, labels)``: features ``[N, n_in]`` (integer codes if the Program holds no input scale)
-        and classes ``[N]`` or target values ``[N, n_out]``. Labels None compares with the model.
+        ``(x, labels)``: features ``[N, n_in]`` or images ``[N, C, H, W]`` (integer codes if the
+        Program holds no input scale), and classes ``[N]`` or target values ``[N, n_out]``. Labels
+        None compares with the model.
     checks
         Equivalence reports, or their JSON objects.
     estimates

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.reports.curves import EdgePlot, Trace
-from kanhw.reports.text import real
+from kanhw.reports.layer_text import edge_name
+from kanhw.reports.text import lsb, real, sentence
 
 __all__ = ["Frame", "edge_description", "edge_svg", "line_path", "step_path"]
 
@@ -125,10 +126,10 @@ def _axis_labels(frame: Frame) -> str:
 
 def edge_description(plot: EdgePlot) -> str:
     """The edge and its errors in one line."""
-    name = f"Input {plot.input} to output {plot.output}"
+    name = sentence(edge_name(plot))
     errors = [
         f"{_branch(trace, plot)}largest |float - integer| {real(trace.error)}"
-        f" ({trace.error / plot.step:.2g} LSB)"
+        f" ({lsb(trace.error / trace.step)})"
         for trace in plot.traces
         if trace.error is not None
     ]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kanhw.estimation.resources import ResourceEstimate
-from kanhw.reports import text
+from kanhw.reports import layer_text, text
+from kanhw.reports.layer_facts import LayerFacts
 from kanhw.reports.summary import Summary
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _sections(summary: Summary) -> Iterator[list[tuple[str, str]]]:
 
 
 def _network(summary: Summary) -> list[tuple[str, str]]:
-    shape, parameters = " → ".join(map(str, summary.shape)), text.bits(summary.parameter_bits)
+    shape, parameters = layer_text.shape_text(summary), text.bits(summary.parameter_bits)
     rows = [
         (
             "Network",
@@ -79,17 +80,27 @@ def _network(summary: Summary) -> list[tuple[str, str]]:
         )
     ]
     for index, layer in enumerate(summary.layers):
-        value = (
-            f"{layer.name}: {layer.kind}, {layer.n_in} → {layer.n_out}, "
-            f"{text.count(layer.active_edges)} edges, codes {text.format_list(layer.inputs)}, "
-            f"sums {text.format_list(layer.sums)}, out {text.format_list(layer.outputs)}"
-        )
-        rows.append(("" if index else "Layers", value))
+        rows.append(("" if index else "Layers", _layer(layer)))
     rows.append(("Schedule", text.schedule_text(summary)))
     rows.append(
         ("Timing", f"latency {summary.latency_cycles} cycles, {text.throughput_text(summary)}")
     )
     return rows
+
+
+def _layer(layer: LayerFacts) -> str:
+    details = layer_text.layer_details(layer)
+    parts = [
+        f"{layer.name}: {layer_text.kind_text(layer)}{f' ({details})' if details else ''}",
+        layer_text.sizes_text(layer),
+        f"codes {text.format_list(layer.inputs)}",
+        f"sums {text.format_list(layer.sums)}",
+        f"out {layer_text.output_list(layer)}",
+    ]
+    if layer.edges:
+        edges = "1 edge" if layer.active_edges == 1 else f"{text.count(layer.active_edges)} edges"
+        parts.insert(2, edges if layer.window is None else f"{edges} per window")
+    return ", ".join(parts)
 
 
 def _scores(summary: Summary) -> list[tuple[str, str]]:

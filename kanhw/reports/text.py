@@ -20,6 +20,7 @@ __all__ = [
     "count",
     "figure",
     "format_list",
+    "lsb",
     "metric_name",
     "missing_stages",
     "real",
@@ -38,6 +39,7 @@ NOTHING_VERIFIED = (
 NOTHING_SCORED = "No accuracy was measured: this report was made without data."
 NOTHING_ESTIMATED = "No resources were estimated."
 
+_SERIAL = ("layer_norm", "convolution", "pooling")
 _METRICS = {"accuracy": "accuracy", "rmse": "RMS error", "max_error": "largest error"}
 _ENGINES = {
     "cocotb": "the cocotb testbench (every stream rule checked)",
@@ -63,8 +65,15 @@ def real(value: float) -> str:
 
 
 def bits(value: int) -> str:
-    """A number of bits, in kbit (1000 bits) beyond 10,000."""
-    return f"{count(value)} bit" if value < 10_000 else f"{value / 1000:,.1f} kbit"
+    """A number of bits, in kbit (1000 bits) beyond 10,000 and Mbit beyond a million."""
+    if value < 10_000:
+        return f"{count(value)} bit"
+    return f"{value / 1e3:.1f} kbit" if value < 1_000_000 else f"{value / 1e6:,.2f} Mbit"
+
+
+def lsb(value: float) -> str:
+    """An error in LSBs."""
+    return f"{value:.2g} LSB" if value < 99.5 else f"{value:,.0f} LSB"
 
 
 def figure(score: Score) -> str:
@@ -125,7 +134,9 @@ def schedule_text(summary: Summary) -> str:
         registers = "no registers inside the adder trees"
     tables = f"table outputs {'' if schedule.table_registers else 'not '}registered"
     ports = "valid/ready streams" if schedule.handshake else "bare core without handshake"
-    return f"unrolled, {registers}, {tables}, {ports}"
+    # Norms and windows take their values one after the other.
+    serial = any(layer.kind in _SERIAL for layer in summary.layers)
+    return f"{'tables ' if serial else ''}unrolled, {registers}, {tables}, {ports}"
 
 
 def throughput_text(summary: Summary) -> str:

@@ -640,10 +640,17 @@ class TestHtml:
         first = write_html(full_summary, curves, tmp_path / "a.html").read_bytes()
         assert write_html(full_summary, curves, tmp_path / "b.html").read_bytes() == first
 
-    @pytest.mark.parametrize("place", ["absent/r.html", "program.safetensors/r.html", "folder"])
-    def test_unwritable(self, full_summary, tmp_path, place):
+    @pytest.mark.parametrize(
+        ("place", "message"),
+        [
+            ("absent/r.html", r"cannot be written: choose a folder that"),
+            ("program.safetensors/r.html", r"cannot be written: choose a folder that"),
+            ("folder", r"is not a file: name one to write"),
+        ],
+    )
+    def test_unwritable(self, full_summary, tmp_path, place, message):
         (tmp_path / "folder").mkdir()
-        with pytest.raises(InputError, match=r"cannot be written \(.*\): choose a folder that"):
+        with pytest.raises(InputError, match=message):
             write_html(full_summary, [], tmp_path / place)
         assert not list(Path(tmp_path).glob(".*partial"))
 
