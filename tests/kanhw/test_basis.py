@@ -128,8 +128,8 @@ def with_knot(place: int, value: float) -> np.ndarray:
         (
             with_knot(4, uniform_knots(1, 5, 3)[0, 3]),
             3,
-            r"^Input 1 has the knot -1 twice \(positions 3 and 4\): Cox-de Boor divides 0 by 0 "
-            r"there; spread the knots .*",
+            (r"^Input 1 has the knot -1 twice \(positions 3 and 4\): Cox-de Boor divides 0 by 0 "
+            r"there; spread the knots .*"),
         ),
         (with_knot(4, -3.0), 3, r"^Input 1 has decreasing knots: position 3 holds -1 and .*"),
         (uniform_knots(1, 5, 3), 0, r"^The spline order must be at least 1, not 0$"),

@@ -185,9 +185,9 @@ REPEATED[2, 5] = REPEATED[2, 4]
         (
             {**two_layers("actor."), **two_layers("critic.")},
             {},
-            r"^The checkpoint holds several networks: 'actor' \(2 layers\), 'critic' \(2 layers\); "
+            (r"^The checkpoint holds several networks: 'actor' \(2 layers\), 'critic' \(2 layers\); "
             r"pick one with layers='PREFIX', or name its layers in order with "
-            r"layers='FIRST,SECOND'$",
+            r"layers='FIRST,SECOND'$"),
         ),
         (
             two_layers(),
@@ -197,14 +197,14 @@ REPEATED[2, 5] = REPEATED[2, 4]
         (
             {**make_state("layers.0.", 3, 4), **make_state("layers.1.", 3, 2)},
             {},
-            r"^The KAN layers do not follow one another: 'layers\.0' 3 -> 4, 'layers\.1' 3 -> 2; "
-            r"pick the ones that do with layers='PREFIX'",
+            (r"^The KAN layers do not follow one another: 'layers\.0' 3 -> 4, 'layers\.1' 3 -> 2; "
+            r"pick the ones that do with layers='PREFIX'"),
         ),
         (
             changed(norm__weight=np.ones(3)),
             {},
-            r"^Tensor 'layers\.0\.norm\.weight' lies in the KAN layer 'layers\.0' but EfficientKAN "
-            r"has no such parameter: kanhw reads base_weight, spline_weight, grid, ",
+            (r"^Tensor 'layers\.0\.norm\.weight' lies in the KAN layer 'layers\.0' but EfficientKAN "
+            r"has no such parameter: kanhw reads base_weight, spline_weight, grid, "),
         ),
         (changed(grid=None), {}, r"^Tensor 'layers\.0\.grid' is missing"),
         (changed(base_weight=None), {}, r"^Tensor 'layers\.0\.base_weight' is missing"),
@@ -213,8 +213,8 @@ REPEATED[2, 5] = REPEATED[2, 4]
         (
             changed(spline_weight=np.ones((3, 2, 8))),
             {},
-            r"^Tensor 'layers\.0\.spline_weight' must have shape \[2, 3, any\] to fit "
-            r"'layers\.0\.base_weight', not \[3, 2, 8\]$",
+            (r"^Tensor 'layers\.0\.spline_weight' must have shape \[2, 3, any\] to fit "
+            r"'layers\.0\.base_weight', not \[3, 2, 8\]$"),
         ),
         (
             changed(spline_scaler=np.ones((3, 2))),
@@ -229,8 +229,8 @@ REPEATED[2, 5] = REPEATED[2, 4]
         (
             changed(grid=np.tile(np.arange(6.0), (3, 1))),
             {},
-            r"^Tensor 'layers\.0\.grid' has 6 knots for the 8 coefficients of "
-            r"'layers\.0\.spline_weight': G \+ 2 p \+ 1 knots and G \+ p coefficients are needed",
+            (r"^Tensor 'layers\.0\.grid' has 6 knots for the 8 coefficients of "
+            r"'layers\.0\.spline_weight': G \+ 2 p \+ 1 knots and G \+ p coefficients are needed"),
         ),
         (
             changed(grid=np.tile(np.arange(17.0), (3, 1))),
@@ -245,8 +245,8 @@ REPEATED[2, 5] = REPEATED[2, 4]
         (
             changed(),
             {"base_activation": "prelu"},
-            r"^base_activation='prelu' needs its slope, but there is no tensor "
-            r"'layers\.0\.base_activation\.weight'$",
+            (r"^base_activation='prelu' needs its slope, but there is no tensor "
+            r"'layers\.0\.base_activation\.weight'$"),
         ),
         (
             changed(base_activation__weight=np.array([0.1])),

@@ -117,7 +117,7 @@ def test_layer_refuses(changes: dict[str, Any], message: str) -> None:
 
 
 def test_layer_refuses_wrong_types() -> None:
-    with pytest.raises(TypeError, match=r"^layers\.0: basis must be a basis \(kanhw\.basis\), not 3$"):
+    with pytest.raises(TypeError, match=r"^layers\.0: basis must be a basis .*, not 3$"):
         make_layer(basis=3)
     with pytest.raises(TypeError, match=r"^layers\.0: base_activation must be an Activation"):
         make_layer(base_activation="silu")
@@ -129,7 +129,7 @@ def test_model_refuses_layers_that_do_not_fit() -> None:
         KanModel((make_layer(3, 4, 0), make_layer(3, 2, 1)))
     with pytest.raises(InputError, match=r"^A KanModel needs at least one layer$"):
         KanModel(())
-    with pytest.raises(TypeError, match=r"^A KanModel is made of KanLayers, ConvLayers and PoolLayers, not of 5$"):
+    with pytest.raises(TypeError, match=r"^A KanModel is made of KanLayers, .* not of 5$"):
         KanModel((5,))  # type: ignore[arg-type]
 
 
@@ -145,8 +145,8 @@ def with_value(value: float) -> np.ndarray:
         (samples(4, 5), r"^The model expects 3 inputs per sample but got 5$"),
         (
             np.zeros(3),
-            r"^The model expects shape \[N, 3\] but got \[3\]; put one sample in a batch with "
-            r"x\[np\.newaxis, :\]$",
+            (r"^The model expects shape \[N, 3\] but got \[3\]; put one sample in a batch with "
+            r"x\[np\.newaxis, :\]$"),
         ),
         (np.zeros((1, 2, 3)), r"^The model expects shape \[N, 3\] but got \[1, 2, 3\]$"),
         (with_value(np.nan), r"^The model needs finite inputs but got nan in sample 2, input 1: "),
