@@ -185,8 +185,8 @@ REPEATED[2, 5] = REPEATED[2, 4]
         (
             {**two_layers("actor."), **two_layers("critic.")},
             {},
-            (r"^The checkpoint holds several networks: 'actor' \(2 layers\), 'critic' \(2 layers\); "
-            r"pick one with layers='PREFIX', or name its layers in order with "
+            (r"^The checkpoint holds several networks: 'actor' \(2 layers\), 'critic' \(2 layers\)"
+            r"; pick one with layers='PREFIX', or name its layers in order with "
             r"layers='FIRST,SECOND'$"),
         ),
         (
@@ -203,8 +203,8 @@ REPEATED[2, 5] = REPEATED[2, 4]
         (
             changed(norm__weight=np.ones(3)),
             {},
-            (r"^Tensor 'layers\.0\.norm\.weight' lies in the KAN layer 'layers\.0' but EfficientKAN "
-            r"has no such parameter: kanhw reads base_weight, spline_weight, grid, "),
+            (r"^Tensor 'layers\.0\.norm\.weight' lies in the KAN layer 'layers\.0' but "
+            r"EfficientKAN has no such parameter: kanhw reads base_weight, spline_weight, grid, "),
         ),
         (changed(grid=None), {}, r"^Tensor 'layers\.0\.grid' is missing"),
         (changed(base_weight=None), {}, r"^Tensor 'layers\.0\.base_weight' is missing"),
