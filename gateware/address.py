@@ -21,7 +21,8 @@ class Address:
 
     The signal holds p in [lo, hi], and stands for entry ``clamp(p + offset, 0, 2**code_width - 1)``
     of the consumer's tables. A saturated code has offset 0. A narrow sum may travel as it is, with
-    its smallest value as offset: the consumer's tables then contain the saturation.
+    its smallest value as offset: the consumer's tables then contain the saturation. A ``padded``
+    value may be absent, which a flag beside the signal says; then it adds nothing to any sum.
     """
 
     width: int
@@ -29,6 +30,7 @@ class Address:
     hi: int
     code_width: int
     offset: int = 0
+    padded: bool = False
 
     @property
     def saturated(self) -> bool:

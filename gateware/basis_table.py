@@ -9,8 +9,8 @@ from kanhw.formats import IntArray
 from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.address import Address
 from kanhw.gateware.constant_digits import signed_digits
-from kanhw.gateware.layer import LayerCore, Operand
-from kanhw.gateware.minimise import MinimisedTable, minimise_table
+from kanhw.gateware.layer import LayerCore, Operand, constant_operand, minimise_input
+from kanhw.gateware.minimise import MinimisedTable
 from kanhw.gateware.signals import Range
 from kanhw.program import BasisTableLayer
 from kanhw.schedule import Schedule
@@ -34,38 +34,47 @@ class BasisTableCore(LayerCore):
         inputs: tuple[tuple[Address, ...], ...],
         schedule: Schedule,
         *,
-        last: bool,
+        exact: tuple[bool, ...],
     ) -> None:
         self._weights = (layer.coefficients, layer.base_weights)
         self._columns = (
             _columns(layer.basis, layer.basis_index, inputs[layer.spline_stream]),
             _columns(layer.base, layer.base_index, inputs[layer.base_stream]),
         )
-        super().__init__(layer, inputs, schedule, last=last)
+        super().__init__(layer, inputs, schedule, exact=exact)
 
     @property
     def source_latency(self) -> int:
         """Cycles from addresses to table outputs."""
         return int(self.schedule.table_registers)
 
-    def operand_count(self, branch: int, j: int, constant: int | None) -> int:
-        """How many shifted additions the weights of output j take."""
-        return sum(len(signed_digits(weight)) for _, _, weight in self._live(branch, j))
+    def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
+        """How many shifted additions the weights of output j take, and its constant."""
+        digits = sum(
+            len(signed_digits(weight))
+            for branch in branches
+            for _, _, weight in self._live(branch, j)
+        )
+        return digits + (constant is not None and constant + self._left(branches, j) != 0)
 
     def operands(
-        self, m: Module, branch: int, j: int, constant: int | None
+        self, m: Module, branches: tuple[int, ...], j: int, constant: int | None
     ) -> tuple[list[Operand], int]:
         """The shifted additions of output j, and what the tables' offsets leave to add."""
         operands = []
-        for i, k, weight in self._live(branch, j):
-            table = self._columns[branch][i][k]
-            value = self.table(m, branch, i, table.values)
-            span = Range(min(table.values), max(table.values))
-            operands += [
-                Operand(value, Term(span, table.shift + digit.shift, digit.negative))
-                for digit in signed_digits(weight)
-            ]
-        return operands, self._left(branch, j)
+        for branch in branches:
+            for i, k, weight in self._live(branch, j):
+                table = self._columns[branch][i][k]
+                value = self.table(m, branch, i, table)
+                span = Range(min(table.outputs), max(table.outputs))
+                operands += [
+                    Operand(value, Term(span, table.shift + digit.shift, digit.negative))
+                    for digit in signed_digits(weight)
+                ]
+        left = self._left(branches, j)
+        if constant is None:
+            return operands, left
+        return operands + constant_operand(constant + left), 0
 
     def _live(self, branch: int, j: int) -> list[tuple[int, int, int]]:
         """(input, basis, weight) of every product of output j that varies."""
@@ -76,12 +85,13 @@ class BasisTableCore(LayerCore):
             if not self._columns[branch][i][k].constant
         ]
 
-    def _left(self, branch: int, j: int) -> int:
+    def _left(self, branches: tuple[int, ...], j: int) -> int:
         total = 0
-        for i, columns in enumerate(self._columns[branch]):
-            for k, table in enumerate(columns):
-                fixed = (table.values[0] << table.shift if table.constant else 0) - table.offset
-                total += int(self._weights[branch][j, i, k]) * fixed
+        for branch in branches:
+            for i, columns in enumerate(self._columns[branch]):
+                for k, table in enumerate(columns):
+                    fixed = (table.values[0] << table.shift if table.constant else 0) - table.offset
+                    total += int(self._weights[branch][j, i, k]) * fixed
         return total
 
 
@@ -91,7 +101,7 @@ def _columns(
     """The minimised table of every input's every basis, ``[n_in][K]``."""
     return [
         [
-            minimise_table(tables[t, :, k][address.entries], address.lo, address.hi)
+            minimise_input(tables[t, :, k], address)
             for k in range(tables.shape[2])
         ]
         for t, address in zip(index, addresses, strict=True)

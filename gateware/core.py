@@ -28,10 +28,12 @@ __all__ = [
     "PipelineCore",
     "PipelinedLayer",
     "ProgramCore",
+    "UnrolledLayers",
     "exact_streams",
     "flip_sign",
     "input_bits",
     "output_bits",
+    "output_format",
 ]
 
 # The realisation of every kind of layer that takes a vector at every clock.
@@ -72,9 +74,14 @@ def input_bits(program: Program, codes: Value) -> Value:
     return _flipped(codes, program.input.format)
 
 
+def output_format(program: Program) -> CodeFormat | None:
+    """Of the codes that leave as addresses; None for an index and for sums, which leave as such."""
+    return None if program.argmax else program.layers[-1].requantizers[0].format
+
+
 def output_bits(program: Program, payload: Value) -> Value:
-    """The last payload of addresses (or sums, or an index) as the network's outputs."""
-    format = None if program.argmax else program.layers[-1].requantizers[0].format
+    """The last payload as the network's outputs."""
+    format = output_format(program)
     return Value.cast(payload) if format is None else _flipped(payload, format)
 
 
@@ -91,11 +98,8 @@ class PipelinedLayer:
     exact: tuple[bool, ...]
 
 
-class PipelineCore(Component):
-    """Consecutive layers that take a vector at every clock and answer ``latency`` cycles later.
-
-    Equals the layers of :class:`kanhw.program.Program`, on addresses
-    (:class:`~kanhw.gateware.address.Address`), and its argmax.
+class UnrolledLayers:
+    """Consecutive layers that take a vector at every clock, to be put into a component.
 
     Parameters
     ----------
@@ -107,6 +111,67 @@ class PipelineCore(Component):
         Registers.
     argmax
         The last requantizer of the network if an index is wanted in place of its codes.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[PipelinedLayer],
+        inputs: Payload,
+        schedule: Schedule,
+        argmax: Requantizer | None,
+    ) -> None:
+        self.inputs = self.outputs = inputs
+        self._cores: list[LayerCore] = []
+        for entry in layers:
+            kind = LAYER_CORES[entry.layer.kind]
+            core = kind(entry.layer, self.outputs.streams, schedule, exact=entry.exact)
+            self._cores.append(core)
+            self.outputs = core.payload
+        self._ranked = argmax
+        self._argmax = None
+        if argmax is not None:
+            if argmax.n_out > 1:
+                self._argmax = Argmax(argmax.n_out, shape_of(argmax.output_format))
+            width = max((argmax.n_out - 1).bit_length(), 1)
+            self.outputs = Payload(((Address(width, 0, argmax.n_out - 1, width),),))
+
+    @property
+    def latency(self) -> int:
+        """Cycles from addresses in to addresses out."""
+        argmax = self._argmax.latency if self._argmax else 0
+        return sum(core.latency for core in self._cores) + argmax
+
+    def connect(self, m: Module, streams: list[list[Value]]) -> list[list[Value]]:
+        """Put the layers into a module, fed by streams of addresses; gives what they hand out."""
+        for index, core in enumerate(self._cores):
+            m.submodules[f"layer{index}"] = core
+            for k, stream in enumerate(streams):
+                for i, value in enumerate(stream):
+                    m.d.comb += getattr(core, f"i{k}")[str(i)].eq(value)
+            requantizers = range(len(core.layer.requantizers))
+            streams = [_values(getattr(core, f"o{k}")) for k in requantizers]
+        if self._ranked is None:
+            return streams
+        if self._argmax is None:
+            return [[Const(0, 1)]]
+        format = self._ranked.format
+        codes = streams[0] if format is None else [flip_sign(v, format) for v in streams[0]]
+        m.submodules.argmax = self._argmax
+        for j, code in enumerate(codes):
+            m.d.comb += self._argmax.i[j].eq(code)
+        return [[self._argmax.o]]
+
+
+class PipelineCore(Component):
+    """Consecutive layers that take a vector at every clock and answer ``latency`` cycles later.
+
+    Equals the layers of :class:`kanhw.program.Program`, on addresses
+    (:class:`~kanhw.gateware.address.Address`), and its argmax.
+
+    Parameters
+    ----------
+    layers, inputs, schedule, argmax
+        As for :class:`UnrolledLayers`.
 
     Members
     -------
@@ -122,67 +187,36 @@ class PipelineCore(Component):
         *,
         argmax: Requantizer | None = None,
     ) -> None:
-        self._inputs = inputs
-        self._cores: list[LayerCore] = []
-        self._ranked = argmax
-        self._argmax = None
-        outputs = inputs
-        for entry in layers:
-            kind = LAYER_CORES[entry.layer.kind]
-            core = kind(entry.layer, outputs.streams, schedule, exact=entry.exact)
-            self._cores.append(core)
-            outputs = core.payload
-        if argmax is not None:
-            if argmax.n_out > 1:
-                self._argmax = Argmax(argmax.n_out, shape_of(argmax.output_format))
-            width = max((argmax.n_out - 1).bit_length(), 1)
-            outputs = Payload(((Address(width, 0, argmax.n_out - 1, width),),))
-        self._outputs = outputs
-        super().__init__({"i": In(inputs.layout), "o": Out(outputs.layout)})
+        self._layers = UnrolledLayers(layers, inputs, schedule, argmax)
+        super().__init__({"i": In(inputs.layout), "o": Out(self.outputs.layout)})
 
     @property
     def inputs(self) -> Payload:
         """What it takes."""
-        return self._inputs
+        return self._layers.inputs
 
     @property
     def outputs(self) -> Payload:
         """What it gives."""
-        return self._outputs
+        return self._layers.outputs
 
     @property
     def latency(self) -> int:
         """Cycles from addresses in to addresses out."""
-        argmax = self._argmax.latency if self._argmax else 0
-        return sum(core.latency for core in self._cores) + argmax
+        return self._layers.latency
 
     def elaborate(self, platform: object) -> Module:
-        """Layer behind layer."""
+        """The layers between the two payloads."""
         m = Module()
-        streams = [self.i[str(k)] for k in range(len(self.i.shape().members))]
-        for index, core in enumerate(self._cores):
-            m.submodules[f"layer{index}"] = core
-            for k, stream in enumerate(streams):
-                m.d.comb += getattr(core, f"i{k}").eq(stream)
-            streams = [getattr(core, f"o{k}") for k in range(len(core.layer.requantizers))]
-        if self._ranked is not None:
-            m.d.comb += self.o["0"]["0"].eq(self._index(m, self._ranked, streams[0]))
-            return m
-        for k, stream in enumerate(streams):
-            m.d.comb += self.o[str(k)].eq(stream)
+        streams = [_values(self.i[str(k)]) for k in range(len(self.i.shape().members))]
+        for k, values in enumerate(self._layers.connect(m, streams)):
+            for j, value in enumerate(values):
+                m.d.comb += self.o[str(k)][str(j)].eq(value)
         return m
 
-    def _index(self, m: Module, requantizer: Requantizer, values: data.View) -> Value:
-        """Which of the network's outputs is the largest."""
-        if self._argmax is None:
-            return Const(0, 1)
-        m.submodules.argmax = self._argmax
-        for j in range(requantizer.n_out):
-            value = values[str(j)]
-            if requantizer.format is not None:
-                value = flip_sign(value, requantizer.format)
-            m.d.comb += self._argmax.i[j].eq(value)
-        return self._argmax.o
+
+def _values(vector: data.View) -> list[Value]:
+    return [vector[str(i)] for i in range(len(vector.shape().members))]
 
 
 class ProgramCore(Component):
@@ -222,7 +256,7 @@ class ProgramCore(Component):
         ]
         inputs = Payload((input_addresses(program.input.format, program.n_in),))
         ranked = program.layers[-1].requantizers[0] if program.argmax else None
-        self._pipeline = PipelineCore(layers, inputs, schedule, argmax=ranked)
+        self._layers = UnrolledLayers(layers, inputs, schedule, ranked)
         super().__init__(
             {
                 "i": In(data.ArrayLayout(shape_of(program.input.format), program.n_in)),
@@ -238,14 +272,16 @@ class ProgramCore(Component):
     @property
     def latency(self) -> int:
         """Cycles from codes in to outputs out."""
-        return self._pipeline.latency
+        return self._layers.latency
 
     def elaborate(self, platform: object) -> Module:
         """Codes turned to table addresses in front, and back behind."""
         m = Module()
-        m.submodules.pipeline = pipeline = self._pipeline
-        m.d.comb += [
-            Value.cast(pipeline.i).eq(input_bits(self._program, self.i)),
-            Value.cast(self.o).eq(output_bits(self._program, pipeline.o)),
-        ]
+        format = self._program.input.format
+        codes = [flip_sign(self.i[i], format) for i in range(self._program.n_in)]
+        outputs = self._layers.connect(m, [codes])[0]
+        handed_out = output_format(self._program)
+        for j, value in enumerate(outputs):
+            code = value if handed_out is None else flip_sign(value, handed_out)
+            m.d.comb += self.o[j].eq(code)
         return m

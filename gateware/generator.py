@@ -55,6 +55,6 @@ def generate_verilog(program: Program, schedule: Schedule) -> GeneratedVerilog:
         top=TOP,
         latency_cycles=top.latency,
         initiation_interval=top.initiation_interval,
-        input=Port(program.n_in, program.input.format),
-        output=Port(program.n_out, program.output_format),
+        input=Port.input_of(program),
+        output=Port.output_of(program),
     )

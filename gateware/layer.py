@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
-from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
+from kanhw.formats import IntArray
 from kanhw.gateware.adder_tree import AdderTree, Term, tree_latency
 from kanhw.gateware.address import Address, output_address
 from kanhw.gateware.constant_digits import signed_digits
+from kanhw.gateware.minimise import MinimisedTable, minimise_table
 from kanhw.gateware.saturator import Saturator
 from kanhw.gateware.signals import Range, shape_of
+from kanhw.gateware.stage import Payload, vector_layout
 from kanhw.gateware.table import Table
-from kanhw.program import Interval, ProgramLayer, Requantizer
+from kanhw.program import Interval, ProgramLayer
 from kanhw.schedule import Schedule
 
-__all__ = ["LayerCore", "Operand", "constant_operand", "delayed"]
+__all__ = [
+    "LayerCore",
+    "Operand",
+    "constant_operand",
+    "delayed",
+    "minimise_input",
+    "output_addresses",
+    "output_payload",
+    "table_interval",
+]
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,13 @@ def constant_operand(constant: int) -> list[Operand]:
         return []
     range = Range(constant, constant)
     return [Operand(Const(constant, range.shape), Term(range))]
+
+
+def minimise_input(table: IntArray, address: Address) -> MinimisedTable:
+    """A table ``[2**code_width]`` as the input behind an address needs it."""
+    return minimise_table(
+        table[address.entries], address.lo, address.hi, padded=address.padded
+    )
 
 
 def delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
@@ -62,12 +81,13 @@ class LayerCore(Component):
         The addresses of every stream of the layer before, ``[streams][n_in]``.
     schedule
         Adder levels between registers; whether tables are registered.
-    last
-        Whether this is the network's last layer.
+    exact
+        Which of the layer's streams must leave as codes, not as raw sums.
 
     Members
     -------
     i0, i1, ... : In(struct of n_in unsigned addresses "0", "1" ...), one per stream
+    pad : In(n_in), which inputs are absent; only where some may be
     o0, o1, ... : Out(struct of n_out), one per requantizer: unsigned addresses, or signed sums
         where the requantizer hands out its sums
     """
@@ -78,24 +98,26 @@ class LayerCore(Component):
         inputs: tuple[tuple[Address, ...], ...],
         schedule: Schedule,
         *,
-        last: bool,
+        exact: tuple[bool, ...],
     ) -> None:
         self.layer = layer
         self.inputs = inputs
         self.schedule = schedule
-        self.outputs = _output_addresses(layer, inputs, last)
+        self.outputs = output_addresses(layer, self.accumulator_intervals(), exact)
         self._paths = {
             (r, j): self._path_latency(r, j)
             for r in range(len(layer.requantizers))
             for j in range(layer.n_out)
         }
         members = {
-            f"i{k}": In(_vector([unsigned(address.width) for address in stream]))
+            f"i{k}": In(vector_layout([unsigned(address.width) for address in stream]))
             for k, stream in enumerate(inputs)
         }
+        if any(address.padded for stream in inputs for address in stream):
+            members["pad"] = In(unsigned(layer.n_in))
         for k, requantizer in enumerate(layer.requantizers):
             shapes = [self._output_shape(k, j) for j in range(requantizer.n_out)]
-            members[f"o{k}"] = Out(_vector(shapes))
+            members[f"o{k}"] = Out(vector_layout(shapes))
         super().__init__(members)
 
     @property
@@ -105,16 +127,30 @@ class LayerCore(Component):
 
     @abstractmethod
     def operands(
-        self, m: Module, branch: int, j: int, constant: int | None
+        self, m: Module, branches: tuple[int, ...], j: int, constant: int | None
     ) -> tuple[list[Operand], int]:
-        """Operands of output j's accumulator, and what is left to add to their sum.
+        """Operands of the sum of output j's accumulators, and what is left to add to it.
 
         With a ``constant`` the operands already include it and nothing is left.
         """
 
     @abstractmethod
-    def operand_count(self, branch: int, j: int, constant: int | None) -> int:
+    def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
         """How many operands :meth:`operands` gives."""
+
+    def accumulator_intervals(self) -> tuple[Interval, ...]:
+        """Bounds of the accumulators over all addresses that can occur."""
+        reach = tuple(table_interval(self.inputs[stream]) for stream in self.layer.streams)
+        missing = np.array([address.padded for address in self.inputs[self.layer.streams[0]]])
+        if missing.any():
+            # Only the layers that a convolution holds know of absent inputs.
+            return cast(Any, self.layer).accumulator_intervals(reach, missing)
+        return self.layer.accumulator_intervals(reach)
+
+    @property
+    def payload(self) -> Payload:
+        """What leaves, as the next stage takes it."""
+        return output_payload(self.layer, self.outputs)
 
     @property
     def latency(self) -> int:
@@ -133,10 +169,14 @@ class LayerCore(Component):
             return shape_of(requantizer.output_format)
         return unsigned(self.outputs[r][j].width)
 
-    def _direct(self, requantizer: Requantizer, j: int) -> bool:
-        """Whether output j needs no join: one branch, already in the right scale."""
-        factors = requantizer.multipliers[:, j]
-        return len(self.layer.requantizers) == 1 and len(factors) == 1 and int(factors[0]) == 1
+    def _direct(self, j: int) -> bool:
+        """Whether output j needs no join: its branches are in the right scale, for one code."""
+        requantizers = self.layer.requantizers
+        return len(requantizers) == 1 and bool((requantizers[0].multipliers[:, j] == 1).all())
+
+    @property
+    def _branches(self) -> tuple[int, ...]:
+        return tuple(range(len(self.layer.branches)))
 
     def _constant(self, r: int, j: int) -> int:
         """What to add to the branches of output j: bias, rounding, and the address's origin."""
@@ -150,15 +190,15 @@ class LayerCore(Component):
 
     def _accumulator_latency(self, j: int) -> int:
         return max(
-            tree_latency(self.operand_count(branch, j, None), self.schedule.adder_levels)
-            for branch in range(len(self.layer.branches))
+            tree_latency(self.operand_count((branch,), j, None), self.schedule.adder_levels)
+            for branch in self._branches
         )
 
     def _path_latency(self, r: int, j: int) -> int:
         requantizer, levels = self.layer.requantizers[r], self.schedule.adder_levels
         constant = self._constant(r, j)
-        if self._direct(requantizer, j):
-            inner = tree_latency(self.operand_count(0, j, constant), levels)
+        if self._direct(j):
+            inner = tree_latency(self.operand_count(self._branches, j, constant), levels)
             return self.source_latency + inner + 1
         digits = sum(len(signed_digits(int(f))) for f in requantizer.multipliers[:, j])
         # The constant of a join is not known before the operands are: it always has its place.
@@ -170,29 +210,32 @@ class LayerCore(Component):
         m = Module()
         self._tables: dict[tuple[object, ...], Value] = {}
         for j in range(self.layer.n_out):
-            if self._direct(self.layer.requantizers[0], j):
-                operands, _ = self.operands(m, 0, j, self._constant(0, j))
+            if self._direct(j):
+                operands, _ = self.operands(m, self._branches, j, self._constant(0, j))
                 self._finish(m, 0, j, operands)
                 continue
-            accumulators = [self._accumulator(m, b, j) for b in range(len(self.layer.branches))]
+            accumulators = [self._accumulator(m, branch, j) for branch in self._branches]
             for r in range(len(self.layer.requantizers)):
                 self._finish(m, r, j, self._join(r, j, accumulators))
         return m
 
-    def table(self, m: Module, branch: int, i: int, values: tuple[int, ...]) -> Value:
-        """Output of the table of these values on input i, made once however many ask for it."""
+    def table(self, m: Module, branch: int, i: int, table: MinimisedTable) -> Value:
+        """Output of a table on input i, made once however many ask for it."""
         stream = self.layer.streams[branch]
-        key = (stream, i, values)
+        key = (stream, i, table.values, table.padding)
         if key not in self._tables:
-            unit = Table(values, registered=self.schedule.table_registers)
+            registered = self.schedule.table_registers
+            unit = Table(table.values, registered=registered, padding=table.padding)
             m.submodules[f"table{len(self._tables)}_input{i}"] = unit
             m.d.comb += unit.i.eq(self.address(branch, i))
+            if table.padding is not None:
+                m.d.comb += unit.pad.eq(self.pad[i])
             self._tables[key] = unit.o
         return self._tables[key]
 
     def _accumulator(self, m: Module, branch: int, j: int) -> tuple[Value, Range, int]:
         """A registered accumulator, its range, and the constant that its users have to add."""
-        operands, left = self.operands(m, branch, j, None)
+        operands, left = self.operands(m, (branch,), j, None)
         if not operands:
             return Const(0, 1), Range(0, 0), left
         name = self.layer.branches[branch]
@@ -243,29 +286,22 @@ class LayerCore(Component):
 
     def _taken(self, r: int, j: int, tree: AdderTree) -> int:
         """Cycles that output j has really taken (a join without a constant may be shorter)."""
-        if self._direct(self.layer.requantizers[r], j):
+        if self._direct(j):
             return self.source_latency + tree.latency + 1
         return self.source_latency + self._accumulator_latency(j) + 1 + tree.latency + 1
 
 
-def _vector(shapes: list[Shape]) -> data.StructLayout:
-    """Values of different shapes, named by their number."""
-    return data.StructLayout({str(k): shape for k, shape in enumerate(shapes)})
-
-
-def _output_addresses(
-    layer: ProgramLayer, inputs: tuple[tuple[Address, ...], ...], last: bool
+def output_addresses(
+    layer: ProgramLayer, accumulators: tuple[Interval, ...], exact: tuple[bool, ...]
 ) -> tuple[tuple[Address, ...], ...]:
     """How every output travels on, ``[requantizers][n_out]``; empty for sums handed out."""
-    reach = tuple(_table_interval(inputs[stream]) for stream in layer.streams)
-    accumulators = layer.accumulator_intervals(reach)
     outputs = []
-    for requantizer in layer.requantizers:
+    for k, requantizer in enumerate(layer.requantizers):
         rounded = requantizer.sum_interval(accumulators).shifted(requantizer.shift)
         format = requantizer.format
         outputs.append(
             tuple(
-                output_address(int(lo), int(hi), format, last=last)
+                output_address(int(lo), int(hi), format, last=exact[k])
                 for lo, hi in zip(rounded.lo, rounded.hi, strict=True)
             )
             if format
@@ -274,7 +310,13 @@ def _output_addresses(
     return tuple(outputs)
 
 
-def _table_interval(addresses: tuple[Address, ...]) -> Interval:
+def output_payload(layer: ProgramLayer, outputs: tuple[tuple[Address, ...], ...]) -> Payload:
+    """The payload of a layer's own streams, or of the sums that it hands out."""
+    last = layer.requantizers[0]
+    return Payload(outputs, sums=() if last.format else (last.output_format,) * last.n_out)
+
+
+def table_interval(addresses: tuple[Address, ...]) -> Interval:
     """The table entries that each address can reach."""
     return Interval(
         np.array([int(a.entries[a.lo]) for a in addresses]),

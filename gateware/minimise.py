@@ -24,20 +24,29 @@ OFFSETS, OFFSET_ENTRIES = 64, 1 << 14
 class MinimisedTable:
     """``original[a] = values[a] * 2**shift - offset`` at every reachable address a.
 
-    ``values`` are not negative. A table that adds a constant has a single distinct value.
+    ``values`` are not negative. A table that adds a constant has a single distinct value. For an
+    input that may be absent, ``padding`` is the value with which it adds nothing.
     """
 
     values: tuple[int, ...]
     shift: int
     offset: int
+    padding: int | None = None
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Everything that the table may hand out."""
+        return self.values if self.padding is None else (*self.values, self.padding)
 
     @property
     def constant(self) -> bool:
-        """Whether every entry is the same."""
-        return len(set(self.values)) == 1
+        """Whether the table always hands out the same."""
+        return len(set(self.outputs)) == 1
 
 
-def minimise_table(table: IntArray, lowest: int, highest: int) -> MinimisedTable:
+def minimise_table(
+    table: IntArray, lowest: int, highest: int, *, padded: bool = False
+) -> MinimisedTable:
     """Reduce a table to the fewest and cheapest bits.
 
     Parameters
@@ -46,15 +55,20 @@ def minimise_table(table: IntArray, lowest: int, highest: int) -> MinimisedTable
         ``[2**n]`` integers.
     lowest, highest
         The addresses that can occur.
+    padded
+        Whether the input may be absent.
     """
     filled = table.copy()
     # An unreachable entry repeats its nearest reachable neighbour: that cannot add a bit.
     filled[:lowest], filled[highest + 1 :] = table[lowest], table[highest]
-    base = int(filled.min())
-    steps = filled - base
-    shift = _common_shift(steps)
-    values, extra = _cheapest_offset(steps >> shift)
-    return MinimisedTable(tuple(values.tolist()), shift, (extra << shift) - base)
+    # Adding nothing is one entry more, without an address.
+    outputs = np.append(filled, 0) if padded else filled
+    base = int(outputs.min())
+    shift = _common_shift(outputs - base)
+    top = (int(outputs.max()) - base) >> shift
+    values, extra = _cheapest_offset((filled - base) >> shift, top)
+    padding = (-base >> shift) + extra if padded else None
+    return MinimisedTable(tuple(values.tolist()), shift, (extra << shift) - base, padding)
 
 
 def _common_shift(steps: IntArray) -> int:
@@ -63,9 +77,8 @@ def _common_shift(steps: IntArray) -> int:
     return (combined & -combined).bit_length() - 1 if combined else 0
 
 
-def _cheapest_offset(values: IntArray) -> tuple[IntArray, int]:
-    """Add the constant that makes the bits cheapest without widening the table."""
-    top = int(values.max())
+def _cheapest_offset(values: IntArray, top: int) -> tuple[IntArray, int]:
+    """Add the constant that makes the bits cheapest without widening a table up to ``top``."""
     if top == 0:
         return values, 0
     room = (1 << top.bit_length()) - 1 - top

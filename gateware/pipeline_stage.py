@@ -19,7 +19,7 @@ class PipelineStage(Stage):
     Parameters
     ----------
     core
-        The layers; of latency 1 or more.
+        The layers.
     """
 
     def __init__(self, core: PipelineCore) -> None:
@@ -46,14 +46,15 @@ class PipelineStage(Stage):
         m = Module()
         moves = Signal()
         valid = Signal(self.latency)
+        history = Cat(self.i.valid, valid)
         m.submodules.core = EnableInserter(moves)(self._core)
         m.d.comb += [
-            self.o.valid.eq(valid[-1]),
+            self.o.valid.eq(history[-1]),
             moves.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(moves),
             self._core.i.eq(self.i.payload),
             self.o.payload.eq(self._core.o),
         ]
         with m.If(moves):
-            m.d.sync += valid.eq(Cat(self.i.valid, valid)[: self.latency])
+            m.d.sync += valid.eq(history[:-1])
         return m

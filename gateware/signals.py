@@ -41,6 +41,10 @@ class Range:
     def __add__(self, other: Range) -> Range:
         return Range(self.lo + other.lo, self.hi + other.hi)
 
+    def __mul__(self, other: Range) -> Range:
+        ends = [a * b for a in (self.lo, self.hi) for b in (other.lo, other.hi)]
+        return Range(min(ends), max(ends))
+
     def __neg__(self) -> Range:
         return Range(-self.hi, -self.lo)
 

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Component, In, Out, connect
 
 from kanhw.gateware.chain import stages_of
 from kanhw.gateware.core import ProgramCore, input_bits, output_bits
+from kanhw.gateware.pace import chain_timing
 from kanhw.program import Program
 from kanhw.schedule import Schedule
 
@@ -42,12 +43,12 @@ class StreamTop(Component):
     @property
     def latency(self) -> int:
         """Clock edges from an accepted input to its output, from idle and without stalls."""
-        return sum(stage.latency for stage in self._stages)
+        return chain_timing(self._stages)[0]
 
     @property
     def initiation_interval(self) -> int:
         """Clocks between two inputs in steady state."""
-        return max(stage.initiation_interval for stage in self._stages)
+        return chain_timing(self._stages)[1]
 
     def elaborate(self, platform: object) -> Module:
         """Stage behind stage, codes turned to table addresses in front and back behind."""

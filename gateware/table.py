@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
@@ -23,21 +23,30 @@ class Table(Component):
         2**n integers, n >= 1.
     registered
         Whether a register follows the table.
+    padding
+        What the table hands out instead where there is no address; None where there always is one.
 
     Members
     -------
     i : In(unsigned(n))
         Address.
+    pad : In(1)
+        Whether there is none; only with ``padding``.
     o : Out(shape of the smallest to the largest value)
     """
 
-    def __init__(self, values: tuple[int, ...], *, registered: bool = True) -> None:
+    def __init__(
+        self, values: tuple[int, ...], *, registered: bool = True, padding: int | None = None
+    ) -> None:
         self._values = tuple(int(v) for v in values)
         depth = len(self._values)
         if depth < 2 or depth & (depth - 1):
             raise InputError(f"A table needs 2, 4, 8, ... values, not {depth}")
         self._registered = bool(registered)
-        super().__init__({"i": In(unsigned(depth.bit_length() - 1)), "o": Out(self.range.shape)})
+        self._padding = padding
+        pad = {} if padding is None else {"pad": In(1)}
+        address = In(unsigned(depth.bit_length() - 1))
+        super().__init__({"i": address, **pad, "o": Out(self.range.shape)})
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -51,8 +60,9 @@ class Table(Component):
 
     @property
     def range(self) -> Range:
-        """Smallest and largest entry."""
-        return Range(min(self._values), max(self._values))
+        """Smallest and largest of what the table hands out."""
+        padding = () if self._padding is None else (self._padding,)
+        return Range(min(*self._values, *padding), max(*self._values, *padding))
 
     @property
     def latency(self) -> int:
@@ -74,10 +84,14 @@ class Table(Component):
         m.submodules.memory = memory
         read = memory.read_port(domain="comb")
         m.d.comb += read.addr.eq(self.i)
+        value = read.data
+        if self._padding is not None:
+            # In front of a register, a constant for every bit is a synchronous set or reset.
+            value = Mux(self.pad, Const(self._padding, shape), value)
         if self._registered:
             register = Signal(shape, reset_less=True)
-            m.d.sync += register.eq(read.data)
+            m.d.sync += register.eq(value)
             m.d.comb += self.o.eq(register)
         else:
-            m.d.comb += self.o.eq(read.data)
+            m.d.comb += self.o.eq(value)
         return m

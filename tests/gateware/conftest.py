@@ -11,17 +11,24 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component
 from amaranth.sim import Simulator
 
+from kanhw.design import Port
+from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.core import ProgramCore
+from kanhw.gateware.stream_top import StreamTop
 from kanhw.program import (
     BasisTableLayer,
+    ConvolutionLayer,
     EdgeTableLayer,
     InputEncoder,
+    PoolingLayer,
     Program,
     ProgramLayer,
     Requantizer,
 )
 from kanhw.schedule import Schedule
+from kanhw.sim.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
+from kanhw.windows import Window
 
 Simulate = Callable[..., list[int]]
 
@@ -187,6 +194,166 @@ def _random_program(rng: np.random.Generator, *, argmax: bool = False) -> Progra
         layers.append(_layer(rng, formats, n_in, n_out, targets))
         formats = [target for target in targets if target is not None]
     return Program(tuple(layers), InputEncoder(input_format, sizes[0]), argmax)
+
+
+class StreamRun:
+    """Words through a unit with stream ports, at which edges, under random pauses of both ends."""
+
+    def __init__(self, unit, words, count, *, chances=(1.0, 1.0), seed=0, pause=0, every=1) -> None:
+        self.accepted: list[int] = []
+        self.taken: list[int] = []
+        self.words: list[int] = []
+        self._unit, self._pending, self._count = unit, list(words), count
+        self._chances, self._rng = chances, np.random.default_rng(seed)
+        self._pause, self._every = pause, every
+        simulator = Simulator(unit)
+        simulator.add_clock(1e-6)
+        simulator.add_testbench(self._bench)
+        simulator.run()
+        assert len(self.words) == count, f"{len(self.words)} of {count} outputs came"
+        assert not self._pending
+
+    async def _bench(self, ctx) -> None:
+        unit, payload = self._unit, Value.cast(self._unit.o.payload)
+        offering, stalled, quiet, edge, resting = False, None, 0, 0, 0
+        while quiet < 1000 and (self._pending or len(self.words) < self._count):
+            resting -= 1
+            wants = bool(self._pending) and resting < 0
+            offering = offering or (wants and self._rng.random() < self._chances[0])
+            ready = self._rng.random() < self._chances[1]
+            ctx.set(unit.i.valid, offering)
+            ctx.set(Value.cast(unit.i.payload), self._pending[0] if offering else 0)
+            ctx.set(unit.o.ready, ready)
+            valid, word = ctx.get(unit.o.valid), ctx.get(payload)
+            assert stalled is None or (valid and word == stalled), "a stalled output changed"
+            quiet += 1
+            if offering and ctx.get(unit.i.ready):
+                del self._pending[0]
+                self.accepted.append(edge)
+                offering, quiet = False, 0
+                if len(self.accepted) % self._every == 0:
+                    resting = self._pause
+            if valid and ready:
+                self.words.append(word)
+                self.taken.append(edge)
+                quiet = 0
+            stalled = word if valid and not ready else None
+            edge += 1
+            await ctx.tick()
+
+
+def _check_images(program: Program, schedule: Schedule, rng: np.random.Generator) -> IntArray:
+    """Compare hardware and Program on images, with pauses and without; check the timing."""
+    top = StreamTop(program, schedule)
+    inputs, outputs = Port.input_of(program), Port.output_of(program)
+    codes = rng.integers(inputs.format.lo, inputs.format.hi + 1, (8, program.n_in))
+    words = payload_ints(pack_codes(codes, inputs))
+    expected = payload_ints(pack_codes(program(codes), outputs))
+    run = StreamRun(top, words, len(expected))
+    assert run.words == expected
+    ends = run.taken[outputs.beats - 1 :: outputs.beats]
+    assert ends[0] - run.accepted[inputs.beats - 1] == top.latency
+    # The declared interval is the average of those that a chain takes turns between, rounded up.
+    assert top.initiation_interval - 1 < np.diff(ends[4:]).mean() <= top.initiation_interval
+    some, their = 3 * inputs.beats, 3 * outputs.beats
+    for chances, pause in (((0.6, 0.6), 0), ((1, 0.3), 0), ((0.4, 1), 0), ((1, 1), 40)):
+        run = StreamRun(
+            top, words[:some], their, chances=chances, pause=pause, every=inputs.beats
+        )
+        assert run.words == expected[:their]
+    return unpack_codes(ints_to_words(run.words, outputs), outputs)
+
+
+def _random_window(
+    rng: np.random.Generator, shape: tuple[int, ...], *, padded: bool = True
+) -> Window:
+    """Small, and larger than the image only where padding makes room."""
+    while True:
+        size, stride, dilation = rng.integers(1, 4, 2), rng.integers(1, 3, 2), rng.integers(1, 3, 2)
+        padding = rng.integers(0, 3, 2) if padded else (0, 0)
+        try:
+            return Window(shape, size, stride, padding, dilation)
+        except InputError:
+            continue
+
+
+def _convolution(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    formats: Sequence[CodeFormat],
+    targets: Sequence[CodeFormat | None],
+) -> ConvolutionLayer:
+    window = _random_window(rng, shape)
+    taps = _layer(rng, formats, window.taps, int(rng.integers(1, 4)), targets)
+    return ConvolutionLayer(taps, window)
+
+
+def _pooling(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    formats: Sequence[CodeFormat],
+    targets: Sequence[CodeFormat | None],
+) -> PoolingLayer:
+    whole = Window(shape, shape[1:])
+    window = whole if rng.random() < 0.4 else _random_window(rng, shape, padded=False)
+    stream = int(rng.integers(len(formats)))
+    mode = str(rng.choice(["sum", "max"]))
+    table = rng.integers(-20, 20, formats[stream].count) * int(rng.choice([1, 1, 4]))
+    if rng.random() < 0.1:
+        table[:] = 3
+    times = window.size[0] * window.size[1] if mode == "sum" else 1
+    samples = np.sort(table)[:, None].repeat(shape[0], axis=1) * times
+    requantizers = []
+    for target in targets:
+        one = _requantizer(rng, [samples], target)
+        factors, bias = (v.repeat(window.positions, axis=-1) for v in (one.multipliers, one.bias))
+        requantizers.append(Requantizer(factors, bias, one.shift, one.format))
+    return PoolingLayer(table, mode, window, tuple(requantizers), stream=stream)
+
+
+_IMAGE_LAYERS = {"convolution": _convolution, "pooling": _pooling}
+
+
+def _image_program(rng: np.random.Generator, kinds: Sequence[str], *, dense: bool) -> Program:
+    """A network over a small image: layers of these kinds, then perhaps a layer over vectors."""
+    shape = tuple(rng.integers((1, 1, 1), (4, 7, 7)).tolist())
+    encoder = InputEncoder(_format(rng), int(np.prod(shape)))
+    formats: list[CodeFormat] = [encoder.format]
+    layers: list[ProgramLayer] = []
+    for index, kind in enumerate(kinds):
+        last = index == len(kinds) - 1 and not dense
+        targets: list[CodeFormat | None] = [
+            _format(rng) for _ in range(1 if last else int(rng.integers(1, 3)))
+        ]
+        if last and rng.random() < 0.4:
+            targets = [None]
+        layer = _IMAGE_LAYERS[kind](rng, shape, formats, targets)
+        shape = (layer.n_out // layer.window.positions, *layer.window.out_size)
+        layers.append(layer)
+        formats = [target for target in targets if target is not None]
+    if dense:
+        layers.append(_layer(rng, formats, int(np.prod(shape)), 2, [_format(rng)]))
+    return Program(tuple(layers), encoder, argmax=bool(rng.random() < 0.2))
+
+
+@pytest.fixture(scope="session")
+def stream_run() -> type[StreamRun]:
+    return StreamRun
+
+
+@pytest.fixture(scope="session")
+def check_images() -> Callable[[Program, Schedule, np.random.Generator], IntArray]:
+    return _check_images
+
+
+@pytest.fixture(scope="session")
+def random_window() -> Callable[..., Window]:
+    return _random_window
+
+
+@pytest.fixture(scope="session")
+def image_program() -> Callable[..., Program]:
+    return _image_program
 
 
 @pytest.fixture(scope="session")

@@ -92,8 +92,8 @@ def test_zero_multipliers_leave_the_bias(run_core, stimulus):
     np.testing.assert_array_equal(run_core(program, Schedule(), codes), program(codes))
 
 
-def _faulty_table(values, *, registered):
-    return Table((values[0] ^ 1, *values[1:]), registered=registered)
+def _faulty_table(values, *, registered, padding=None):
+    return Table((values[0] ^ 1, *values[1:]), registered=registered, padding=padding)
 
 
 class _FaultyTree(AdderTree):

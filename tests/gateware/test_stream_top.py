@@ -5,6 +5,7 @@ import pytest
 from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
+from kanhw.gateware.pipeline_stage import PipelineStage
 from kanhw.gateware.stream_top import CoreTop, StreamTop
 from kanhw.schedule import Schedule
 
@@ -104,8 +105,8 @@ def test_reset_forgets_what_was_under_way(reset_at, p_ready, program, codes, pac
 
 def test_planted_fault_in_the_valid_bits_is_seen(program, codes, pack, monkeypatch):
     words, expected = _words(program, codes, pack)
-    short = StreamTop.latency.fget
-    monkeypatch.setattr(StreamTop, "latency", property(lambda self: short(self) - 1))
+    short = PipelineStage.latency.fget
+    monkeypatch.setattr(PipelineStage, "latency", property(lambda self: short(self) - 1))
     run = Run(StreamTop(program, Schedule()), words)
     assert [word for _, word in run.taken] != expected
 
