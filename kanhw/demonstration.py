@@ -282,7 +282,7 @@ def _simulate(
 
     images = digits.all_x[: size.images]
     with progress.step(f"simulate {len(images)} images under cocotb, with stalls"):
-        cocotb = simulate(design, images)
+        cocotb = simulate(design, images, engine="cocotb")
         write_json(folder / "simulation-cocotb.json", cocotb.to_json())
     try:
         find_verilator()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.design import Design
-from kanhw.errors import InputError
+from kanhw.errors import InputError, ToolNotFound
 from kanhw.flow import given_design
 from kanhw.formats import IntArray
 from kanhw.program import Program
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Verification", "predicted_classes", "simulate"]
 
+# Bytes of Verilog times vectors times clocks each: an event-driven simulator does some 3e7 a second.
+_COCOTB_WORK = 6e9
 _HIGHEST_SEED = (1 << 32) - 1
 
 
@@ -69,7 +71,7 @@ def simulate(
     vectors: str | Path | npt.ArrayLike,
     *,
     labels: npt.ArrayLike | None = None,
-    engine: Literal["cocotb", "fast"] = "cocotb",
+    engine: Literal["auto", "cocotb", "fast"] = "auto",
     simulator: str | None = None,
     stalls: bool = True,
     seed: int = 1,
@@ -90,7 +92,9 @@ def simulate(
         ``[N]`` class indices, where ``vectors`` is an array.
     engine
         ``cocotb`` drives valid/ready with random stalls and checks the stream rules; ``fast``
-        compiles the Verilog with Verilator and pushes a whole data set through it.
+        compiles the Verilog with Verilator and pushes a whole data set through it, with stalls as
+        well; ``auto`` takes cocotb unless that would take many minutes (large designs, many
+        vectors, many clocks each) and nothing asks for it.
     simulator
         ``icarus``, ``verilator`` or a path; None takes the first that is found.
     stalls, seed
@@ -125,6 +129,9 @@ def simulate(
         data = read_vectors(vectors, program)
     else:
         raise TypeError(f"labels belong to an array x; put them into {vectors} as 'labels'")
+    if engine == "auto":
+        wanted = waves is not None or simulator is not None
+        engine = "cocotb" if wanted else _suitable_engine(loaded, len(data))
     equivalence = check_design(
         loaded.path,
         stimulus(program, data.x),
@@ -136,6 +143,20 @@ def simulate(
         waves=waves,
     )
     return _verification(program, equivalence, data)
+
+
+def _suitable_engine(design: Design, vectors: int) -> Literal["cocotb", "fast"]:
+    """The cocotb testbench, unless simulating that many clocks of that much Verilog is slow."""
+    from kanhw.sim.simulators import find_verilator
+
+    work = design.verilog_path.stat().st_size * vectors * design.initiation_interval
+    if work <= _COCOTB_WORK:
+        return "cocotb"
+    try:
+        find_verilator()
+    except ToolNotFound:
+        return "cocotb"
+    return "fast"
 
 
 def predicted_classes(program: Program, outputs: IntArray) -> IntArray:

@@ -14,7 +14,7 @@ def add_parser(commands: Commands) -> None:
         commands,
         "simulate",
         "simulate a design and compare every output with its Program",
-        "kanhw simulate design --vectors test.npz --engine fast",
+        "kanhw simulate design --vectors test.npz",
         run,
     )
     parser.add_argument("design", metavar="DIR", help="a folder made by 'kanhw generate'")
@@ -27,9 +27,10 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument(
         "--engine",
-        choices=("cocotb", "fast"),
-        default="cocotb",
-        help="cocotb with the stream rules checked, or Verilator without Python (default: cocotb)",
+        choices=("auto", "cocotb", "fast"),
+        default="auto",
+        help="cocotb with the stream rules checked, Verilator without Python, or cocotb unless that "
+        "would take many minutes (default: auto)",
     )
     parser.add_argument("--simulator", help="icarus, verilator or a path (default: what is found)")
     parser.add_argument("--no-stalls", action="store_true", help="never pause either end")

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import kanhw
-from kanhw import InputError, ToolNotFound
+from kanhw import InputError, ToolNotFound, verification
+from kanhw.design import Design, Port
 from kanhw.formats import CodeFormat
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
-from kanhw.sim import EquivalenceReport, find_simulator
+from kanhw.schedule import Schedule
+from kanhw.sim import EquivalenceReport, find_simulator, simulators
 from kanhw.sim.vectors import checked_vectors
 from kanhw.verification import _verification, predicted_classes
 
@@ -153,3 +155,18 @@ def test_real_features(tmp_path):
     result = kanhw.simulate(str(design.path), str(tmp_path / "data.npz"), stalls=False)
     assert result.passed and result.accuracy == 1.0
     assert result.equivalence.expected_mismatches == 0
+
+
+def test_auto_takes_the_engine_that_ends_in_time(tmp_path, monkeypatch):
+    port = Port(1, CodeFormat(4, True))
+    (tmp_path / "kan.v").write_bytes(b" " * 1000)
+    design = Design(tmp_path, "kan", "kan.v", "p", Schedule(), 3, 2, port, port)
+    monkeypatch.setattr(simulators, "find_verilator", lambda: None)
+    assert verification._suitable_engine(design, 3_000_000) == "cocotb"
+    assert verification._suitable_engine(design, 3_000_001) == "fast"
+
+    def absent():
+        raise ToolNotFound("none")
+
+    monkeypatch.setattr(simulators, "find_verilator", absent)
+    assert verification._suitable_engine(design, 3_000_001) == "cocotb"
