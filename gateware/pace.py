@@ -21,25 +21,23 @@ SETTLING, MEASURED = 6, 12
 def chain_timing(stages: Sequence[Stage]) -> tuple[int, int]:
     """Latency and initiation interval of stages behind one another.
 
-    The sum of their latencies and the largest of their intervals, unless the pace at which images
-    pass between them matters: a line buffer that needs more clocks than it gets pixels stalls the
-    stage in front in the midst of an image, and one whose last window does not wait for the last
-    pixel is done the earlier, the slower pixels come. Then the handshakes are walked through, and
-    the interval is the average one, rounded up.
+    The latency is that of the first input, without stalls and with others right behind it. It is
+    the sum of the latencies, and the interval the largest of the intervals, unless there is a line
+    buffer behind another stage: there it matters in which rhythm pixels come, which may also stall
+    the stage in front in the midst of an image. Then the handshakes are walked through, and the
+    interval is the average one, rounded up.
     """
-    windowed = [stage for stage in stages if isinstance(stage, WindowedStage)]
-    if all(_even(stage.raster) for stage in windowed if stage is not stages[0]):
-        intervals = (stage.initiation_interval for stage in stages)
-        return sum(stage.latency for stage in stages), max(intervals)
-    return _walked(stages)
-
-
-def _even(raster: Raster) -> bool:
-    return raster.dense and raster.last >= raster.taken
+    if any(isinstance(stage, WindowedStage) for stage in stages[1:]):
+        return _walked(stages)
+    intervals = (stage.initiation_interval for stage in stages)
+    return sum(stage.latency for stage in stages), max(intervals)
 
 
 def _walked(stages: Sequence[Stage]) -> tuple[int, int]:
-    paces = [_pace(stage) for stage in stages]
+    # A pipeline without latency is wires.
+    paces = [
+        _pace(stage) for stage in stages if stage.latency or isinstance(stage, WindowedStage)
+    ]
     in_beats, out_beats = stages[0].inputs.beats, stages[-1].outputs.beats
     given, cycle, taken, ends = 0, 0, list[int](), list[int]()
     while len(ends) < SETTLING + MEASURED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from amaranth.hdl import Module, Value, unsigned
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect
@@ -42,13 +44,20 @@ class StreamTop(Component):
 
     @property
     def latency(self) -> int:
-        """Clock edges from an accepted input to its output, from idle and without stalls."""
-        return chain_timing(self._stages)[0]
+        """Clock edges from an accepted input to its output, without stalls.
+
+        Of the first input, with others right behind it; of images from last beat to last beat.
+        """
+        return self._timing[0]
 
     @property
     def initiation_interval(self) -> int:
         """Clocks between two inputs in steady state."""
-        return chain_timing(self._stages)[1]
+        return self._timing[1]
+
+    @cached_property
+    def _timing(self) -> tuple[int, int]:
+        return chain_timing(self._stages)
 
     def elaborate(self, platform: object) -> Module:
         """Stage behind stage, codes turned to table addresses in front and back behind."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Verification", "predicted_classes", "simulate"]
 
-# Bytes of Verilog times vectors times clocks each: an event-driven simulator does some 3e7 a second.
+# Bytes of Verilog times vectors times clocks each; an event-driven simulator does some 3e7 of
+# these a second.
 _COCOTB_WORK = 6e9
 _HIGHEST_SEED = (1 << 32) - 1
 

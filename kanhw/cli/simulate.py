@@ -29,8 +29,8 @@ def add_parser(commands: Commands) -> None:
         "--engine",
         choices=("auto", "cocotb", "fast"),
         default="auto",
-        help="cocotb with the stream rules checked, Verilator without Python, or cocotb unless that "
-        "would take many minutes (default: auto)",
+        help="cocotb with the stream rules checked, Verilator without Python, or cocotb unless "
+        "that would take many minutes (default: auto)",
     )
     parser.add_argument("--simulator", help="icarus, verilator or a path (default: what is found)")
     parser.add_argument("--no-stalls", action="store_true", help="never pause either end")
