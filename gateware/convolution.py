@@ -10,6 +10,7 @@ from amaranth.lib import data
 
 from kanhw.gateware.address import Address
 from kanhw.gateware.basis_table import BasisTableCore
+from kanhw.gateware.codebook import CodebookCore
 from kanhw.gateware.edge_table import EdgeTableCore
 from kanhw.gateware.layer import LayerCore
 from kanhw.gateware.line_buffer import LineBuffer
@@ -24,6 +25,7 @@ __all__ = ["TAP_CORES", "ConvolutionStage"]
 TAP_CORES: dict[str, type[LayerCore]] = {
     "edge_table": EdgeTableCore,
     "basis_table": BasisTableCore,
+    "codebook": CodebookCore,
 }
 
 

@@ -15,6 +15,7 @@ from kanhw.gateware.address import Address, input_addresses
 from kanhw.gateware.argmax import Argmax
 from kanhw.gateware.basis_table import BasisTableCore
 from kanhw.gateware.branch_edge_table import BranchEdgeTableCore
+from kanhw.gateware.codebook import CodebookCore
 from kanhw.gateware.edge_table import EdgeTableCore
 from kanhw.gateware.layer import LayerCore
 from kanhw.gateware.product import ProductCore
@@ -41,6 +42,7 @@ LAYER_CORES: dict[str, type[LayerCore]] = {
     "edge_table": EdgeTableCore,
     "branch_edge_table": BranchEdgeTableCore,
     "basis_table": BasisTableCore,
+    "codebook": CodebookCore,
     "product": ProductCore,
 }
 

@@ -1,5 +1,6 @@
 """The integer contract: what quantization ends in and every back end must reproduce."""
 
+from kanhw.program.codebook_layer import CodebookLayer
 from kanhw.program.intervals import Interval
 from kanhw.program.layers import (
     BasisTableLayer,
@@ -24,6 +25,7 @@ __all__ = [
     "PROGRAM_FORMAT",
     "BasisTableLayer",
     "BranchEdgeTableLayer",
+    "CodebookLayer",
     "ConvolutionLayer",
     "EdgeTableLayer",
     "InputEncoder",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from kanhw.errors import InputError
+from kanhw.formats import IntArray
 from kanhw.program.requantizer import Requantizer
 
-__all__ = ["check_requantizers", "check_streams"]
+__all__ = ["check_requantizers", "check_streams", "check_table_index", "check_weights"]
 
 
 def check_streams(streams: tuple[int, ...], branches: tuple[str, ...], name: str) -> None:
@@ -41,3 +42,38 @@ def check_requantizers(
                 f"A requantizer of layer {name!r} has multipliers of shape "
                 f"{requantizer.multipliers.shape}, not {expected}"
             )
+
+
+def check_weights(
+    branch: str, tables: IntArray, weights: IntArray, edges: tuple[int, int], name: str
+) -> None:
+    """A branch of tables ``[T, depth, K]`` needs weights ``[n_out, n_in, K]``.
+
+    Raises
+    ------
+    InputError
+        If they have another shape.
+    """
+    expected = (*edges, tables.shape[2])
+    if weights.shape != expected:
+        raise InputError(
+            f"Layer {name!r}: the {branch} branch's weights have shape {weights.shape}, not "
+            f"{expected}"
+        )
+
+
+def check_table_index(
+    tables_name: str, tables: IntArray, index: IntArray, n_in: int, name: str
+) -> None:
+    """Every input must be given one of the tables.
+
+    Raises
+    ------
+    InputError
+        If one is not.
+    """
+    if index.shape != (n_in,) or index.min() < 0 or index.max() >= tables.shape[0]:
+        raise InputError(
+            f"Layer {name!r}: {tables_name}_index must name one of {tables.shape[0]} tables for "
+            f"each of {n_in} inputs"
+        )

@@ -11,7 +11,9 @@ from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray, format_for
 from kanhw.program.reference import requantize, round_shift
 
-__all__ = ["Interval", "check_magnitude"]
+__all__ = ["Interval", "basis_table_interval", "check_magnitude", "edge_table_interval"]
+
+BoolArray = npt.NDArray[np.bool_]
 
 # Rounding may add half a step to a sum, and still it has to fit an int64.
 LIMIT = 2.0**62
@@ -82,3 +84,65 @@ class Interval:
     def fits(self, format: CodeFormat) -> bool:
         """Whether every element is a code of ``format``."""
         return format.holds(int(self.lo.min()), int(self.hi.max()))
+
+
+def edge_table_interval(
+    tables: IntArray, addresses: Interval, missing: BoolArray | None
+) -> Interval:
+    """Exact bounds of :func:`~kanhw.program.reference.edge_table_sums`.
+
+    Parameters
+    ----------
+    tables
+        ``[n_out, n_in, 2**width]``.
+    addresses
+        Of the inputs.
+    missing
+        ``[n_in]``: whether an input may be absent, which adds 0; None is never.
+    """
+    lo, hi = _reachable(tables, addresses)
+    if missing is not None:
+        lo, hi = np.where(missing, np.minimum(lo, 0), lo), np.where(missing, np.maximum(hi, 0), hi)
+    check_magnitude(np.stack([lo, hi]).astype(np.float64).sum(axis=2))
+    return Interval(lo.sum(axis=1), hi.sum(axis=1))
+
+
+def basis_table_interval(
+    tables: IntArray,
+    index: IntArray,
+    weights: IntArray,
+    addresses: Interval,
+    missing: BoolArray | None,
+) -> Interval:
+    """Exact bounds of :func:`~kanhw.program.reference.basis_table_sums`.
+
+    Parameters
+    ----------
+    tables, index, weights
+        As for that function.
+    addresses, missing
+        As for :func:`edge_table_interval`.
+    """
+    n_out, n_in, _ = weights.shape
+    total = Interval(np.zeros(n_out, np.int64), np.zeros(n_out, np.int64))
+    for i in range(n_in):
+        check_magnitude(np.abs(weights[:, i] * 1.0) @ np.abs(tables[index[i]].T * 1.0))
+        # [n_out, 1, depth]: what each edge from input i can add, address by address.
+        values = (weights[:, i] @ tables[index[i]].T)[:, None]
+        one = slice(i, i + 1)
+        total = total + edge_table_interval(
+            values,
+            Interval(addresses.lo[one], addresses.hi[one]),
+            None if missing is None else missing[one],
+        )
+    return total
+
+
+def _reachable(values: IntArray, addresses: Interval) -> tuple[IntArray, IntArray]:
+    """Smallest and largest of ``values[n_out, n_in, depth]`` over each input's addresses."""
+    position = np.arange(values.shape[2])
+    inside = (position >= addresses.lo[:, None]) & (position <= addresses.hi[:, None])
+    far = np.int64(1) << 62
+    lo = np.where(inside, values, far).min(axis=2)
+    hi = np.where(inside, values, -far).max(axis=2)
+    return lo, hi

@@ -17,8 +17,14 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.program.arrays import frozen_integers
-from kanhw.program.checks import check_requantizers, check_streams
-from kanhw.program.intervals import Interval, check_magnitude
+from kanhw.program.checks import (
+    check_requantizers,
+    check_streams,
+    check_table_index,
+    check_weights,
+)
+from kanhw.program.codebook_layer import CodebookLayer
+from kanhw.program.intervals import Interval, basis_table_interval, edge_table_interval
 from kanhw.program.norm_layer import NormLayer
 from kanhw.program.product_layer import ProductLayer
 from kanhw.program.reference import basis_table_sums, constants_like, edge_table_sums
@@ -97,16 +103,6 @@ class ProgramLayer(Protocol):
         """Single values to store, by field name."""
 
 
-def _reachable(values: IntArray, addresses: Interval) -> tuple[IntArray, IntArray]:
-    """Smallest and largest of ``values[n_out, n_in, depth]`` over each input's addresses."""
-    position = np.arange(values.shape[2])
-    inside = (position >= addresses.lo[:, None]) & (position <= addresses.hi[:, None])
-    far = np.int64(1) << 62
-    lo = np.where(inside, values, far).min(axis=2)
-    hi = np.where(inside, values, -far).max(axis=2)
-    return lo, hi
-
-
 @dataclass(frozen=True, eq=False)
 class EdgeTableLayer:
     """A table per edge (KANELE): ``acc[j] = sum_i tables[j, i][a_i]``.
@@ -175,7 +171,7 @@ class EdgeTableLayer:
         self, addresses: tuple[Interval, ...], missing: BoolArray | None = None
     ) -> tuple[Interval, ...]:
         """Exact bounds of each edge, added up; an input that may be ``missing`` may add 0."""
-        return (_table_interval(self.tables, addresses[0], missing),)
+        return (edge_table_interval(self.tables, addresses[0], missing),)
 
     def tensors(self) -> dict[str, IntArray]:
         """The integers to store, by field name."""
@@ -272,8 +268,8 @@ class BranchEdgeTableLayer:
         """Exact bounds of each edge's branch, added up."""
         spline, base = addresses
         return (
-            _table_interval(self.spline_tables, spline, None),
-            _table_interval(self.base_tables, base, None),
+            edge_table_interval(self.spline_tables, spline, None),
+            edge_table_interval(self.base_tables, base, None),
         )
 
     def tensors(self) -> dict[str, IntArray]:
@@ -338,25 +334,14 @@ class BasisTableLayer:
             value = frozen_integers(getattr(self, field), f"{self.name}.{field}", dimensions)
             object.__setattr__(self, field, value)
         object.__setattr__(self, "requantizers", tuple(self.requantizers))
-        self._check_branch("basis", self.basis, self.basis_index, self.coefficients)
-        self._check_branch("base", self.base, self.base_index, self.base_weights)
+        for branch, tables, index, weights in (
+            ("basis", self.basis, self.basis_index, self.coefficients),
+            ("base", self.base, self.base_index, self.base_weights),
+        ):
+            check_weights(branch, tables, weights, (self.n_out, self.n_in), self.name)
+            check_table_index(branch, tables, index, self.n_in, self.name)
         check_streams(self.streams, self.branches, self.name)
         check_requantizers(self.requantizers, self.branches, self.n_out, self.name)
-
-    def _check_branch(
-        self, branch: str, tables: IntArray, index: IntArray, weights: IntArray
-    ) -> None:
-        expected = (self.n_out, self.n_in, tables.shape[2])
-        if weights.shape != expected:
-            raise InputError(
-                f"Layer {self.name!r}: the {branch} branch's weights have shape {weights.shape}, "
-                f"not {expected}"
-            )
-        if index.shape != (self.n_in,) or index.min() < 0 or index.max() >= tables.shape[0]:
-            raise InputError(
-                f"Layer {self.name!r}: {branch}_index must name one of {tables.shape[0]} tables "
-                f"for each of {self.n_in} inputs"
-            )
 
     @property
     def n_in(self) -> int:
@@ -411,8 +396,8 @@ class BasisTableLayer:
         """Exact bounds of each edge's branch, added up; a ``missing`` input may add 0."""
         spline, base = addresses
         return (
-            _weighted_interval(self.basis, self.basis_index, self.coefficients, spline, missing),
-            _weighted_interval(self.base, self.base_index, self.base_weights, base, missing),
+            basis_table_interval(self.basis, self.basis_index, self.coefficients, spline, missing),
+            basis_table_interval(self.base, self.base_index, self.base_weights, base, missing),
         )
 
     def tensors(self) -> dict[str, IntArray]:
@@ -434,41 +419,12 @@ _BASIS_TABLE_FIELDS = {
 }
 
 
-def _weighted_interval(
-    tables: IntArray,
-    index: IntArray,
-    weights: IntArray,
-    addresses: Interval,
-    missing: BoolArray | None,
-) -> Interval:
-    n_out, n_in, _ = weights.shape
-    total = Interval(np.zeros(n_out, np.int64), np.zeros(n_out, np.int64))
-    for i in range(n_in):
-        check_magnitude(np.abs(weights[:, i] * 1.0) @ np.abs(tables[index[i]].T * 1.0))
-        # [n_out, 1, depth]: what each edge from input i can add, address by address.
-        values = (weights[:, i] @ tables[index[i]].T)[:, None]
-        lo, hi = _reachable(values, Interval(addresses.lo[i : i + 1], addresses.hi[i : i + 1]))
-        if missing is not None and missing[i]:
-            lo, hi = np.minimum(lo, 0), np.maximum(hi, 0)
-        total = total + Interval(lo[:, 0], hi[:, 0])
-    return total
-
-
-def _table_interval(
-    tables: IntArray, addresses: Interval, missing: BoolArray | None
-) -> Interval:
-    lo, hi = _reachable(tables, addresses)
-    if missing is not None:
-        lo, hi = np.where(missing, np.minimum(lo, 0), lo), np.where(missing, np.maximum(hi, 0), hi)
-    check_magnitude(np.stack([lo, hi]).astype(np.float64).sum(axis=2))
-    return Interval(lo.sum(axis=1), hi.sum(axis=1))
-
-
 # How a stored layer is made again: its class, by kind. Convolutions hold one of the table layers.
 LAYER_KINDS: dict[str, Callable[..., ProgramLayer]] = {
     "edge_table": EdgeTableLayer,
     "branch_edge_table": BranchEdgeTableLayer,
     "basis_table": BasisTableLayer,
+    "codebook": CodebookLayer,
     "layer_norm": NormLayer,
     "product": ProductLayer,
     "pooling": PoolingLayer,

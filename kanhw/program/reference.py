@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     "argmax",
     "basis_table_sums",
+    "codebook_sums",
     "constants_like",
     "edge_table_sums",
     "floor_sqrt",
@@ -92,6 +93,51 @@ def basis_table_sums(
             values = values * present[:, i : i + 1]
         total = total + values @ weights[:, i].T
     return total
+
+
+def codebook_sums(
+    shapes: Integers,
+    index: Integers,
+    gains: Integers,
+    addresses: Integers,
+    *,
+    biases: Integers | None = None,
+    offsets: Integers | None = None,
+    offsets_index: Any = None,
+    present: Integers | None = None,
+) -> Integers:
+    """Shapes that edges share, scaled, and what may be added to them.
+
+    ``sum_i gains[j,i] shapes[index[j,i], a_i] + biases[j,i] offsets[offsets_index[i], a_i]``
+
+    Parameters
+    ----------
+    shapes
+        ``[K, 2**width]``, the shapes that edges share.
+    index
+        ``[n_out, n_in]``, which shape an edge has.
+    gains
+        ``[n_out, n_in]``; 0 for an edge without a shape.
+    addresses
+        ``[N, n_in]``.
+    biases, offsets, offsets_index
+        ``[n_out, n_in]``, ``[U, 2**width]`` and ``[n_in]``: which table of offsets an input has,
+        and how often each edge takes it. None where there are none.
+    present
+        ``[N, n_in]`` of 0 and 1: a 0 (padding) makes an input add nothing. None is all 1.
+
+    Returns
+    -------
+    ``[N, n_out]``
+    """
+    total = 0
+    for i in range(gains.shape[1]):
+        address = addresses[:, i]
+        values = gains[:, i, None] * shapes[index[:, i, None], address]
+        if biases is not None and offsets is not None:
+            values = values + biases[:, i, None] * offsets[int(offsets_index[i])][address]
+        total = total + (values if present is None else values * present[:, i])
+    return total.T  # type: ignore[attr-defined]
 
 
 def round_shift(value: Integers, shift: int) -> Integers:

@@ -19,6 +19,7 @@ from kanhw.program.requantizer import Requantizer
 from kanhw.windows import Window
 
 if TYPE_CHECKING:
+    from kanhw.program.codebook_layer import CodebookLayer
     from kanhw.program.layers import BasisTableLayer, EdgeTableLayer
 
 __all__ = ["ConvolutionLayer", "PoolingLayer"]
@@ -44,7 +45,7 @@ class ConvolutionLayer:
     kind: ClassVar[str] = "convolution"
     passes: ClassVar[tuple[int, ...]] = ()
 
-    taps: EdgeTableLayer | BasisTableLayer
+    taps: EdgeTableLayer | BasisTableLayer | CodebookLayer
     window: Window
     accumulator_formats: tuple[CodeFormat, ...] | None = None
 

@@ -13,6 +13,7 @@ from kanhw.model import KanModel
 from kanhw.program import (
     BasisTableLayer,
     BranchEdgeTableLayer,
+    CodebookLayer,
     ConvolutionLayer,
     EdgeTableLayer,
     NormLayer,
@@ -31,7 +32,7 @@ FloatArray = npt.NDArray[np.float64]
 # Points of a float curve: more than a small plot has pixels for.
 FINE_POINTS = 129
 
-TableLayer = EdgeTableLayer | BranchEdgeTableLayer | BasisTableLayer
+TableLayer = EdgeTableLayer | BranchEdgeTableLayer | BasisTableLayer | CodebookLayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,8 @@ class LayerCurves:
         Whether the values are in real units; otherwise the integers are shown.
     step_name
         What one LSB is: ``table step``, ``step of the layer's output code``, or where a layer of
-        basis tables hands out its sums ``weight step``: what one step of a weight changes at most.
+        basis tables or a codebook hands out its sums ``weight step``: what one step of a weight
+        (of a gain, in a codebook) changes at most.
     plots
         Sorted by falling range in real units.
     window
@@ -205,7 +207,7 @@ class _Integers:
 
     @property
     def step_name(self) -> str:
-        if not isinstance(self.layer, BasisTableLayer):
+        if not isinstance(self.layer, BasisTableLayer | CodebookLayer):
             return "table step"
         handed_out = self._requantizer.format is None
         return "weight step" if handed_out else "step of the layer's output code"
@@ -213,11 +215,13 @@ class _Integers:
     def steps(self) -> FloatArray:
         """Real value of one LSB, per trace and output."""
         factors = np.abs(self._requantizer.multipliers)
-        if isinstance(self.layer, BasisTableLayer):
+        layer = self.layer
+        if isinstance(layer, BasisTableLayer | CodebookLayer):
             if self._requantizer.format is not None:
                 factors = np.full_like(factors, 1 << self._requantizer.shift)
             else:
-                peaks = [np.abs(self.layer.basis).max(), np.abs(self.layer.base).max()]
+                weighted = layer.shapes if isinstance(layer, CodebookLayer) else layer.basis
+                peaks = [np.abs(weighted).max(), np.abs(layer.base).max()]
                 factors = factors * np.array(peaks)[:, np.newaxis]
         if self.shared:
             factors = factors.max(axis=0, keepdims=True)
@@ -232,6 +236,8 @@ class _Integers:
             return [factors[0] * layer.tables[:, i]]
         if isinstance(layer, BranchEdgeTableLayer):
             spline, base = layer.spline_tables[:, i], layer.base_tables[:, i]
+        elif isinstance(layer, CodebookLayer):
+            spline, base = (tables[:, 0] for tables in layer.edge_tables([i]))
         else:
             spline = layer.coefficients[:, i] @ layer.basis[layer.basis_index[i]].T
             base = layer.base_weights[:, i] @ layer.base[layer.base_index[i]].T

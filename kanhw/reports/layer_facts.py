@@ -8,6 +8,7 @@ from typing import Any
 
 from kanhw.formats import CodeFormat, IntArray, format_for
 from kanhw.program import (
+    CodebookLayer,
     ConvolutionLayer,
     NormLayer,
     PoolingLayer,
@@ -22,6 +23,8 @@ __all__ = ["LayerFacts", "program_facts"]
 
 _WINDOW_FIELDS = ("shape", "size", "stride", "padding", "dilation")
 _WITHOUT_EDGES = ("layer_norm", "product", "pooling")
+# Tensors that belong to a layer, not to its edges.
+_SHARED = ("basis", "base", "shapes", "offsets")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +49,17 @@ class LayerFacts:
         Format of each code stream that leaves (the sums' own where they are handed out): one per
         requantizer, then those that the layer only passes on.
     parameter_bits
-        Bits of the tables, coefficients, weights and gains, and of the biases and multipliers of
-        the requantizers. What belongs to an edge counts for active edges only; each tensor has the
-        narrowest width that holds its integers; a bias or multiplier that is the same for all
-        outputs counts once, and not at all where it does nothing.
+        Bits of the tables, shapes and their indices, coefficients, weights and gains, and of the
+        biases and multipliers of the requantizers. What belongs to an edge counts for active edges
+        only; each tensor has the narrowest width that holds its integers, and counts nothing where
+        they are all zero; a bias or multiplier that is the same for all outputs counts once, and
+        not at all where it does nothing.
     window
         Of convolution and pooling: image, size, stride, padding and dilation.
     details
         What else there is to a kind: ``taps`` of a convolution (the realisation of its edges),
-        ``mode`` of pooling, ``factors`` of every product, ``fraction_bits`` and ``epsilon`` of a
-        norm.
+        ``shapes`` and ``index_bits`` of a codebook, ``mode`` of pooling, ``factors`` of every
+        product, ``fraction_bits`` and ``epsilon`` of a norm.
     """
 
     name: str
@@ -162,7 +166,9 @@ def program_facts(program: Program) -> tuple[LayerFacts, ...]:
 
 def _details(layer: ProgramLayer) -> dict[str, Any]:
     if isinstance(layer, ConvolutionLayer):
-        return {"taps": layer.taps.kind}
+        return {"taps": layer.taps.kind, **_details(layer.taps)}
+    if isinstance(layer, CodebookLayer):
+        return {"shapes": layer.shapes.shape[0], "index_bits": layer.index_bits}
     if isinstance(layer, PoolingLayer):
         return {"mode": layer.mode}
     if isinstance(layer, ProductLayer):
@@ -178,9 +184,10 @@ def _parameter_bits(layer: ProgramLayer) -> int:
     for name, values in layer.tensors().items():
         if name.endswith("_index"):  # which table an input uses: wiring, not storage
             continue
-        if values.shape[:2] == active.shape and values.ndim == 3 and name not in ("basis", "base"):
+        if values.shape[:2] == active.shape and name not in _SHARED:
             values = values[active]
-        bits += _bits(values)
+        # A base branch that a codebook's shapes contain is zeros, which nobody stores.
+        bits += _bits(values) if values.any() else 0
     # Those of a convolution are repeated for every position.
     own = layer.taps if isinstance(layer, ConvolutionLayer) else layer
     for requantizer in own.requantizers:

@@ -64,11 +64,19 @@ def layer_details(layer: LayerFacts) -> str:
         single = len(factors) - len(products)
         words = f"products of {', '.join(map(str, products))}" if products else "no products"
         return f"{words}; {single} handed on" if single else words
+    shapes = _shapes_text(details["shapes"], details["index_bits"]) if "shapes" in details else ""
     if layer.window is None:
-        return ""
+        return shapes
     if layer.kind == "pooling":
         return f"{details['mode']} of {_window_text(layer.window)}"
-    return f"{details['taps'].replace('_', ' ')}s on {_window_text(layer.window)}"
+    taps = f"{details['taps'].replace('_', ' ')}s{f' of {shapes}' if shapes else ''}"
+    return f"{taps} on {_window_text(layer.window)}"
+
+
+def _shapes_text(shapes: int, index_bits: int) -> str:
+    """How large a codebook is: its shapes, and what naming one costs an edge."""
+    words = f"{count(shapes)} shape{'' if shapes == 1 else 's'}"
+    return f"{words}, {index_bits} index bit{'' if index_bits == 1 else 's'} per edge"
 
 
 def _window_text(window: Window) -> str:

@@ -138,7 +138,7 @@ def test_newer_formats_are_refused_by_version(program, tmp_path):
         lambda document: document.pop("layers"),
         lambda document: document.update(layers=3),
         lambda document: document["layers"][0].pop("kind"),
-        lambda document: document["layers"][0].update(kind="codebook"),
+        lambda document: document["layers"][0].update(kind="unheard_of"),
         lambda document: document["layers"][0].pop("attributes"),
         lambda document: document["layers"][0]["requantizers"][0].update(code=4),
         lambda document: document["layers"][1]["requantizers"].append({"shift": 0}),
