@@ -1,6 +1,6 @@
 """The errors that a user can cause, each with one line that says how to mend it."""
 
-__all__ = ["InputError", "ToolFailed", "ToolNotFound"]
+__all__ = ["InputError", "ToolFailed", "ToolNotFound", "TrainingDiverged"]
 
 
 class InputError(ValueError):
@@ -17,3 +17,7 @@ class ToolNotFound(RuntimeError):
 
 class ToolFailed(RuntimeError):
     """A program that we ran ended with an error; the message names it and quotes its last lines."""
+
+
+class TrainingDiverged(RuntimeError):
+    """A network's loss is not finite, or has grown too far; the message says what to change."""

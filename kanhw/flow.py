@@ -32,7 +32,7 @@ __all__ = ["estimate", "generate", "given_design", "quantize"]
 
 def quantize(
     model: KanModel,
-    calibration: npt.ArrayLike,
+    calibration: npt.ArrayLike | None,
     config: QuantConfig | None = None,
     **options: Any,
 ) -> Program:
@@ -43,7 +43,8 @@ def quantize(
     model
         From :func:`kanhw.load`, or ``to_model()`` of a network trained with :mod:`kanhw.layers`.
     calibration
-        ``[N, n_in]`` real features like those it will see: training data, not test data.
+        ``[N, n_in]`` real features like those it will see: training data, not test data. None
+        with ``method="zeroq"``, which makes its own.
     config
         A :class:`kanhw.quant.QuantConfig`; None is 8 bits everywhere.
     **options
@@ -136,7 +137,7 @@ def generate(
     except YosysError as error:
         raise ToolFailed(f"Yosys, which Amaranth writes Verilog with, failed: {error}") from error
     files = {PROGRAM_FILE: program_bytes(program), VERILOG_FILE: verilog.text.encode()}
-    design = Design.of(Path(out), program, schedule, verilog)
+    design = Design.of(Path(out), schedule, verilog)
     manifest = {
         **design.to_json(),
         "kanhw": __version__,

@@ -1,8 +1,42 @@
 """Quantization: from float models to the integers of a Program."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kanhw.quant.allocation import Budget, allocate
 from kanhw.quant.config import QuantConfig
+from kanhw.quant.costs import costs_of
 from kanhw.quant.lowering import lower
 from kanhw.quant.model import QuantModel
 from kanhw.quant.post_training import quantize_model
+from kanhw.quant.sensitivity_sweep import sensitivity
 
-__all__ = ["QuantConfig", "QuantModel", "lower", "quantize_model"]
+if TYPE_CHECKING:
+    from kanhw.quant.training import QuantizedNetwork, convert, prepare, train
+
+__all__ = [
+    "Budget",
+    "QuantConfig",
+    "QuantModel",
+    "QuantizedNetwork",
+    "allocate",
+    "convert",
+    "costs_of",
+    "lower",
+    "prepare",
+    "quantize_model",
+    "sensitivity",
+    "train",
+]
+
+_TRAINING = ("QuantizedNetwork", "convert", "prepare", "train")
+
+
+def __getattr__(name: str) -> Any:
+    # Only training needs torch, so it is imported when it is asked for.
+    if name not in _TRAINING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from kanhw.quant import training
+
+    return getattr(training, name)

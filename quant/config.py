@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args
 
 from kanhw.errors import InputError
 
-__all__ = ["BranchInputs", "Calibration", "Granularity", "Norms", "QuantConfig", "Realisation"]
+__all__ = [
+    "BranchInputs",
+    "Calibration",
+    "CodebookBranches",
+    "CodebookClustering",
+    "CodebookGain",
+    "CodebookScope",
+    "CodebookWeighting",
+    "Granularity",
+    "Method",
+    "Norms",
+    "QuantConfig",
+    "Quantizer",
+    "Realisation",
+]
 
 Calibration = Literal["max_abs", "percentile", "mse"]
 Granularity = Literal["tensor", "channel"]
-Realisation = Literal["auto", "edge_table", "basis_table"]
+Realisation = Literal["auto", "edge_table", "basis_table", "codebook"]
+CodebookClustering = Literal["coefficients", "functions"]
+CodebookWeighting = Literal["data", "uniform"]
+CodebookScope = Literal["layer", "network"]
+CodebookGain = Literal["any", "power_of_two", "none"]
+CodebookBranches = Literal["separate", "joint"]
 Norms = Literal["exact", "frozen"]
 BranchInputs = Literal["auto", "shared", "separate"]
+Method = Literal[
+    "uniform", "gptq", "gptq_joint", "adaround", "awq", "brecq", "smoothquant", "zeroq"
+]
+Quantizer = Literal["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]
 
 _BITS = {
     "base_bits": 12,
@@ -24,11 +48,36 @@ _BITS = {
     "base_table_bits": 14,
     "table_bits": 16,
 }
+_CODEBOOK_RANGES = {
+    "codebook_size": (2, 4096),
+    "shape_bits": (2, 14),
+    "gain_bits": (2, 8),
+    "bias_bits": (2, 12),
+}
+_CODEBOOK_CHOICES = {
+    "codebook_clustering": CodebookClustering,
+    "codebook_weighting": CodebookWeighting,
+    "codebook_scope": CodebookScope,
+    "codebook_gain": CodebookGain,
+    "codebook_branches": CodebookBranches,
+}
+# Fields that one layer cannot have differently.
+_WHOLE_NETWORK = (
+    "input_bits",
+    "norms",
+    "codebook_scope",
+    "method",
+    "quantizer",
+    "iterations",
+    "seed",
+    "damping",
+    "layers",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuantConfig:
-    """Bits, ranges and realisation of a post-training quantization.
+    """Bits, ranges, method and realisation of a quantization, after or during training.
 
     The base branch, the spline branch and the activations have formats of their own (QuantKAN's
     branch-aware rule).
@@ -77,8 +126,28 @@ class QuantConfig:
         mean and variance of the calibration data, which costs no hardware but changes the function
         (how much is in the model's source text).
     realisation
-        ``edge_table``, ``basis_table``, or ``auto``: the one with the smaller LUT estimate, layer
-        by layer.
+        ``edge_table``, ``basis_table``, ``codebook`` (edges share shapes), or ``auto``: the one
+        of the first two with the smaller LUT estimate, layer by layer.
+    codebook_size
+        The most shapes of a codebook, 2 to 4096 (this and the following: ``codebook`` only).
+    codebook_clustering
+        Edges share a shape if their ``coefficients`` are alike, or their ``functions`` at the codes
+        that the layer reads.
+    codebook_weighting
+        What an error at a code counts: as often as the calibration ``data`` hit it, or
+        ``uniform``.
+    codebook_scope
+        A codebook for every ``layer``, or one for the ``network``.
+    codebook_gain
+        What an edge multiplies its shape by: ``any`` integer, a signed ``power_of_two``, or
+        ``none``: nothing.
+    codebook_bias
+        Whether an edge adds something of its own to its shape.
+    codebook_branches
+        Base branches ``separate`` from the shapes, as weights times one table, or ``joint``: in
+        the shapes.
+    shape_bits, gain_bits, bias_bits
+        Of a shape's entries, 2 to 14, of gains, 2 to 8, and of biases, 2 to 12, signs included.
     """
 
     base_bits: int = 8
@@ -100,14 +169,31 @@ class QuantConfig:
     branch_inputs: BranchInputs = "auto"
     norms: Norms = "exact"
     realisation: Realisation = "auto"
+    codebook_size: int = 32
+    codebook_clustering: CodebookClustering = "functions"
+    codebook_weighting: CodebookWeighting = "data"
+    codebook_scope: CodebookScope = "layer"
+    codebook_gain: CodebookGain = "any"
+    codebook_bias: bool = True
+    codebook_branches: CodebookBranches = "separate"
+    shape_bits: int = 8
+    gain_bits: int = 5
+    bias_bits: int = 8
+    method: Method = "uniform"
+    quantizer: Quantizer = "lsq"
+    shared_quantizers: bool = False
+    damping: float = 0.01
+    iterations: int = 2000
+    seed: int = 0
+    layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        for field, highest in _BITS.items():
-            value = getattr(self, field)
-            if value is None and field in ("input_bits", "table_bits"):
+        for name, highest in _BITS.items():
+            value = getattr(self, name)
+            if value is None and name in ("input_bits", "table_bits"):
                 continue
-            lowest = 2 if field in ("base_table_bits", "table_bits") else 1
-            _check_integer(field, value, lowest, highest)
+            lowest = 2 if name in ("base_table_bits", "table_bits") else 1
+            _check_integer(name, value, lowest, highest)
         _check_integer("norm_bits", self.norm_bits, 4, 14)
         _check_integer("product_bits", self.product_bits, 4, 16)
         _check_integer("multiplier_bits", self.multiplier_bits, 4, 24)
@@ -118,14 +204,65 @@ class QuantConfig:
         _check_choice("norms", self.norms, Norms)
         _check_choice("branch_inputs", self.branch_inputs, BranchInputs)
         _check_choice("realisation", self.realisation, Realisation)
-        if not isinstance(self.symmetric_activations, bool):
-            raise TypeError(
-                f"symmetric_activations must be True or False, not {self.symmetric_activations!r}"
-            )
-        if not isinstance(self.percentile, int | float) or isinstance(self.percentile, bool):
-            raise TypeError(f"percentile must be a number, not {self.percentile!r}")
+        _check_choice("method", self.method, Method)
+        _check_choice("quantizer", self.quantizer, Quantizer)
+        _check_integer("iterations", self.iterations, 1, 100_000)
+        _check_integer("seed", self.seed, 0, 2**63 - 1)
+        for name, (least, most) in _CODEBOOK_RANGES.items():
+            _check_integer(name, getattr(self, name), least, most)
+        for name, choices in _CODEBOOK_CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
+        for switch in ("symmetric_activations", "shared_quantizers", "codebook_bias"):
+            if not isinstance(getattr(self, switch), bool):
+                raise TypeError(f"{switch} must be True or False, not {getattr(self, switch)!r}")
+        _check_number("percentile", self.percentile)
         if not 50 <= self.percentile <= 100:
             raise InputError(f"percentile must be 50 to 100, not {self.percentile}")
+        _check_number("damping", self.damping)
+        if not 0 < self.damping <= 1:
+            raise InputError(f"damping must be above 0 and at most 1, not {self.damping}")
+        object.__setattr__(self, "layers", self._checked_layers())
+
+    def _checked_layers(self) -> Mapping[str, Mapping[str, Any]]:
+        if not isinstance(self.layers, Mapping):
+            raise TypeError(
+                f"layers must be a mapping from names to their fields, not {self.layers!r}"
+            )
+        allowed = [entry.name for entry in fields(self) if entry.name not in _WHOLE_NETWORK]
+        checked: dict[str, Mapping[str, Any]] = {}
+        for name, changes in self.layers.items():
+            if not isinstance(name, str) or not isinstance(changes, Mapping):
+                raise TypeError(f"layers must map names to fields, not {name!r} to {changes!r}")
+            for wrong in set(changes) - set(allowed):
+                raise InputError(
+                    f"layers[{name!r}]: {wrong!r} is no field of a layer; there are "
+                    f"{', '.join(allowed)}"
+                )
+            try:
+                replace(self, layers={}, **changes)
+            except (InputError, TypeError) as error:
+                raise type(error)(f"layers[{name!r}]: {error}") from error
+            checked[name] = dict(changes)
+        return checked
+
+    def for_layer(self, name: str) -> QuantConfig:
+        """What holds for one layer: this, with its fields of ``layers``."""
+        changes = self.layers.get(name)
+        return replace(self, layers={}, **changes) if changes else self
+
+    def check_layers(self, names: list[str]) -> None:
+        """Refuse names in ``layers`` that no layer has.
+
+        Raises
+        ------
+        InputError
+            Naming one, and those that there are.
+        """
+        for name in self.layers:
+            if name not in names:
+                raise InputError(
+                    f"layers: there is no layer {name!r}; there are {', '.join(names)}"
+                )
 
 
 def _check_integer(field: str, value: object, lowest: int, highest: int) -> None:
@@ -133,6 +270,11 @@ def _check_integer(field: str, value: object, lowest: int, highest: int) -> None
         raise TypeError(f"{field} must be an integer, not {value!r}")
     if not lowest <= value <= highest:
         raise InputError(f"{field} must be {lowest} to {highest}, not {value}")
+
+
+def _check_number(field: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{field} must be a number, not {value!r}")
 
 
 def _check_choice(field: str, value: object, choices: object) -> None:

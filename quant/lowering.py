@@ -8,6 +8,7 @@ from kanhw.formats import IntArray
 from kanhw.program import (
     BasisTableLayer,
     BranchEdgeTableLayer,
+    CodebookLayer,
     ConvolutionLayer,
     EdgeTableLayer,
     InputEncoder,
@@ -18,6 +19,7 @@ from kanhw.program import (
     ProgramLayer,
     Requantizer,
 )
+from kanhw.quant.codebook_layer import QuantCodebook
 from kanhw.quant.model import (
     Join,
     QuantBasisTable,
@@ -45,7 +47,7 @@ def _layer(layer: QuantLayer) -> ProgramLayer:
     if isinstance(layer, QuantConvolution):
         return ConvolutionLayer(_tables(layer.taps), layer.window)
     requantizers = tuple(_requantizer(join) for join in layer.joins)
-    if isinstance(layer, QuantEdgeTable | QuantBasisTable):
+    if isinstance(layer, QuantEdgeTable | QuantBasisTable | QuantCodebook):
         return _tables(layer)
     if isinstance(layer, QuantBranchEdgeTable):
         return BranchEdgeTableLayer(
@@ -80,12 +82,33 @@ def _layer(layer: QuantLayer) -> ProgramLayer:
     return PoolingLayer(layer.table, layer.mode, layer.window, requantizers, name=layer.name)
 
 
-def _tables(layer: QuantEdgeTable | QuantBasisTable) -> EdgeTableLayer | BasisTableLayer:
+def _tables(
+    layer: QuantEdgeTable | QuantBasisTable | QuantCodebook,
+) -> EdgeTableLayer | BasisTableLayer | CodebookLayer:
     requantizers = tuple(_requantizer(join) for join in layer.joins)
     if isinstance(layer, QuantEdgeTable):
         return EdgeTableLayer(layer.tables, requantizers, name=layer.name, stream=layer.stream)
-    basis, basis_index = _distinct(layer.basis_tables)
     base, base_index = _distinct(layer.base_tables[:, :, None])
+    if isinstance(layer, QuantCodebook):
+        offsets, offsets_index = None, None
+        if layer.offsets is not None:
+            offsets, offsets_index = _distinct(layer.offsets)
+        return CodebookLayer(
+            shapes=layer.shapes,
+            index=layer.index,
+            gains=layer.spline.codes,
+            base=base,
+            base_index=base_index,
+            base_weights=layer.base.codes[:, :, None],
+            requantizers=requantizers,
+            biases=layer.biases,
+            offsets=offsets,
+            offsets_index=offsets_index,
+            name=layer.name,
+            spline_stream=layer.spline_stream,
+            base_stream=layer.base_stream,
+        )
+    basis, basis_index = _distinct(layer.basis_tables)
     return BasisTableLayer(
         basis=basis,
         basis_index=basis_index,

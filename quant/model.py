@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
+from kanhw.quant.codebook_layer import QuantCodebook
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.quantizer import ActivationQuantizer, WeightQuantizer
 from kanhw.quant.rounding import round_half_up
@@ -30,6 +31,7 @@ __all__ = [
     "QuantNorm",
     "QuantPool",
     "QuantProducts",
+    "next_streams",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -223,7 +225,7 @@ class QuantConvolution:
         The windows.
     """
 
-    taps: QuantEdgeTable | QuantBasisTable
+    taps: QuantEdgeTable | QuantBasisTable | QuantCodebook
     window: Window
     passes: ClassVar[tuple[int, ...]] = ()
 
@@ -377,6 +379,7 @@ QuantLayer = (
     QuantEdgeTable
     | QuantBranchEdgeTable
     | QuantBasisTable
+    | QuantCodebook
     | QuantConvolution
     | QuantNorm
     | QuantProducts
@@ -392,6 +395,19 @@ def _table_sums(
         values = tables[:, i].astype(np.float64)[:, address[:, i]].T
         total += values if present is None else values * present[:, i : i + 1]
     return total
+
+
+def next_streams(
+    layer: QuantLayer, streams: tuple[FloatArray, ...], lowest: tuple[int, ...]
+) -> tuple[tuple[FloatArray, ...], tuple[int, ...]]:
+    """The code streams behind a layer and their lowest codes, from those in front of it."""
+    sums = layer.sums(streams, lowest)
+    own = tuple(join(sums) for join in layer.joins)
+    lows = tuple(join.target.format.lo if join.target else 0 for join in layer.joins)
+    return (
+        own + tuple(streams[p] for p in layer.passes),
+        lows + tuple(lowest[p] for p in layer.passes),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -440,10 +456,6 @@ class QuantModel:
         lowest: tuple[int, ...] = (self.input.format.lo,)
         history = [streams]
         for layer in self.layers:
-            sums = layer.sums(streams, lowest)
-            own = tuple(join(sums) for join in layer.joins)
-            streams = own + tuple(streams[p] for p in layer.passes)
-            lows = tuple(j.target.format.lo if j.target else 0 for j in layer.joins)
-            lowest = lows + tuple(lowest[p] for p in layer.passes)
+            streams, lowest = next_streams(layer, streams, lowest)
             history.append(streams)
         return history

@@ -13,7 +13,13 @@ from kanhw.quant.calibration import activation_range, step_and_origin, weight_sc
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.rounding import round_half_up
 
-__all__ = ["ActivationQuantizer", "WeightQuantizer", "activation_quantizer", "quantize_weights"]
+__all__ = [
+    "ActivationQuantizer",
+    "WeightQuantizer",
+    "activation_quantizer",
+    "nearest_codes",
+    "quantize_weights",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -100,14 +106,17 @@ def quantize_weights(weights: FloatArray, bits: int, config: QuantConfig) -> Wei
         scale = np.full(n_out, weight_scale(weights, bits, method, percentile))
     else:
         scale = np.array([weight_scale(w, bits, method, percentile) for w in weights])
+    return WeightQuantizer(nearest_codes(weights, scale, bits), scale)
+
+
+def nearest_codes(weights: FloatArray, scale: FloatArray, bits: int) -> IntArray:
+    """The nearest codes of weights ``[n_out, ...]`` with a step ``[n_out]`` for every output."""
     relative = weights / scale.reshape((-1,) + (1,) * (weights.ndim - 1))
     if bits == 1:
         # Zero is not rounded to either side: a pruned edge stays absent.
-        codes = np.sign(relative)
-    else:
-        top = (1 << (bits - 1)) - 1
-        codes = round_half_up(relative).clip(-top, top)
-    return WeightQuantizer(codes.astype(np.int64), scale)
+        return np.sign(relative).astype(np.int64)
+    top = (1 << (bits - 1)) - 1
+    return round_half_up(relative).clip(-top, top).astype(np.int64)
 
 
 def activation_quantizer(

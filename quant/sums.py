@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from kanhw.formats import IntArray
 from kanhw.layer import KanLayer
+from kanhw.quant.branches import Branches, SumInputs
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.joins import direct_join, highest_shift, output_unit, snapped_join
 from kanhw.quant.model import (
@@ -19,46 +20,47 @@ from kanhw.quant.model import (
     QuantEdgeTable,
     QuantLayer,
 )
-from kanhw.quant.quantizer import ActivationQuantizer, WeightQuantizer, quantize_weights
+from kanhw.quant.quantizer import ActivationQuantizer
 from kanhw.quant.rounding import round_half_up
 from kanhw.quant.steps import SumStep
-from kanhw.quant.tables import base_tables, basis_tables, finite_base_edges
+from kanhw.quant.tables import finite_base_edges
+from kanhw.quant.weights import RoundedWeights
 
-__all__ = ["SumInputs", "quantize_sums"]
+__all__ = ["quantize_sums", "table_unit"]
 
 FloatArray = npt.NDArray[np.float64]
 Targets = tuple[ActivationQuantizer | None, ...]
 
 
-@dataclass(frozen=True)
-class SumInputs:
-    """The quantizers in front of a layer: one for both branches, or the spline's and the base's."""
-
-    quantizers: tuple[ActivationQuantizer, ...]
-    realisation: str
-
-    @property
-    def spline(self) -> ActivationQuantizer:
-        """In front of the basis."""
-        return self.quantizers[0]
-
-    @property
-    def base(self) -> ActivationQuantizer:
-        """In front of the base activation."""
-        return self.quantizers[-1]
-
-
 def quantize_sums(
-    step: SumStep, inputs: SumInputs, targets: Targets, config: QuantConfig
+    step: SumStep,
+    inputs: SumInputs,
+    targets: Targets,
+    config: QuantConfig,
+    branches: Branches,
+    weights: RoundedWeights,
 ) -> QuantLayer:
-    """Integers of one layer for its realisation, a convolution's window included."""
+    """Integers of one layer for its realisation, a convolution's window included.
+
+    Parameters
+    ----------
+    step
+        The float layer.
+    inputs
+        The quantizers that it reads, and its realisation.
+    targets
+        The quantizers of what it makes; None for a network's outputs.
+    config
+        Bits of tables and multipliers.
+    branches, weights
+        Its functions at every code, and the integers that its weights became.
+    """
     layer = replace(step.layer, spline_norm=None)
-    base = quantize_weights(layer.base_weights, config.base_bits, config)
     build = _edge_table if inputs.realisation == "edge_table" else _basis_table
     if step.window is not None:
         # The quantizer of an image is the same at every position.
         targets = tuple(t.cut_to(layer.n_sums) if t else None for t in targets)
-    taps = build(layer, base, inputs, targets, config)
+    taps = build(layer, inputs, targets, config, branches, weights)
     if step.window is None:
         return taps
     if isinstance(taps, QuantBranchEdgeTable):  # pragma: no cover - windows have one code
@@ -68,20 +70,25 @@ def quantize_sums(
 
 def _edge_table(
     layer: KanLayer,
-    base: WeightQuantizer,
     inputs: SumInputs,
     targets: Targets,
     config: QuantConfig,
+    branches: Branches,
+    weights: RoundedWeights,
 ) -> QuantEdgeTable | QuantBranchEdgeTable:
-    spline = quantize_weights(layer.coefficients, config.spline_bits, config)
-    rounded = replace(layer, coefficients=spline.dequantize(), base_weights=base.dequantize())
+    spline, base = weights.spline, weights.base
+    rounded = replace(
+        layer,
+        coefficients=spline.dequantize() / branches.spline_scale,
+        base_weights=base.dequantize() / branches.base_scale,
+    )
     spline_edges = rounded.spline_edges(inputs.spline.grid())
     base_edges = finite_base_edges(rounded, inputs.base.grid())
-    branches = [spline_edges, base_edges]
+    edges = [spline_edges, base_edges]
     if len(inputs.quantizers) == 1:
-        branches = [spline_edges + base_edges]
-    unit, shift = _table_unit(layer, branches, targets[0], config)
-    tables = [round_half_up(edges / unit[:, None, None]).astype(np.int64) for edges in branches]
+        edges = [spline_edges + base_edges]
+    unit, shift = table_unit(layer, edges, targets[0], config)
+    tables = [round_half_up(e / unit[:, None, None]).astype(np.int64) for e in edges]
     joins = _table_joins(layer, unit, shift, tables, targets, config)
     if len(tables) == 1:
         return QuantEdgeTable(layer.name, base, spline, tables[0], joins)
@@ -108,7 +115,7 @@ def _table_joins(
     return (first, *others)
 
 
-def _table_unit(
+def table_unit(
     layer: KanLayer,
     branches: list[FloatArray],
     target: ActivationQuantizer | None,
@@ -133,27 +140,29 @@ def _table_unit(
 
 def _basis_table(
     layer: KanLayer,
-    base: WeightQuantizer,
     inputs: SumInputs,
     targets: Targets,
     config: QuantConfig,
+    branches: Branches,
+    weights: RoundedWeights,
 ) -> QuantBasisTable:
-    bases = basis_tables(layer, inputs.spline, config.basis_bits)
-    spline = quantize_weights(bases.coefficients, config.spline_bits, config)
-    base_values, base_unit = base_tables(layer, inputs.base, config.base_table_bits)
-    units = np.stack([spline.scale * bases.unit, base.scale * base_unit])
+    spline, base = weights.spline, weights.base
+    if branches.spline_codes is None or branches.base_codes is None:  # pragma: no cover
+        raise TypeError("Basis tables need integer functions")
+    units = np.stack([spline.scale * branches.spline_unit, base.scale * branches.base_unit])
     bounds = np.stack(
         [
-            np.abs(spline.codes).max(axis=2) @ np.abs(bases.tables).sum(axis=2).max(axis=1),
-            np.abs(base.codes) @ np.abs(base_values).max(axis=1),
+            np.abs(spline.codes).max(axis=2)
+            @ np.abs(branches.spline_codes).sum(axis=2).max(axis=1),
+            np.abs(base.codes) @ np.abs(branches.base_codes).max(axis=1),
         ]
     ).astype(np.float64)
     return QuantBasisTable(
         layer.name,
         base,
         spline,
-        bases.tables,
-        base_values,
+        branches.spline_codes,
+        branches.base_codes,
         tuple(
             snapped_join(layer.name, layer.bias, units, bounds, target, config)
             for target in targets

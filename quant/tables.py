@@ -13,7 +13,15 @@ from kanhw.quant.quantizer import ActivationQuantizer
 from kanhw.quant.rounding import round_half_up
 from kanhw.symbolic import check_symbolic_edges
 
-__all__ = ["BasisTables", "base_tables", "basis_tables", "finite_base_edges"]
+__all__ = [
+    "BasisTables",
+    "base_tables",
+    "basis_functions",
+    "basis_tables",
+    "finite_base_edges",
+    "signed_codes",
+    "table_codes",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,13 +50,55 @@ class BasisTables:
 
 
 def basis_tables(
-    layer: KanLayer, quantizer: ActivationQuantizer, bits: int
+    layer: KanLayer,
+    quantizer: ActivationQuantizer,
+    bits: int,
+    scale: FloatArray | None = None,
 ) -> BasisTables:
-    """Tabulate a layer's bases over the codes of a quantizer; symbolic edges join as bases."""
-    grid = quantizer.grid()
+    """Tabulate a layer's bases over the codes of a quantizer; symbolic edges join as bases.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    quantizer
+        In front of the bases.
+    bits
+        Of a table value, its sign included where there are negative ones.
+    scale
+        ``[n_in, K']``: what functions are divided by, and coefficients multiplied with; None is 1.
+    """
+    values, coefficients = basis_functions(layer, quantizer.grid(), to_peaks=True)
+    if scale is not None:
+        values, coefficients = values / scale[:, None, :], coefficients * scale
+    codes, unit = table_codes(values, bits)
+    return BasisTables(codes, unit, coefficients)
+
+
+def basis_functions(
+    layer: KanLayer, grid: FloatArray, *, to_peaks: bool
+) -> tuple[FloatArray, FloatArray]:
+    """The functions of a layer's spline branch at points, symbolic edges among them.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    grid
+        ``[A, n_in]``: points of every input.
+    to_peaks
+        Whether functions without a support are scaled to a peak of 1.
+
+    Returns
+    -------
+    FloatArray
+        ``[n_in, A, K']`` values.
+    FloatArray
+        ``[n_out, n_in, K']`` coefficients that belong to them.
+    """
     values = layer.basis(grid).transpose(1, 0, 2)
     coefficients = layer.coefficients
-    if layer.basis.support is None:
+    if to_peaks and layer.basis.support is None:
         peaks = np.abs(values).max(axis=(0, 1), initial=0.0)
         peaks[peaks == 0] = 1.0
         values, coefficients = values / peaks, coefficients * peaks
@@ -57,10 +107,18 @@ def basis_tables(
         # A layer without bases keeps the shape of one: a function that is 0.
         values = np.zeros((layer.n_in, len(grid), 1))
         coefficients = np.zeros((layer.n_sums, layer.n_in, 1))
+    return values, coefficients
+
+
+def table_codes(values: FloatArray, bits: int) -> tuple[IntArray, float]:
+    """Round tables of functions, of any shape, to one unit; integers and that unit.
+
+    They are unsigned where nothing is negative.
+    """
     signed = bool((values < 0).any())
     top = max((1 << (bits - 1)) - 1, 1) if signed else (1 << bits) - 1
     unit = (float(np.abs(values).max()) or 1.0) / top
-    return BasisTables(round_half_up(values / unit).astype(np.int64), unit, coefficients)
+    return round_half_up(values / unit).astype(np.int64), unit
 
 
 def _with_symbolic(
@@ -105,10 +163,23 @@ def finite_base_edges(
 
 
 def base_tables(
-    layer: KanLayer, quantizer: ActivationQuantizer, bits: int
+    layer: KanLayer,
+    quantizer: ActivationQuantizer,
+    bits: int,
+    scale: FloatArray | None = None,
 ) -> tuple[IntArray, float]:
-    """Signed tables of the base activation ``[n_in, 2**width']`` and the real units of a step."""
+    """Signed tables of the base activation ``[n_in, 2**width']`` and the real units of a step.
+
+    ``scale`` is what each input's is divided by, ``[n_in]``; None is 1.
+    """
     values = layer.base_activation(quantizer.grid()).T
+    if scale is not None:
+        values = values / scale[:, None]
+    return signed_codes(values, bits)
+
+
+def signed_codes(values: FloatArray, bits: int) -> tuple[IntArray, float]:
+    """Round to signed integers, of which the largest is ``2**(bits - 1) - 1``, and their unit."""
     top = float(np.abs(values).max())
     unit = top / ((1 << (bits - 1)) - 1) if top > 0 else 1.0
     return round_half_up(values / unit).astype(np.int64), unit

@@ -17,7 +17,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
 PACKAGE_DIR = SETUPTOOLS["package-dir"]
-LINKED = {name: folder for name, folder in PACKAGE_DIR.items() if name != "kanhw"}
+# A sub-package is found through the link of the package that it is in.
+LINKED = {name: folder for name, folder in PACKAGE_DIR.items() if name.count(".") == 1}
 HEAVY = ["amaranth", "cocotb", "matplotlib", "scipy", "sklearn", "torch"]
 
 

@@ -28,8 +28,25 @@ _HELP = {
     "symmetric_activations": "centre activation ranges on zero",
     "branch_inputs": "one input code for both branches, or one each",
     "norms": "normalise exactly at run time, or with the calibration data's statistics",
-    "realisation": "a table per edge, or basis tables and coefficients",
+    "realisation": "a table per edge, basis tables and coefficients, or shapes that edges share",
+    "codebook_size": "the most shapes of a codebook, 2 to 4096",
+    "codebook_clustering": "edges share a shape by their coefficients or by their functions",
+    "codebook_weighting": "an error at a code counts as often as data hit it, or always alike",
+    "codebook_scope": "a codebook for every layer, or one for the network",
+    "codebook_gain": "what an edge multiplies its shape by",
+    "codebook_bias": "an edge adds a bias to its shape (default)",
+    "codebook_branches": "base branches apart from the shapes, or in them",
+    "shape_bits": "bits of the entries of shapes, 2 to 14",
+    "gain_bits": "bits of gains, 2 to 8",
+    "bias_bits": "bits of biases, 2 to 12",
+    "method": "how weights are rounded, or calibration data are made",
+    "shared_quantizers": "one weight step and one code for both branches of a layer",
+    "damping": "of the Hessians of gptq: a share of their mean diagonal",
+    "iterations": "steps of adaround, brecq and zeroq",
+    "seed": "of what those draw",
 }
+# Given to the command in another way, or of no use to it.
+_PYTHON_ONLY = ("layers", "quantizer")
 
 
 def add_parser(commands: Commands) -> None:
@@ -50,7 +67,7 @@ def add_parser(commands: Commands) -> None:
         "--calibration",
         metavar="DATA.npz",
         help="an npz file with x: real features [N, n_in], training data; without it, the batch "
-        "that a PyKAN checkpoint keeps",
+        "that a PyKAN checkpoint keeps, or none with --method zeroq",
     )
     parser.add_argument("--out", metavar="PROGRAM", required=True, help="the file to write")
     _add_config(parser.add_argument_group("quantization"))
@@ -60,11 +77,21 @@ def _add_config(group: argparse._ArgumentGroup) -> None:
     from kanhw.quant.config import QuantConfig
 
     hints = get_type_hints(QuantConfig)
+    group.add_argument(
+        "--layer",
+        metavar="NAME.FIELD=VALUE",
+        action="append",
+        default=[],
+        help="a field that is different in one layer, such as layers.0.spline_bits=4",
+    )
     for field in dataclasses.fields(QuantConfig):
+        if field.name in _PYTHON_ONLY:
+            continue
         flag = "--" + field.name.replace("_", "-")
         hint, default, help = hints[field.name], field.default, _HELP[field.name]
         if hint is bool:
-            group.add_argument(flag, action="store_true", help=help)
+            switch: Any = argparse.BooleanOptionalAction if default else "store_true"
+            group.add_argument(flag, action=switch, default=default, help=help)
             continue
         help += "" if default is None else f" (default: {default})"
         if get_args(hint) and isinstance(get_args(hint)[0], str):
@@ -84,7 +111,8 @@ def run(options: argparse.Namespace) -> int:
 
     check_place(options.out)
     names = [field.name for field in dataclasses.fields(QuantConfig)]
-    config = QuantConfig(**{name: getattr(options, name) for name in names})
+    chosen = {name: getattr(options, name) for name in names if name not in _PYTHON_ONLY}
+    config = QuantConfig(**chosen, layers=_layers(options.layer))
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
@@ -107,13 +135,46 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _layers(changes: list[str]) -> dict[str, dict[str, Any]]:
+    """``NAME.FIELD=VALUE`` as the mapping that QuantConfig takes."""
+    from kanhw.quant.config import QuantConfig
+
+    hints = get_type_hints(QuantConfig)
+    layers: dict[str, dict[str, Any]] = {}
+    for change in changes:
+        path, equals, text = change.partition("=")
+        name, dot, field = path.rpartition(".")
+        if not (equals and dot and name):
+            raise InputError(f"--layer takes NAME.FIELD=VALUE, not {change!r}")
+        value: Any = text
+        hint = hints.get(field)
+        if hint is bool and text in ("True", "False"):
+            value = text == "True"
+        elif hint in (int, float) or type(None) in get_args(hint):
+            value = _number(text, change)
+        layers.setdefault(name, {})[field] = value
+    return layers
+
+
+def _number(text: str, change: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        try:
+            return float(text)
+        except ValueError:
+            raise InputError(f"--layer {change}: {text!r} is no number") from None
+
+
 def _calibration(options: argparse.Namespace) -> Any:
-    """The calibration data that were named, or those that the checkpoint brings."""
+    """The calibration data that were named, or those that the checkpoint brings; None for zeroq."""
     from kanhw.files import read_arrays
     from kanhw.importers.pykan import calibration_data
 
     if options.calibration is not None:
         return read_arrays(options.calibration)["x"]
+    if options.method == "zeroq":
+        return None
     saved = calibration_data(options.model, **given_options(options))
     if saved is None:
         raise InputError(

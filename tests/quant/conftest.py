@@ -13,8 +13,15 @@ import pytest
 
 import kanhw
 from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis
+from kanhw.basis import Basis, BSplineBasis, NoBasis
+from kanhw.convolution import ConvLayer, PoolLayer
 from kanhw.model import KanLayer, KanModel
+from kanhw.norm import LayerNorm
+from kanhw.polynomial_basis import GramBasis
+from kanhw.products import Products
+from kanhw.radial_basis import RadialBasis
+from kanhw.symbolic import SymbolicEdge
+from kanhw.windows import Window
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -90,6 +97,73 @@ def make_layer() -> Callable[..., KanLayer]:
 @pytest.fixture(scope="session")
 def random_model() -> Callable[[np.random.Generator], KanModel]:
     return _random_model
+
+
+def _with_basis(rng: np.random.Generator, basis: Basis, n_out: int, name: str, **extra) -> KanLayer:
+    return KanLayer(
+        basis,
+        rng.normal(size=(n_out, basis.n_in, basis.count)),
+        rng.normal(size=(n_out, basis.n_in)),
+        _activation(extra.pop("activation", "silu")),
+        rng.normal(size=n_out),
+        name,
+        **extra,
+    )
+
+
+def _norm(rng: np.random.Generator, n: int) -> LayerNorm:
+    return LayerNorm(rng.normal(size=n) + 1, rng.normal(size=n))
+
+
+def _fast_kan(rng: np.random.Generator) -> KanModel:
+    grid = np.linspace(-2, 2, 5)
+    first = _with_basis(rng, RadialBasis(grid, 1.0, 4), 5, "0", spline_norm=_norm(rng, 4))
+    second = _with_basis(rng, RadialBasis(grid, 1.0, 5), 3, "1", spline_norm=_norm(rng, 5))
+    return KanModel((first, second))
+
+
+def _kagn(rng: np.random.Generator) -> KanModel:
+    silu = Activation("silu")
+    basis = GramBasis(rng.normal(size=4) * 0.05, 4, silu, constant=False)
+    return KanModel((_with_basis(rng, basis, 3, "0", post=(_norm(rng, 3), silu)),))
+
+
+def _convolution(rng: np.random.Generator) -> KanModel:
+    silu, window = Activation("silu"), Window((1, 4, 4), (3, 3), padding=(1, 1))
+    basis = GramBasis(rng.normal(size=3) * 0.05, 9, silu, constant=True)
+    taps = _with_basis(rng, basis, 2, "0", post=(silu,))
+    pool = PoolLayer("average", Window((2, 4, 4), (4, 4)), "1")
+    head = _with_basis(rng, NoBasis(2), 3, "2", activation="identity")
+    return KanModel((ConvLayer(taps, window), pool, head), shape=(1, 4, 4))
+
+
+def _pykan(rng: np.random.Generator) -> KanModel:
+    knots = np.tile(np.linspace(-3, 3, 12), (4, 1))
+    products = Products(2, (2, 2), rng.normal(size=4) / [3, 3, 9, 9], rng.normal(size=4))
+    symbolic = (SymbolicEdge(0, 1, "sin", 1.5, 0.2, 0.7, 0.1),)
+    first = _with_basis(rng, BSplineBasis(knots, 3), 6, "0", symbolic=symbolic, post=(products,))
+    return KanModel((first, _with_basis(rng, BSplineBasis(knots, 3), 2, "1")))
+
+
+def _b_splines(rng: np.random.Generator) -> KanModel:
+    return KanModel((_make_layer(rng, 4, 3, name="0"), _make_layer(rng, 3, 2, name="1")))
+
+
+_VARIANTS = {
+    "b_splines": _b_splines,
+    "fast_kan": _fast_kan,
+    "kagn": _kagn,
+    "convolution": _convolution,
+    "pykan": _pykan,
+}
+
+
+@pytest.fixture(params=_VARIANTS)
+def variant(request: pytest.FixtureRequest) -> tuple[KanModel, FloatArray]:
+    """A small random model of every kind of layer, and samples for it."""
+    rng = np.random.default_rng(5)
+    model = _VARIANTS[request.param](rng)
+    return model, rng.normal(size=(120, *model.input_shape))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,125 @@
+"""Bits of basis values, coefficients and activations: accuracy against what they cost.
+
+    python benchmarks/quantization/basis_bits.py [--dataset digits] [--seeds 0 1 2]
+
+Basis tables of 1 to 14 bits, coefficients and base weights of 2 to 8, activations of 2 to 8, each
+with each, uniform rounding after training: 686 networks of every variant and seed. All of them are
+in the CSV file; the Markdown file has those that no other network of the variant beats in both the
+validation accuracy and the bit-operations, or the bits of parameters. Which they are is decided on
+validation rows; what is shown is the test part.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiments import VARIANTS, Experiment, calibration, everywhere, in_parallel, network, part
+from networks import score
+from plots import Point, pareto_front, pareto_plot
+from results import RESULTS, ResultTable, average
+
+from kanhw.quant import QuantConfig, QuantModel, costs_of, lower
+from kanhw.quant.branches import branches_of
+from kanhw.quant.plan import Plan, make_plan
+from kanhw.quant.realise import Weighted, realise
+from kanhw.quant.steps import SumStep
+from kanhw.quant.weights import nearest_weights
+
+BASIS = tuple(range(1, 15))
+WEIGHTS = ACTIVATIONS = tuple(range(2, 9))
+COSTS = {"bit_operations": "bit-operations", "parameter_bits": "parameter bits"}
+
+
+def measured(experiment: Experiment) -> list[tuple[float, float, int, int]]:
+    """Validation and test scores, bit-operations and parameter bits of all networks."""
+    data = part(experiment.dataset)
+    model = network(experiment.variant, experiment.dataset, experiment.seed)
+    rows = []
+    plans = {}
+    for basis, weights, bits in grid():
+        fields = everywhere(weights, bits, basis_bits=basis)
+        config = QuantConfig(realisation="basis_table", **fields)
+        if bits not in plans:
+            plans[bits] = make_plan(model, calibration(data), config)
+        # Which codes there are does not depend on the other bits.
+        quantized = rounded(replace(plans[bits], config=config))
+        costs = costs_of(lower(quantized))
+        scores = (
+            score(quantized(data.validation_x), data.validation_y),
+            score(quantized(data.test_x), data.test_y),
+        )
+        rows.append((*scores, costs.bit_operations, costs.parameter_bits))
+    return rows
+
+
+def rounded(plan: Plan) -> QuantModel:
+    """What ``quantize_model`` makes of a plan."""
+    weighted: list[Weighted | None] = []
+    for step, consumer in zip(plan.steps, plan.consumers, strict=True):
+        if not isinstance(step, SumStep):
+            weighted.append(None)
+            continue
+        branches = branches_of(step.layer, consumer.sum_inputs(step), plan.config)
+        weighted.append(Weighted(branches, nearest_weights(branches, plan.config)))
+    return realise(plan, tuple(weighted))
+
+
+def grid() -> list[tuple[int, int, int]]:
+    """Basis, weight and activation bits."""
+    return [(b, w, a) for b in BASIS for w in WEIGHTS for a in ACTIVATIONS]
+
+
+def tabulate(dataset: str, seeds: list[int], folder: Path) -> None:
+    """Measure and write the tables and plots."""
+    columns = ("network", "basis", "weights", "activations", "validation", "test", *COSTS.values())
+    note = (
+        f"{part(dataset).unit} on {dataset}, mean and deviation over seeds "
+        f"{', '.join(map(str, seeds))}; uniform rounding after training."
+    )
+    everything = ResultTable(f"basis-bits-{dataset}-all", columns, note, (12,))
+    tasks = [Experiment(variant, dataset, seed) for variant in VARIANTS for seed in seeds]
+    results = in_parallel(measured, tasks)
+    points: dict[str, list[Any]] = {}
+    for variant in VARIANTS:
+        found = [next(results) for _ in seeds]
+        for bits, *rows in zip(grid(), *found, strict=True):
+            validation, test = (average(row[k] for row in rows) for k in (0, 1))
+            # What integers cost depends a little on which of them are 0.
+            costs = [round(average(row[k] for row in rows).mean) for k in (2, 3)]
+            everything.add(variant, *bits, validation, test, *costs)
+            points.setdefault(variant, []).append((bits, validation, test, *costs))
+    everything.write(folder)
+    (folder / f"basis-bits-{dataset}-all.md").unlink()
+    best = ResultTable(f"basis-bits-{dataset}", ("front", *columns), note, (14, 12))
+    for place, (cost, name) in enumerate(COSTS.items()):
+        drawn = []
+        for variant, rows in points.items():
+            front = pareto_front([(row[3 + place], row[1].mean) for row in rows])
+            for bits, validation, test, *costs in (rows[index] for index in front):
+                best.add(name, variant, *bits, validation, test, *costs)
+                drawn.append(Point(costs[place], test.mean, variant, "/".join(map(str, bits))))
+        pareto_plot(
+            drawn,
+            folder / f"basis-bits-{dataset}-{cost.replace('_', '-')}.svg",
+            x_label=name,
+            y_label=f"test {part(dataset).unit}",
+            title=f"{dataset}: basis / weight / activation bits",
+        )
+    best.write(folder)
+
+
+def main() -> None:
+    """Run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--dataset", default="digits", choices=("digits", "dry_bean", "wine"))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    tabulate(options.dataset, options.seeds, options.out)
+
+
+if __name__ == "__main__":
+    main()

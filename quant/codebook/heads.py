@@ -1,0 +1,97 @@
+"""Several networks of equal shape, such as the heads of several tasks, that share codebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy.typing as npt
+
+from kanhw.errors import InputError
+from kanhw.model import KanModel
+from kanhw.quant.branches import branches_of
+from kanhw.quant.codebook.weights import CodebookWeights, codebook_weights
+from kanhw.quant.config import QuantConfig
+from kanhw.quant.model import QuantModel
+from kanhw.quant.plan import Plan, make_plan
+from kanhw.quant.steps import SumStep
+from kanhw.quant.weights import nearest_weights
+
+__all__ = ["quantize_heads"]
+
+
+def quantize_heads(
+    models: Sequence[KanModel],
+    calibrations: Sequence[npt.ArrayLike],
+    config: QuantConfig | None = None,
+) -> list[QuantModel]:
+    """Quantize networks of equal shape with the same codebooks, after training.
+
+    Layers at the same place share a codebook, or all do (``codebook_scope="network"``). Each
+    network has its own indices, gains, biases and base weights, its own activation quantizers, and
+    its own Program.
+
+    Parameters
+    ----------
+    models
+        At least one.
+    calibrations
+        Real features for every model; the same array may be given several times.
+    config
+        With ``realisation="codebook"``; None is ``QuantConfig(realisation="codebook")``.
+
+    Raises
+    ------
+    InputError
+        If there are no models, not as many calibrations, the config wants no codebook, or the
+        models' layers differ in what has to be equal.
+    """
+    config = config or QuantConfig(realisation="codebook")
+    if not models or len(models) != len(calibrations):
+        raise InputError(
+            f"quantize_heads needs models and calibration data for each, not {len(models)} models "
+            f"and {len(calibrations)} sets of data"
+        )
+    if config.method != "uniform":
+        raise InputError(f"Heads are quantized with method='uniform', not {config.method!r}")
+    plans = [
+        make_plan(model, features, config)
+        for model, features in zip(models, calibrations, strict=True)
+    ]
+    first = _shape(plans[0])
+    for number, plan in enumerate(plans[1:], 1):
+        if _shape(plan) != first:
+            raise InputError(
+                f"Heads share codebooks if their layers are of equal shapes, but head {number} has "
+                f"{_shape(plan)}, and head 0 has {first}"
+            )
+    if not any(consumer.realisation == "codebook" for consumer in plans[0].consumers):
+        raise InputError("Heads share codebooks: choose realisation='codebook'")
+    codebooks = codebook_weights(plans)
+    return [_realised(plan, own) for plan, own in zip(plans, codebooks, strict=True)]
+
+
+def _shape(plan: Plan) -> list[tuple[str, ...]]:
+    """What has to be equal: kinds, realisations, numbers of inputs, outputs and functions."""
+    found = []
+    for step, consumer in zip(plan.steps, plan.consumers, strict=True):
+        shape: tuple[str, ...] = (type(step).__name__, consumer.realisation)
+        if isinstance(step, SumStep):
+            layer = step.layer
+            shape += (f"{layer.n_in} to {layer.n_sums}", f"{layer.basis.count} functions")
+        found.append(shape)
+    return found
+
+
+def _realised(plan: Plan, codebooks: dict[int, CodebookWeights]) -> QuantModel:
+    # Which itself imports this package.
+    from kanhw.quant.realise import Weighted, realise
+
+    weighted: list[Weighted | CodebookWeights | None] = []
+    for index, (step, consumer) in enumerate(zip(plan.steps, plan.consumers, strict=True)):
+        if index in codebooks or not isinstance(step, SumStep):
+            weighted.append(codebooks.get(index))
+            continue
+        own = plan.config.for_layer(step.name)
+        branches = branches_of(step.layer, consumer.sum_inputs(step), own)
+        weighted.append(Weighted(branches, nearest_weights(branches, own)))
+    return realise(plan, tuple(weighted))

@@ -1,0 +1,40 @@
+"""SmoothQuant: the range of features moves into the weights, as far as it helps those."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.quant.methods.scaling import Features, LayerTask
+from kanhw.quant.methods.unreached import copy_neighbours
+from kanhw.quant.realise import Weighted
+from kanhw.quant.weights import nearest_weights
+
+__all__ = ["smooth_scales", "smoothquant_weights"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# How much of the range moves: a of ``max|f|^a / max|w|^(1 - a)``.
+_STRENGTH = 0.5
+
+
+def smoothquant_weights(task: LayerTask) -> Weighted:
+    """Round the weights of scaled features to the nearest codes."""
+    problem = task.scaled(smooth_scales(task))
+    weights = nearest_weights(problem.branches, task.config)
+    return Weighted(problem.branches, copy_neighbours(problem, weights, task.config))
+
+
+def smooth_scales(task: LayerTask) -> Features:
+    """``max|f|^a / max|w|^(1 - a)`` for every feature f and its weights w."""
+    features, weights = task.peaks(), task.weight_peaks()
+    return task.made(
+        _balance(features.spline, weights.spline), _balance(features.base, weights.base)
+    )
+
+
+def _balance(features: FloatArray, weights: FloatArray) -> FloatArray:
+    both = (features > 0) & (weights > 0)
+    scales = np.zeros_like(features)
+    scales[both] = features[both] ** _STRENGTH / weights[both] ** (1 - _STRENGTH)
+    return scales

@@ -1,0 +1,73 @@
+"""From a plan and rounded weights to the integers of every step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.quant.branches import Branches
+from kanhw.quant.codebook import CodebookWeights, quantize_codebook
+from kanhw.quant.model import QuantLayer, QuantModel
+from kanhw.quant.norms import quantize_norm, quantize_pool, quantize_products
+from kanhw.quant.plan import Consumer, Plan
+from kanhw.quant.quantizer import ActivationQuantizer, activation_quantizer
+from kanhw.quant.steps import PoolStep, ProductStep, SumStep
+from kanhw.quant.sums import quantize_sums
+from kanhw.quant.weights import RoundedWeights
+
+__all__ = ["Weighted", "realise", "realise_step"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """A layer's functions at every code, and the integers that its weights became."""
+
+    branches: Branches
+    weights: RoundedWeights
+
+
+def realise(plan: Plan, weighted: tuple[Weighted | CodebookWeights | None, ...]) -> QuantModel:
+    """Make the quantized network.
+
+    Parameters
+    ----------
+    plan
+        Its steps and quantizers.
+    weighted
+        For every step that has weights, what they became; None for the others.
+    """
+    layers = tuple(realise_step(plan, index, own) for index, own in enumerate(weighted))
+    return QuantModel(plan.consumers[0].streams[0], layers, plan.config, plan.source)
+
+
+def realise_step(plan: Plan, index: int, weighted: Weighted | CodebookWeights | None) -> QuantLayer:
+    """Integers of one step."""
+    step, inputs = plan.steps[index], plan.consumers[index]
+    config = plan.config.for_layer(step.name)
+    behind: Consumer | None = None
+    targets: tuple[ActivationQuantizer | None, ...] = (None,)
+    if index + 1 < len(plan.steps):
+        behind = plan.consumers[index + 1]
+        targets = behind.wanted
+    if isinstance(step, SumStep):
+        if weighted is None:
+            raise TypeError(f"{step.name} has weights, but none were rounded")
+        sum_inputs = inputs.sum_inputs(step)
+        if isinstance(weighted, CodebookWeights):
+            return quantize_codebook(step, sum_inputs, targets, config, weighted)
+        return quantize_sums(step, sum_inputs, targets, config, weighted.branches, weighted.weights)
+    if isinstance(step, PoolStep):
+        return quantize_pool(step, inputs.streams[0], targets, config)
+    if isinstance(step, ProductStep):
+        return quantize_products(step, inputs.streams[0], targets, config)
+    if behind is None:
+        outputs = plan.values[-1]
+        last = activation_quantizer(outputs, config.norm_bits, config, symmetric=True)
+        return quantize_norm(step, inputs.streams[0], (last,), (), config)
+    # The raw code that goes on: the last of the streams that came in.
+    passes = (len(inputs.streams) - 1,) if step.passes else ()
+    return quantize_norm(step, inputs.streams[0], behind.wanted, passes, config)
