@@ -10,15 +10,19 @@ from kanhw.errors import InputError
 from kanhw.gateware.address import input_addresses
 from kanhw.gateware.convolution import ConvolutionStage
 from kanhw.gateware.core import LAYER_CORES, PipelineCore, PipelinedLayer, exact_streams
+from kanhw.gateware.fold import fold_of
+from kanhw.gateware.folded_stage import FOLDED_KINDS, FoldedStage
 from kanhw.gateware.gather import GatherStage
 from kanhw.gateware.norm_stage import NormStage
 from kanhw.gateware.pipeline_stage import PipelineStage
 from kanhw.gateware.pooling import pooling_stage
+from kanhw.gateware.regroup import CollectStage, SplitStage
+from kanhw.gateware.serial_argmax import SerialArgmax
 from kanhw.gateware.stage import Payload, Stage
 from kanhw.program import ConvolutionLayer, PoolingLayer, Program, ProgramLayer
 from kanhw.schedule import Schedule
 
-__all__ = ["STAGES", "WINDOWED", "StageBuilder", "input_payload", "stages_of"]
+__all__ = ["STAGES", "WINDOWED", "StageBuilder", "input_payload", "is_folded", "stages_of"]
 
 # builder(layer, inputs, schedule, exact): exact says which of the streams behind the layer (its
 # own, then those that it passes on) must be codes rather than raw sums.
@@ -35,14 +39,23 @@ STAGES: dict[str, StageBuilder] = {
 WINDOWED = frozenset({"convolution", "pooling"})
 
 
-def input_payload(program: Program) -> Payload:
-    """What the first stage takes: a vector, or an image pixel by pixel."""
+def input_payload(program: Program, schedule: Schedule) -> Payload:
+    """What the first stage takes: a vector, some codes of it a beat, or an image by pixels."""
     addresses = input_addresses(program.input.format, program.n_in)
     first = program.layers[0]
-    if first.kind not in WINDOWED:
-        return Payload((addresses,))
-    channels, rows, columns = cast(ConvolutionLayer | PoolingLayer, first).window.shape
-    return Payload((addresses[:channels],), rows * columns)
+    if first.kind in WINDOWED:
+        channels, rows, columns = cast(ConvolutionLayer | PoolingLayer, first).window.shape
+        return Payload((addresses[:channels],), rows * columns)
+    if is_folded(first, schedule):
+        count = _codes_a_beat(first, schedule)
+        beats = -(-program.n_in // count)
+        return Payload((addresses[:count],), beats, length=program.n_in if beats > 1 else None)
+    return Payload((addresses,))
+
+
+def is_folded(layer: ProgramLayer, schedule: Schedule) -> bool:
+    """Whether a layer takes turns with its hardware."""
+    return schedule.folded and layer.kind in FOLDED_KINDS
 
 
 def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
@@ -51,19 +64,21 @@ def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
     Raises
     ------
     InputError
-        If there is no hardware for a kind of layer.
+        If there is no hardware for a kind of layer, or the schedule names a layer that is not
+        there.
     """
+    _check_names(program, schedule)
     ranked = program.layers[-1].requantizers[0] if program.argmax else None
     entries = [
-        PipelinedLayer(layer, exact_streams(program.layers, index))
+        PipelinedLayer(layer, exact_streams(program.layers, index, schedule.folded))
         for index, layer in enumerate(program.layers)
     ]
     runs = [
         (pipelined, list(run))
-        for pipelined, run in groupby(entries, key=lambda entry: entry.layer.kind in LAYER_CORES)
+        for pipelined, run in groupby(entries, key=lambda entry: _pipelined(entry.layer, schedule))
     ]
     stages: list[Stage] = []
-    payload = input_payload(program)
+    payload = input_payload(program, schedule)
     for index, (pipelined, run) in enumerate(runs):
         if pipelined:
             payload = _gathered(stages, payload)
@@ -72,28 +87,88 @@ def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
             stages.append(PipelineStage(core))
             payload = core.outputs
             continue
-        for entry in run:
-            builder = STAGES.get(entry.layer.kind)
-            if builder is None:
-                raise InputError(f"There is no hardware for layers of kind {entry.layer.kind!r}")
-            if entry.layer.kind in WINDOWED:
-                _check_image(entry.layer, payload)
-            else:
-                payload = _gathered(stages, payload)
-            stages.append(builder(entry.layer, payload, schedule, entry.exact))
-            payload = stages[-1].outputs
+        for position, entry in enumerate(run):
+            after = run[position + 1].layer if position + 1 < len(run) else None
+            payload = _append(stages, payload, entry, after, schedule)
     if ranked is not None and not runs[-1][0]:
+        if payload.length is not None and payload.count == 1:
+            stages.append(SerialArgmax(payload))
+            return stages
         payload = _gathered(stages, payload)
         stages.append(PipelineStage(PipelineCore([], payload, schedule, argmax=ranked)))
     return stages
 
 
+def _append(
+    stages: list[Stage],
+    payload: Payload,
+    entry: PipelinedLayer,
+    after: ProgramLayer | None,
+    schedule: Schedule,
+) -> Payload:
+    """Put a layer that is a stage of its own behind the others; gives what leaves it."""
+    layer = entry.layer
+    if is_folded(layer, schedule):
+        taker = _codes_a_beat(after, schedule) if after and is_folded(after, schedule) else None
+        payload = _portioned(stages, payload, _codes_a_beat(layer, schedule))
+        # An image whose pixels are as large as a beat need not be gathered first.
+        image = payload.count if payload.beats > 1 and payload.length is None else 0
+        parallel = schedule.parallel(layer.name)
+        fold = fold_of(layer.n_in, layer.n_out, parallel, taker=taker, image=image)
+        stages.append(FoldedStage(layer, payload, schedule, fold))
+        return stages[-1].outputs
+    builder = STAGES.get(layer.kind)
+    if builder is None:
+        raise InputError(f"There is no hardware for layers of kind {layer.kind!r}")
+    if layer.kind in WINDOWED:
+        _check_image(layer, payload)
+    else:
+        payload = _gathered(stages, payload)
+    stages.append(builder(layer, payload, schedule, entry.exact))
+    return stages[-1].outputs
+
+
+def _pipelined(layer: ProgramLayer, schedule: Schedule) -> bool:
+    return layer.kind in LAYER_CORES and not is_folded(layer, schedule)
+
+
+def _codes_a_beat(layer: ProgramLayer, schedule: Schedule) -> int:
+    return min(schedule.parallel(layer.name)[0], layer.n_in)
+
+
+def _check_names(program: Program, schedule: Schedule) -> None:
+    known = [layer.name for layer in program.layers if is_folded(layer, schedule)]
+    for name in schedule.named:
+        if name not in known:
+            raise InputError(
+                f"The schedule names layer {name!r}, but the layers that can be folded are "
+                f"{', '.join(map(repr, known)) or 'none'}"
+            )
+
+
 def _gathered(stages: list[Stage], payload: Payload) -> Payload:
-    """The payload as one vector, collected by one stage more where it is an image."""
+    """The payload as one vector, collected by one stage more where it comes in beats."""
     if payload.beats == 1:
         return payload
-    stages.append(GatherStage(payload))
+    if payload.length is not None:
+        stages.append(CollectStage(payload, payload.length))
+    else:
+        stages.append(GatherStage(payload))
     return stages[-1].outputs
+
+
+def _portioned(stages: list[Stage], payload: Payload, count: int) -> Payload:
+    """The payload as a vector that comes ``count`` codes a beat."""
+    if payload.count == count:
+        return payload
+    divides = count % payload.count == 0 or count == payload.length
+    if payload.length is not None and payload.count < count and divides:
+        stages.append(CollectStage(payload, count))
+        return stages[-1].outputs
+    payload = _gathered(stages, payload)
+    if payload.count != count:
+        stages.append(SplitStage(payload, count))
+    return stages[-1].outputs if stages else payload
 
 
 def _check_image(layer: ProgramLayer, payload: Payload) -> None:

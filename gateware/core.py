@@ -50,11 +50,16 @@ LAYER_CORES: dict[str, type[LayerCore]] = {
 CODE_READERS = frozenset({"layer_norm", "product"})
 
 
-def exact_streams(layers: Sequence[ProgramLayer], index: int) -> tuple[bool, ...]:
-    """Which streams behind layer ``index`` must be codes, not raw sums; passed ones included."""
+def exact_streams(
+    layers: Sequence[ProgramLayer], index: int, folded: bool = False
+) -> tuple[bool, ...]:
+    """Which streams behind layer ``index`` must be codes, not raw sums; passed ones included.
+
+    With ``folded`` every kind of layer wants codes, since one table serves many inputs.
+    """
     layer = layers[index]
     count = len(layer.requantizers) + len(layer.passes)
-    if index == len(layers) - 1:
+    if folded or index == len(layers) - 1:
         return (True,) * count
     after = layers[index + 1]
     exact = [after.kind in CODE_READERS and k in after.streams for k in range(count)]

@@ -10,7 +10,7 @@ from kanhw.gateware.verilog import to_verilog
 from kanhw.program import Program
 from kanhw.schedule import Schedule
 
-__all__ = ["TOP", "GeneratedVerilog", "generate_verilog"]
+__all__ = ["TOP", "GeneratedVerilog", "generate_verilog", "ports_of"]
 
 TOP = "kan"
 
@@ -50,11 +50,25 @@ def generate_verilog(program: Program, schedule: Schedule) -> GeneratedVerilog:
         If there is no hardware for a layer, or none without a handshake.
     """
     top = StreamTop(program, schedule) if schedule.handshake else CoreTop(program, schedule)
+    inputs, outputs = Port.input_of(program), Port.output_of(program)
+    if isinstance(top, StreamTop):
+        inputs, outputs = ports_of(top, program)
     return GeneratedVerilog(
         text=to_verilog(top, TOP, reset=schedule.handshake),
         top=TOP,
         latency_cycles=top.latency,
         initiation_interval=top.initiation_interval,
-        input=Port.input_of(program),
-        output=Port.output_of(program),
+        input=inputs,
+        output=outputs,
     )
+
+
+def ports_of(top: StreamTop, program: Program) -> tuple[Port, Port]:
+    """The two payloads as their user sees them."""
+    payloads = top.stages[0].inputs, top.stages[-1].outputs
+    formats = program.input.format, program.output_format
+    inputs, outputs = (
+        Port(payload.count, format, payload.beats, payload.length)
+        for payload, format in zip(payloads, formats, strict=True)
+    )
+    return inputs, outputs

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from kanhw.gateware.folded_stage import FoldedStage
 from kanhw.gateware.raster import Raster
 from kanhw.gateware.stage import Stage
 from kanhw.gateware.windowed_stage import WindowedStage
@@ -25,12 +26,24 @@ def chain_timing(stages: Sequence[Stage]) -> tuple[int, int]:
     the sum of the latencies, and the interval the largest of the intervals, unless there is a line
     buffer behind another stage: there it matters in which rhythm pixels come, which may also stall
     the stage in front in the midst of an image. Then the handshakes are walked through, and the
-    interval is the average one, rounded up.
+    interval is the average one, rounded up. Folded layers keep a vector while the next arrives, so
+    that neither they nor what follows need walking through.
     """
-    if any(isinstance(stage, WindowedStage) for stage in stages[1:]):
-        return _walked(stages)
-    intervals = (stage.initiation_interval for stage in stages)
-    return sum(stage.latency for stage in stages), max(intervals)
+    count = next((k for k, stage in enumerate(stages) if _is_serial(stage)), len(stages))
+    latency = sum(stage.latency for stage in stages[count:])
+    interval = max((stage.initiation_interval for stage in stages[count:]), default=1)
+    front = stages[:count]
+    if any(isinstance(stage, WindowedStage) for stage in front[1:]):
+        first, pace = _walked(front)
+        return first + latency, max(pace, interval)
+    intervals = (stage.initiation_interval for stage in front)
+    return sum(stage.latency for stage in front) + latency, max((interval, *intervals))
+
+
+def _is_serial(stage: Stage) -> bool:
+    """Whether it is a folded layer, or vectors come or leave it in portions."""
+    portions = (stage.inputs.length, stage.outputs.length)
+    return isinstance(stage, FoldedStage) or portions != (None, None)
 
 
 def _walked(stages: Sequence[Stage]) -> tuple[int, int]:

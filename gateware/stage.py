@@ -34,11 +34,20 @@ class Payload:
     sums
         Formats of the values where a last layer hands out its sums instead of addresses; then
         ``streams`` is ``((),)``.
+    length
+        Values of a whole vector that comes some a beat, in order, the last beat filled up with
+        anything; None for a vector in one beat, and for an image, which comes pixel by pixel.
     """
 
     streams: tuple[tuple[Address, ...], ...]
     beats: int = 1
     sums: tuple[CodeFormat, ...] = ()
+    length: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Values of each stream in one beat."""
+        return len(self.sums or self.streams[0])
 
     @property
     def layout(self) -> data.StructLayout:

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import Component, In, Out, connect
 from kanhw.gateware.chain import stages_of
 from kanhw.gateware.core import ProgramCore, input_bits, output_bits
 from kanhw.gateware.pace import chain_timing
+from kanhw.gateware.stage import Stage
 from kanhw.program import Program
 from kanhw.schedule import Schedule
 
@@ -41,6 +42,11 @@ class StreamTop(Component):
                 "o": Out(stream.Signature(unsigned(sizes[1]))),
             }
         )
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What it is made of, in order."""
+        return self._stages
 
     @property
     def latency(self) -> int:

@@ -38,12 +38,15 @@ class Port:
     """A vector of codes at the edge of the hardware; code 0 sits in the least significant bits.
 
     An image passes in ``beats`` payloads, a pixel each, row by row: then ``count`` is its number
-    of channels, and the host's codes are in the order channel, row, column.
+    of channels, and the host's codes are in the order channel, row, column. The vectors of a folded
+    layer pass in ``beats`` payloads of ``count`` codes, in order: then ``length`` is the number of
+    codes, and what fills up the last payload means nothing.
     """
 
     count: int
     format: CodeFormat
     beats: int = 1
+    length: int | None = None
 
     @property
     def width(self) -> int:
@@ -53,28 +56,30 @@ class Port:
     @property
     def total(self) -> int:
         """Codes of all beats together."""
-        return self.count * self.beats
+        return self.count * self.beats if self.length is None else self.length
 
     def to_json(self) -> dict[str, Any]:
         """The port as plain JSON values."""
         beats = {"beats": self.beats} if self.beats > 1 else {}
-        return {"count": self.count, **self.format.to_json(), **beats}
+        length = {} if self.length is None else {"length": self.length}
+        return {"count": self.count, **self.format.to_json(), **beats, **length}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Port:
         """The inverse of :meth:`to_json`."""
-        return cls(data["count"], CodeFormat.from_json(data), data.get("beats", 1))
+        form = CodeFormat.from_json(data)
+        return cls(data["count"], form, data.get("beats", 1), data.get("length"))
 
     @classmethod
     def input_of(cls, program: Program) -> Port:
-        """How the codes of a Program enter its hardware."""
+        """How the codes of a Program enter its unrolled hardware."""
         window = getattr(program.layers[0], "window", None)
         beats = window.shape[1] * window.shape[2] if window else 1
         return cls(program.n_in // beats, program.input.format, beats)
 
     @classmethod
     def output_of(cls, program: Program) -> Port:
-        """How the outputs of a Program leave its hardware."""
+        """How the outputs of a Program leave its unrolled hardware."""
         window = None if program.argmax else getattr(program.layers[-1], "window", None)
         beats = window.positions if window else 1
         return cls(program.n_out // beats, program.output_format, beats)
@@ -115,9 +120,9 @@ class Design:
 
     @classmethod
     def of(
-        cls, path: Path, program: Program, schedule: Schedule, verilog: GeneratedVerilog
+        cls, path: Path, schedule: Schedule, verilog: GeneratedVerilog
     ) -> Design:
-        """The design that a Program, a schedule and their Verilog make."""
+        """The design that a schedule and its Verilog make."""
         return cls(
             path=path,
             top=verilog.top,
@@ -126,8 +131,8 @@ class Design:
             schedule=schedule,
             latency_cycles=verilog.latency_cycles,
             initiation_interval=verilog.initiation_interval,
-            input=Port.input_of(program),
-            output=Port.output_of(program),
+            input=verilog.input,
+            output=verilog.output,
         )
 
     @property

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from kanhw.errors import InputError
 
-__all__ = ["Schedule"]
+__all__ = ["SCHEDULES", "Schedule"]
+
+SCHEDULES = ("unrolled", "folded")
+
+# One for all layers, or by the name of a layer; layers that are not named have 1.
+Parallel = int | Mapping[str, int]
+
+_PARALLEL = ("parallel_inputs", "parallel_outputs")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The unrolled schedule: every edge has its own hardware, one inference per clock.
+    """Unrolled: every edge has its own hardware, one inference per clock. Folded: edges take turns.
 
     Parameters
     ----------
@@ -21,16 +29,26 @@ class Schedule:
         registers inside. More levels: fewer registers and cycles, a slower clock.
     table_registers
         Whether table outputs are registered before they are added. A register there also keeps a
-        synthesiser from copying table logic into carry chains.
+        synthesiser from copying table logic into carry chains. (Folded layers always have them.)
     handshake
         True gives valid/ready streams with back-pressure. False gives the bare core, which takes
         a vector at every clock and answers it a fixed number of cycles later (for comparing
         resources, and for systems that never stall).
+    kind
+        "unrolled" or "folded". Folded, a fully connected layer takes ``ceil(n_in /
+        parallel_inputs) * ceil(n_out / parallel_outputs)`` clocks, its parameters are in memories,
+        and all layers work at the same time, so that the slowest of them sets the pace.
+    parallel_inputs, parallel_outputs
+        Folded: how many inputs and outputs of a layer meet in a clock, 1 to 65,536. A number is
+        for all layers, a mapping for those that it names; the others have 1.
     """
 
     adder_levels: int = 1
     table_registers: bool = True
     handshake: bool = True
+    kind: str = "unrolled"
+    parallel_inputs: Parallel = 1
+    parallel_outputs: Parallel = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.adder_levels, int) or isinstance(self.adder_levels, bool):
@@ -40,17 +58,76 @@ class Schedule:
         for name in ("table_registers", "handshake"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
+        if self.kind not in SCHEDULES:
+            raise InputError(
+                f"Unknown schedule {self.kind!r}: this version knows "
+                f"{' and '.join(map(repr, SCHEDULES))}"
+            )
+        for name in _PARALLEL:
+            object.__setattr__(self, name, _checked(name, getattr(self, name)))
+        if self.kind == "unrolled" and (self.parallel_inputs, self.parallel_outputs) != (1, 1):
+            raise InputError(
+                "parallel_inputs and parallel_outputs are for the folded schedule: add "
+                "kind='folded', or leave them out"
+            )
+        if self.kind == "folded" and not self.handshake:
+            raise InputError(
+                "The folded schedule needs a handshake, since it takes no vector at every clock: "
+                "use handshake=True"
+            )
+
+    @property
+    def folded(self) -> bool:
+        """Whether fully connected layers are folded."""
+        return self.kind == "folded"
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The layers that some mapping names."""
+        mappings = [m for m in self._parallel if not isinstance(m, int)]
+        return tuple(dict.fromkeys(name for mapping in mappings for name in mapping))
+
+    @property
+    def _parallel(self) -> tuple[Parallel, Parallel]:
+        return self.parallel_inputs, self.parallel_outputs
+
+    def parallel(self, name: str) -> tuple[int, int]:
+        """Inputs and outputs of the layer of this name that meet in a clock."""
+        inputs, outputs = (
+            given if isinstance(given, int) else given.get(name, 1) for given in self._parallel
+        )
+        return inputs, outputs
 
     def to_json(self) -> dict[str, Any]:
-        """The schedule as plain JSON values."""
-        return {"kind": "unrolled", **asdict(self)}
+        """The schedule as plain JSON values; numbers of the folded one only if it is folded."""
+        names = [field.name for field in fields(self) if self.folded or field.name not in _PARALLEL]
+        values = {name: getattr(self, name) for name in names}
+        return {
+            name: dict(value) if isinstance(value, Mapping) else value
+            for name, value in values.items()
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Schedule:
         """The inverse of :meth:`to_json`."""
-        fields = {key: value for key, value in data.items() if key != "kind"}
-        if data.get("kind") != "unrolled":
+        if data.get("kind") not in SCHEDULES:
             raise InputError(
-                f"Unknown schedule {data.get('kind')!r}: this version knows 'unrolled'"
+                f"Unknown schedule {data.get('kind')!r}: this version knows "
+                f"{' and '.join(map(repr, SCHEDULES))}"
             )
-        return cls(**fields)
+        return cls(**data)
+
+
+def _checked(name: str, given: Any) -> Parallel:
+    """A number, or a copy of a mapping to numbers, all of them in range."""
+    if isinstance(given, Mapping):
+        return {layer: _number(f"{name} of layer {layer!r}", n) for layer, n in given.items()}
+    return _number(name, given)
+
+
+def _number(name: str, given: Any) -> int:
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise TypeError(f"{name} must be an integer, not {given!r}")
+    if not 1 <= given <= 65536:
+        raise InputError(f"{name} must be 1 to 65536, not {given}")
+    return given

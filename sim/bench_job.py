@@ -28,6 +28,7 @@ class BenchJob:
     input_beats: int
     output_beats: int
     output_count: int
+    output_length: int | None
     output_width: int
     output_signed: bool
     stalls: bool
@@ -46,6 +47,7 @@ class BenchJob:
             input_beats=design.input.beats,
             output_beats=design.output.beats,
             output_count=design.output.count,
+            output_length=design.output.length,
             output_width=design.output.format.width,
             output_signed=design.output.format.signed,
             stalls=stalls,
@@ -57,7 +59,7 @@ class BenchJob:
     def output(self) -> Port:
         """Layout of the output payload."""
         format = CodeFormat(self.output_width, self.output_signed)
-        return Port(self.output_count, format, self.output_beats)
+        return Port(self.output_count, format, self.output_beats, self.output_length)
 
     @property
     def depth(self) -> int:

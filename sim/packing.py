@@ -1,6 +1,7 @@
 """Codes to payload words and back: code 0 sits in the least significant bits.
 
-An image takes several words, one per pixel, while its codes are ordered channel, row, column.
+An image takes several words, one per pixel, while its codes are ordered channel, row, column. A
+vector of a folded layer takes several words too, in order.
 """
 
 from __future__ import annotations
@@ -43,8 +44,7 @@ def pack_codes(codes: npt.ArrayLike, port: Port) -> ByteArray:
     InputError
         If the codes are not integers, have another width or leave the format.
     """
-    images = checked_codes(codes, port).reshape(-1, port.count, port.beats)
-    array = images.swapaxes(1, 2).reshape(-1, port.count)
+    array = _beats(checked_codes(codes, port), port)
     words = np.zeros((len(array), payload_bytes(port)), np.uint8)
     for rows in _row_blocks(len(array), port.count):
         # Two's complement: the low bits of the int64 are the code, signed or not.
@@ -83,7 +83,20 @@ def unpack_codes(words: npt.ArrayLike, port: Port) -> IntArray:
             wide[:, :, width:] = bits[:, :, width - 1 :]
         codes[rows] = np.packbits(wide, axis=2, bitorder="little").view("<i8")[:, :, 0]
     images = codes.reshape(-1, port.beats, port.count)
+    if port.length is not None:
+        return images.reshape(len(images), -1)[:, : port.length]
     return images.swapaxes(1, 2).reshape(-1, port.total)
+
+
+def _beats(codes: IntArray, port: Port) -> IntArray:
+    """Codes ``[N, port.total]`` as payloads ``[N * port.beats, port.count]``."""
+    if port.length is None:
+        images = codes.reshape(-1, port.count, port.beats)
+        return images.swapaxes(1, 2).reshape(-1, port.count)
+    # What fills up the last beat is not zero, so that whoever reads it is seen.
+    filling = port.count * port.beats - port.length
+    filled = np.pad(codes, [(0, 0), (0, filling)], constant_values=port.format.hi)
+    return filled.reshape(-1, port.count)
 
 
 def payload_ints(words: ByteArray) -> list[int]:

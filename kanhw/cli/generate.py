@@ -23,6 +23,20 @@ def add_parser(commands: Commands) -> None:
         "--argmax", action="store_true", help="hand out the class index instead of the outputs"
     )
     parser.add_argument(
+        "--schedule",
+        default="unrolled",
+        metavar="KIND",
+        help="unrolled: an inference a clock (default); folded: edges take turns, parameters are "
+        "in memories",
+    )
+    for what in ("inputs", "outputs"):
+        parser.add_argument(
+            f"--parallel-{what}",
+            default="1",
+            metavar="N|LAYER=N,...",
+            help=f"folded: {what} of a layer at a time, for all layers or by name (default: 1)",
+        )
+    parser.add_argument(
         "--adder-levels",
         type=int,
         default=1,
@@ -47,6 +61,9 @@ def run(options: argparse.Namespace) -> int:
         adder_levels=options.adder_levels,
         table_registers=not options.no_table_registers,
         handshake=not options.no_handshake,
+        kind=options.schedule,
+        parallel_inputs=_parallel("--parallel-inputs", options.parallel_inputs),
+        parallel_outputs=_parallel("--parallel-outputs", options.parallel_outputs),
     )
     program = load_given(options)
     if not isinstance(program, Program):
@@ -62,3 +79,17 @@ def run(options: argparse.Namespace) -> int:
         f"every {design.initiation_interval}",
     )
     return 0
+
+
+def _parallel(option: str, text: str) -> int | dict[str, int]:
+    """A number for all layers, or numbers by the name of the layer."""
+    try:
+        if "=" not in text:
+            return int(text)
+        pairs = [pair.rpartition("=") for pair in text.split(",")]
+        return {name: int(number) for name, _, number in pairs}
+    except ValueError:
+        raise InputError(
+            f"{option} needs a number, or numbers by layer as in layers.0=2,layers.1=1, not "
+            f"{text!r}"
+        ) from None

@@ -118,6 +118,8 @@ def codes_text(port: Port) -> str:
     codes = f"{count(port.count)} code{'' if port.count == 1 else 's'}"
     if port.beats == 1:
         return f"{codes} ({port.format})"
+    if port.length is not None:
+        return f"{count(port.length)} codes, {count(port.count)} a beat ({port.format})"
     return f"{count(port.beats)} pixels of {codes} ({port.format})"
 
 

@@ -134,9 +134,20 @@ def schedule_text(summary: Summary) -> str:
         registers = "no registers inside the adder trees"
     tables = f"table outputs {'' if schedule.table_registers else 'not '}registered"
     ports = "valid/ready streams" if schedule.handshake else "bare core without handshake"
+    if schedule.folded:
+        inputs = _parallel_text(schedule.parallel_inputs)
+        outputs = _parallel_text(schedule.parallel_outputs)
+        return f"folded, {inputs} inputs by {outputs} outputs at a time, {registers}, {ports}"
     # Norms and windows take their values one after the other.
     serial = any(layer.kind in _SERIAL for layer in summary.layers)
     return f"{'tables ' if serial else ''}unrolled, {registers}, {tables}, {ports}"
+
+
+def _parallel_text(parallel: int | Mapping[str, int]) -> str:
+    """One number, or every layer's."""
+    if isinstance(parallel, int):
+        return str(parallel)
+    return ", ".join(f"{number} ({layer})" for layer, number in parallel.items())
 
 
 def throughput_text(summary: Summary) -> str:

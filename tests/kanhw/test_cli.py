@@ -286,6 +286,16 @@ BAD = [
         )
     ),
     ((*GENERATE, "--adder-levels", "17"), r"adder_levels must be 0 to 16, not 17"),
+    ((*GENERATE, "--schedule", "systolic"), r"Unknown schedule 'systolic': this version knows"),
+    ((*GENERATE, "--parallel-inputs", "2"), r"are for the folded schedule: add kind='folded'"),
+    (
+        (*GENERATE, "--schedule", "folded", "--parallel-outputs", "many"),
+        r"--parallel-outputs needs a number, or numbers by layer as in layers.0=2,layers.1=1, not",
+    ),
+    (
+        (*GENERATE, "--schedule", "folded", "--parallel-inputs", "first=2"),
+        r"names layer 'first', but the layers that can be folded are 'layers.0', 'layers.1'",
+    ),
     ((*GENERATE, "--option", "layers=a"), r"is a KANELE network, which takes no option 'layers'"),
     *vectors(
         {
@@ -349,6 +359,24 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, shop, here, capsys):
     assert re.search(line, shown.err), shown.err
     assert listing(shop, here) == before
     assert not (shop / "trapped").exists()
+
+
+def test_folded_design(shop, here, capsys):
+    """Generated, simulated and reported without a word about its schedule but in generate."""
+    folded = ("--schedule", "folded", "--parallel-inputs", "2", "--parallel-outputs", "layers.0=2")
+    made = run_json(capsys, "generate", shop / "kanele", "--out", "out", *folded)
+    assert made["schedule"]["parallel_outputs"] == {"layers.0": 2}
+    assert (made["input"]["count"], made["initiation_interval"]) == (2, 1)
+    with_one = run_json(capsys, "generate", shop / "kanele", "--out", "one", "--schedule", "folded")
+    assert (with_one["input"]["beats"], with_one["input"]["length"]) == (2, 2)
+    assert with_one["initiation_interval"] == 4
+    vectors = ("--vectors", shop / "codes.npz", "--engine", "cocotb")
+    found = run_json(capsys, "simulate", "one", *vectors)
+    assert (found["passed"], found["vectors"]) == (True, 50)
+    assert run("report", "one", "--out", "report.html") == 0
+    text = Path("report.html").read_text()
+    assert "folded, 1 inputs by 1 outputs at a time" in text
+    assert "2 codes, 1 a beat" in text
 
 
 @pytest.mark.parametrize("arguments", [but(QUANTIZE, 1, "{shop}/trap.pt"), but(GENERATE, 1, "no")])

@@ -78,7 +78,7 @@ def test_changed_and_missing_files(name, folder):
         (lambda data: data.update(files=3), r"is not a kanhw manifest \(TypeError"),
         (lambda data: data["files"].pop("kan.v"), r"has no hash of kan\.v: generate the design"),
         (lambda data: data["files"].update({"../x": ""}), r"names '\.\./x', which is not a file"),
-        (lambda data: data["schedule"].update(kind="folded"), r"Unknown schedule 'folded'"),
+        (lambda data: data["schedule"].update(kind="systolic"), r"Unknown schedule 'systolic'"),
         (lambda data: data["schedule"].update(lanes=3), r"is not a kanhw manifest \(TypeError"),
         (lambda data: data["input"].update(width="4"), r"is not a kanhw manifest \(TypeError"),
     ],

@@ -1,5 +1,7 @@
 """Code formats and schedules."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,6 +46,37 @@ def test_refusals():
         format_for(1, 0)
 
 
+def test_folded_schedule():
+    assert "parallel_inputs" not in Schedule().to_json()
+    one = Schedule(kind="folded", parallel_inputs=2, parallel_outputs={"a": 3, "b": 4})
+    assert Schedule.from_json(one.to_json()) == one
+    assert json.loads(json.dumps(one.to_json())) == one.to_json()
+    assert (one.folded, Schedule().folded) == (True, False)
+    assert [one.parallel(name) for name in ("a", "b", "c")] == [(2, 3), (2, 4), (2, 1)]
+    assert one.named == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "message"),
+    [
+        ({"kind": "systolic"}, InputError, "Unknown schedule 'systolic': this version knows 'un"),
+        ({"parallel_inputs": 0}, InputError, "parallel_inputs must be 1 to 65536, not 0"),
+        ({"parallel_inputs": 1.5}, TypeError, r"parallel_inputs must be an integer, not 1\.5"),
+        ({"parallel_outputs": True}, TypeError, "parallel_outputs must be an integer, not True"),
+        (
+            {"parallel_outputs": {"a": 65537}},
+            InputError,
+            "parallel_outputs of layer 'a' must be 1 to 65536, not 65537",
+        ),
+        ({"kind": "unrolled", "parallel_inputs": 2}, InputError, "parallel_inputs and parallel_ou"),
+        ({"handshake": False}, InputError, "The folded schedule needs a handshake"),
+    ],
+)
+def test_folded_schedule_refuses(fields, kind, message):
+    with pytest.raises(kind, match=rf"\A{message}"):
+        Schedule(**{"kind": "folded", **fields})
+
+
 def test_schedule():
     schedule = Schedule(adder_levels=2, table_registers=False, handshake=False)
     assert Schedule.from_json(schedule.to_json()) == schedule
@@ -53,5 +86,5 @@ def test_schedule():
         Schedule(adder_levels=1.5)
     with pytest.raises(TypeError, match=r"\Ahandshake must be True or False, not 1\Z"):
         Schedule(handshake=1)
-    with pytest.raises(InputError, match=r"\AUnknown schedule 'folded': this version knows"):
-        Schedule.from_json({"kind": "folded"})
+    with pytest.raises(InputError, match=r"\AUnknown schedule 'systolic': this version knows"):
+        Schedule.from_json({"kind": "systolic"})

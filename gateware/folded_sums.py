@@ -1,0 +1,100 @@
+"""What the branches of a folded layer share: from the codes of a step to what they add."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from amaranth.hdl import Module, Signal, Value, unsigned
+from amaranth.lib import data
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.formats import IntArray
+from kanhw.gateware.adder_tree import AdderTree, Term
+from kanhw.gateware.fold import Fold
+from kanhw.gateware.layer import delayed
+from kanhw.gateware.signals import Range
+from kanhw.schedule import Schedule
+
+__all__ = ["FoldedSums", "packed_words", "parameter_memory"]
+
+# Smaller memories of constants are left to the synthesiser, which may make them of LUTs.
+BLOCK_BITS = 4096
+
+
+class FoldedSums(Component):
+    """What the inputs of a beat add to the outputs of a group, one step a clock.
+
+    Sub-classes make the operands of every output; this class adds them.
+
+    Parameters
+    ----------
+    fold
+        The steps.
+    width
+        Bits of an input's table address.
+    schedule
+        Adder levels between registers.
+    reach
+        Range of what a step adds to an output.
+
+    Members
+    -------
+    codes : In(array of parallel_inputs table addresses)
+    step : In(unsigned)
+    o : Out(array of parallel_outputs sums), :attr:`latency` cycles later
+    """
+
+    def __init__(self, fold: Fold, width: int, schedule: Schedule, reach: Range) -> None:
+        self.fold = fold
+        self.schedule = schedule
+        self.range = reach
+        step_bits = max((fold.steps - 1).bit_length(), 1)
+        super().__init__(
+            {
+                "codes": In(data.ArrayLayout(unsigned(width), fold.parallel_inputs)),
+                "step": In(unsigned(step_bits)),
+                "o": Out(data.ArrayLayout(reach.shape, fold.parallel_outputs)),
+            }
+        )
+
+    @property
+    @abstractmethod
+    def latency(self) -> int:
+        """Cycles from codes to sums."""
+
+    def add(
+        self, m: Module, output: int, operands: list[tuple[Value, Term]], late: int = 0
+    ) -> None:
+        """Add the operands of an output into a register, and wait ``late`` cycles more."""
+        tree = AdderTree([term for _, term in operands], levels=self.schedule.adder_levels)
+        m.submodules[f"sum{output}"] = tree
+        for k, (value, _) in enumerate(operands):
+            m.d.comb += tree.operand(k).eq(value)
+        # The range is exact, that of the tree a bound: what it holds above this width is sign.
+        total = Signal(self.range.shape, name=f"total{output}", reset_less=True)
+        m.d.sync += total.eq(tree.o)
+        m.d.comb += self.o[output].eq(delayed(m, total, late, f"total{output}"))
+
+
+def packed_words(values: IntArray, width: int) -> list[int]:
+    """Rows of integers as memory words, ``width`` bits each in two's complement, first lowest.
+
+    Parameters
+    ----------
+    values
+        ``[words, count]``.
+    width
+        Bits of each.
+    """
+    bits = (values[:, :, None] >> np.arange(width)) & 1
+    packed = np.packbits(bits.reshape(len(values), -1).astype(np.uint8), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def parameter_memory(words: list[int], width: int) -> Memory:
+    """A memory that is never written, in block RAM unless it is small."""
+    large = len(words) * width >= BLOCK_BITS
+    attributes = {"ram_style": "block", "rom_style": "block"} if large else {}
+    return Memory(shape=unsigned(width), depth=len(words), init=words, attrs=attributes)
