@@ -13,16 +13,13 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.model import KanModel
-from kanhw.quant.branches import branches_of
-from kanhw.quant.codebook import CodebookWeights, codebook_weights
+from kanhw.quant.codebook import codebook_weights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.methods import METHODS, round_with_data
 from kanhw.quant.methods.zeroq import SYNTHETIC_SAMPLES, synthesize_inputs
 from kanhw.quant.model import QuantModel
 from kanhw.quant.plan import make_plan
-from kanhw.quant.realise import Weighted, realise
-from kanhw.quant.steps import SumStep
-from kanhw.quant.weights import nearest_weights
+from kanhw.quant.realise import realise, realise_nearest
 
 __all__ = ["quantize_model"]
 
@@ -66,19 +63,7 @@ def quantize_model(
         return reconstruct(plan, model.input_shape)
     if config.method in METHODS:
         return realise(plan, round_with_data(plan))
-    codebooks = codebook_weights((plan,))[0]
-    weighted: list[Weighted | CodebookWeights | None] = []
-    for index, (step, consumer) in enumerate(zip(plan.steps, plan.consumers, strict=True)):
-        if index in codebooks:
-            weighted.append(codebooks[index])
-            continue
-        if not isinstance(step, SumStep):
-            weighted.append(None)
-            continue
-        own = config.for_layer(step.name)
-        branches = branches_of(step.layer, consumer.sum_inputs(step), own)
-        weighted.append(Weighted(branches, nearest_weights(branches, own)))
-    return realise(plan, tuple(weighted))
+    return realise_nearest(plan, codebook_weights((plan,))[0])
 
 
 def _without_data(

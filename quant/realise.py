@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.quant.branches import Branches
+from kanhw.quant.branches import Branches, branches_of
 from kanhw.quant.codebook import CodebookWeights, quantize_codebook
 from kanhw.quant.model import QuantLayer, QuantModel
 from kanhw.quant.norms import quantize_norm, quantize_pool, quantize_products
@@ -15,9 +16,9 @@ from kanhw.quant.plan import Consumer, Plan
 from kanhw.quant.quantizer import ActivationQuantizer, activation_quantizer
 from kanhw.quant.steps import PoolStep, ProductStep, SumStep
 from kanhw.quant.sums import quantize_sums
-from kanhw.quant.weights import RoundedWeights
+from kanhw.quant.weights import RoundedWeights, nearest_weights
 
-__all__ = ["Weighted", "realise", "realise_step"]
+__all__ = ["Weighted", "realise", "realise_nearest", "realise_step"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,6 +43,27 @@ def realise(plan: Plan, weighted: tuple[Weighted | CodebookWeights | None, ...])
     """
     layers = tuple(realise_step(plan, index, own) for index, own in enumerate(weighted))
     return QuantModel(plan.consumers[0].streams[0], layers, plan.config, plan.source)
+
+
+def realise_nearest(plan: Plan, codebooks: Mapping[int, CodebookWeights]) -> QuantModel:
+    """Make the network whose weights are rounded to the nearest code.
+
+    Parameters
+    ----------
+    plan
+        Its steps and quantizers.
+    codebooks
+        By the index of a step: weights that are a codebook's instead.
+    """
+    weighted: list[Weighted | CodebookWeights | None] = []
+    for index, (step, consumer) in enumerate(zip(plan.steps, plan.consumers, strict=True)):
+        if index in codebooks or not isinstance(step, SumStep):
+            weighted.append(codebooks.get(index))
+            continue
+        own = plan.config.for_layer(step.name)
+        branches = branches_of(step.layer, consumer.sum_inputs(step), own)
+        weighted.append(Weighted(branches, nearest_weights(branches, own)))
+    return realise(plan, tuple(weighted))
 
 
 def realise_step(plan: Plan, index: int, weighted: Weighted | CodebookWeights | None) -> QuantLayer:

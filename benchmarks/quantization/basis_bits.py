@@ -21,12 +21,9 @@ from networks import score
 from plots import Point, pareto_front, pareto_plot
 from results import RESULTS, ResultTable, average
 
-from kanhw.quant import QuantConfig, QuantModel, costs_of, lower
-from kanhw.quant.branches import branches_of
-from kanhw.quant.plan import Plan, make_plan
-from kanhw.quant.realise import Weighted, realise
-from kanhw.quant.steps import SumStep
-from kanhw.quant.weights import nearest_weights
+from kanhw.quant import QuantConfig, costs_of, lower
+from kanhw.quant.plan import make_plan
+from kanhw.quant.realise import realise_nearest
 
 BASIS = tuple(range(1, 15))
 WEIGHTS = ACTIVATIONS = tuple(range(2, 9))
@@ -45,7 +42,7 @@ def measured(experiment: Experiment) -> list[tuple[float, float, int, int]]:
         if bits not in plans:
             plans[bits] = make_plan(model, calibration(data), config)
         # Which codes there are does not depend on the other bits.
-        quantized = rounded(replace(plans[bits], config=config))
+        quantized = realise_nearest(replace(plans[bits], config=config), {})
         costs = costs_of(lower(quantized))
         scores = (
             score(quantized(data.validation_x), data.validation_y),
@@ -53,18 +50,6 @@ def measured(experiment: Experiment) -> list[tuple[float, float, int, int]]:
         )
         rows.append((*scores, costs.bit_operations, costs.parameter_bits))
     return rows
-
-
-def rounded(plan: Plan) -> QuantModel:
-    """What ``quantize_model`` makes of a plan."""
-    weighted: list[Weighted | None] = []
-    for step, consumer in zip(plan.steps, plan.consumers, strict=True):
-        if not isinstance(step, SumStep):
-            weighted.append(None)
-            continue
-        branches = branches_of(step.layer, consumer.sum_inputs(step), plan.config)
-        weighted.append(Weighted(branches, nearest_weights(branches, plan.config)))
-    return realise(plan, tuple(weighted))
 
 
 def grid() -> list[tuple[int, int, int]]:

@@ -8,13 +8,11 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.model import KanModel
-from kanhw.quant.branches import branches_of
-from kanhw.quant.codebook.weights import CodebookWeights, codebook_weights
+from kanhw.quant.codebook.weights import codebook_weights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.model import QuantModel
 from kanhw.quant.plan import Plan, make_plan
 from kanhw.quant.steps import SumStep
-from kanhw.quant.weights import nearest_weights
 
 __all__ = ["quantize_heads"]
 
@@ -66,8 +64,11 @@ def quantize_heads(
             )
     if not any(consumer.realisation == "codebook" for consumer in plans[0].consumers):
         raise InputError("Heads share codebooks: choose realisation='codebook'")
+    # Which itself imports this package.
+    from kanhw.quant.realise import realise_nearest
+
     codebooks = codebook_weights(plans)
-    return [_realised(plan, own) for plan, own in zip(plans, codebooks, strict=True)]
+    return [realise_nearest(plan, own) for plan, own in zip(plans, codebooks, strict=True)]
 
 
 def _shape(plan: Plan) -> list[tuple[str, ...]]:
@@ -80,18 +81,3 @@ def _shape(plan: Plan) -> list[tuple[str, ...]]:
             shape += (f"{layer.n_in} to {layer.n_sums}", f"{layer.basis.count} functions")
         found.append(shape)
     return found
-
-
-def _realised(plan: Plan, codebooks: dict[int, CodebookWeights]) -> QuantModel:
-    # Which itself imports this package.
-    from kanhw.quant.realise import Weighted, realise
-
-    weighted: list[Weighted | CodebookWeights | None] = []
-    for index, (step, consumer) in enumerate(zip(plan.steps, plan.consumers, strict=True)):
-        if index in codebooks or not isinstance(step, SumStep):
-            weighted.append(codebooks.get(index))
-            continue
-        own = plan.config.for_layer(step.name)
-        branches = branches_of(step.layer, consumer.sum_inputs(step), own)
-        weighted.append(Weighted(branches, nearest_weights(branches, own)))
-    return realise(plan, tuple(weighted))
