@@ -21,8 +21,8 @@ _STRETCH, _OVERHANG = 1.2, 0.1
 class AdaptiveRounding(WeightRule):
     """AdaRound: ``s clip(floor(w / s) + h(V))``, ``h = clip(1.2 sigmoid(V) - 0.1, 0, 1)``.
 
-    Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization", ICML 2020,
-    equations 21 to 24. V starts where h is the true fraction, so that the weights are those of the
+    Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization", ICML 2020.
+    V starts where h is the true fraction, so that the weights are those of the
     float network. One bit rounds between -1 and +1. Weights that are 0 stay 0.
 
     Parameters

@@ -21,7 +21,7 @@ class FixedRange(IntervalRule):
     """DoReFa for activations: a fixed range, rounded to ``2**b - 1`` steps; nothing is learned.
 
     Zhou et al., "DoReFa-Net: Training low bitwidth convolutional neural networks with low bitwidth
-    gradients", 2016, section 2.3 (equations 5 and 6, and the text below). The gradient of x is 1 in
+    gradients", 2016. The gradient of x is 1 in
     the range and 0 outside.
 
     The paper's range is [0, 1]. What goes into a KAN layer is signed and of any size, so here it is
@@ -52,7 +52,7 @@ class TanhWeights(WeightRule):
 
     With ``m = max|tanh w|``, ``n = 2**b - 1`` and ``q = round(n (tanh w / (2 m) + 1/2))`` the
     weight is ``m (2 q / n - 1)``, so the integers are the odd numbers ``2 q - n`` and the step is
-    ``m / n``. One bit is ``sign(w) mean|w|``. Zhou et al., "DoReFa-Net", 2016, equations 7 to 9.
+    ``m / n``. One bit is ``sign(w) mean|w|``. Zhou et al., "DoReFa-Net", 2016.
     Nothing is learned; the gradient of w is ``1 - tanh(w)**2``, and 1 for one bit.
 
     The paper leaves the factor m out and lets the norm behind the layer restore the size. A KAN

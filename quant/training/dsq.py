@@ -42,7 +42,7 @@ class SoftRounding(_Sharpening, LearnedEnds):
     """DSQ for activations: learned ends, and a slope that is largest where a code changes.
 
     Gong et al., "Differentiable soft quantization: Bridging full-precision and low-bit neural
-    networks", ICCV 2019, equations 3 to 9. In the cell i of width D between two codes, with
+    networks", ICCV 2019. In the cell i of width D between two codes, with
     ``m = l + (i + 1/2) D``, the staircase is ``l + D (i + (phi + 1) / 2)`` with
     ``phi = tanh(k (x - m)) / (1 - alpha)`` and ``k = ln(2 / alpha - 1) / D``. The value is the hard
     code, as deployed; the slope is the staircase's. The ends l and u are learned by the same
@@ -63,7 +63,7 @@ class SoftRounding(_Sharpening, LearnedEnds):
 class SoftWeightRounding(_Sharpening, WeightRule):
     """DSQ for weights: the staircase of :class:`SoftRounding` over a learned range -u to u.
 
-    Gong et al., ICCV 2019, equations 3 to 9. The range is symmetric, so that weights have no
+    Gong et al., ICCV 2019. The range is symmetric, so that weights have no
     offset. Its ``2**b`` levels are ``u (2 q - n) / n`` with ``n = 2**b - 1``: the integers are odd,
     zero is no level, but a weight of exactly 0, a pruned edge, stays 0. u is learned, and starts at
     ``|mean| + 2.6 sd``, as in MQBench, but at most at the largest magnitude; one bit is

@@ -37,8 +37,8 @@ class LearnedIntervalRule(IntervalRule):
     """Activations whose interval has LSQ's gradients, whatever its parameters are.
 
     The gradient of the step is ``round(x / s) - x / s`` inside the range and the end code outside,
-    that of the offset 1 outside and 0 inside, that of x 1 inside and 0 outside (LSQ, equations 3
-    and 5; LSQ+, equations 4 to 6); what is learned gets them times ``1 / sqrt(N Q_p)``.
+    that of the offset 1 outside and 0 inside, that of x 1 inside and 0 outside (as in
+    LSQ and LSQ+); what is learned gets them times ``1 / sqrt(N Q_p)``.
     """
 
     def soft(self, x: Tensor, low: Tensor, step: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class LearnedStep(LearnedIntervalRule):
     """LSQ: one learned step, codes symmetric around zero, or unsigned where nothing is negative.
 
     ``x' = s clip(round(x / s), -Q_n, Q_p)``. Esser et al., "Learned Step Size Quantization", ICLR
-    2020, equations 1 to 3. Learned is the step s, which starts at ``2 mean|x| / sqrt(Q_p)``; its
+    2020. Learned is the step s, which starts at ``2 mean|x| / sqrt(Q_p)``; its
     gradient is scaled by ``1 / sqrt(N Q_p)``.
 
     The paper has no single bit: here it is on the side of zero where the values weigh more.
@@ -85,8 +85,8 @@ class LearnedStepOffset(LearnedIntervalRule):
     """LSQ+: a learned step and a learned offset.
 
     ``x' = s clip(round((x - beta) / s), 0, n) + beta``. Bhalgat et al., "LSQ+: Improving low-bit
-    quantization through learnable offsets and better initialization", CVPR workshops 2020,
-    equations 4 to 8. Both start at the calibrated range, by default the one of least squared error,
+    quantization through learnable offsets and better initialization", CVPR workshops 2020.
+    Both start at the calibrated range, by default the one of least squared error,
     as in the paper.
 
     Other than there, beta is snapped to a whole number of steps, so that it is a zero point and
@@ -114,7 +114,7 @@ class LearnedWeightStep(WeightRule):
     """LSQ: a learned step, started at ``2 mean|w| / sqrt(Q_p)``.
 
     ``w' = s clip(round(w / s), -2**(b-1), 2**(b-1) - 1)``. Esser et al., "Learned Step Size
-    Quantization", ICLR 2020, equations 1 to 3. The gradient of s is ``round(w / s) - w / s``
+    Quantization", ICLR 2020. The gradient of s is ``round(w / s) - w / s``
     inside the range and the end code outside, times ``1 / sqrt(N Q_p)``; that of w is 1 inside and
     0 outside.
 
@@ -149,7 +149,7 @@ class SpreadWeightStep(LearnedWeightStep):
     """LSQ+ for weights: LSQ whose step starts at the spread, which outliers hardly move.
 
     ``s = max(|mean - 3 sd|, |mean + 3 sd|) / 2**(b-1)``. Bhalgat et al., "LSQ+", CVPR workshops
-    2020, section 3.2 (equation 9). Weights have no offset, as in the paper. A single bit, which the
+    2020. Weights have no offset, as in the paper. A single bit, which the
     paper does not have, starts at the mean magnitude.
     """
 

@@ -13,8 +13,8 @@ __all__ = ["LearnedClipping"]
 class LearnedClipping(LearnedEnds):
     """PACT: the ends of the range are learned, from what is clipped at them alone.
 
-    Choi et al., "PACT: Parameterized clipping activation for quantized neural networks", 2018,
-    equations 1 to 3: ``y = clip(x, 0, a)``, rounded to ``2**b - 1`` steps. The gradient of an end
+    Choi et al., "PACT: Parameterized clipping activation for quantized neural networks", 2018:
+    ``y = clip(x, 0, a)``, rounded to ``2**b - 1`` steps. The gradient of an end
     is 1 for every x at it or beyond and 0 elsewhere, that of x is 1 between the ends; nothing is
     scaled.
 

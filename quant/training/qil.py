@@ -26,7 +26,7 @@ class LearnedInterval(LearnedIntervalRule):
     """QIL for activations: the interval ``c - d .. c + d`` with learned centre and half-width.
 
     Jung et al., "Learning to quantize deep networks by optimizing quantization intervals with task
-    loss", CVPR 2019, equations 1 to 3: ``clip(x / (2 d) - c / (2 d) + 1/2, 0, 1)`` is rounded to
+    loss", CVPR 2019: ``clip(x / (2 d) - c / (2 d) + 1/2, 0, 1)`` is rounded to
     ``2**b - 1`` steps.
 
     The paper hands out that number between 0 and 1, and leaves it to a norm to restore its size. A
@@ -59,7 +59,7 @@ class LearnedInterval(LearnedIntervalRule):
 class LearnedWeightInterval(WeightRule):
     """QIL for weights: magnitudes below ``c - d`` are pruned, above ``c + d`` clipped.
 
-    Jung et al., CVPR 2019, equations 1 to 4. In between, ``t = (|w| - c + d) / (2 d)`` is raised to
+    Jung et al., CVPR 2019. In between, ``t = (|w| - c + d) / (2 d)`` is raised to
     gamma, and ``t**gamma sign(w)`` is rounded to ``2**(b-1) - 1`` levels per sign. Learned are the
     centre c, the half-width d and the exponent gamma. They start at ``c = d = max|w| / 2`` and
     gamma = 1, which is uniform rounding without a pruned band.
