@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import resource
 import statistics
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,8 @@ def verified(model: Any, x: Any) -> tuple[Any, int]:
     return np.concatenate(parts), different
 
 
-def accuracies(data: Dataset, seeds: list[int], epochs: int, folder: Path) -> None:
-    """Accuracy of every setting, over seeds."""
+def accuracies(data: Dataset, seeds: list[int], epochs: int, folder: Path) -> int:
+    """Accuracy of every setting, over seeds; how many outputs differ from their Program's."""
     table = ResultTable(
         "fashion",
         (
@@ -109,6 +110,7 @@ def accuracies(data: Dataset, seeds: list[int], epochs: int, folder: Path) -> No
         floats.append(score(outputs(network, data.test_x), data.test_y))
         validation.append(score(outputs(network, data.validation_x), data.validation_y))
     table.add("float", "", average(validation), average(floats), "", "", "")
+    total = 0
     for weights, activations, basis in SETTINGS:
         rows = []
         for seed in seeds:
@@ -127,7 +129,9 @@ def accuracies(data: Dataset, seeds: list[int], epochs: int, folder: Path) -> No
             sum(row[3] for row in rows),
             sum(row[2] for row in rows),
         )
+        total += sum(row[2] for row in rows)
     table.write(folder)
+    return total
 
 
 def speed(data: Dataset, folder: Path, rounds: int) -> None:
@@ -180,8 +184,8 @@ def gptq(data: Dataset, folder: Path) -> None:
     table.write(folder)
 
 
-def main() -> None:
-    """Run."""
+def main() -> int:
+    """Run; 1 if an output differs from its Program's."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=EPOCHS["fashion_mnist"])
@@ -198,8 +202,9 @@ def main() -> None:
     if "speed" in options.parts:
         speed(data, options.out, options.rounds)
     if "accuracies" in options.parts:
-        accuracies(data, options.seeds, options.epochs, options.out)
+        return int(accuracies(data, options.seeds, options.epochs, options.out) > 0)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
