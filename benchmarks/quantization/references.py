@@ -86,11 +86,12 @@ def reconstruction(name: str) -> list[str]:
     fine = QuantConfig(base_bits=12, spline_bits=12, table_bits=16, realisation="edge_table")
     configs = [fine, *(QuantConfig(method=m) for m in ("uniform", "adaround", "brecq"))]
     configs += [
-        QuantConfig(method=m, activation_bits=12, norm_bits=14) for m in ("adaround", "brecq")
+        QuantConfig(method=m, base_bits=10, spline_bits=10, activation_bits=10, norm_bits=14)
+        for m in ("adaround", "brecq")
     ]
     for config in configs:
-        if config.activation_bits == 12 and name == FASHION:
-            # Tables of 12 address bits for 50,000 edges.
+        if config.activation_bits == 10 and name == FASHION:
+            # Tables of 10 address bits for 50,000 edges.
             cells.append("")
             continue
         cells.append(compared(exact, in_rows(quantize_model(model, x, config), test_x), labels))
@@ -185,8 +186,8 @@ TABLES: dict[str, Any] = {
             "uniform W8A8",
             "AdaRound W8A8",
             "BRECQ W8A8",
-            "AdaRound W8A12",
-            "BRECQ W8A12",
+            "AdaRound W10A10",
+            "BRECQ W10A10",
         ),
         "Accuracy in %, largest change of an output in % of the range; activations: float weights",
     ),
