@@ -62,7 +62,7 @@ def sizes(seeds: list[int], folder: Path) -> None:
         ("network", "K", "accuracy", "fine-tuned", "bits", "INT4 / bits", "float32 / bits"),
         f"Test accuracy in percent on {DATASET}, A{ACTIVATION_BITS}, base weights of 4 bits, mean "
         f"and deviation over clustering seeds {', '.join(map(str, seeds))} of one float network; "
-        f"fine-tuned for {EPOCHS} epochs. Rows K = 0 are the float network and dense weights of 4 "
+        f"fine-tuned for {EPOCHS} epochs. Rows K = 0 are dense weights of 4 "
         "bits (after training, and trained with LSQ+ for as many epochs).",
         (12, 4, 13, 13, 7, 11, 14),
     )
