@@ -11,15 +11,25 @@ from kanhw.gateware.address import input_addresses
 from kanhw.gateware.convolution import ConvolutionStage
 from kanhw.gateware.core import LAYER_CORES, PipelineCore, PipelinedLayer, exact_streams
 from kanhw.gateware.fold import fold_of
-from kanhw.gateware.folded_stage import FOLDED_KINDS, FoldedStage
-from kanhw.gateware.gather import GatherStage
+from kanhw.gateware.folded_convolution import FoldedConvolutionStage
+from kanhw.gateware.folded_layer import FOLDED_KINDS
+from kanhw.gateware.folded_pooling import FoldedPoolingStage
+from kanhw.gateware.folded_stage import FoldedStage
 from kanhw.gateware.norm_stage import NormStage
 from kanhw.gateware.pipeline_stage import PipelineStage
 from kanhw.gateware.pooling import pooling_stage
-from kanhw.gateware.regroup import CollectStage, SplitStage
+from kanhw.gateware.portions import as_pixels, as_portions, as_vector, beat_size
+from kanhw.gateware.resident_stage import ResidentStage
 from kanhw.gateware.serial_argmax import SerialArgmax
 from kanhw.gateware.stage import Payload, Stage
-from kanhw.program import ConvolutionLayer, PoolingLayer, Program, ProgramLayer
+from kanhw.gateware.window_fold import window_fold
+from kanhw.program import (
+    ConvolutionLayer,
+    PoolingLayer,
+    Program,
+    ProgramLayer,
+    ResidentLayer,
+)
 from kanhw.schedule import Schedule
 
 __all__ = ["STAGES", "WINDOWED", "StageBuilder", "input_payload", "is_folded", "stages_of"]
@@ -47,7 +57,7 @@ def input_payload(program: Program, schedule: Schedule) -> Payload:
         channels, rows, columns = cast(ConvolutionLayer | PoolingLayer, first).window.shape
         return Payload((addresses[:channels],), rows * columns)
     if is_folded(first, schedule):
-        count = _codes_a_beat(first, schedule)
+        count = _codes_a_beat(first, schedule, None)
         beats = -(-program.n_in // count)
         return Payload((addresses[:count],), beats, length=program.n_in if beats > 1 else None)
     return Payload((addresses,))
@@ -55,7 +65,8 @@ def input_payload(program: Program, schedule: Schedule) -> Payload:
 
 def is_folded(layer: ProgramLayer, schedule: Schedule) -> bool:
     """Whether a layer takes turns with its hardware."""
-    return schedule.folded and layer.kind in FOLDED_KINDS
+    kind = layer.taps.kind if isinstance(layer, ConvolutionLayer) else layer.kind
+    return schedule.folded and (kind in FOLDED_KINDS or kind == ResidentLayer.kind)
 
 
 def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
@@ -81,7 +92,7 @@ def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
     payload = input_payload(program, schedule)
     for index, (pipelined, run) in enumerate(runs):
         if pipelined:
-            payload = _gathered(stages, payload)
+            payload = as_vector(stages, payload)
             argmax = ranked if index == len(runs) - 1 else None
             core = PipelineCore(run, payload, schedule, argmax=argmax)
             stages.append(PipelineStage(core))
@@ -90,11 +101,13 @@ def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
         for position, entry in enumerate(run):
             after = run[position + 1].layer if position + 1 < len(run) else None
             payload = _append(stages, payload, entry, after, schedule)
+    if payload.channels is not None:
+        payload = as_pixels(stages, payload)
     if ranked is not None and not runs[-1][0]:
         if payload.length is not None and payload.count == 1:
             stages.append(SerialArgmax(payload))
             return stages
-        payload = _gathered(stages, payload)
+        payload = as_vector(stages, payload)
         stages.append(PipelineStage(PipelineCore([], payload, schedule, argmax=ranked)))
     return stages
 
@@ -108,22 +121,18 @@ def _append(
 ) -> Payload:
     """Put a layer that is a stage of its own behind the others; gives what leaves it."""
     layer = entry.layer
+    if layer.kind in WINDOWED:
+        _check_image(layer, payload)
     if is_folded(layer, schedule):
-        taker = _codes_a_beat(after, schedule) if after and is_folded(after, schedule) else None
-        payload = _portioned(stages, payload, _codes_a_beat(layer, schedule))
-        # An image whose pixels are as large as a beat need not be gathered first.
-        image = payload.count if payload.beats > 1 and payload.length is None else 0
-        parallel = schedule.parallel(layer.name)
-        fold = fold_of(layer.n_in, layer.n_out, parallel, taker=taker, image=image)
-        stages.append(FoldedStage(layer, payload, schedule, fold))
+        return _append_folded(stages, payload, layer, after, schedule)
+    if isinstance(layer, PoolingLayer) and _is_whole(layer) and payload.channels is not None:
+        stages.append(FoldedPoolingStage(layer, payload))
         return stages[-1].outputs
     builder = STAGES.get(layer.kind)
     if builder is None:
         raise InputError(f"There is no hardware for layers of kind {layer.kind!r}")
-    if layer.kind in WINDOWED:
-        _check_image(layer, payload)
-    else:
-        payload = _gathered(stages, payload)
+    prepare = as_pixels if layer.kind in WINDOWED else as_vector
+    payload = prepare(stages, payload)
     stages.append(builder(layer, payload, schedule, entry.exact))
     return stages[-1].outputs
 
@@ -132,8 +141,54 @@ def _pipelined(layer: ProgramLayer, schedule: Schedule) -> bool:
     return layer.kind in LAYER_CORES and not is_folded(layer, schedule)
 
 
-def _codes_a_beat(layer: ProgramLayer, schedule: Schedule) -> int:
-    return min(schedule.parallel(layer.name)[0], layer.n_in)
+def _append_folded(
+    stages: list[Stage],
+    payload: Payload,
+    layer: ProgramLayer,
+    after: ProgramLayer | None,
+    schedule: Schedule,
+) -> Payload:
+    parallel = schedule.parallel(layer.name)
+    channels = payload.pixel if payload.pixels > 1 else None
+    payload = as_portions(stages, payload, _codes_a_beat(layer, schedule, channels))
+    if isinstance(layer, ConvolutionLayer):
+        windows, taps = window_fold(layer.window, parallel[0]), layer.taps
+        taker = _taker(after, schedule, taps.n_out if layer.window.positions > 1 else None)
+        fold = fold_of(
+            *(taps.n_in, taps.n_out, parallel),
+            taker=taker,
+            order=windows.order,
+            padded=windows.padded,
+        )
+        stages.append(FoldedConvolutionStage(layer, payload, schedule, fold, windows))
+        return stages[-1].outputs
+    taker, order = _taker(after, schedule, None), payload.places(layer.n_in)
+    fold = fold_of(layer.n_in, layer.n_out, parallel, taker=taker, order=order)
+    if isinstance(layer, ResidentLayer):
+        stages.append(ResidentStage(layer, payload, schedule, fold))
+    else:
+        stages.append(FoldedStage(layer, payload, schedule, fold))
+    return stages[-1].outputs
+
+
+def _taker(after: ProgramLayer | None, schedule: Schedule, channels: int | None) -> int | None:
+    """Codes a beat of a folded layer behind vectors, or behind pixels of so many channels."""
+    if after is None or not is_folded(after, schedule):
+        return None
+    wanted = _codes_a_beat(after, schedule, channels)
+    return wanted if channels is None else min(wanted, channels)
+
+
+def _codes_a_beat(layer: ProgramLayer, schedule: Schedule, channels: int | None) -> int:
+    """What a folded layer takes, behind vectors or behind pixels of so many channels."""
+    inputs = schedule.parallel(layer.name)[0]
+    if isinstance(layer, ConvolutionLayer):
+        return window_fold(layer.window, inputs).channels
+    return beat_size(inputs, layer.n_in, channels)
+
+
+def _is_whole(layer: PoolingLayer) -> bool:
+    return layer.window.size == layer.window.shape[1:]
 
 
 def _check_names(program: Program, schedule: Schedule) -> None:
@@ -146,34 +201,9 @@ def _check_names(program: Program, schedule: Schedule) -> None:
             )
 
 
-def _gathered(stages: list[Stage], payload: Payload) -> Payload:
-    """The payload as one vector, collected by one stage more where it comes in beats."""
-    if payload.beats == 1:
-        return payload
-    if payload.length is not None:
-        stages.append(CollectStage(payload, payload.length))
-    else:
-        stages.append(GatherStage(payload))
-    return stages[-1].outputs
-
-
-def _portioned(stages: list[Stage], payload: Payload, count: int) -> Payload:
-    """The payload as a vector that comes ``count`` codes a beat."""
-    if payload.count == count:
-        return payload
-    divides = count % payload.count == 0 or count == payload.length
-    if payload.length is not None and payload.count < count and divides:
-        stages.append(CollectStage(payload, count))
-        return stages[-1].outputs
-    payload = _gathered(stages, payload)
-    if payload.count != count:
-        stages.append(SplitStage(payload, count))
-    return stages[-1].outputs if stages else payload
-
-
 def _check_image(layer: ProgramLayer, payload: Payload) -> None:
     window = cast(ConvolutionLayer | PoolingLayer, layer).window
-    if payload.beats != window.shape[1] * window.shape[2]:
+    if payload.pixels != window.shape[1] * window.shape[2]:
         raise InputError(
             f"Layer {layer.name!r}: an image of {window.shape} cannot come from a layer that hands "
             "out vectors: convolution and pooling must follow one another from the input on"

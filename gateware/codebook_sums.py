@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from kanhw.formats import IntArray
 from kanhw.gateware.adder_tree import Term, tree_latency
+from kanhw.gateware.costs import PRODUCT_BITS, Costs, MemoryShape
 from kanhw.gateware.fold import Fold
 from kanhw.gateware.folded_sums import FoldedSums, packed_words, parameter_memory
 from kanhw.gateware.layer import delayed
@@ -14,6 +17,9 @@ from kanhw.gateware.signals import Range
 from kanhw.schedule import Schedule
 
 __all__ = ["CodebookSums"]
+
+# Read ports of a memory of shapes: those of a block RAM.
+PORTS = 2
 
 
 class CodebookSums(FoldedSums):
@@ -23,7 +29,8 @@ class CodebookSums(FoldedSums):
     without biases.
 
     An input of a step has a memory with the indices and gains of its edges to all outputs of the
-    group. Every edge of a step has a memory of all shapes, addressed by index and code.
+    group. All shapes are in a memory that is addressed by index and code; it has two read ports, so
+    that two edges of a step share one block RAM.
 
     Parameters
     ----------
@@ -55,8 +62,33 @@ class CodebookSums(FoldedSums):
 
     @property
     def latency(self) -> int:
-        """Cycles from codes to sums: indices and gains, shapes, adders."""
-        return 2 + tree_latency(self.fold.parallel_inputs, self.schedule.adder_levels) + 1
+        """Cycles from codes to sums: indices and gains, shapes, products, adders."""
+        products = int(self._gain_bits > 0)
+        tree = tree_latency(self.fold.parallel_inputs, self.schedule.adder_levels)
+        return 2 + products + tree + 1
+
+    @property
+    def costs(self) -> Costs:
+        """Memories of edges and of shapes, products, adders."""
+        fold, edges = self.fold, self.fold.parallel_inputs * self.fold.parallel_outputs
+        reach, gain = self._gain_range * self._shape_range, self._gain_range.format.width
+        bits = self._index_bits + self._gain_bits
+        words = self._shapes.shape[1] << self._index_bits
+        shape = MemoryShape(words, self._shape_range.format.width, PORTS)
+        memories = (shape,) * -(-edges // PORTS)
+        if bits:
+            lane = MemoryShape(fold.steps, bits * fold.parallel_outputs)
+            memories += (lane,) * fold.parallel_inputs
+        waiting = self.codes.shape().elem_shape.width * fold.parallel_inputs
+        products = Costs(
+            register_bits=waiting
+            + edges * (self._gain_bits + (reach.format.width if self._gain_bits else 0)),
+            adder_bits=0 if gain == 1 else edges * gain * self._shape_range.format.width,
+            memories=memories,
+        )
+        if gain > 1 and reach.format.width >= PRODUCT_BITS:
+            products = replace(products, adder_bits=0, multipliers=edges)
+        return products + self.sum_costs([Term(reach)] * fold.parallel_inputs)
 
     @property
     def _index_bits(self) -> int:
@@ -72,14 +104,22 @@ class CodebookSums(FoldedSums):
         """Edges of every input lane, the shape of every edge, products, sums."""
         m = Module()
         reach = self._gain_range * self._shape_range
-        operands: list[list[tuple[Value, Term]]] = [[] for _ in range(self.fold.parallel_outputs)]
+        gains, addresses = list[Value](), list[Value]()
         for lane in range(self.fold.parallel_inputs):
             code = delayed(m, self.codes[lane], 1, f"code{lane}")
             for output, (index, gain) in enumerate(self._edges(m, lane)):
-                shape = self._shape(m, f"shape{lane}_{output}", Cat(code, index))
-                product = Signal(reach.shape, name=f"product{lane}_{output}")
-                m.d.comb += product.eq(delayed(m, gain, 1, f"gain{lane}_{output}") * shape)
-                operands[output].append((product, Term(reach)))
+                gain = self.present(m, lane, gain, 1)
+                # A register of a constant is no constant: it is another value after a reset.
+                waits = not isinstance(gain, Const)
+                gains.append(delayed(m, gain, int(waits), f"gain{lane}_{output}"))
+                addresses.append(Cat(code, index))
+        operands: list[list[tuple[Value, Term]]] = [[] for _ in range(self.fold.parallel_outputs)]
+        for edge, shape in enumerate(self._shapes_at(m, addresses)):
+            product = Signal(reach.shape, name=f"product{edge}", reset_less=True)
+            # Multipliers are slow, in particular behind a memory.
+            domain = m.d.sync if self._gain_bits else m.d.comb
+            domain += product.eq(gains[edge] * shape)
+            operands[edge % self.fold.parallel_outputs].append((product, Term(reach)))
         for output, terms in enumerate(operands):
             self.add(m, output, terms)
         return m
@@ -104,15 +144,23 @@ class CodebookSums(FoldedSums):
             edges.append((edge[:low], gain if high else constant))
         return edges
 
-    def _shape(self, m: Module, name: str, address: Value) -> Value:
-        """A shape's value, a cycle after its address."""
+    def _shapes_at(self, m: Module, addresses: list[Value]) -> list[Value]:
+        """The values of shapes, a cycle after their addresses: a memory for every two."""
         width = self._shape_range.format.width
         padding = (1 << self._index_bits) - len(self._shapes)
         values = np.pad(self._shapes, [(0, padding), (0, 0)]).reshape(-1, 1)
-        m.submodules[name] = memory = parameter_memory(packed_words(values, width), width)
-        reader = memory.read_port()
-        m.d.comb += reader.addr.eq(address)
-        return reader.data.as_signed() if self._shape_range.format.signed else reader.data
+        words = packed_words(values, width)
+        found: list[Value] = []
+        for edge, address in enumerate(addresses):
+            if edge % PORTS == 0:
+                memory = parameter_memory(words, width)
+                m.submodules[f"shapes{edge // PORTS}"] = memory
+            reader = memory.read_port()
+            m.d.comb += reader.addr.eq(address)
+            found.append(
+                reader.data.as_signed() if self._shape_range.format.signed else reader.data
+            )
+        return found
 
     def _memory(self, lane: int) -> IntArray:
         """The edges of a lane, ``[steps, parallel_outputs]``, the index in the low bits."""

@@ -14,6 +14,7 @@ from kanhw.gateware.codebook import CodebookCore
 from kanhw.gateware.edge_table import EdgeTableCore
 from kanhw.gateware.layer import LayerCore
 from kanhw.gateware.line_buffer import LineBuffer
+from kanhw.gateware.spline_evaluator_core import SplineEvaluatorCore
 from kanhw.gateware.stage import Payload
 from kanhw.gateware.windowed_stage import WindowedStage
 from kanhw.program import ConvolutionLayer, ProgramLayer
@@ -26,6 +27,7 @@ TAP_CORES: dict[str, type[LayerCore]] = {
     "edge_table": EdgeTableCore,
     "basis_table": BasisTableCore,
     "codebook": CodebookCore,
+    "spline_evaluator": SplineEvaluatorCore,
 }
 
 

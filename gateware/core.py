@@ -20,8 +20,9 @@ from kanhw.gateware.edge_table import EdgeTableCore
 from kanhw.gateware.layer import LayerCore
 from kanhw.gateware.product import ProductCore
 from kanhw.gateware.signals import shape_of
+from kanhw.gateware.spline_evaluator_core import SplineEvaluatorCore
 from kanhw.gateware.stage import Payload
-from kanhw.program import Program, ProgramLayer, Requantizer
+from kanhw.program import ConvolutionLayer, Program, ProgramLayer, Requantizer
 from kanhw.schedule import Schedule
 
 __all__ = [
@@ -43,11 +44,12 @@ LAYER_CORES: dict[str, type[LayerCore]] = {
     "branch_edge_table": BranchEdgeTableCore,
     "basis_table": BasisTableCore,
     "codebook": CodebookCore,
+    "spline_evaluator": SplineEvaluatorCore,
     "product": ProductCore,
 }
 
 # Layers that compute with codes: those in front may not hand them a raw sum as an address.
-CODE_READERS = frozenset({"layer_norm", "product"})
+CODE_READERS = frozenset({"layer_norm", "product", "spline_evaluator"})
 
 
 def exact_streams(
@@ -62,7 +64,8 @@ def exact_streams(
     if folded or index == len(layers) - 1:
         return (True,) * count
     after = layers[index + 1]
-    exact = [after.kind in CODE_READERS and k in after.streams for k in range(count)]
+    reader = after.taps.kind if isinstance(after, ConvolutionLayer) else after.kind
+    exact = [reader in CODE_READERS and k in after.streams for k in range(count)]
     if after.passes:
         beyond = exact_streams(layers, index + 1)[len(after.requantizers) :]
         for k, wanted in zip(after.passes, beyond, strict=True):

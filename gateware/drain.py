@@ -62,10 +62,11 @@ class Drain(Component):
     @property
     def latency(self) -> int:
         """Clock edges from the one that accepts a group to that of its first outputs."""
-        return 1 + self._depth
+        return 1 + self.depth
 
     @property
-    def _depth(self) -> int:
+    def depth(self) -> int:
+        """Cycles of its lanes."""
         return max(lane.latency for lanes in self._lanes for lane in lanes)
 
     def elaborate(self, platform: object) -> Module:
@@ -77,7 +78,7 @@ class Drain(Component):
         # The row within a group, and among all rows of a vector.
         row = Signal(max((fold.rows - 1).bit_length(), 1))
         turn = Signal(max((fold.out_beats - 1).bit_length(), 1))
-        moves = valid_bits(m, busy, self._depth, self.o)
+        moves = valid_bits(m, busy, self.depth, self.o)
         ends = turn == fold.out_beats - 1
         last = (row == fold.rows - 1) | ends
         m.d.comb += self.i.ready.eq(~busy | (moves & last))
@@ -107,7 +108,7 @@ class Drain(Component):
         m.d.comb += unit.turn.eq(turn)
         for b, value in chosen.items():
             m.d.comb += getattr(unit, f"a{b}").eq(value)
-        waiting = self._depth - unit.latency
+        waiting = self.depth - unit.latency
         result = delayed(m, unit.o, waiting, f"output{k}_{lane}")
         m.d.comb += self.o.payload[str(k)][str(lane)].eq(result)
 

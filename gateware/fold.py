@@ -1,4 +1,4 @@
-"""How a fully connected layer is spread over clocks: which inputs and outputs meet when."""
+"""How a layer is spread over clocks: which inputs and outputs meet when."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
 
-__all__ = ["Fold", "fold_of"]
+__all__ = ["Fold", "fold_of", "rows_of"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fold:
     """A layer in ``groups`` x ``beats`` steps, a clock each.
 
@@ -32,9 +32,12 @@ class Fold:
     lanes
         Outputs that are handed on per clock; a divisor of ``parallel_outputs``, and so many that
         a group is gone before the next is finished.
-    image
-        Whether the inputs are an image pixel by pixel, ordered channel, row, column, rather than a
-        vector in order.
+    order
+        Which input each lane of each beat holds, ``[beats, parallel_inputs]``, -1 for none; every
+        input once. None takes a vector in order.
+    padded
+        Whether inputs may be absent, as taps outside of an image are. A flag beside a lane's code
+        says so; it then adds nothing.
     """
 
     n_in: int
@@ -42,11 +45,13 @@ class Fold:
     parallel_inputs: int
     parallel_outputs: int
     lanes: int = 1
-    image: bool = False
+    order: IntArray | None = None
+    padded: bool = False
 
     def __post_init__(self) -> None:
+        self._check_order()
         for name, most in (
-            ("parallel_inputs", self.n_in),
+            ("parallel_inputs", self.n_in if self.order is None else self.parallel_inputs),
             ("parallel_outputs", self.n_out),
             ("lanes", self.parallel_outputs),
         ):
@@ -62,15 +67,21 @@ class Fold:
                 f"{self.lanes} lanes hand on {self.parallel_outputs} outputs in {self.rows} "
                 f"clocks, but there are {self.beats} until the next: use more lanes"
             )
-        if self.image and self.n_in % self.parallel_inputs:
+
+    def _check_order(self) -> None:
+        if self.order is None:
+            return
+        held = np.sort(self.order[self.order >= 0])
+        if self.order.shape[1] != self.parallel_inputs or held.tolist() != list(range(self.n_in)):
             raise InputError(
-                f"An image of {self.n_in} values has no pixels of {self.parallel_inputs} channels"
+                f"The order must have {self.parallel_inputs} inputs a beat and each of the "
+                f"{self.n_in} once"
             )
 
     @property
     def beats(self) -> int:
         """Beats of a vector."""
-        return -(-self.n_in // self.parallel_inputs)
+        return len(self.inputs)
 
     @property
     def groups(self) -> int:
@@ -100,23 +111,27 @@ class Fold:
     @cached_property
     def inputs(self) -> IntArray:
         """Which input each lane of each beat holds, ``[beats, parallel_inputs]``; -1 for none."""
-        if self.image:
-            return np.arange(self.n_in).reshape(self.parallel_inputs, self.beats).T
-        return _rows_of(self.n_in, self.parallel_inputs)
+        return rows_of(self.n_in, self.parallel_inputs) if self.order is None else self.order
 
     @cached_property
     def outputs(self) -> IntArray:
         """Which outputs each group has, ``[groups, parallel_outputs]``; -1 for none."""
-        return _rows_of(self.n_out, self.parallel_outputs)
+        return rows_of(self.n_out, self.parallel_outputs)
 
     @cached_property
     def handed(self) -> IntArray:
         """Which outputs leave in each beat, ``[out_beats, lanes]``; -1 for none."""
-        return _rows_of(self.n_out, self.lanes)
+        return rows_of(self.n_out, self.lanes)
 
 
 def fold_of(
-    n_in: int, n_out: int, parallel: tuple[int, int], *, taker: int | None = None, image: int = 0
+    n_in: int,
+    n_out: int,
+    parallel: tuple[int, int],
+    *,
+    taker: int | None = None,
+    order: IntArray | None = None,
+    padded: bool = False,
 ) -> Fold:
     """The fold of a layer for a wish of parallel inputs and outputs.
 
@@ -130,20 +145,22 @@ def fold_of(
         Inputs and outputs at a time; more than there are means all of them.
     taker
         How many codes a beat the next stage takes; lanes that divide it are preferred, since
-        others need the whole vector to be collected in between.
-    image
-        Channels of the image that the inputs are; 0 for a vector.
+        others need the whole vector (or pixel) to be collected in between.
+    order, padded
+        As for :class:`Fold`; with an order, the parallel inputs are its.
     """
-    inputs = image or min(parallel[0], n_in)
+    inputs = min(parallel[0], n_in) if order is None else order.shape[1]
+    beats = -(-n_in // inputs) if order is None else len(order)
     groups = -(-n_out // min(parallel[1], n_out))
     outputs = -(-n_out // groups)
-    least = -(-outputs // -(-n_in // inputs))
+    least = -(-outputs // beats)
     quick = [lanes for lanes in range(least, outputs + 1) if outputs % lanes == 0]
     fitting = [lanes for lanes in quick if taker is not None and taker % lanes == 0]
-    return Fold(n_in, n_out, inputs, outputs, (fitting or quick)[0], bool(image))
+    return Fold(n_in, n_out, inputs, outputs, (fitting or quick)[0], order, padded)
 
 
-def _rows_of(count: int, width: int) -> IntArray:
+def rows_of(count: int, width: int) -> IntArray:
+    """``count`` numbers in order in rows of ``width``, the last filled up with -1."""
     rows = np.full((-(-count // width), width), -1, np.int64)
     rows.ravel()[:count] = np.arange(count)
     return rows

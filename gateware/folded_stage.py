@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from amaranth.hdl import Cat, Module, Value
 
-from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value
-from amaranth.lib import data
-
-from kanhw.formats import IntArray
 from kanhw.gateware.code_buffer import CodeBuffer
-from kanhw.gateware.codebook_sums import CodebookSums
-from kanhw.gateware.drain import Drain
 from kanhw.gateware.fold import Fold
-from kanhw.gateware.folded_sums import FoldedSums
-from kanhw.gateware.layer import delayed
-from kanhw.gateware.row_sums import RowSums
+from kanhw.gateware.folded_layer import FoldedLayer
 from kanhw.gateware.signals import Range
 from kanhw.gateware.stage import Payload, Stage
-from kanhw.gateware.weighted_sums import WeightedSums
-from kanhw.program import (
-    BasisTableLayer,
-    BranchEdgeTableLayer,
-    CodebookLayer,
-    EdgeTableLayer,
-    ProgramLayer,
-)
+from kanhw.program import ProgramLayer
 from kanhw.schedule import Schedule
 
-__all__ = ["FOLDED_KINDS", "FoldedStage"]
-
-# Kinds of layers that can be folded.
-FOLDED_KINDS = frozenset({"edge_table", "branch_edge_table", "basis_table", "codebook"})
+__all__ = ["FoldedStage"]
 
 
 class FoldedStage(Stage):
     """One layer of edge tables, basis tables or a codebook, folded; equals the Program's layer.
 
-    Two vectors of codes are kept, one of which is computed with. A step reads some of its codes;
-    the branches make of them what they add to a group of accumulators; :class:`Drain` requantizes
-    the accumulators while those of the next group, or vector, are under way. Where it is stalled
-    and not done in time, the branches stop.
+    Two vectors of codes are kept, one of which is computed with
+    (:class:`~kanhw.gateware.folded_layer.FoldedLayer`).
 
     Parameters
     ----------
@@ -57,16 +36,14 @@ class FoldedStage(Stage):
     def __init__(
         self, layer: ProgramLayer, inputs: Payload, schedule: Schedule, fold: Fold
     ) -> None:
-        self._layer = layer
         self._fold = fold
         # In the order in which they sit in a word of the buffer.
         self._read = sorted(set(layer.streams))
         members = inputs.layout.members
-        self._codes = data.StructLayout({str(k): members[str(k)] for k in self._read})
-        self._buffer = CodeBuffer(self._codes.size, fold.beats, fold.groups)
-        self._branches, self._accumulators = _merged(layer, _branches(layer, fold, schedule))
-        self._drain = Drain(layer, fold, self._accumulators)
-        super().__init__(inputs, self._drain.outputs)
+        width = sum(members[str(k)].size for k in self._read)
+        self._buffer = CodeBuffer(width, fold.beats, fold.groups)
+        self._folded = FoldedLayer(layer, inputs, schedule, fold)
+        super().__init__(inputs, self._folded.outputs)
 
     @property
     def fold(self) -> Fold:
@@ -74,14 +51,19 @@ class FoldedStage(Stage):
         return self._fold
 
     @property
+    def folded(self) -> FoldedLayer:
+        """What becomes of its steps."""
+        return self._folded
+
+    @property
     def accumulators(self) -> tuple[Range, ...]:
         """Ranges of every branch's accumulators; 0 to 0 for one that has none."""
-        return self._accumulators
+        return self._folded.accumulators
 
     @property
     def latency(self) -> int:
         """Clock edges from an input's last beat to its output's."""
-        through = self._buffer.latency + self._depth + 1 + self._drain.latency
+        through = self._buffer.latency + self._folded.latency
         return through + self._fold.steps + self._fold.last_rows - 2
 
     @property
@@ -89,155 +71,23 @@ class FoldedStage(Stage):
         """Clocks per vector: those of its steps."""
         return self._fold.steps
 
-    @property
-    def _depth(self) -> int:
-        return max((parts.latency for parts in self._branches), default=1)
-
     def elaborate(self, platform: object) -> Module:
-        """Buffer, branches, accumulators, drain."""
+        """Buffer, and what becomes of its steps."""
         m = Module()
         m.submodules.buffer = buffer = self._buffer
-        m.submodules.drain = drain = self._drain
+        m.submodules.folded = folded = self._folded
         m.d.comb += [
             buffer.i.payload.eq(
                 Cat(Value.cast(self.i.payload[str(stream)]) for stream in self._read)
             ),
             buffer.i.valid.eq(self.i.valid),
             self.i.ready.eq(buffer.i.ready),
-            self.o.payload.eq(drain.o.payload),
-            self.o.valid.eq(drain.o.valid),
-            drain.o.ready.eq(self.o.ready),
+            # A word is the codes, stream by stream.
+            Value.cast(folded.i.payload).eq(Value.cast(buffer.o.payload)),
+            folded.i.valid.eq(buffer.o.valid),
+            buffer.o.ready.eq(folded.i.ready),
+            self.o.payload.eq(folded.o.payload),
+            self.o.valid.eq(folded.o.valid),
+            folded.o.ready.eq(self.o.ready),
         ]
-        # All of the pipeline moves unless its end holds sums that the drain cannot take.
-        moves, finished = Signal(), Signal()
-        m.d.comb += [
-            moves.eq(~finished | drain.i.ready),
-            buffer.o.ready.eq(moves),
-            drain.i.valid.eq(finished),
-        ]
-        pipeline = Module()
-        m.submodules.pipeline = EnableInserter(moves)(pipeline)
-        marks: Value = Cat(buffer.o.valid, buffer.o.payload.first, buffer.o.payload.last)
-        for cycle in range(self._depth):
-            register = Signal(3, name=f"marks{cycle}")
-            pipeline.d.sync += register.eq(marks)
-            marks = register
-        valid, first, last = marks[0], marks[1], marks[2]
-        pipeline.d.sync += finished.eq(valid & last)
-        for b, branch in enumerate(self._branches):
-            for j, added in enumerate(self._sums(pipeline, b, branch)):
-                total = Signal(
-                    self._accumulators[b].shape, name=f"accumulator{b}_{j}", reset_less=True
-                )
-                with pipeline.If(valid):
-                    pipeline.d.sync += total.eq(added + Mux(first, 0, total))
-                m.d.comb += drain.i.payload[str(b)][j].eq(total)
         return m
-
-    def _sums(self, m: Module, b: int, branch: _Branch) -> list[Value]:
-        """What the steps of the buffer add to a branch, as late as the slowest of all."""
-        step = self._buffer.o.payload
-        waiting = self._depth - branch.latency
-        for k, (stream, part) in enumerate(branch.parts):
-            m.submodules[f"branch{b}_{k}"] = part
-            codes = data.View(self._codes, step.codes)[str(stream)]
-            late = waiting + branch.slowest - part.latency
-            m.d.comb += [
-                Value.cast(part.codes).eq(delayed(m, Value.cast(codes), late, f"codes{b}_{k}")),
-                part.step.eq(delayed(m, step.step, late, f"step{b}_{k}")),
-            ]
-        sums = [part.o for _, part in branch.parts]
-        if len(sums) == 1:
-            return [sums[0][j] for j in range(self._fold.parallel_outputs)]
-        joined: list[Value] = []
-        for j in range(self._fold.parallel_outputs if sums else 0):
-            added = sum((other[j] for other in sums[1:]), sums[0][j])
-            register = Signal(added.shape(), name=f"added{b}_{j}", reset_less=True)
-            m.d.sync += register.eq(added)
-            joined.append(register)
-        return joined
-
-
-@dataclass(frozen=True)
-class _Branch:
-    """What is added up in the same accumulators: hardware, and the stream that it reads."""
-
-    parts: tuple[tuple[int, FoldedSums], ...]
-
-    @property
-    def slowest(self) -> int:
-        return max((part.latency for _, part in self.parts), default=0)
-
-    @property
-    def latency(self) -> int:
-        """Cycles from codes to the sum of all parts, which has a register of its own."""
-        return self.slowest + (len(self.parts) > 1)
-
-
-def _merged(
-    layer: ProgramLayer, sums: tuple[list[FoldedSums], ...]
-) -> tuple[tuple[_Branch, ...], tuple[Range, ...]]:
-    """The branches and the ranges of their accumulators.
-
-    Branches that every requantizer multiplies by the same are one. An accumulator that nothing is
-    added to has the range of 0.
-    """
-    branches = [
-        tuple((stream, part) for part in parts)
-        for stream, parts in zip(layer.streams, sums, strict=True)
-    ]
-    ranges = [
-        Range(format.lo, format.hi) if parts else Range(0, 0)
-        for format, parts in zip(layer.accumulator_formats or (), branches, strict=True)
-    ]
-    same = all((r.multipliers == r.multipliers[0]).all() for r in layer.requantizers)
-    if same and len(branches) == 2:
-        branches = [branches[0] + branches[1], ()]
-        ranges = [ranges[0] + ranges[1], Range(0, 0)]
-    return tuple(_Branch(parts) for parts in branches), tuple(ranges)
-
-
-def _branches(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> tuple[list[FoldedSums], ...]:
-    """The hardware of every branch, whose parts are added up; none for one that adds nothing."""
-    if layer.kind == "edge_table":
-        return (_rows(fold, schedule, cast(EdgeTableLayer, layer).tables),)
-    if layer.kind == "branch_edge_table":
-        edges = cast(BranchEdgeTableLayer, layer)
-        return tuple(
-            _rows(fold, schedule, tables) for tables in (edges.spline_tables, edges.base_tables)
-        )
-    if layer.kind == "codebook":
-        codebook = cast(CodebookLayer, layer)
-        return _shapes(fold, schedule, codebook), _base(fold, schedule, codebook)
-    bases = cast(BasisTableLayer, layer)
-    tables, index, weights = bases.basis, bases.basis_index, bases.coefficients
-    return _weighted(fold, schedule, tables, index, weights), _base(fold, schedule, bases)
-
-
-def _rows(fold: Fold, schedule: Schedule, tables: IntArray) -> list[FoldedSums]:
-    return [RowSums(fold, schedule, tables)] if tables.any() else []
-
-
-def _base(
-    fold: Fold, schedule: Schedule, layer: BasisTableLayer | CodebookLayer
-) -> list[FoldedSums]:
-    return _weighted(fold, schedule, layer.base, layer.base_index, layer.base_weights)
-
-
-def _shapes(fold: Fold, schedule: Schedule, layer: CodebookLayer) -> list[FoldedSums]:
-    parts: list[FoldedSums] = []
-    if layer.gains.any() and layer.shapes.any():
-        parts.append(CodebookSums(fold, schedule, layer.shapes, layer.index, layer.gains))
-    if layer.biases is None or layer.offsets is None or layer.offsets_index is None:
-        return parts
-    # The offsets are a basis of one function.
-    tables, weights = layer.offsets[:, :, None], layer.biases[:, :, None]
-    return parts + _weighted(fold, schedule, tables, layer.offsets_index, weights)
-
-
-def _weighted(
-    fold: Fold, schedule: Schedule, tables: IntArray, index: IntArray, weights: IntArray
-) -> list[FoldedSums]:
-    if not weights.any() or not tables.any():
-        return []
-    return [WeightedSums(fold, schedule, tables, index, weights)]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Module, Signal, Value, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
 from kanhw.gateware.adder_tree import AdderTree, Term
+from kanhw.gateware.costs import Costs, tree_costs
 from kanhw.gateware.fold import Fold
 from kanhw.gateware.layer import delayed
 from kanhw.gateware.signals import Range
@@ -42,6 +44,7 @@ class FoldedSums(Component):
     Members
     -------
     codes : In(array of parallel_inputs table addresses)
+    pad : In(parallel_inputs bits), set where an input is absent; only if ``fold.padded``
     step : In(unsigned)
     o : Out(array of parallel_outputs sums), :attr:`latency` cycles later
     """
@@ -54,6 +57,7 @@ class FoldedSums(Component):
         super().__init__(
             {
                 "codes": In(data.ArrayLayout(unsigned(width), fold.parallel_inputs)),
+                **({"pad": In(unsigned(fold.parallel_inputs))} if fold.padded else {}),
                 "step": In(unsigned(step_bits)),
                 "o": Out(data.ArrayLayout(reach.shape, fold.parallel_outputs)),
             }
@@ -63,6 +67,23 @@ class FoldedSums(Component):
     @abstractmethod
     def latency(self) -> int:
         """Cycles from codes to sums."""
+
+    @property
+    @abstractmethod
+    def costs(self) -> Costs:
+        """What it is made of."""
+
+    def sum_costs(self, terms: Sequence[Term], late: int = 0) -> Costs:
+        """What :meth:`add` takes for every output of a group, all of them alike."""
+        registers = Costs(register_bits=self.range.format.width * (1 + late))
+        own = tree_costs(terms, self.schedule.adder_levels) + registers
+        return own.times(self.fold.parallel_outputs)
+
+    def present(self, m: Module, lane: int, value: Value, cycles: int) -> Value:
+        """A value that a lane's code made some cycles ago, or 0 if the input is absent."""
+        if not self.fold.padded:
+            return value
+        return Mux(delayed(m, self.pad[lane], cycles, f"pad{lane}"), 0, value)
 
     def add(
         self, m: Module, output: int, operands: list[tuple[Value, Term]], late: int = 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kanhw.design import Port
-from kanhw.gateware.stream_top import CoreTop, StreamTop
+from kanhw.gateware.axi_stream_top import AxiClocks, AxiStreamTop
+from kanhw.gateware.stream_top import CoreTop, StreamTop, ports_of
 from kanhw.gateware.verilog import to_verilog
+from kanhw.interfaces import AXI4_STREAM, STREAM, wires_of
 from kanhw.program import Program
 from kanhw.schedule import Schedule
 
@@ -31,6 +33,10 @@ class GeneratedVerilog:
         Clocks between two inputs.
     input, output
         The two payloads.
+    interface
+        What its ports are; see :func:`kanhw.interfaces.wires_of`.
+    control_bits
+        Address bits of the port through which heads are written; 0 where there is none.
     """
 
     text: str
@@ -39,36 +45,46 @@ class GeneratedVerilog:
     initiation_interval: int
     input: Port
     output: Port
+    interface: str = STREAM
+    control_bits: int = 0
 
 
-def generate_verilog(program: Program, schedule: Schedule) -> GeneratedVerilog:
+def generate_verilog(
+    program: Program, schedule: Schedule, interface: str = STREAM
+) -> GeneratedVerilog:
     """Elaborate a Program under a Schedule and write it as Verilog.
+
+    Parameters
+    ----------
+    program, schedule
+        What to compute, and how it is laid out.
+    interface
+        The ports: "stream" or "axi4-stream".
 
     Raises
     ------
     InputError
-        If there is no hardware for a layer, or none without a handshake.
+        If there is no hardware for a layer or no such interface, or none without a handshake.
     """
-    top = StreamTop(program, schedule) if schedule.handshake else CoreTop(program, schedule)
-    inputs, outputs = Port.input_of(program), Port.output_of(program)
-    if isinstance(top, StreamTop):
-        inputs, outputs = ports_of(top, program)
+    wires_of(interface, handshake=schedule.handshake)
+    top: StreamTop | CoreTop | AxiStreamTop
+    if interface == AXI4_STREAM:
+        top = AxiStreamTop(program, schedule)
+        ports, text = top.ports, to_verilog(AxiClocks(top), TOP)
+    elif schedule.handshake:
+        top = StreamTop(program, schedule)
+        ports, text = ports_of(top, program), to_verilog(top, TOP)
+    else:
+        top = CoreTop(program, schedule)
+        ports = Port.input_of(program), Port.output_of(program)
+        text = to_verilog(top, TOP, reset=False)
     return GeneratedVerilog(
-        text=to_verilog(top, TOP, reset=schedule.handshake),
+        text=text,
         top=TOP,
         latency_cycles=top.latency,
         initiation_interval=top.initiation_interval,
-        input=inputs,
-        output=outputs,
+        input=ports[0],
+        output=ports[1],
+        interface=interface,
+        control_bits=top.control_bits,
     )
-
-
-def ports_of(top: StreamTop, program: Program) -> tuple[Port, Port]:
-    """The two payloads as their user sees them."""
-    payloads = top.stages[0].inputs, top.stages[-1].outputs
-    formats = program.input.format, program.output_format
-    inputs, outputs = (
-        Port(payload.count, format, payload.beats, payload.length)
-        for payload, format in zip(payloads, formats, strict=True)
-    )
-    return inputs, outputs

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.adder_tree import AdderTree, Term
 from kanhw.gateware.constant_digits import signed_digits
+from kanhw.gateware.costs import LUT_INPUTS, Costs, table_luts, tree_costs
 from kanhw.gateware.layer import delayed
 from kanhw.gateware.multiplier import Multiplier
 from kanhw.gateware.saturator import Saturator
@@ -76,6 +77,29 @@ class JoinLane(Component):
     def latency(self) -> int:
         """Cycles from accumulators to code."""
         return 2 + sum(unit.latency for _, _, unit in self._multipliers) + 1
+
+    @property
+    def costs(self) -> Costs:
+        """Tables by turn, the first sum, multipliers, saturation."""
+        total = self._turn_costs(self._constants)
+        total += tree_costs(self._terms(), 0) + Costs(register_bits=self._total.format.width)
+        for b, factors, unit in self._multipliers:
+            # The accumulator waits for the first sum.
+            waiting = 2 * self._accumulators[b].format.width + unit.range.format.width
+            total += self._turn_costs(factors)
+            total += Costs(multipliers=unit.latency, register_bits=waiting)
+        if self._requantizer.format is None:
+            return total + Costs(register_bits=len(self.o))
+        above = self._total.format.width - self._requantizer.shift
+        width = self._requantizer.format.width
+        return total + Costs(choice_bits=width + above // LUT_INPUTS, register_bits=width)
+
+    def _turn_costs(self, values: IntArray) -> Costs:
+        reach = _range_of(values)
+        if reach.lo == reach.hi:
+            return Costs()
+        width = reach.format.width
+        return Costs(table_bits=table_luts(self._turn_bits, width), register_bits=width)
 
     def elaborate(self, platform: object) -> Module:
         """Bias and common factors first, then multiplier behind multiplier, then saturation."""

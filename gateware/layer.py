@@ -11,14 +11,13 @@ from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import AdderTree, Term, tree_latency
-from kanhw.gateware.address import Address, output_address
+from kanhw.gateware.adder_tree import Term
+from kanhw.gateware.address import Address
 from kanhw.gateware.constant_digits import signed_digits
+from kanhw.gateware.fabric import Fabric, TableBank, Window, fabric_named
 from kanhw.gateware.minimise import MinimisedTable, minimise_table
-from kanhw.gateware.saturator import Saturator
 from kanhw.gateware.signals import Range, shape_of
 from kanhw.gateware.stage import Payload, vector_layout
-from kanhw.gateware.table import Table
 from kanhw.program import Interval, ProgramLayer
 from kanhw.schedule import Schedule
 
@@ -80,7 +79,7 @@ class LayerCore(Component):
     inputs
         The addresses of every stream of the layer before, ``[streams][n_in]``.
     schedule
-        Adder levels between registers; whether tables are registered.
+        Adder levels between registers; whether tables are registered; the fabric.
     exact
         Which of the layer's streams must leave as codes, not as raw sums.
 
@@ -103,7 +102,10 @@ class LayerCore(Component):
         self.layer = layer
         self.inputs = inputs
         self.schedule = schedule
-        self.outputs = output_addresses(layer, self.accumulator_intervals(), exact)
+        self.fabric = fabric_named(schedule.fabric)
+        self._exact = exact
+        self._accumulators = self.accumulator_intervals()
+        self.outputs = output_addresses(layer, self._accumulators, exact, self.fabric)
         self._paths = {
             (r, j): self._path_latency(r, j)
             for r in range(len(layer.requantizers))
@@ -131,7 +133,8 @@ class LayerCore(Component):
     ) -> tuple[list[Operand], int]:
         """Operands of the sum of output j's accumulators, and what is left to add to it.
 
-        With a ``constant`` the operands already include it and nothing is left.
+        With a ``constant`` the operands already include it, and what is left goes to the saturator:
+        a sub-class whose :meth:`operands` leave anything asks :meth:`window` what they may leave.
         """
 
     @abstractmethod
@@ -178,6 +181,14 @@ class LayerCore(Component):
     def _branches(self) -> tuple[int, ...]:
         return tuple(range(len(self.layer.branches)))
 
+    def window(self, r: int, j: int) -> Window | None:
+        """What the saturator of output j does not need to be added up; None without one."""
+        requantizer = self.layer.requantizers[r]
+        if requantizer.format is None:
+            return None
+        signed = self._exact[r] and requantizer.format.signed
+        return self.fabric.window(self.outputs[r][j], requantizer.shift, signed=signed)
+
     def _constant(self, r: int, j: int) -> int:
         """What to add to the branches of output j: bias, rounding, and the address's origin."""
         requantizer = self.layer.requantizers[r]
@@ -190,48 +201,54 @@ class LayerCore(Component):
 
     def _accumulator_latency(self, j: int) -> int:
         return max(
-            tree_latency(self.operand_count((branch,), j, None), self.schedule.adder_levels)
+            self._tree_latency(self.operand_count((branch,), j, None))
             for branch in self._branches
         )
 
+    def _tree_latency(self, count: int) -> int:
+        return self.fabric.tree_latency(count, self.schedule.adder_levels)
+
+    def _result_latency(self, r: int, j: int) -> int:
+        """Of the register behind the last sum."""
+        if self.layer.requantizers[r].format is None:
+            return 1
+        return self.fabric.saturator_latency(
+            self.outputs[r][j], last=self._exact[r], outputs=len(self.outputs[r])
+        )
+
     def _path_latency(self, r: int, j: int) -> int:
-        requantizer, levels = self.layer.requantizers[r], self.schedule.adder_levels
+        requantizer, result = self.layer.requantizers[r], self._result_latency(r, j)
         constant = self._constant(r, j)
         if self._direct(j):
-            inner = tree_latency(self.operand_count(self._branches, j, constant), levels)
-            return self.source_latency + inner + 1
+            inner = self._tree_latency(self.operand_count(self._branches, j, constant))
+            return self.source_latency + inner + result
         digits = sum(len(signed_digits(int(f))) for f in requantizer.multipliers[:, j])
         # The constant of a join is not known before the operands are: it always has its place.
         accumulator = self._accumulator_latency(j) + 1
-        return self.source_latency + accumulator + tree_latency(digits + 1, levels) + 1
+        return self.source_latency + accumulator + self._tree_latency(digits + 1) + result
 
     def elaborate(self, platform: object) -> Module:
         """Every output by itself, from its operands to its delayed code."""
         m = Module()
+        # What sub-classes make once however many ask for it.
         self._tables: dict[tuple[object, ...], Value] = {}
+        self._bank: TableBank = self.fabric.bank(registered=self.schedule.table_registers)
         for j in range(self.layer.n_out):
             if self._direct(j):
-                operands, _ = self.operands(m, self._branches, j, self._constant(0, j))
-                self._finish(m, 0, j, operands)
+                operands, left = self.operands(m, self._branches, j, self._constant(0, j))
+                self._finish(m, 0, j, operands, left)
                 continue
             accumulators = [self._accumulator(m, branch, j) for branch in self._branches]
             for r in range(len(self.layer.requantizers)):
-                self._finish(m, r, j, self._join(r, j, accumulators))
+                self._finish(m, r, j, self._join(r, j, accumulators), 0)
+        self._bank.finish(m, platform)
         return m
 
     def table(self, m: Module, branch: int, i: int, table: MinimisedTable) -> Value:
         """Output of a table on input i, made once however many ask for it."""
-        stream = self.layer.streams[branch]
-        key = (stream, i, table.values, table.padding)
-        if key not in self._tables:
-            registered = self.schedule.table_registers
-            unit = Table(table.values, registered=registered, padding=table.padding)
-            m.submodules[f"table{len(self._tables)}_input{i}"] = unit
-            m.d.comb += unit.i.eq(self.address(branch, i))
-            if table.padding is not None:
-                m.d.comb += unit.pad.eq(self.pad[i])
-            self._tables[key] = unit.o
-        return self._tables[key]
+        pad = None if table.padding is None else self.pad[i]
+        input = (self.layer.streams[branch], i)
+        return self._bank.output(m, input, self.address(branch, i), table, pad)
 
     def _accumulator(self, m: Module, branch: int, j: int) -> tuple[Value, Range, int]:
         """A registered accumulator, its range, and the constant that its users have to add."""
@@ -259,23 +276,29 @@ class LayerCore(Component):
             ]
         return operands + constant_operand(constant)
 
-    def _tree(self, m: Module, operands: list[Operand], name: str) -> AdderTree:
-        tree = AdderTree([o.term for o in operands], levels=self.schedule.adder_levels)
+    def _tree(
+        self, m: Module, operands: list[Operand], name: str, bound: Range | None = None
+    ) -> Any:
+        tree = self.fabric.tree([o.term for o in operands], self.schedule.adder_levels, bound)
         m.submodules[name] = tree
         for k, operand in enumerate(operands):
             m.d.comb += tree.operand(k).eq(operand.value)
         return tree
 
-    def _finish(self, m: Module, r: int, j: int, operands: list[Operand]) -> None:
+    def _finish(self, m: Module, r: int, j: int, operands: list[Operand], left: int) -> None:
         """Add, round, saturate, register, and wait for the slowest output."""
         requantizer = self.layer.requantizers[r]
         operands = operands or [Operand(Const(0, 1), Term(Range(0, 0)))]
-        tree = self._tree(m, operands, f"sum{r}_{j}")
+        bound = self._sums(r, j, left)
+        tree = self._tree(m, operands, f"sum{r}_{j}", bound)
         if requantizer.format is None:
             result = Signal(tree.range.shape, name=f"result{r}_{j}", reset_less=True)
             m.d.sync += result.eq(tree.o)
         else:
-            saturator = Saturator(tree.range, requantizer.shift, self.outputs[r][j].width)
+            address = self.outputs[r][j]
+            saturator: Any = self.fabric.saturator(
+                tree.range, left, requantizer.shift, address, self._result_latency(r, j)
+            )
             m.submodules[f"saturator{r}_{j}"] = saturator
             m.d.comb += saturator.i.eq(tree.o)
             result = saturator.o
@@ -284,24 +307,34 @@ class LayerCore(Component):
         output = delayed(m, result, self.latency - taken, f"output{r}_{j}")
         m.d.comb += getattr(self, f"o{r}")[str(j)].eq(output)
 
-    def _taken(self, r: int, j: int, tree: AdderTree) -> int:
+    def _sums(self, r: int, j: int, left: int) -> Range:
+        """Bounds of what the operands add up to, which their own ranges may exceed."""
+        requantizer = self.layer.requantizers[r]
+        sums = requantizer.sum_interval(self._accumulators)
+        more = self._constant(r, j) - int(requantizer.bias[j]) - left
+        return Range(int(sums.lo[j]) + more, int(sums.hi[j]) + more)
+
+    def _taken(self, r: int, j: int, tree: Any) -> int:
         """Cycles that output j has really taken (a join without a constant may be shorter)."""
-        if self._direct(j):
-            return self.source_latency + tree.latency + 1
-        return self.source_latency + self._accumulator_latency(j) + 1 + tree.latency + 1
+        taken: int = self.source_latency + tree.latency + self._result_latency(r, j)
+        return taken if self._direct(j) else taken + self._accumulator_latency(j) + 1
 
 
 def output_addresses(
-    layer: ProgramLayer, accumulators: tuple[Interval, ...], exact: tuple[bool, ...]
+    layer: ProgramLayer,
+    accumulators: tuple[Interval, ...],
+    exact: tuple[bool, ...],
+    fabric: Fabric | None = None,
 ) -> tuple[tuple[Address, ...], ...]:
     """How every output travels on, ``[requantizers][n_out]``; empty for sums handed out."""
+    fabric = fabric or fabric_named("portable")
     outputs = []
     for k, requantizer in enumerate(layer.requantizers):
         rounded = requantizer.sum_interval(accumulators).shifted(requantizer.shift)
         format = requantizer.format
         outputs.append(
             tuple(
-                output_address(int(lo), int(hi), format, last=exact[k])
+                fabric.address(int(lo), int(hi), format, last=exact[k])
                 for lo, hi in zip(rounded.lo, rounded.hi, strict=True)
             )
             if format

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from kanhw.gateware.folded_convolution import FoldedConvolutionStage
 from kanhw.gateware.folded_stage import FoldedStage
+from kanhw.gateware.pipeline_stage import PipelineStage
 from kanhw.gateware.raster import Raster
+from kanhw.gateware.regroup import CollectStage, SplitStage
+from kanhw.gateware.resident_stage import ResidentStage
 from kanhw.gateware.stage import Stage
+from kanhw.gateware.walk import Pace, walked
 from kanhw.gateware.windowed_stage import WindowedStage
 
 __all__ = ["chain_timing"]
-
-# Images after which a chain has found its pace, and those over which it is measured: some chains
-# take turns between two intervals.
-SETTLING, MEASURED = 6, 12
 
 
 def chain_timing(stages: Sequence[Stage]) -> tuple[int, int]:
@@ -24,62 +24,49 @@ def chain_timing(stages: Sequence[Stage]) -> tuple[int, int]:
 
     The latency is that of the first input, without stalls and with others right behind it. It is
     the sum of the latencies, and the interval the largest of the intervals, unless there is a line
-    buffer behind another stage: there it matters in which rhythm pixels come, which may also stall
-    the stage in front in the midst of an image. Then the handshakes are walked through, and the
-    interval is the average one, rounded up. Folded layers keep a vector while the next arrives, so
-    that neither they nor what follows need walking through.
+    buffer behind another stage, or a folded convolution: there it matters in which rhythm pixels
+    come, which may also stall the stage in front in the midst of an image. Then the handshakes are
+    walked through (:func:`~kanhw.gateware.walk.walked`). Folded layers keep a vector while the next
+    arrives, so that neither they nor what follows need walking through.
     """
-    count = next((k for k, stage in enumerate(stages) if _is_serial(stage)), len(stages))
+    windowed = [k for k, stage in enumerate(stages) if _has_windows(stage)]
+    after = range(windowed[-1] + 1 if windowed else 0, len(stages))
+    count = next((k for k in after if _is_serial(stages[k])), len(stages))
     latency = sum(stage.latency for stage in stages[count:])
     interval = max((stage.initiation_interval for stage in stages[count:]), default=1)
     front = stages[:count]
-    if any(isinstance(stage, WindowedStage) for stage in front[1:]):
-        first, pace = _walked(front)
+    folded = any(isinstance(stage, FoldedConvolutionStage) for stage in front)
+    if folded or any(isinstance(stage, WindowedStage) for stage in front[1:]):
+        paces = [_pace(stage) for stage in front if not _is_wires(stage)]
+        first, pace = walked(paces, front[0].inputs.beats, front[-1].outputs.beats)
         return first + latency, max(pace, interval)
     intervals = (stage.initiation_interval for stage in front)
     return sum(stage.latency for stage in front) + latency, max((interval, *intervals))
 
 
+def _has_windows(stage: Stage) -> bool:
+    return isinstance(stage, WindowedStage | FoldedConvolutionStage)
+
+
 def _is_serial(stage: Stage) -> bool:
-    """Whether it is a folded layer, or vectors come or leave it in portions."""
+    """Whether it is a folded layer of vectors, or vectors come or leave it in portions."""
     portions = (stage.inputs.length, stage.outputs.length)
-    return isinstance(stage, FoldedStage) or portions != (None, None)
+    return isinstance(stage, FoldedStage | ResidentStage) or portions != (None, None)
 
 
-def _walked(stages: Sequence[Stage]) -> tuple[int, int]:
-    # A pipeline without latency is wires.
-    paces = [
-        _pace(stage) for stage in stages if stage.latency or isinstance(stage, WindowedStage)
-    ]
-    in_beats, out_beats = stages[0].inputs.beats, stages[-1].outputs.beats
-    given, cycle, taken, ends = 0, 0, list[int](), list[int]()
-    while len(ends) < SETTLING + MEASURED:
-        offers = [True, *(pace.valid for pace in paces)]
-        ready = True
-        if offers[-1]:
-            given += 1
-            if given % out_beats == 0:
-                ends.append(cycle)
-        for pace, offered in zip(reversed(paces), reversed(offers[:-1]), strict=True):
-            ready = pace.step(offered, ready)
-        if ready:
-            taken.append(cycle)
-        cycle += 1
-    return ends[0] - taken[in_beats - 1], -((ends[SETTLING - 1] - ends[-1]) // MEASURED)
+def _is_wires(stage: Stage) -> bool:
+    return isinstance(stage, PipelineStage) and stage.latency == 0
 
 
-class _Pace(Protocol):
-    """The handshake of a stage."""
-
-    valid: bool
-
-    def step(self, offered: bool, ready: bool) -> bool:
-        """Go through one clock, and say whether the stage was ready for an input."""
-
-
-def _pace(stage: Stage) -> _Pace:
+def _pace(stage: Stage) -> Pace:
     if isinstance(stage, WindowedStage):
         return _WindowPace(stage.raster, stage.core.latency)
+    if isinstance(stage, FoldedConvolutionStage):
+        return stage.pace()
+    if isinstance(stage, SplitStage):
+        return _SplitPace(stage.outputs.portions)
+    if isinstance(stage, CollectStage):
+        return _CollectPace(stage.unit, stage.portions)
     return _BeatPace(stage)
 
 
@@ -106,6 +93,53 @@ class _BeatPace:
             self._bits = [enters and self._count == 0, *self._bits[:-1]]
             self.valid = self._bits[-1]
         return accepts
+
+    def state(self) -> Hashable:
+        return self._count, self._resting, *self._bits
+
+
+class _SplitPace:
+    """A :class:`~kanhw.gateware.regroup.SplitStage`."""
+
+    def __init__(self, portions: int) -> None:
+        self._portions = portions
+        self._place = 0
+        self.valid = False
+
+    def step(self, offered: bool, ready: bool) -> bool:
+        last = self._place == self._portions - 1
+        accepts = not self.valid or (last and ready)
+        if self.valid and ready:
+            self._place = 0 if last else self._place + 1
+        if accepts:
+            self.valid = offered
+        return accepts
+
+    def state(self) -> Hashable:
+        return self._place, self.valid
+
+
+class _CollectPace:
+    """A :class:`~kanhw.gateware.regroup.CollectStage`."""
+
+    def __init__(self, unit: int, portions: int) -> None:
+        self._unit, self._portions = unit, portions
+        self._place = self._beat = 0
+        self.valid = False
+
+    def step(self, offered: bool, ready: bool) -> bool:
+        accepts = ready or not self.valid
+        if accepts:
+            ends = self._beat == self._unit - 1
+            last = ends or self._place == self._portions - 1
+            self.valid = offered and last
+            if offered:
+                self._place = 0 if last else self._place + 1
+                self._beat = 0 if ends else self._beat + 1
+        return accepts
+
+    def state(self) -> Hashable:
+        return self._place, self._beat, self.valid
 
 
 class _WindowPace:
@@ -139,6 +173,10 @@ class _WindowPace:
         elif flows:
             self._window = False
         return accepts
+
+    def state(self) -> Hashable:
+        slots = self._slot, self._fill, self._place
+        return *slots, self._filling, self._busy, self._window, *self._bits
 
     def _advance(self, starts: bool) -> bool:
         """Whether this slot completes a window."""

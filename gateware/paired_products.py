@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 
 from kanhw.gateware.adder_tree import AdderTree, Term
+from kanhw.gateware.costs import Costs, tree_costs
 from kanhw.gateware.signals import Range
 
 __all__ = ["PairedProducts"]
@@ -42,17 +43,28 @@ class PairedProducts:
         )
         return self._place >= LEAST_BITS and wide <= WIDE_BITS and narrow <= NARROW_BITS
 
+    def costs(self, count: int, levels: int) -> Costs:
+        """What the two sums over ``count`` values take: blocks, adders, the last correction."""
+        tree = tree_costs([Term(self._packed * self._values)] * count, levels)
+        own = Costs(
+            multipliers=count,
+            adder_bits=count * LEAST_BITS // 2 + self.range.format.width,
+            register_bits=self._sum.format.width
+            + count * (2 * LEAST_BITS + (self._packed * self._values).format.width),
+        )
+        return tree + own
+
     def sums(
         self, m: Module, name: str, pairs: list[tuple[Value, Value, Value]], levels: int
     ) -> list[tuple[Value, Term]]:
-        """The two sums, a register behind an adder tree.
+        """The two sums: packed weights, products and sums each in a register.
 
         Parameters
         ----------
         m, name
             Where the hardware goes, and its name.
         pairs
-            w0, w1 and x of every value.
+            w0, w1 and, a cycle later, x of every value.
         levels
             Adder levels between registers.
         """
@@ -60,7 +72,13 @@ class PairedProducts:
         tree = AdderTree([Term(each) for _ in pairs], levels=levels)
         m.submodules[f"pair{name}"] = tree
         for k, (low, high, value) in enumerate(pairs):
-            m.d.comb += tree.operand(k).eq((low + (high << self._place)) * value)
+            weights = Signal(self._packed.shape, name=f"weights{name}_{k}", reset_less=True)
+            product = Signal(each.shape, name=f"product{name}_{k}", reset_less=True)
+            m.d.sync += [
+                weights.eq(low + (high << self._place)),
+                product.eq(weights * value),
+            ]
+            m.d.comb += tree.operand(k).eq(product)
         total = Signal(self._sum.shape, name=f"packed{name}", reset_less=True)
         m.d.sync += total.eq(tree.o)
         term = Term(self.range)

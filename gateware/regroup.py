@@ -1,4 +1,4 @@
-"""Vectors that come some codes a beat, in other portions."""
+"""Vectors and pixels that come some codes a beat, in other portions."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ __all__ = ["CollectStage", "SplitStage"]
 
 
 class SplitStage(Stage):
-    """Takes a whole vector and hands it on in order, some codes a beat.
+    """Takes a whole vector, or an image pixel by pixel, and hands it on some codes a beat.
 
-    What fills up the last beat is not said. A vector is taken at the earliest together with the
-    last beat of the one before.
+    What fills up the last beat of a vector, or of every pixel, is not said. A vector (pixel) is
+    taken at the earliest together with the last beat of the one before.
 
     Parameters
     ----------
     inputs
-        A vector in one beat, all of them codes' own addresses.
+        A vector (pixel) in one beat, all of them codes' own addresses.
     count
         Codes a beat, fewer than there are.
     """
 
     def __init__(self, inputs: Payload, count: int) -> None:
-        if inputs.beats != 1 or not 1 <= count < inputs.count:
+        if inputs.portions != 1 or not 1 <= count < inputs.count:
             raise InputError(
-                f"To split a vector of {inputs.count} in {inputs.beats} beats, it must come in one "
-                f"and go in several, not {count} codes a beat"
+                f"To split a vector of {inputs.pixel} in {inputs.portions} beats, it must come in "
+                f"one and go in several, not {count} codes a beat"
             )
         streams = tuple((_common(stream),) * count for stream in inputs.streams)
-        beats = -(-inputs.count // count)
-        super().__init__(inputs, replace(inputs, streams=streams, beats=beats, length=inputs.count))
+        beats = inputs.beats * -(-inputs.count // count)
+        image = inputs.beats > 1
+        length, channels = (None, inputs.count) if image else (inputs.count, None)
+        outputs = Payload(streams, beats, inputs.sums, length, channels)
+        super().__init__(inputs, outputs)
 
     @property
     def latency(self) -> int:
-        """Clock edges from a vector to its last beat."""
-        return self.outputs.beats
+        """Clock edges from a vector (the last pixel) to its last beat."""
+        return self.outputs.portions
 
     @property
     def initiation_interval(self) -> int:
@@ -50,7 +53,7 @@ class SplitStage(Stage):
     def elaborate(self, platform: object) -> Module:
         """A register that is shifted by a beat."""
         m = Module()
-        beats, count = self.outputs.beats, self.outputs.count
+        beats, count = self.outputs.portions, self.outputs.count
         place, busy, last, takes = Signal(range(beats)), Signal(), Signal(), Signal()
         m.d.comb += [
             last.eq(place == beats - 1),
@@ -80,41 +83,45 @@ class SplitStage(Stage):
 
 
 class CollectStage(Stage):
-    """Takes a vector some codes a beat and hands it on in larger beats, or whole.
+    """Takes a vector or pixel some codes a beat and hands it on in larger beats, or whole.
 
-    A larger beat is handed on at the earliest together with the arrival of what follows.
+    Or takes whole pixels, and hands on several of an image together, the last beat filled up with
+    anything. A larger beat is handed on at the earliest together with the arrival of what follows.
 
     Parameters
     ----------
     inputs
-        A vector in several beats.
+        A vector or an image in several beats.
     count
-        Codes a beat: a multiple of those that come, or the whole vector.
+        Codes a beat: a multiple of those that come, or the whole vector or pixel.
     """
 
     def __init__(self, inputs: Payload, count: int) -> None:
-        length = inputs.length or 0
-        if not inputs.count < count <= length or (count % inputs.count and count != length):
+        # Of whole pixels, all of the image's are collected.
+        pixels = inputs.portions == 1
+        whole = inputs.count * inputs.beats if pixels else inputs.pixel
+        if not inputs.count < count <= whole or (count % inputs.count and count != whole):
             raise InputError(
-                f"{inputs.count} of {length} codes a beat cannot be collected to {count}: it must "
+                f"{inputs.count} of {whole} codes a beat cannot be collected to {count}: it must "
                 "be a multiple, or the whole vector"
             )
-        self._portions = -(-count // inputs.count)
-        streams = tuple(stream[:1] * count for stream in inputs.streams)
-        whole = count == length
-        super().__init__(
-            inputs,
-            Payload(
-                streams,
-                1 if whole else -(-length // count),
-                inputs.sums[:1] * count,
-                None if whole else length,
-            ),
+        self.portions = -(-count // inputs.count)
+        self.unit = inputs.beats if pixels else inputs.portions
+        streams = tuple(
+            stream * (count // inputs.count) if pixels else stream[:1] * count
+            for stream in inputs.streams
         )
+        beats = inputs.beats // self.unit * -(-self.unit // self.portions)
+        outputs = replace(inputs, streams=streams, beats=beats, sums=inputs.sums[:1] * count)
+        if pixels:
+            outputs = replace(outputs, channels=inputs.count)
+        elif count == whole:
+            outputs = replace(outputs, length=None, channels=None)
+        super().__init__(inputs, outputs)
 
     @property
     def latency(self) -> int:
-        """Clock edges from a vector's last beat to its last larger one."""
+        """Clock edges from the last beat to the last larger one."""
         return 1
 
     @property
@@ -125,7 +132,7 @@ class CollectStage(Stage):
     def elaborate(self, platform: object) -> Module:
         """A register for every code, loaded in turn."""
         m = Module()
-        portions, beats = self._portions, self.inputs.beats
+        portions, beats = self.portions, self.unit
         place, beat = Signal(range(portions)), Signal(range(beats))
         valid, takes, last, ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [

@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Module
 
 from kanhw.formats import IntArray
 from kanhw.gateware.adder_tree import Term, tree_latency
+from kanhw.gateware.costs import Costs, MemoryShape
 from kanhw.gateware.fold import Fold
 from kanhw.gateware.folded_sums import FoldedSums, packed_words, parameter_memory
 from kanhw.gateware.signals import Range
@@ -43,6 +44,15 @@ class RowSums(FoldedSums):
         """Cycles from codes to sums: memory, adders."""
         return 1 + tree_latency(self.fold.parallel_inputs, self.schedule.adder_levels) + 1
 
+    @property
+    def costs(self) -> Costs:
+        """A memory per lane and the adders of every output."""
+        fold = self.fold
+        words = fold.steps * self._tables.shape[2]
+        memory = MemoryShape(words, self._entry_range.format.width * fold.parallel_outputs)
+        terms = [Term(self._entry_range)] * fold.parallel_inputs
+        return Costs(memories=(memory,) * fold.parallel_inputs) + self.sum_costs(terms)
+
     def elaborate(self, platform: object) -> Module:
         """Memories and sums."""
         m = Module()
@@ -54,7 +64,8 @@ class RowSums(FoldedSums):
             m.submodules[f"rows{lane}"] = memory
             reader = memory.read_port()
             m.d.comb += reader.addr.eq(Cat(self.codes[lane], self.step))
-            rows.append(reader.data)
+            # In front of the adders, where a choice of nothing is free.
+            rows.append(self.present(m, lane, reader.data, 1))
         for output in range(self.fold.parallel_outputs):
             entries = [row.word_select(output, width) for row in rows]
             values = [entry.as_signed() if signed else entry for entry in entries]

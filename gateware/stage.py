@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
 from amaranth.hdl import Shape, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.formats import CodeFormat
+from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.address import Address
+from kanhw.gateware.fold import rows_of
 from kanhw.gateware.signals import shape_of
 
 __all__ = ["Payload", "Stage", "vector_layout"]
@@ -37,17 +39,51 @@ class Payload:
     length
         Values of a whole vector that comes some a beat, in order, the last beat filled up with
         anything; None for a vector in one beat, and for an image, which comes pixel by pixel.
+    channels
+        Values of a pixel where that does not make a beat of an image: the pixel comes some values
+        a beat, in order, the last beat filled up with anything; or several pixels come together,
+        for a layer that takes vectors. None otherwise.
     """
 
     streams: tuple[tuple[Address, ...], ...]
     beats: int = 1
     sums: tuple[CodeFormat, ...] = ()
     length: int | None = None
+    channels: int | None = None
 
     @property
     def count(self) -> int:
         """Values of each stream in one beat."""
         return len(self.sums or self.streams[0])
+
+    @property
+    def pixel(self) -> int:
+        """Values of a vector, or of a pixel of an image."""
+        return self.length or self.channels or self.count
+
+    @property
+    def portions(self) -> int:
+        """Beats of a vector, or of a pixel of an image."""
+        return -(-self.pixel // self.count)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of an image, 1 for a vector; not where several come together."""
+        return self.beats // self.portions
+
+    def places(self, total: int) -> IntArray:
+        """Which of the ``total`` values is where, ``[beats, count]``; -1 for what fills up.
+
+        The values of an image are numbered in the order channel, row, column.
+        """
+        if self.channels is None and (self.length is not None or self.beats == 1):
+            return rows_of(total, self.count)
+        by_pixel = np.arange(total).reshape(self.pixel, -1).T
+        if self.count > self.pixel:
+            by_pixel = by_pixel.reshape(1, -1)
+        filler = -by_pixel.shape[1] % self.count
+        filled = np.pad(by_pixel, [(0, 0), (0, filler)], constant_values=-1)
+        return filled.reshape(-1, self.count)
 
     @property
     def layout(self) -> data.StructLayout:

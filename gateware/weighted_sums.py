@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
 
@@ -9,11 +11,14 @@ from kanhw.formats import IntArray
 from kanhw.gateware.adder_tree import AdderTree, Term, tree_latency
 from kanhw.gateware.basis_banks import BasisBanks, basis_banks
 from kanhw.gateware.bit_planes import SharedPair, subset_range
+from kanhw.gateware.costs import Costs
 from kanhw.gateware.fold import Fold
 from kanhw.gateware.folded_sums import FoldedSums, packed_words, parameter_memory
+from kanhw.gateware.layer import delayed
 from kanhw.gateware.paired_products import PairedProducts
 from kanhw.gateware.signals import Range
 from kanhw.gateware.table import Table
+from kanhw.gateware.weighted_costs import WeightedParts
 from kanhw.schedule import Schedule
 
 __all__ = ["WeightedSums"]
@@ -57,13 +62,26 @@ class WeightedSums(FoldedSums):
 
     @property
     def latency(self) -> int:
-        """Cycles from codes to sums: basis table, weight memory, adders."""
+        """Cycles from codes to sums: basis table, weight memory, products, adders."""
         lanes, levels = self.fold.parallel_inputs, self.schedule.adder_levels
         count = self._banks.count
         if count == 1:
-            return 2 + tree_latency(lanes, levels) + self._pairs.fits + 1
+            return 4 + tree_latency(lanes, levels) + self._pairs.fits + 1
         places = tree_latency(-(-count // 2), levels) + 1
         return 2 + places + tree_latency(lanes * self._weight_range.format.width, levels) + 1
+
+    @property
+    def costs(self) -> Costs:
+        """Tables and memories of every bank, then bit planes or products, and adders."""
+        return WeightedParts(
+            self.fold,
+            self.schedule,
+            self._banks,
+            self.codes.shape().elem_shape.width,
+            self._weight_range,
+            self._value_range,
+            self.range,
+        ).costs
 
     def elaborate(self, platform: object) -> Module:
         """Tables, memories, products, sums."""
@@ -127,11 +145,8 @@ class WeightedSums(FoldedSums):
 
     def _multiply(self, m: Module, lanes: list[tuple[Value, list[Value]]]) -> None:
         """The sums of all outputs, from one bank."""
-        values = []
-        for lane, (value, _) in enumerate(lanes):
-            held = Signal(value.shape(), name=f"held{lane}", reset_less=True)
-            m.d.sync += held.eq(value)
-            values.append(held)
+        # A register behind the memory, and one behind the product: multipliers are slow.
+        values = [delayed(m, value, 2, f"held{lane}") for lane, (value, _) in enumerate(lanes)]
         reach = self._weight_range * self._value_range
         step = 2 if self._pairs.fits else 1
         for start in range(0, self.fold.parallel_outputs, step):
@@ -144,20 +159,28 @@ class WeightedSums(FoldedSums):
                 for k, operand in enumerate(sums):
                     self.add(m, start + k, [operand])
                 continue
-            products = [
-                (weights[start] * value, Term(reach))
-                for value, (_, weights) in zip(values, lanes, strict=True)
-            ]
+            products = []
+            for lane, (value, (_, weights)) in enumerate(zip(values, lanes, strict=True)):
+                weight = delayed(m, weights[start], 1, f"weight{lane}_{start}")
+                product = Signal(reach.shape, name=f"product{lane}_{start}", reset_less=True)
+                m.d.sync += product.eq(weight * value)
+                products.append((product, Term(reach)))
             self.add(m, start, products, late=int(self._pairs.fits))
 
     @property
     def _value_range(self) -> Range:
         values = self._banks.values
-        return Range(int(values.min()), int(values.max()))
+        absent = [0] if self.fold.padded else []
+        return Range(min([int(values.min()), *absent]), max([int(values.max()), *absent]))
 
     @property
     def _pairs(self) -> PairedProducts:
         return PairedProducts(self._weight_range, self._value_range, self.range)
+
+    @property
+    def _padding(self) -> int | None:
+        """What is in place of the values of an absent input; None if there is none."""
+        return 0 if self.fold.padded else None
 
     def _address(self, m: Module, lane: int) -> Value:
         """Code of an input, and which of the layer's tables it uses if there are several."""
@@ -176,7 +199,11 @@ class WeightedSums(FoldedSums):
         self, m: Module, lane: int, bank: int, base: Signal, address: Value
     ) -> tuple[Value, list[Value]]:
         """A lane's live value in a bank and, a cycle later, its weights for all outputs."""
-        value = self._looked_up(m, f"value{lane}_{bank}", self._banks.values[:, :, bank], address)
+        values = Table(_filled(self._banks.values[:, :, bank].ravel()), padding=self._padding)
+        m.submodules[f"value{lane}_{bank}"] = values
+        m.d.comb += values.i.eq(address)
+        if self.fold.padded:
+            m.d.comb += values.pad.eq(self.pad[lane])
         place: Value = base
         if self._banks.depth > 1:
             row = self._looked_up(m, f"row{lane}_{bank}", self._banks.rows[:, :, bank], address)
@@ -190,7 +217,7 @@ class WeightedSums(FoldedSums):
         weights = [reader.data.word_select(k, width) for k in range(self.fold.parallel_outputs)]
         if self._weight_range.format.signed:
             weights = [weight.as_signed() for weight in weights]
-        return value, weights
+        return values.o, weights
 
     def _looked_up(self, m: Module, name: str, table: IntArray, address: Value) -> Value:
         """A registered table of a code, ``[tables, 2**width]``."""
@@ -227,8 +254,27 @@ def _filled(values: IntArray) -> tuple[int, ...]:
 
 def _reach(fold: Fold, tables: IntArray, index: IntArray, weights: IntArray) -> Range:
     """Exact bounds of what one input adds to one output, times the inputs of a beat."""
+    each = _edge_reach(tables, index, weights)
+    return Range(each.lo * fold.parallel_inputs, each.hi * fold.parallel_inputs)
+
+
+# Bounds of the arrays that were asked for last: a layer is tried with many folds.
+_Recent = tuple[tuple[IntArray, IntArray, IntArray], Range]
+_recent: deque[_Recent] = deque(maxlen=16)
+
+
+def _edge_reach(tables: IntArray, index: IntArray, weights: IntArray) -> Range:
+    arrays = tables, index, weights
+    for known, reach in _recent:
+        if all(a is b for a, b in zip(known, arrays, strict=True)):
+            return reach
     lo = hi = 0
-    for i in range(weights.shape[1]):
-        values = weights[:, i] @ tables[index[i]].T
-        lo, hi = min(lo, int(values.min())), max(hi, int(values.max()))
-    return Range(lo * fold.parallel_inputs, hi * fold.parallel_inputs)
+    # Weights and tables are small: float64 holds their products exactly, and multiplies faster.
+    for kind, table in enumerate(tables.astype(np.float64)):
+        own = weights[:, index == kind].reshape(-1, weights.shape[2]).astype(np.float64)
+        if len(own):
+            values = own @ table.T
+            lo, hi = min(lo, int(values.min())), max(hi, int(values.max()))
+    if not any(array.flags.writeable for array in arrays):
+        _recent.append((arrays, Range(lo, hi)))
+    return Range(lo, hi)

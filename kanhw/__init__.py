@@ -11,8 +11,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kanhw.budget import Budget
     from kanhw.design import Design, load_design
     from kanhw.errors import InputError, ToolFailed, ToolNotFound
+    from kanhw.estimation.schedule_choice import ScheduleChoice, schedule_for
     from kanhw.flow import estimate, generate, quantize
     from kanhw.importers import load_model as load
     from kanhw.model import KanModel
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Budget",
     "Design",
     "InputError",
     "KanModel",
     "Program",
     "QuantConfig",
     "Schedule",
+    "ScheduleChoice",
     "ToolFailed",
     "ToolNotFound",
     "Verification",
@@ -44,12 +48,14 @@ __all__ = [
     "quantize",
     "report",
     "save_program",
+    "schedule_for",
     "simulate",
 ]
 
 # Where each public name lives. They are imported when first used, so that 'kanhw --help', or
 # loading a Program, needs none of the heavy packages.
 _HOMES = {
+    "Budget": "budget",
     "Design": "design",
     "InputError": "errors",
     "KanModel": "model",
@@ -58,6 +64,7 @@ _HOMES = {
     "Schedule": "schedule",
     "ToolFailed": "errors",
     "ToolNotFound": "errors",
+    "ScheduleChoice": "estimation.schedule_choice",
     "Verification": "verification",
     "estimate": "flow",
     "from_callable": "sampling",
@@ -68,6 +75,7 @@ _HOMES = {
     "quantize": "flow",
     "report": "reporting",
     "save_program": "program",
+    "schedule_for": "estimation.schedule_choice",
     "simulate": "verification",
 }
 

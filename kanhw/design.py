@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
+from kanhw.interfaces import STREAM, Wires, wires_of
 from kanhw.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ __all__ = [
     "sha256_of_bytes",
 ]
 
-DESIGN_FORMAT = 1
+# What an earlier version would misread has the newer number: other interfaces, and task heads.
+DESIGN_FORMAT = 2
 MANIFEST = "manifest.json"
 PROGRAM_FILE = "program.safetensors"
 VERILOG_FILE = "kan.v"
@@ -41,17 +43,37 @@ class Port:
     of channels, and the host's codes are in the order channel, row, column. The vectors of a folded
     layer pass in ``beats`` payloads of ``count`` codes, in order: then ``length`` is the number of
     codes, and what fills up the last payload means nothing.
+
+    Every code takes ``lane`` bits where that is given, in which it is sign- or zero-extended. With
+    several ``heads`` each beat of an input also says which of them the vector is for.
     """
 
     count: int
     format: CodeFormat
     beats: int = 1
     length: int | None = None
+    lane: int | None = None
+    heads: int = 1
+
+    @property
+    def lane_bits(self) -> int:
+        """Bits from a code to the next."""
+        return self.lane or self.format.width
+
+    @property
+    def data_width(self) -> int:
+        """Bits of the codes of a payload."""
+        return self.count * self.lane_bits
+
+    @property
+    def head_bits(self) -> int:
+        """Bits that name a head; 0 where there is only one."""
+        return (self.heads - 1).bit_length()
 
     @property
     def width(self) -> int:
-        """Bits of the whole payload."""
-        return self.count * self.format.width
+        """Bits of the whole payload: the codes, above them the head."""
+        return self.data_width + self.head_bits
 
     @property
     def total(self) -> int:
@@ -62,13 +84,18 @@ class Port:
         """The port as plain JSON values."""
         beats = {"beats": self.beats} if self.beats > 1 else {}
         length = {} if self.length is None else {"length": self.length}
-        return {"count": self.count, **self.format.to_json(), **beats, **length}
+        lane = {} if self.lane is None else {"lane": self.lane}
+        heads = {"heads": self.heads} if self.heads > 1 else {}
+        return {"count": self.count, **self.format.to_json(), **beats, **length, **lane, **heads}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Port:
         """The inverse of :meth:`to_json`."""
         form = CodeFormat.from_json(data)
-        return cls(data["count"], form, data.get("beats", 1), data.get("length"))
+        return cls(
+            *(data["count"], form, data.get("beats", 1), data.get("length")),
+            *(data.get("lane"), data.get("heads", 1)),
+        )
 
     @classmethod
     def input_of(cls, program: Program) -> Port:
@@ -106,6 +133,11 @@ class Design:
         Clocks between two accepted inputs (images), in steady state.
     input, output
         The two payloads.
+    interface
+        What its ports are: "stream" or "axi4-stream"; see :func:`kanhw.interfaces.wires_of`.
+    control_bits
+        Address bits of the port through which heads are written: of 32-bit words for "stream", of
+        bytes for "axi4-stream". 0 where there is none.
     """
 
     path: Path
@@ -117,6 +149,8 @@ class Design:
     initiation_interval: int
     input: Port
     output: Port
+    interface: str = STREAM
+    control_bits: int = 0
 
     @classmethod
     def of(
@@ -133,6 +167,19 @@ class Design:
             initiation_interval=verilog.initiation_interval,
             input=verilog.input,
             output=verilog.output,
+            interface=verilog.interface,
+            control_bits=verilog.control_bits,
+        )
+
+    @property
+    def wires(self) -> Wires:
+        """The signals of the top module."""
+        heads = self.input.heads > 1
+        return wires_of(
+            self.interface,
+            handshake=self.schedule.handshake,
+            heads=heads,
+            writable=bool(self.control_bits),
         )
 
     @property
@@ -148,8 +195,9 @@ class Design:
 
     def to_json(self) -> dict[str, Any]:
         """The manifest, without the tool version and the file hashes."""
+        known_to_all = (self.interface, self.input.heads, self.control_bits) == (STREAM, 1, 0)
         return {
-            "format": DESIGN_FORMAT,
+            "format": 1 if known_to_all else DESIGN_FORMAT,
             "top": self.top,
             "verilog": self.verilog,
             "program": self.program_file,
@@ -158,6 +206,8 @@ class Design:
             "initiation_interval": self.initiation_interval,
             "input": self.input.to_json(),
             "output": self.output.to_json(),
+            **({} if self.interface == STREAM else {"interface": self.interface}),
+            **({"control_bits": self.control_bits} if self.control_bits else {}),
         }
 
 
@@ -220,4 +270,6 @@ def _checked_design(folder: Path, data: dict[str, Any]) -> Design:
         initiation_interval=data["initiation_interval"],
         input=Port.from_json(data["input"]),
         output=Port.from_json(data["output"]),
+        interface=data.get("interface", STREAM),
+        control_bits=data.get("control_bits", 0),
     )

@@ -20,6 +20,7 @@ from kanhw.design import (
 from kanhw.errors import ToolFailed
 from kanhw.files import write_folder
 from kanhw.model import KanModel
+from kanhw.packaging import package_files
 from kanhw.program import Program, program_bytes
 from kanhw.schedule import Schedule
 
@@ -85,6 +86,7 @@ def generate(
     *,
     schedule: Schedule | None = None,
     argmax: bool | None = None,
+    interface: str = "stream",
 ) -> Design:
     """Write a Program as Verilog into a new, self-contained folder.
 
@@ -98,6 +100,8 @@ def generate(
         Registers and handshake; None is ``Schedule()``.
     argmax
         True hands out the class index instead of the outputs; None leaves the Program's choice.
+    interface
+        The ports: ``stream`` (a clock, payloads with valid and ready) or ``axi4-stream``.
 
     Returns
     -------
@@ -133,11 +137,12 @@ def generate(
     if argmax is not None:
         program = program.with_argmax(argmax)
     try:
-        verilog = generate_verilog(program, schedule)
+        verilog = generate_verilog(program, schedule, interface)
     except YosysError as error:
         raise ToolFailed(f"Yosys, which Amaranth writes Verilog with, failed: {error}") from error
     files = {PROGRAM_FILE: program_bytes(program), VERILOG_FILE: verilog.text.encode()}
     design = Design.of(Path(out), schedule, verilog)
+    files |= {name: text.encode() for name, text in package_files(design).items()}
     manifest = {
         **design.to_json(),
         "kanhw": __version__,
@@ -148,7 +153,9 @@ def generate(
     return load_design(out)
 
 
-def estimate(design: Design | str | Path, target: str) -> ResourceEstimate:
+def estimate(
+    design: Design | str | Path, target: str, *, fmax: bool = False, seeds: int = 3
+) -> ResourceEstimate:
     """Synthesise a design with Yosys and count what it takes.
 
     Parameters
@@ -157,19 +164,26 @@ def estimate(design: Design | str | Path, target: str) -> ResourceEstimate:
         From :func:`kanhw.generate`, or its folder.
     target
         ``xcup`` (UltraScale+), ``ecp5`` or ``ice40``.
+    fmax
+        Whether to place and route too (``ecp5`` only, minutes for a large design), for the clock
+        that the design reaches.
+    seeds
+        How many times it is placed; the clock is the median.
 
     Returns
     -------
     ResourceEstimate
         A post-synthesis estimate in cells of the target: ``lut``, ``ff``, ``dsp``, ``bram`` and
-        more; for ``xcup`` the smaller of two recipes, which it names.
+        more; for ``xcup`` the smaller of two recipes, which it names. ``fmax_mhz`` is None unless
+        it was asked for.
 
     Raises
     ------
     InputError
-        If the target is unknown, or the folder holds no design or its files were changed.
+        If the target is unknown or has no place and route, ``seeds`` is no positive integer, or
+        the folder holds no design or its files were changed.
     ToolNotFound, ToolFailed
-        If there is no Yosys, or it fails.
+        If there is no Yosys or nextpnr, or one fails.
     TypeError
         If the design is neither, or the target is no string.
     """
@@ -178,7 +192,7 @@ def estimate(design: Design | str | Path, target: str) -> ResourceEstimate:
     if not isinstance(target, str):
         raise TypeError(f"target must be the name of one (xcup, ecp5, ice40), not {target!r}")
     target_named(target)
-    return estimate_design(given_design(design).path, target)
+    return estimate_design(given_design(design).path, target, fmax=fmax, seeds=seeds)
 
 
 def given_design(design: Design | str | Path) -> Design:

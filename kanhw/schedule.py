@@ -8,9 +8,10 @@ from typing import Any
 
 from kanhw.errors import InputError
 
-__all__ = ["SCHEDULES", "Schedule"]
+__all__ = ["FABRICS", "SCHEDULES", "Schedule"]
 
 SCHEDULES = ("unrolled", "folded")
+FABRICS = ("portable", "ultrascale+")
 
 # One for all layers, or by the name of a layer; layers that are not named have 1.
 Parallel = int | Mapping[str, int]
@@ -41,6 +42,10 @@ class Schedule:
     parallel_inputs, parallel_outputs
         Folded: how many inputs and outputs of a layer meet in a clock, 1 to 65,536. A number is
         for all layers, a mapping for those that it names; the others have 1.
+    fabric
+        "portable": Verilog without vendor cells. "ultrascale+": adders of three operands from
+        LUT6_2 and CARRY8 cells, where an adder level takes three operands instead of two,
+        saturation by set and reset, tables split where that takes fewer LUTs (unrolled layers).
     """
 
     adder_levels: int = 1
@@ -49,6 +54,7 @@ class Schedule:
     kind: str = "unrolled"
     parallel_inputs: Parallel = 1
     parallel_outputs: Parallel = 1
+    fabric: str = "portable"
 
     def __post_init__(self) -> None:
         if not isinstance(self.adder_levels, int) or isinstance(self.adder_levels, bool):
@@ -65,6 +71,11 @@ class Schedule:
             )
         for name in _PARALLEL:
             object.__setattr__(self, name, _checked(name, getattr(self, name)))
+        if self.fabric not in FABRICS:
+            raise InputError(
+                f"Unknown fabric {self.fabric!r}: this version knows "
+                f"{' and '.join(map(repr, FABRICS))}"
+            )
         if self.kind == "unrolled" and (self.parallel_inputs, self.parallel_outputs) != (1, 1):
             raise InputError(
                 "parallel_inputs and parallel_outputs are for the folded schedule: add "
@@ -102,6 +113,8 @@ class Schedule:
         """The schedule as plain JSON values; numbers of the folded one only if it is folded."""
         names = [field.name for field in fields(self) if self.folded or field.name not in _PARALLEL]
         values = {name: getattr(self, name) for name in names}
+        if self.fabric == "portable":
+            del values["fabric"]
         return {
             name: dict(value) if isinstance(value, Mapping) else value
             for name, value in values.items()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,6 +47,8 @@ class Verification:
         and a float ``y``; None without one.
     error_of_range
         ``max_error`` over the range of ``y``; None where that is 0.
+    netlist
+        The target whose synthesised netlist was simulated; None if it was the Verilog itself.
     """
 
     equivalence: EquivalenceReport
@@ -51,6 +56,7 @@ class Verification:
     accuracy: float | None = None
     max_error: float | None = None
     error_of_range: float | None = None
+    netlist: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -64,6 +70,7 @@ class Verification:
             "accuracy": self.accuracy,
             "max_error": self.max_error,
             "error_of_range": self.error_of_range,
+            "netlist": self.netlist,
         }
 
 
@@ -77,6 +84,7 @@ def simulate(
     stalls: bool = True,
     seed: int = 1,
     waves: str | Path | None = None,
+    netlist: str | None = None,
 ) -> Verification:
     """Simulate a design's Verilog and compare every output with its Program.
 
@@ -85,10 +93,10 @@ def simulate(
     design
         From :func:`kanhw.generate`, or its folder.
     vectors
-        An npz file with ``x`` and, where there are any, ``y`` and ``labels``; or the array x
-        itself. ``x`` ``[N, n_in]`` holds real features for a network that was quantized from a
-        float model, codes for an integer network. Integers in ``y`` must be reproduced exactly;
-        reals are only reported as an error figure.
+        An npz file with ``x`` and, where there are any, ``y``, ``labels`` and ``head`` (which head
+        each vector is for); or the array x itself. ``x`` ``[N, n_in]`` holds real features for a
+        network that was quantized from a float model, codes for an integer network. Integers in
+        ``y`` must be reproduced exactly; reals are only reported as an error figure.
     labels
         ``[N]`` class indices, where ``vectors`` is an array.
     engine
@@ -102,6 +110,9 @@ def simulate(
         Whether both ends pause at random, and the seed of that, 0 to 2**32 - 1.
     waves
         Where to write a wave file (cocotb only); it gets the simulator's suffix.
+    netlist
+        ``xcup``, ``ecp5`` or ``ice40``: synthesise the design first and simulate the cells that
+        it became, which shows that synthesis kept its function.
 
     Returns
     -------
@@ -133,17 +144,32 @@ def simulate(
     if engine == "auto":
         wanted = waves is not None or simulator is not None
         engine = "cocotb" if wanted else _suitable_engine(loaded, len(data))
-    equivalence = check_design(
-        loaded.path,
-        stimulus(program, data.x),
-        data.expected,
-        engine=engine,
-        simulator=simulator,
-        stalls=stalls,
-        seed=seed,
-        waves=waves,
-    )
-    return _verification(program, equivalence, data)
+    with _simulated(loaded, netlist) as simulated:
+        equivalence = check_design(
+            simulated.path,
+            stimulus(program, data.x, data.head),
+            data.expected,
+            heads=data.head,
+            engine=engine,
+            simulator=simulator,
+            stalls=stalls,
+            seed=seed,
+            waves=waves,
+        )
+    equivalence = replace(equivalence, design=str(loaded.path))
+    return replace(_verification(program, equivalence, data), netlist=netlist)
+
+
+@contextmanager
+def _simulated(design: Design, netlist: str | None) -> Iterator[Design]:
+    """The design, or a folder with its netlist for as long as that is simulated."""
+    if netlist is None:
+        yield design
+        return
+    from kanhw.sim.netlist import netlist_design
+
+    with tempfile.TemporaryDirectory(prefix="kanhw-netlist-") as folder:
+        yield netlist_design(design.path, netlist, Path(folder) / "netlist")
 
 
 def _suitable_engine(design: Design, vectors: int) -> Literal["cocotb", "fast"]:
@@ -160,23 +186,32 @@ def _suitable_engine(design: Design, vectors: int) -> Literal["cocotb", "fast"]:
     return "fast"
 
 
-def predicted_classes(program: Program, outputs: IntArray) -> IntArray:
+def predicted_classes(
+    program: Program, outputs: IntArray, head: IntArray | None = None
+) -> IntArray:
     """The class ``[N]`` that integer outputs ``[N, n_out]`` of a network mean.
 
     Of several outputs the largest names it, the first of them if several are equal; a single one
-    means class 1 above zero and class 0 otherwise.
+    means class 1 above zero and class 0 otherwise. ``head`` ``[N]`` is the head of every vector.
     """
     if program.argmax:
         return outputs[:, 0]
-    values = _real(program, outputs)
+    values = _real(program, outputs, head)
     classes = values.argmax(axis=1) if program.n_out > 1 else values[:, 0] > 0
     return np.asarray(classes, np.int64)
 
 
-def _real(program: Program, outputs: IntArray) -> npt.NDArray[np.float64]:
+def _real(
+    program: Program, outputs: IntArray, head: IntArray | None = None
+) -> npt.NDArray[np.float64]:
+    """Outputs in real units, of every vector's own head; as they are where there are none."""
     if program.output_scale is None:
         return outputs.astype(np.float64)
-    return program.decode_output(outputs)
+    real = program.decode_output(outputs)
+    for number in () if head is None else np.unique(head).tolist():
+        rows = head == number
+        real[rows] = program.head(number).decode_output(outputs[rows])
+    return real
 
 
 def _verification(
@@ -187,9 +222,9 @@ def _verification(
     # Figures make no sense where outputs were lost.
     if len(outputs) == len(data):
         if data.labels is not None:
-            accuracy = float((predicted_classes(program, outputs) == data.labels).mean())
+            accuracy = float((predicted_classes(program, outputs, data.head) == data.labels).mean())
         if data.y is not None and data.expected is None and not program.argmax:
-            max_error = float(np.abs(_real(program, outputs) - data.y).max())
+            max_error = float(np.abs(_real(program, outputs, data.head) - data.y).max())
             span = float(np.ptp(data.y))
             error_of_range = max_error / span if span > 0 else None
     return Verification(equivalence, outputs, accuracy, max_error, error_of_range)

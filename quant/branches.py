@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.layer import KanLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.quantizer import ActivationQuantizer
+from kanhw.quant.spline_evaluator import Evaluator, evaluator_of
 from kanhw.quant.tables import base_tables, basis_tables
 
 __all__ = ["Branches", "SumInputs", "branches_of"]
@@ -59,6 +62,8 @@ class Branches:
     spline_scale, base_scale
         ``[n_in, K]`` and ``[n_in]``: what the functions were divided by and the weights multiplied
         with.
+    evaluator
+        What makes the functions where they are evaluated, not tabulated.
     """
 
     spline: FloatArray
@@ -71,6 +76,7 @@ class Branches:
     spline_unit: float = 1.0
     base_codes: IntArray | None = None
     base_unit: float = 1.0
+    evaluator: Evaluator | None = None
 
     @property
     def shared(self) -> bool:
@@ -122,6 +128,13 @@ def branches_of(
             spline_scale=spline_scale,
             base_scale=base_scale,
         )
+    if inputs.realisation == "spline_evaluator":
+        if spline_scale is not None or base_scale is not None:
+            raise InputError(
+                f"{layer.name}: the values of a spline evaluator cannot be scaled input by input: "
+                "choose method='uniform', 'gptq' or 'gptq_joint', or another realisation"
+            )
+        return _evaluated(layer, evaluator_of(layer, inputs.spline, inputs.base, config))
     tables = basis_tables(layer, inputs.spline, config.basis_bits, spline_scale)
     base_codes, base_unit = base_tables(layer, inputs.base, config.base_table_bits, base_scale)
     ones = np.ones(layer.n_in) if base_scale is None else base_scale
@@ -137,3 +150,31 @@ def branches_of(
         base_codes,
         base_unit,
     )
+
+
+def _evaluated(layer: KanLayer, evaluator: Evaluator) -> Branches:
+    """The functions of an evaluator at every code; inputs that are alike share their memory."""
+    kinds, index = evaluator.splines.kinds()
+    count, curves = layer.basis.count, evaluator.base
+    some = [int(np.flatnonzero(index == kind)[0]) for kind in range(len(kinds))]
+    functions = np.stack([evaluator.splines.values(i, count) for i in some])
+    return Branches(
+        _for_inputs(functions * np.float64(evaluator.spline_unit), index),
+        _for_inputs(curves.values * np.float64(evaluator.base_unit), curves.index),
+        layer.coefficients,
+        layer.base_weights,
+        np.ones((layer.n_in, count)),
+        np.ones(layer.n_in),
+        _for_inputs(functions, index),
+        evaluator.spline_unit,
+        _for_inputs(curves.values, curves.index),
+        evaluator.base_unit,
+        evaluator,
+    )
+
+
+def _for_inputs(kinds: npt.NDArray[Any], index: IntArray) -> npt.NDArray[Any]:
+    """What every input has ``[n_in, ...]``, of the distinct ``[T, ...]``; without a copy of one."""
+    if len(kinds) == 1:
+        return np.broadcast_to(kinds, (len(index), *kinds.shape[1:]))
+    return kinds[index]

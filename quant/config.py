@@ -16,6 +16,7 @@ __all__ = [
     "CodebookGain",
     "CodebookScope",
     "CodebookWeighting",
+    "EvaluatorPieces",
     "Granularity",
     "Method",
     "Norms",
@@ -26,7 +27,8 @@ __all__ = [
 
 Calibration = Literal["max_abs", "percentile", "mse"]
 Granularity = Literal["tensor", "channel"]
-Realisation = Literal["auto", "edge_table", "basis_table", "codebook"]
+Realisation = Literal["auto", "edge_table", "basis_table", "codebook", "spline_evaluator"]
+EvaluatorPieces = Literal["auto", "arithmetic", "shared_table"]
 CodebookClustering = Literal["coefficients", "functions"]
 CodebookWeighting = Literal["data", "uniform"]
 CodebookScope = Literal["layer", "network"]
@@ -42,8 +44,8 @@ Quantizer = Literal["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]
 _BITS = {
     "base_bits": 12,
     "spline_bits": 12,
-    "activation_bits": 12,
-    "input_bits": 12,
+    "activation_bits": 16,
+    "input_bits": 16,
     "basis_bits": 14,
     "base_table_bits": 14,
     "table_bits": 16,
@@ -89,13 +91,13 @@ class QuantConfig:
     spline_bits
         Of spline coefficients, 1 to 12.
     activation_bits
-        Of the codes between layers, 1 to 12.
+        Of the codes between layers, 1 to 16; beyond 12 their consumers are evaluators.
     input_bits
-        Of the network's input codes, 1 to 12; None is ``activation_bits``.
+        Of the network's input codes, 1 to 16; None is ``activation_bits``.
     basis_bits
-        Of basis table values, 1 to 14 (``basis_table`` only).
+        Of basis values, 1 to 14 (``basis_table`` and ``spline_evaluator``).
     base_table_bits
-        Of the tabulated base activation, sign included, 2 to 14 (``basis_table`` only).
+        Of the base activation, sign included, 2 to 14 (the same).
     table_bits
         Of edge table entries, 2 to 16: the widest edge of a layer spans that many bits
         (``edge_table`` only). None is the next codes' bits + 3.
@@ -126,8 +128,15 @@ class QuantConfig:
         mean and variance of the calibration data, which costs no hardware but changes the function
         (how much is in the model's source text).
     realisation
-        ``edge_table``, ``basis_table``, ``codebook`` (edges share shapes), or ``auto``: the one
-        of the first two with the smaller LUT estimate, layer by layer.
+        ``edge_table``, ``basis_table``, ``codebook`` (edges share shapes), ``spline_evaluator``
+        (uniform B-splines by arithmetic, for codes of up to 16 bits), or ``auto``: the one of the
+        first two with the smaller LUT estimate, layer by layer, and beyond 12 bits the last.
+    evaluator_pieces
+        Where a spline evaluator has its functions from: ``arithmetic`` (powers of the place in a
+        cell), ``shared_table`` (one half table for all cells), or ``auto``: fewer LUTs.
+    evaluator_alignment
+        Whether the scale in front of a spline evaluator grows, by less than a factor of 2, until
+        a cell is a power of two of codes, where the grid allows.
     codebook_size
         The most shapes of a codebook, 2 to 4096 (this and the following: ``codebook`` only).
     codebook_clustering
@@ -169,6 +178,8 @@ class QuantConfig:
     branch_inputs: BranchInputs = "auto"
     norms: Norms = "exact"
     realisation: Realisation = "auto"
+    evaluator_pieces: EvaluatorPieces = "auto"
+    evaluator_alignment: bool = True
     codebook_size: int = 32
     codebook_clustering: CodebookClustering = "functions"
     codebook_weighting: CodebookWeighting = "data"
@@ -204,6 +215,7 @@ class QuantConfig:
         _check_choice("norms", self.norms, Norms)
         _check_choice("branch_inputs", self.branch_inputs, BranchInputs)
         _check_choice("realisation", self.realisation, Realisation)
+        _check_choice("evaluator_pieces", self.evaluator_pieces, EvaluatorPieces)
         _check_choice("method", self.method, Method)
         _check_choice("quantizer", self.quantizer, Quantizer)
         _check_integer("iterations", self.iterations, 1, 100_000)
@@ -212,7 +224,12 @@ class QuantConfig:
             _check_integer(name, getattr(self, name), least, most)
         for name, choices in _CODEBOOK_CHOICES.items():
             _check_choice(name, getattr(self, name), choices)
-        for switch in ("symmetric_activations", "shared_quantizers", "codebook_bias"):
+        for switch in (
+            "symmetric_activations",
+            "shared_quantizers",
+            "codebook_bias",
+            "evaluator_alignment",
+        ):
             if not isinstance(getattr(self, switch), bool):
                 raise TypeError(f"{switch} must be True or False, not {getattr(self, switch)!r}")
         _check_number("percentile", self.percentile)

@@ -24,6 +24,7 @@ from kanhw.program import (
     ProductLayer,
     Program,
     ProgramLayer,
+    SplineEvaluatorLayer,
 )
 from kanhw.quant.branches import Branches, SumInputs, branches_of
 from kanhw.quant.config import QuantConfig
@@ -344,6 +345,8 @@ def _program_layer(layer: ProgramLayer) -> Costs:
         _products(tally, tables, (_numbers(layer.coefficients), _numbers(layer.base_weights)))
     elif isinstance(layer, CodebookLayer):
         _codebook(tally, layer)
+    elif isinstance(layer, SplineEvaluatorLayer):
+        _evaluated(tally, layer)
     elif isinstance(layer, NormLayer):
         _norm(tally, layer)
     elif isinstance(layer, ProductLayer):
@@ -389,6 +392,42 @@ def _products(
         tally.look_up(inputs * row, table.width)
         tally.luts += inputs * row * table.width * _depth_factor(depth)
         _weighted(tally, weight, table.width)
+
+
+def _evaluated(tally: _Tally, layer: SplineEvaluatorLayer) -> None:
+    """Splines by powers of the place or from a half table, a curve, and their weights."""
+    splines, curves = layer.splines, layer.base
+    active = layer.active
+    edges, inputs = int(active.sum()), int(active.any(axis=0).sum())
+    weights = _numbers(layer.coefficients), _numbers(layer.base_weights)
+    values = _width(splines.pieces), _width(curves.values)
+    for own in weights:
+        row = own.shape[2] * own.width
+        tally.store(edges * row, active.size * row)
+    tally.store(curves.tables.size * _width(curves.tables))
+    place, power = splines.fraction_bits, max(splines.scale.bit_length(), 1)
+    if not splines.aligned:
+        tally.multiply(inputs, splines.width, _width(splines.multipliers))
+        tally.luts += inputs * splines.width * _width(splines.multipliers) / 2
+    if splines.table is None:
+        tally.multiply(inputs * (splines.order - 1), power, place)
+        tally.add(inputs * splines.order * (splines.order + 1), power)
+        tally.luts += inputs * power * (splines.order - 1) * (place + splines.order + 1)
+    else:
+        width = _width(splines.table)
+        tally.store(splines.table.size * width)
+        tally.look_up(inputs * (splines.order + 1), width)
+        tally.luts += inputs * (splines.order + 1) * width * _depth_factor(len(splines.table) - 1)
+    between, points = curves.fraction_bits, _width(curves.tables)
+    tally.look_up(inputs, points)
+    if between:
+        tally.multiply(inputs, points, between)
+    tally.luts += inputs * points * (_depth_factor(curves.tables.shape[1] - 1) + between)
+    for own, width in zip(weights, values, strict=True):
+        if own.nonzero:
+            _weighted(tally, own, width)
+        else:
+            tally.accumulators.append(0)
 
 
 def _weighted(tally: _Tally, weights: _Numbers, width: int) -> None:

@@ -18,8 +18,10 @@ from kanhw.program import (
     Program,
     ProgramLayer,
     Requantizer,
+    SplineEvaluatorLayer,
 )
 from kanhw.quant.codebook_layer import QuantCodebook
+from kanhw.quant.evaluator_layer import QuantSplineEvaluator
 from kanhw.quant.model import (
     Join,
     QuantBasisTable,
@@ -47,7 +49,7 @@ def _layer(layer: QuantLayer) -> ProgramLayer:
     if isinstance(layer, QuantConvolution):
         return ConvolutionLayer(_tables(layer.taps), layer.window)
     requantizers = tuple(_requantizer(join) for join in layer.joins)
-    if isinstance(layer, QuantEdgeTable | QuantBasisTable | QuantCodebook):
+    if isinstance(layer, QuantEdgeTable | QuantBasisTable | QuantCodebook | QuantSplineEvaluator):
         return _tables(layer)
     if isinstance(layer, QuantBranchEdgeTable):
         return BranchEdgeTableLayer(
@@ -83,11 +85,24 @@ def _layer(layer: QuantLayer) -> ProgramLayer:
 
 
 def _tables(
-    layer: QuantEdgeTable | QuantBasisTable | QuantCodebook,
-) -> EdgeTableLayer | BasisTableLayer | CodebookLayer:
+    layer: QuantEdgeTable | QuantBasisTable | QuantCodebook | QuantSplineEvaluator,
+) -> EdgeTableLayer | BasisTableLayer | CodebookLayer | SplineEvaluatorLayer:
     requantizers = tuple(_requantizer(join) for join in layer.joins)
     if isinstance(layer, QuantEdgeTable):
         return EdgeTableLayer(layer.tables, requantizers, name=layer.name, stream=layer.stream)
+    if isinstance(layer, QuantSplineEvaluator):
+        return SplineEvaluatorLayer(
+            coefficients=layer.spline.codes,
+            splines=layer.evaluator.splines,
+            base=layer.evaluator.base,
+            base_weights=layer.base.codes[:, :, None],
+            requantizers=requantizers,
+            name=layer.name,
+            spline_stream=layer.spline_stream,
+            base_stream=layer.base_stream,
+            errors=layer.evaluator.errors,
+            note=layer.evaluator.note,
+        )
     base, base_index = _distinct(layer.base_tables[:, :, None])
     if isinstance(layer, QuantCodebook):
         offsets, offsets_index = None, None

@@ -16,6 +16,7 @@ from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.quant.codebook_layer import QuantCodebook
 from kanhw.quant.config import QuantConfig
+from kanhw.quant.evaluator_layer import QuantSplineEvaluator
 from kanhw.quant.quantizer import ActivationQuantizer, WeightQuantizer
 from kanhw.quant.rounding import round_half_up
 from kanhw.windows import Window
@@ -225,7 +226,7 @@ class QuantConvolution:
         The windows.
     """
 
-    taps: QuantEdgeTable | QuantBasisTable | QuantCodebook
+    taps: QuantEdgeTable | QuantBasisTable | QuantCodebook | QuantSplineEvaluator
     window: Window
     passes: ClassVar[tuple[int, ...]] = ()
 
@@ -380,6 +381,7 @@ QuantLayer = (
     | QuantBranchEdgeTable
     | QuantBasisTable
     | QuantCodebook
+    | QuantSplineEvaluator
     | QuantConvolution
     | QuantNorm
     | QuantProducts

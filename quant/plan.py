@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.basis import BSplineBasis
 from kanhw.errors import InputError
 from kanhw.model import KanModel
 from kanhw.quant.branches import SumInputs
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.freeze import freeze_norms
 from kanhw.quant.quantizer import ActivationQuantizer, activation_quantizer
-from kanhw.quant.realisation import chosen_realisation
+from kanhw.quant.realisation import check_table_bits, chosen_realisation
+from kanhw.quant.spline_grid import aligned_quantizer
 from kanhw.quant.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
 
 __all__ = ["Consumer", "Plan", "make_plan"]
@@ -23,6 +25,8 @@ FloatArray = npt.NDArray[np.float64]
 # A shared code wastes this share of its steps outside the spline's support before ``auto`` gives
 # the branches a code each.
 _WASTE = 0.25
+# Of codes that are normalised.
+_WIDEST_NORM = 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +169,7 @@ def _consumer(
             return _split_sums(step, value, passed, config)
         return _sums(step, value, bits, config, first=first)
     if isinstance(step, PoolStep):
+        check_table_bits(step.name, bits)
         pooled = activation_quantizer(
             value, bits, config, activation=step.activation, per_tensor=True
         )
@@ -173,7 +178,7 @@ def _consumer(
         wide = bits if first else config.product_bits
         factor = activation_quantizer(value, wide, config, per_tensor=True, symmetric=True)
         return Consumer((factor,), 1)
-    wide = bits if first else config.norm_bits
+    wide = min(bits, _WIDEST_NORM) if first else config.norm_bits
     normalised = activation_quantizer(value, wide, config, per_tensor=True, symmetric=False)
     if first or not step.passes:
         return Consumer((normalised,), 1)
@@ -193,7 +198,7 @@ def _split_sums(
             f"{step.name}: its basis reads a normalised value and its base branch the raw one, so "
             "no shape can contain both: choose codebook_branches='separate' or norms='frozen'"
         )
-    return Consumer((spline, passed), 1, realisation)
+    return Consumer((_fitted(spline, step, realisation, config), passed), 1, realisation)
 
 
 def _sums(
@@ -214,18 +219,30 @@ def _sums(
     # Shapes that contain the base branch are functions of one code.
     one_code = one_code or (realisation == "codebook" and config.codebook_branches == "joint")
     if one_code or limits is not None or support is None or layer.symbolic:
-        return Consumer((shared,), 1, realisation)
+        return Consumer((_fitted(shared, step, realisation, config),), 1, realisation)
     spline = activation_quantizer(value, bits, config, limits=support)
     if config.branch_inputs == "auto" and (spline.scale > (1 - _WASTE) * shared.scale).all():
-        return Consumer((shared,), 1, realisation)
-    return Consumer((spline, shared), 2, realisation)
+        return Consumer((_fitted(shared, step, realisation, config),), 1, realisation)
+    return Consumer((_fitted(spline, step, realisation, config), shared), 2, realisation)
+
+
+def _fitted(
+    quantizer: ActivationQuantizer, step: SumStep, realisation: str, config: QuantConfig
+) -> ActivationQuantizer:
+    """The quantizer in front of a spline, with power-of-two cells where that saves arithmetic."""
+    basis = step.layer.basis
+    if realisation != "spline_evaluator" or not config.evaluator_alignment:
+        return quantizer
+    return aligned_quantizer(quantizer, basis) if isinstance(basis, BSplineBasis) else quantizer
 
 
 def _realisation(step: SumStep, bits: int, config: QuantConfig) -> str:
     # One edge per output, or functions of a raw input beside a basis of the normalised one.
     if step.name == "activation" or (step.layer.symbolic and step.layer.spline_norm):
+        check_table_bits(step.name, bits)
         return "edge_table"
     if config.realisation == "codebook":
+        check_table_bits(step.name, bits)
         # A symbolic edge shares its shape with nobody, and without a basis there is none to share.
         if step.layer.symbolic:
             return "edge_table"

@@ -25,6 +25,9 @@ __all__ = ["quantize_model"]
 
 FloatArray = npt.NDArray[np.float64]
 
+# Methods that take the functions of an evaluator as they are.
+_EVALUATED = ("uniform", "gptq", "gptq_joint", "zeroq")
+
 
 def quantize_model(
     model: KanModel, calibration: npt.ArrayLike | None, config: QuantConfig | None = None
@@ -56,6 +59,13 @@ def quantize_model(
         raise InputError(
             f"method={config.method!r} chooses how weights are rounded, but edges of a codebook "
             "are clustered: choose method='uniform', or another realisation"
+        )
+    if config.method not in _EVALUATED and any(
+        consumer.realisation == "spline_evaluator" for consumer in plan.consumers
+    ):
+        raise InputError(
+            f"method={config.method!r} does not know evaluated splines: choose one of "
+            f"{', '.join(_EVALUATED)}, or another realisation"
         )
     if config.method in ("adaround", "brecq"):
         from kanhw.quant.training.reconstruction import reconstruct

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
-AddressArray = npt.NDArray[np.int16]
+AddressArray = npt.NDArray[np.uint16]
 BoolArray = npt.NDArray[np.bool_]
 
 # Feature values held at a time: 2**22 float64 are 32 MiB.
@@ -128,7 +128,7 @@ def rounding_problem(
     basis, window = step.layer.basis, step.window
     local = 0 if basis.support is None else basis.count
     addresses = [
-        (streams[place] - lowest[place]).astype(np.int16)
+        (streams[place] - lowest[place]).astype(np.uint16)
         for place in ((0, -1) if len(streams) > 1 else (0,))
     ]
     if window is None:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from kanhw.quant.branches import Branches, branches_of
 from kanhw.quant.codebook import CodebookWeights, quantize_codebook
-from kanhw.quant.model import QuantLayer, QuantModel
+from kanhw.quant.evaluator_layer import QuantSplineEvaluator
+from kanhw.quant.model import QuantConvolution, QuantLayer, QuantModel
 from kanhw.quant.norms import quantize_norm, quantize_pool, quantize_products
 from kanhw.quant.plan import Consumer, Plan
 from kanhw.quant.quantizer import ActivationQuantizer, activation_quantizer
@@ -42,7 +43,15 @@ def realise(plan: Plan, weighted: tuple[Weighted | CodebookWeights | None, ...])
         For every step that has weights, what they became; None for the others.
     """
     layers = tuple(realise_step(plan, index, own) for index, own in enumerate(weighted))
-    return QuantModel(plan.consumers[0].streams[0], layers, plan.config, plan.source)
+    notes = [f"; {layer.name}: {note}" for layer in layers if (note := _note(layer))]
+    source = plan.source + "".join(notes)
+    return QuantModel(plan.consumers[0].streams[0], layers, plan.config, source)
+
+
+def _note(layer: QuantLayer) -> str:
+    """What the grid of evaluated splines did not allow."""
+    own = layer.taps if isinstance(layer, QuantConvolution) else layer
+    return own.evaluator.note if isinstance(own, QuantSplineEvaluator) else ""
 
 
 def realise_nearest(plan: Plan, codebooks: Mapping[int, CodebookWeights]) -> QuantModel:

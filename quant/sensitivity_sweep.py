@@ -346,6 +346,11 @@ def units_of(plan: Plan) -> tuple[Unit, ...]:
                 f"{step.name}: a codebook's bits are not those of its layer's weights: measure "
                 "and allocate with realisation='basis_table', 'edge_table' or 'auto'"
             )
+        if consumer.realisation == "spline_evaluator":
+            raise InputError(
+                f"{step.name}: bits of evaluated splines are not measured: measure and allocate "
+                "with realisation='basis_table', 'edge_table' or 'auto', and codes of up to 12 bits"
+            )
         if isinstance(step, SumStep):
             if step.layer.base_weights.any() and not own.shared_quantizers:
                 branches.append("base")

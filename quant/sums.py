@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ from kanhw.formats import IntArray
 from kanhw.layer import KanLayer
 from kanhw.quant.branches import Branches, SumInputs
 from kanhw.quant.config import QuantConfig
+from kanhw.quant.evaluator_layer import QuantSplineEvaluator
+from kanhw.quant.evaluator_sums import evaluator_sums
 from kanhw.quant.joins import direct_join, highest_shift, output_unit, snapped_join
 from kanhw.quant.model import (
     Join,
@@ -30,6 +33,7 @@ __all__ = ["quantize_sums", "table_unit"]
 
 FloatArray = npt.NDArray[np.float64]
 Targets = tuple[ActivationQuantizer | None, ...]
+_Taps = QuantEdgeTable | QuantBranchEdgeTable | QuantBasisTable | QuantSplineEvaluator
 
 
 def quantize_sums(
@@ -56,7 +60,7 @@ def quantize_sums(
         Its functions at every code, and the integers that its weights became.
     """
     layer = replace(step.layer, spline_norm=None)
-    build = _edge_table if inputs.realisation == "edge_table" else _basis_table
+    build = _BUILDERS[inputs.realisation]
     if step.window is not None:
         # The quantizer of an image is the same at every position.
         targets = tuple(t.cut_to(layer.n_sums) if t else None for t in targets)
@@ -170,3 +174,10 @@ def _basis_table(
         spline_stream=0,
         base_stream=len(inputs.quantizers) - 1,
     )
+
+
+_BUILDERS: dict[str, Callable[..., _Taps]] = {
+    "edge_table": _edge_table,
+    "basis_table": _basis_table,
+    "spline_evaluator": evaluator_sums,
+}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kanhw.design import Design, Port
 from kanhw.formats import CodeFormat
+from kanhw.interfaces import Wires
 
 __all__ = ["BENCH_FOLDER", "BenchJob", "BenchResult"]
 
@@ -31,6 +32,9 @@ class BenchJob:
     output_length: int | None
     output_width: int
     output_signed: bool
+    output_lane: int | None
+    input_data_width: int
+    wires: Wires
     stalls: bool
     seed: int
     reset_midstream: bool
@@ -50,6 +54,9 @@ class BenchJob:
             output_length=design.output.length,
             output_width=design.output.format.width,
             output_signed=design.output.format.signed,
+            output_lane=design.output.lane,
+            input_data_width=design.input.data_width,
+            wires=design.wires,
             stalls=stalls,
             seed=seed,
             reset_midstream=reset_midstream,
@@ -59,7 +66,9 @@ class BenchJob:
     def output(self) -> Port:
         """Layout of the output payload."""
         format = CodeFormat(self.output_width, self.output_signed)
-        return Port(self.output_count, format, self.output_beats, self.output_length)
+        return Port(
+            self.output_count, format, self.output_beats, self.output_length, self.output_lane
+        )
 
     @property
     def depth(self) -> int:
@@ -73,7 +82,8 @@ class BenchJob:
     @classmethod
     def load(cls, folder: Path) -> BenchJob:
         """Read what :meth:`save` wrote."""
-        return cls(**json.loads((folder / JOB).read_text(encoding="utf-8")))
+        data = json.loads((folder / JOB).read_text(encoding="utf-8"))
+        return cls(**{**data, "wires": Wires.from_json(data["wires"])})
 
 
 @dataclass

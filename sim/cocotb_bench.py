@@ -39,16 +39,26 @@ class _Bench:
         self.inputs = inputs
         self.outputs: list[int] = []
         self.result = BenchResult()
+        self.wires = job.wires
+        self.clock = getattr(dut, job.wires.clock)
         self.rules = StreamRules()
         self.cycle = 0
 
+    def drive(self, word: int) -> None:
+        """Put an input word on the port: the codes, and above them the head."""
+        wires, codes = self.wires.input, self.job.input_data_width
+        if wires.user:
+            getattr(self.dut, wires.user).value = word >> codes
+            word &= (1 << codes) - 1
+        getattr(self.dut, wires.data).value = word
+
     def payload(self) -> int:
         """Read the output payload; report undefined bits and take them as 0."""
-        value = self.dut.o__payload.value
+        value = getattr(self.dut, self.wires.output.data).value
         try:
             return int(value)
         except ValueError:
-            self.rules.report(self.cycle, "o__payload has undefined bits")
+            self.rules.report(self.cycle, f"{self.wires.output.data} has undefined bits")
             return int("".join(bit if bit == "1" else "0" for bit in str(value)), 2)
 
 
@@ -59,9 +69,9 @@ class _BareBench(_Bench):
         latency = self.job.latency
         for cycle in range(len(self.inputs) + latency):
             self.cycle = cycle
-            await FallingEdge(self.dut.clk)
+            await FallingEdge(self.clock)
             if cycle < len(self.inputs):
-                self.dut.i__payload.value = self.inputs[cycle]
+                self.drive(self.inputs[cycle])
             await ReadOnly()
             if cycle >= latency:
                 self.outputs.append(self.payload())
@@ -116,19 +126,24 @@ class _StreamBench(_Bench):
 
     async def step(self, send: bool, take: bool) -> None:
         """One clock: what is driven and read here happens at the next rising edge."""
-        dut = self.dut
-        await FallingEdge(dut.clk)
+        inputs, outputs = self.wires.input, self.wires.output
+        await FallingEdge(self.clock)
         # Our own end obeys the rules too: what was offered stays until it is accepted.
         if not self.offering and send and self.accepted < len(self.inputs):
             self.offering = True
-            dut.i__payload.value = self.inputs[self.accepted]
-        dut.i__valid.value = int(self.offering)
-        dut.o__ready.value = int(take)
+            self.drive(self.inputs[self.accepted])
+            if inputs.last:
+                ends = (self.accepted + 1) % self.job.input_beats == 0
+                self.set(inputs.last, ends)
+        self.set(inputs.valid, self.offering)
+        self.set(outputs.ready, take)
         await ReadOnly()
-        accepts = self.offering and self.bit("i__ready")
-        valid = self.bit("o__valid")
+        accepts = self.offering and self.bit(inputs.ready)
+        valid = self.bit(outputs.valid)
         payload = self.payload() if valid else 0
         self.rules.edge(self.cycle, valid, take, payload)
+        if valid and outputs.last:
+            self.check_last(self.bit(outputs.last))
         if accepts:
             self.accept_cycle[self.accepted] = self.cycle
             self.accepted += 1
@@ -140,6 +155,18 @@ class _StreamBench(_Bench):
                 self.rules.report(self.cycle, f"output {len(self.outputs) - 1} has no input")
         self.watch(accepts or (valid and take), take)
         self.cycle += 1
+
+    def set(self, name: str, level: bool) -> None:
+        """Drive a control signal."""
+        getattr(self.dut, name).value = int(level)
+
+    def check_last(self, last: bool) -> None:
+        """The last beat of a vector must be marked as such, and no other."""
+        ends = (len(self.outputs) + 1) % self.job.output_beats == 0
+        if last != ends:
+            self.rules.report(
+                self.cycle, f"{self.wires.output.last} is {int(last)}, but must be {int(ends)}"
+            )
 
     def watch(self, transfer: bool, take: bool) -> None:
         """Count cycles in which something should have moved but did not."""
@@ -162,10 +189,10 @@ class _StreamBench(_Bench):
         self.offering = False
         self.rules.reset()
         for level in (*[1] * clocks, 0):
-            await FallingEdge(self.dut.clk)
-            self.dut.rst.value = level
-            self.dut.i__valid.value = 0
-            self.dut.o__ready.value = 0
+            await FallingEdge(self.clock)
+            self.set(self.wires.reset, level == self.wires.reset_level)
+            self.set(self.wires.input.valid, False)
+            self.set(self.wires.output.ready, False)
             self.cycle += 1
 
     async def reset_midstream(self) -> None:
@@ -227,12 +254,16 @@ async def design_equals_golden_outputs(dut: Any) -> None:
     job = BenchJob.load(folder)
     inputs = payload_ints(np.load(folder / bench_job.INPUTS))
     bench = (_StreamBench if job.handshake else _BareBench)(dut, job, inputs)
-    dut.i__payload.value = 0
-    if job.handshake:
-        dut.rst.value = 1
-        dut.i__valid.value = 0
-        dut.o__ready.value = 0
-    Clock(dut.clk, 10, unit="ns").start(start_high=False)
+    bench.drive(0)
+    for name in job.wires.control:
+        getattr(dut, name).value = 0
+    if isinstance(bench, _StreamBench):
+        bench.set(job.wires.reset, bool(job.wires.reset_level))
+        bench.set(job.wires.input.valid, False)
+        bench.set(job.wires.output.ready, False)
+        if job.wires.input.last:
+            bench.set(job.wires.input.last, False)
+    Clock(bench.clock, 10, unit="ns").start(start_high=False)
     start = time.perf_counter()
     await bench.run()
     bench.result.seconds = time.perf_counter() - start

@@ -80,6 +80,7 @@ def run_cocotb(
     design_dir: str | Path,
     codes: npt.ArrayLike,
     *,
+    heads: npt.ArrayLike | None = None,
     expected: npt.ArrayLike | None = None,
     simulator: str | Path | Simulator | None = None,
     stalls: bool = True,
@@ -100,6 +101,8 @@ def run_cocotb(
         A generated design.
     codes
         int ``[N, n_in]``, N >= 1, within the input format.
+    heads
+        ``[N]``: which head each vector is for; None is head 0.
     expected
         int ``[N, n_out]``: outputs that the cocotb test must see.
     simulator
@@ -141,7 +144,7 @@ def run_cocotb(
     with tempfile.TemporaryDirectory(prefix="kanhw-cocotb-") as temporary:
         work = Path(temporary).resolve()
         job.save(work)
-        np.save(work / bench_job.INPUTS, pack_codes(array, design.input))
+        np.save(work / bench_job.INPUTS, pack_codes(array, design.input, heads))
         if expected is not None:
             rows = checked_codes(expected, design.output, "Expected outputs")
             if len(rows) != len(array):
@@ -244,10 +247,7 @@ def _arguments(
 
 
 def _public_ports(design: Design, build: Path) -> Path:
-    ports = ["clk", "i__payload", "o__payload"]
-    if design.schedule.handshake:
-        ports += ["rst", "i__valid", "i__ready", "o__valid", "o__ready"]
-    lines = [f'public_flat_rw -module "{design.top}" -var "{port}"' for port in ports]
+    lines = [f'public_flat_rw -module "{design.top}" -var "{port}"' for port in design.wires.names]
     path = build / "ports.vlt"
     path.write_text("\n".join(["`verilator_config", *lines, ""]), encoding="utf-8")
     return path

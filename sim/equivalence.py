@@ -16,7 +16,7 @@ from kanhw.formats import IntArray
 from kanhw.sim.cocotb_run import SimulationRun, run_cocotb
 from kanhw.sim.fast import FastRun, run_fast
 from kanhw.sim.mismatches import Mismatch, first_mismatches
-from kanhw.sim.packing import checked_codes
+from kanhw.sim.packing import checked_codes, checked_heads
 from kanhw.sim.simulators import Simulator
 
 if TYPE_CHECKING:
@@ -95,8 +95,15 @@ class EquivalenceReport:
         return {**values, "problems": list(self.problems), "passed": self.passed}
 
 
-def golden_outputs(program: Program, codes: IntArray) -> IntArray:
-    """Run the golden model ``[N, n_in] -> [N, n_out]``: torch if it is installed, else numpy."""
+def golden_outputs(
+    program: Program, codes: IntArray, heads: npt.ArrayLike | None = None
+) -> IntArray:
+    """Run the golden model ``[N, n_in] -> [N, n_out]``: torch if it is installed, else numpy.
+
+    ``heads`` ``[N]`` says which head every vector is for.
+    """
+    if heads is not None:
+        return np.asarray(program(codes, head=heads), np.int64)
     if importlib.util.find_spec("torch") is None:
         return np.asarray(program(codes), np.int64)
     from kanhw.golden import run
@@ -109,6 +116,7 @@ def check_design(
     codes: npt.ArrayLike,
     expected_y: npt.ArrayLike | None = None,
     *,
+    heads: npt.ArrayLike | None = None,
     engine: Engine = "cocotb",
     simulator: str | Path | Simulator | None = None,
     stalls: bool = True,
@@ -128,6 +136,8 @@ def check_design(
         int ``[N, n_in]`` within the input format. With no rows the check fails.
     expected_y
         int ``[N, n_out]`` that the Program itself must reproduce (published vectors).
+    heads
+        ``[N]``: which head each vector is for; None is head 0.
     engine
         "cocotb" for a few thousand vectors with every stream rule checked; "fast" for whole test
         sets, with Verilator.
@@ -146,12 +156,15 @@ def check_design(
     array = checked_codes(codes, design.input)
     if not len(array):
         return _nothing_compared(design, engine, stalls, seed)
-    golden = golden_outputs(design.load_program(), array)
+    if heads is not None:
+        heads = checked_heads(heads, len(array), design.input.heads)
+    golden = golden_outputs(design.load_program(), array, heads)
     run: SimulationRun | FastRun
     if engine == "cocotb":
         run = run_cocotb(
             design.path,
             array,
+            heads=heads,
             expected=golden,
             simulator=simulator,
             stalls=stalls,
@@ -167,6 +180,7 @@ def check_design(
         run = run_fast(
             design.path,
             array,
+            heads=heads,
             stalls=stalls,
             seed=seed,
             build_dir=build_dir,

@@ -8,14 +8,14 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.design import Design, Port, load_design
+from kanhw.design import Design, load_design
 from kanhw.errors import InputError, ToolFailed
 from kanhw.formats import IntArray
 from kanhw.sim.packing import checked_codes, pack_codes, payload_bytes, unpack_codes
@@ -81,6 +81,7 @@ def run_fast(
     design_dir: str | Path,
     codes: npt.ArrayLike,
     *,
+    heads: npt.ArrayLike | None = None,
     stalls: bool = False,
     seed: int = 1,
     build_dir: str | Path | None = None,
@@ -95,6 +96,8 @@ def run_fast(
         A generated design.
     codes
         int ``[N, n_in]``, N >= 1, within the input format.
+    heads
+        ``[N]``: which head each vector is for; None is head 0.
     stalls
         Whether both ends pause at random (a design without handshake cannot be stalled).
     seed
@@ -128,7 +131,7 @@ def run_fast(
         start = time.perf_counter()
         program, built = _build(design, verilator, work, build_dir, timeout)
         building = time.perf_counter() - start if built else 0.0
-        _words(pack_codes(array, design.input), design.input).tofile(work / "in.bin")
+        _words(pack_codes(array, design.input, heads), design).tofile(work / "in.bin")
         beats = (design.input.beats, design.output.beats)
         timing = (design.latency_cycles, design.initiation_interval)
         arguments = [len(array), *beats, *timing, int(stalls), seed % 2**64]
@@ -162,6 +165,8 @@ def run_fast(
 
 def _violations(report: dict[str, Any], count: int) -> tuple[str, ...]:
     found = []
+    if report["wrong_last"]:
+        found.append(f"the last beat of an output was marked wrongly, {report['wrong_last']} times")
     if report["dropped_valid"]:
         found.append(f"o__valid fell before the output was taken, {report['dropped_valid']} times")
     if report["changed_payload"]:
@@ -176,11 +181,15 @@ def _violations(report: dict[str, Any], count: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _words(octets: npt.NDArray[np.uint8], port: Port) -> npt.NDArray[np.uint8]:
-    """Pad payloads to whole 32-bit words, as Verilator keeps them."""
-    size = 4 * ((port.width + 31) // 32)
-    words = np.zeros((len(octets), size), np.uint8)
-    words[:, : octets.shape[1]] = octets
+def _words(octets: npt.NDArray[np.uint8], design: Design) -> npt.NDArray[np.uint8]:
+    """Payloads as whole 32-bit words, as Verilator keeps them; a head of its own in a word more."""
+    port, user = design.input, bool(design.wires.input.user)
+    # Then lanes are bytes, so that the head begins with one.
+    data = port.data_width // 8 if user else octets.shape[1]
+    size = 4 * -(-data // 4)
+    words = np.zeros((len(octets), size + 4 * user), np.uint8)
+    words[:, :data] = octets[:, :data]
+    words[:, size : size + octets.shape[1] - data] = octets[:, data:]
     return words
 
 
@@ -209,11 +218,10 @@ def _compile(design: Design, verilator: Simulator, build: Path, timeout: float) 
     # Copies, because make cannot work with spaces in the path of a source.
     shutil.copyfile(design.verilog_path, build / "design.v")
     shutil.copyfile(_HARNESS, build / "harness.cpp")
-    handshake = int(design.schedule.handshake)
     command: list[str | Path] = [
         verilator.executable,
         *_OPTIONS,
-        *("-CFLAGS", f"-DKANHW_HANDSHAKE={handshake}"),
+        *("-CFLAGS", " ".join(_definitions(design))),
         *("--prefix", "Vdut", "--top-module", design.top, "--Mdir", build / "obj"),
         *(build / "design.v", build / "harness.cpp"),
     ]
@@ -228,10 +236,26 @@ def _compile(design: Design, verilator: Simulator, build: Path, timeout: float) 
     return program
 
 
+def _definitions(design: Design) -> list[str]:
+    """What the harness has to know of the ports."""
+    wires = design.wires
+    names = {"CLOCK": wires.clock, "RESET": wires.reset}
+    for side, stream in (("IN", wires.input), ("OUT", wires.output)):
+        names |= {f"{side}_{field.upper()}": name for field, name in asdict(stream).items()}
+    given = [f"-DKANHW_{key}={_member(name)}" for key, name in names.items() if name]
+    handshake, level = int(design.schedule.handshake), wires.reset_level
+    return [f"-DKANHW_HANDSHAKE={handshake}", f"-DKANHW_RESET_LEVEL={level}", *given]
+
+
+def _member(port: str) -> str:
+    """What Verilator calls a port: it writes the second of two underscores as a code."""
+    return port.replace("__", "___05F")
+
+
 def _build_key(design: Design, verilator: Simulator) -> str:
     digest = hashlib.sha256()
     for part in (design.verilog_path.read_bytes(), _HARNESS.read_bytes()):
         digest.update(hashlib.sha256(part).digest())
-    settings = (design.top, design.schedule.handshake, str(verilator), _OPTIONS)
+    settings = (design.top, _definitions(design), str(verilator), _OPTIONS)
     digest.update(repr(settings).encode())
     return digest.hexdigest()[:16]

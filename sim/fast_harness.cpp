@@ -2,12 +2,14 @@
 //
 // Vdut INPUTS OUTPUTS COUNT IN_BEATS OUT_BEATS LATENCY INTERVAL STALLS SEED
 //
-// INPUTS and OUTPUTS hold one payload after the other, each as little-endian 32-bit words. COUNT
-// times IN_BEATS payloads are fed; up to COUNT times OUT_BEATS outputs are written (extra ones are
+// INPUTS and OUTPUTS hold one payload after the other, each as little-endian 32-bit words, behind
+// which an input has one more for a head that has a signal of its own. COUNT times IN_BEATS payloads are fed; up to COUNT times OUT_BEATS outputs are written (extra ones are
 // only counted). LATENCY and INTERVAL are the declared ones and say how long to wait. With STALLS
 // both ends pause at random, drawn from SEED. One JSON line on stdout tells what happened.
-// KANHW_HANDSHAKE tells whether the design has valid/ready streams. Verilator writes the second of
-// two underscores as _05F: i___05Fvalid is the port i__valid.
+// KANHW_HANDSHAKE tells whether the design has valid/ready streams, KANHW_RESET_LEVEL at what level
+// it is reset, and KANHW_CLOCK, KANHW_IN_DATA, KANHW_OUT_LAST and so on what its ports are called;
+// those that it does not have are not defined. Every last beat is marked where there is a signal for
+// it. Verilator writes the second of two underscores as _05F: i___05Fvalid is the port i__valid.
 
 #include <chrono>
 #include <cstdint>
@@ -111,6 +113,7 @@ struct Job {
 
 struct Counts {
     size_t accepted = 0, received = 0, cycles = 0, dropped_valid = 0, changed_payload = 0;
+    size_t wrong_last = 0;
     long accepted_at = -1;          // the edge that took the last beat of the first input
     std::vector<size_t> completed;  // the edges that handed out last beats
     bool measured = false;
@@ -119,27 +122,61 @@ struct Counts {
 
 Vdut* dut;
 
+// 32-bit words of an input: its codes, and behind them a head of its own.
+size_t input_words() {
+#ifdef KANHW_IN_USER
+    return words_of(dut->KANHW_IN_DATA) + 1;
+#else
+    return words_of(dut->KANHW_IN_DATA);
+#endif
+}
+
+void put_input(const Word* words) {
+    put(dut->KANHW_IN_DATA, words);
+#ifdef KANHW_IN_USER
+    dut->KANHW_IN_USER = words[words_of(dut->KANHW_IN_DATA)];
+#endif
+}
+
+// Marks an input as the last of its vector, if there is a signal for it.
+void mark_last(bool last) {
+#ifdef KANHW_IN_LAST
+    dut->KANHW_IN_LAST = last;
+#else
+    (void)last;
+#endif
+}
+
+// Whether an output is marked as it must be.
+bool marked_well(bool last) {
+#ifdef KANHW_OUT_LAST
+    return dut->KANHW_OUT_LAST == last;
+#else
+    return last || !last;
+#endif
+}
+
 void rise() {
-    dut->clk = 1;
+    dut->KANHW_CLOCK = 1;
     dut->eval();
 }
 
 #if KANHW_HANDSHAKE
 void reset() {
-    dut->rst = 1;
-    dut->i___05Fvalid = 0;
-    dut->o___05Fready = 0;
+    dut->KANHW_RESET = KANHW_RESET_LEVEL;
+    dut->KANHW_IN_VALID = 0;
+    dut->KANHW_OUT_READY = 0;
     for (int i = 0; i < 2; ++i) {
-        dut->clk = 0;
+        dut->KANHW_CLOCK = 0;
         dut->eval();
         rise();
     }
-    dut->rst = 0;
+    dut->KANHW_RESET = !KANHW_RESET_LEVEL;
 }
 
 Counts run(const std::vector<Word>& in, std::vector<Word>& out, const Job& job) {
     const size_t inputs = job.inputs(), outputs = job.outputs();
-    const size_t in_words = words_of(dut->i___05Fpayload), out_words = words_of(dut->o___05Fpayload);
+    const size_t in_words = input_words(), out_words = words_of(dut->KANHW_OUT_DATA);
     StallPlan plan(job.seed, job.depth(), job.stalls);
     Counts n;
     std::vector<Word> now(out_words), waiting(out_words);
@@ -154,16 +191,17 @@ Counts run(const std::vector<Word>& in, std::vector<Word>& out, const Job& job) 
         if (n.received >= outputs) takes = true;
         if (!offering && sends && n.accepted < inputs) {
             offering = true;
-            put(dut->i___05Fpayload, &in[n.accepted * in_words]);
+            put_input(&in[n.accepted * in_words]);
+            mark_last((n.accepted + 1) % job.in_beats == 0);
         }
-        dut->i___05Fvalid = offering;
-        dut->o___05Fready = takes;
-        dut->clk = 0;
+        dut->KANHW_IN_VALID = offering;
+        dut->KANHW_OUT_READY = takes;
+        dut->KANHW_CLOCK = 0;
         dut->eval();
-        const bool accepts = offering && dut->i___05Fready;
-        const bool valid = dut->o___05Fvalid, gives = valid && takes;
+        const bool accepts = offering && dut->KANHW_IN_READY;
+        const bool valid = dut->KANHW_OUT_VALID, gives = valid && takes;
         if (stalled || (valid && !takes)) {
-            if (valid) get(dut->o___05Fpayload, now.data());
+            if (valid) get(dut->KANHW_OUT_DATA, now.data());
             if (stalled && !valid) ++n.dropped_valid;
             if (stalled && valid && now != waiting) ++n.changed_payload;
             waiting = now;
@@ -173,8 +211,9 @@ Counts run(const std::vector<Word>& in, std::vector<Word>& out, const Job& job) 
             if (++n.accepted == job.in_beats) n.accepted_at = static_cast<long>(n.cycles);
             offering = false;
         }
+        if (valid && !marked_well((n.received + 1) % job.out_beats == 0)) ++n.wrong_last;
         if (gives) {
-            if (n.received < outputs) get(dut->o___05Fpayload, &out[n.received * out_words]);
+            if (n.received < outputs) get(dut->KANHW_OUT_DATA, &out[n.received * out_words]);
             if (++n.received % job.out_beats == 0) n.completed.push_back(n.cycles);
         }
         if (accepts || gives) quiet = 0;
@@ -190,16 +229,16 @@ Counts run(const std::vector<Word>& in, std::vector<Word>& out, const Job& job) 
 // Such a design takes a vector at every clock, so that a vector is one beat.
 Counts run(const std::vector<Word>& in, std::vector<Word>& out, const Job& job) {
     const size_t count = job.count, latency = static_cast<size_t>(job.latency);
-    const size_t in_words = words_of(dut->i___05Fpayload), out_words = words_of(dut->o___05Fpayload);
+    const size_t in_words = input_words(), out_words = words_of(dut->KANHW_OUT_DATA);
     Counts n;
     n.measured = true;
     n.latency = job.latency;
     for (; n.received < count; ++n.cycles) {
-        if (n.accepted < count) put(dut->i___05Fpayload, &in[n.accepted++ * in_words]);
-        dut->clk = 0;
+        if (n.accepted < count) put_input(&in[n.accepted++ * in_words]);
+        dut->KANHW_CLOCK = 0;
         dut->eval();
         if (n.cycles >= latency) {
-            get(dut->o___05Fpayload, &out[n.received++ * out_words]);
+            get(dut->KANHW_OUT_DATA, &out[n.received++ * out_words]);
             n.completed.push_back(n.cycles);
         }
         rise();
@@ -241,13 +280,13 @@ int main(int argc, char** argv) {
     const auto number = [&](int k) { return std::strtoull(argv[k], nullptr, 10); };
     const Job job{number(3), number(4), number(5), std::atoi(argv[6]), std::atoi(argv[7]),
                   argv[8][0] == '1', number(9)};
-    std::vector<Word> in(job.inputs() * words_of(dut->i___05Fpayload));
-    std::vector<Word> out(job.outputs() * words_of(dut->o___05Fpayload));
+    std::vector<Word> in(job.inputs() * input_words());
+    std::vector<Word> out(job.outputs() * words_of(dut->KANHW_OUT_DATA));
     if (!transfer(argv[1], "rb", in)) {
         std::fprintf(stderr, "cannot read %s\n", argv[1]);
         return 1;
     }
-    dut->clk = 1;
+    dut->KANHW_CLOCK = 1;
     dut->eval();
     const auto start = std::chrono::steady_clock::now();
     const Counts n = run(in, out, job);
@@ -259,8 +298,8 @@ int main(int argc, char** argv) {
     }
     std::printf(
         "{\"accepted\": %zu, \"received\": %zu, \"cycles\": %zu, \"dropped_valid\": %zu, "
-        "\"changed_payload\": %zu, \"seconds\": %.9f, \"latency\": %s, \"interval\": %s}\n",
-        n.accepted, n.received, n.cycles, n.dropped_valid, n.changed_payload, seconds.count(),
-        latency(n).c_str(), interval(n).c_str());
+        "\"changed_payload\": %zu, \"wrong_last\": %zu, \"seconds\": %.9f, \"latency\": %s, \"interval\": %s}\n",
+        n.accepted, n.received, n.cycles, n.dropped_valid, n.changed_payload, n.wrong_last,
+        seconds.count(), latency(n).c_str(), interval(n).c_str());
     return 0;
 }

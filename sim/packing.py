@@ -13,7 +13,16 @@ from kanhw.design import Port
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
 
-__all__ = ["ByteArray", "pack_codes", "payload_bytes", "payload_ints", "unpack_codes"]
+__all__ = [
+    "ByteArray",
+    "checked_codes",
+    "checked_heads",
+    "ints_to_words",
+    "pack_codes",
+    "payload_bytes",
+    "payload_ints",
+    "unpack_codes",
+]
 
 ByteArray = npt.NDArray[np.uint8]
 
@@ -25,7 +34,9 @@ def payload_bytes(port: Port) -> int:
     return (port.width + 7) // 8
 
 
-def pack_codes(codes: npt.ArrayLike, port: Port) -> ByteArray:
+def pack_codes(
+    codes: npt.ArrayLike, port: Port, heads: npt.ArrayLike | None = None
+) -> ByteArray:
     """Payload words of codes.
 
     Parameters
@@ -34,6 +45,8 @@ def pack_codes(codes: npt.ArrayLike, port: Port) -> ByteArray:
         Integers ``[N, port.total]`` within the port's format.
     port
         The payload's layout.
+    heads
+        ``[N]``: which head each vector is for; None is head 0. It stands above the codes.
 
     Returns
     -------
@@ -42,21 +55,26 @@ def pack_codes(codes: npt.ArrayLike, port: Port) -> ByteArray:
     Raises
     ------
     InputError
-        If the codes are not integers, have another width or leave the format.
+        If the codes are not integers, have another width or leave the format, or there is no such
+        head.
     """
-    array = _beats(checked_codes(codes, port), port)
+    checked = checked_codes(codes, port)
+    head = np.repeat(checked_heads(heads, len(checked), port.heads), port.beats)
+    head_bits = (head[:, None] >> np.arange(port.head_bits)).astype(np.uint8) & 1
+    array = _beats(checked, port)
     words = np.zeros((len(array), payload_bytes(port)), np.uint8)
     for rows in _row_blocks(len(array), port.count):
         # Two's complement: the low bits of the int64 are the code, signed or not.
         octets = np.ascontiguousarray(array[rows]).astype("<i8").view(np.uint8)
         wide = np.unpackbits(octets, axis=1, bitorder="little").reshape(-1, port.count, 64)
-        bits = wide[:, :, : port.format.width].reshape(len(wide), port.width)
+        bits = wide[:, :, : port.lane_bits].reshape(len(wide), port.data_width)
+        bits = np.concatenate([bits, head_bits[rows]], axis=1)
         words[rows] = np.packbits(bits, axis=1, bitorder="little")
     return words
 
 
 def unpack_codes(words: npt.ArrayLike, port: Port) -> IntArray:
-    """Undo :func:`pack_codes`: int64 ``[N, port.total]``; padding bits are ignored.
+    """Undo :func:`pack_codes`: int64 ``[N, port.total]``; bits above the codes are ignored.
 
     Words at the end that make no whole image are ignored too.
 
@@ -73,9 +91,9 @@ def unpack_codes(words: npt.ArrayLike, port: Port) -> IntArray:
         )
     array = array[: len(array) // port.beats * port.beats]
     codes = np.empty((len(array), port.count), np.int64)
-    width = port.format.width
+    width = port.lane_bits
     for rows in _row_blocks(len(array), port.count):
-        flat = np.unpackbits(array[rows], axis=1, bitorder="little", count=port.width)
+        flat = np.unpackbits(array[rows], axis=1, bitorder="little", count=port.data_width)
         bits = flat.reshape(-1, port.count, width)
         wide = np.zeros((len(bits), port.count, 64), np.uint8)
         wide[:, :, :width] = bits
@@ -84,7 +102,7 @@ def unpack_codes(words: npt.ArrayLike, port: Port) -> IntArray:
         codes[rows] = np.packbits(wide, axis=2, bitorder="little").view("<i8")[:, :, 0]
     images = codes.reshape(-1, port.beats, port.count)
     if port.length is not None:
-        return images.reshape(len(images), -1)[:, : port.length]
+        return images.reshape(len(images), port.beats * port.count)[:, : port.length]
     return images.swapaxes(1, 2).reshape(-1, port.total)
 
 
@@ -131,6 +149,25 @@ def checked_codes(codes: npt.ArrayLike, port: Port, what: str = "Codes") -> IntA
                 f"{what} must be {port.format.lo} to {port.format.hi} ({port.format}), "
                 f"not {lo} to {hi}"
             )
+    return array.astype(np.int64)
+
+
+def checked_heads(heads: npt.ArrayLike | None, vectors: int, count: int) -> IntArray:
+    """``heads`` as int64 ``[N]``; None is head 0 for all.
+
+    Raises
+    ------
+    InputError
+        If they are not one integer a vector, or there is no such head.
+    """
+    array = np.zeros(vectors, np.int64) if heads is None else np.asarray(heads)
+    if array.shape != (vectors,) or array.dtype.kind not in "iu":
+        raise InputError(
+            f"Heads must be integers [{vectors}], one a vector, not {array.dtype} {array.shape}"
+        )
+    if array.size and not (array.min() >= 0 and array.max() < count):
+        allowed = "0, since the network has one head" if count == 1 else f"0 to {count - 1}"
+        raise InputError(f"Heads must be {allowed}, not {array.min()} to {array.max()}")
     return array.astype(np.int64)
 
 

@@ -33,11 +33,14 @@ class Vectors:
         model's real outputs. None if the file has none.
     labels
         ``[N]`` class indices, or None.
+    head
+        ``[N]``: which head each vector is for, or None for head 0.
     """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any] | None = None
     labels: IntArray | None = None
+    head: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -51,7 +54,7 @@ class Vectors:
 
 
 def read_vectors(path: str | Path, program: Program) -> Vectors:
-    """Read ``x`` and, where present, ``y`` and ``labels`` from an npz file.
+    """Read ``x`` and, where present, ``y``, ``labels`` and ``head`` from an npz file.
 
     Parameters
     ----------
@@ -67,7 +70,12 @@ def read_vectors(path: str | Path, program: Program) -> Vectors:
     """
     arrays = read_arrays(path)
     return checked_vectors(
-        program, arrays["x"], arrays.get("y"), arrays.get("labels"), where=str(path)
+        program,
+        arrays["x"],
+        arrays.get("y"),
+        arrays.get("labels"),
+        head=arrays.get("head"),
+        where=str(path),
     )
 
 
@@ -77,6 +85,7 @@ def checked_vectors(
     y: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
     *,
+    head: npt.ArrayLike | None = None,
     where: str = "The array",
 ) -> Vectors:
     """Check that arrays fit one another and the network that they are for.
@@ -86,7 +95,7 @@ def checked_vectors(
     program
         The network. If it hands out class indices, integer outputs ``y`` of its last layer become
         the index of their largest, and real ones are left out.
-    x, y, labels
+    x, y, labels, head
         See :class:`Vectors`.
     where
         Where they come from, for messages.
@@ -103,10 +112,13 @@ def checked_vectors(
         features,
         None if y is None else _outputs(program, np.asarray(y), features, where),
         None if labels is None else _labels(np.asarray(labels), features, where),
+        None if head is None else _heads(program, np.asarray(head), features, where),
     )
 
 
-def stimulus(program: Program, x: npt.ArrayLike) -> IntArray:
+def stimulus(
+    program: Program, x: npt.ArrayLike, heads: IntArray | None = None
+) -> IntArray:
     """Make the codes that drive the hardware for features ``x``.
 
     Parameters
@@ -116,6 +128,9 @@ def stimulus(program: Program, x: npt.ArrayLike) -> IntArray:
     x
         ``[N, n_in]``: real features for a Program with an input scale; integer codes within its
         input format for one without. Integers for a Program with a scale are features too.
+    heads
+        ``[N]``: which head each vector is for, each of which has a scale of its own; None is head
+        0.
 
     Returns
     -------
@@ -137,7 +152,11 @@ def stimulus(program: Program, x: npt.ArrayLike) -> IntArray:
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise InputError("x holds NaN: remove or fill those rows")
     if program.input.scale is not None:
-        return np.asarray(program.input.encode(array.astype(np.float64)), np.int64)
+        codes = np.asarray(program.input.encode(array.astype(np.float64)), np.int64)
+        for number, encoder in enumerate(program.encoders or () if heads is not None else ()):
+            rows = heads == number
+            codes[rows] = encoder.encode(array[rows].astype(np.float64))
+        return codes
     if array.dtype.kind == "f":
         raise InputError(
             "x holds real features, but this network takes integer codes (its file has no input "
@@ -175,6 +194,20 @@ def _labels(labels: npt.NDArray[Any], x: npt.NDArray[Any], where: str) -> IntArr
     labels = labels.reshape(-1)
     _same_length(labels, x, "labels", where)
     return labels.astype(np.int64)
+
+
+def _heads(
+    program: Program, heads: npt.NDArray[Any], x: npt.NDArray[Any], where: str
+) -> IntArray:
+    if heads.dtype.kind not in "iu":
+        raise InputError(f"{where}: 'head' must be integers, not {heads.dtype}")
+    heads = heads.reshape(-1)
+    _same_length(heads, x, "head", where)
+    if not 0 <= int(heads.min()) <= int(heads.max()) < program.heads:
+        raise InputError(
+            f"{where}: 'head' must be 0 to {program.heads - 1}, not {heads.min()} to {heads.max()}"
+        )
+    return heads.astype(np.int64)
 
 
 def _matrix(array: npt.NDArray[Any], name: str, width: int, where: str) -> npt.NDArray[Any]:

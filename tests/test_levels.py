@@ -213,7 +213,15 @@ def test_digits_a_thousand_vectors(digits: Case, options: dict[str, Any], tmp_pa
 # --- the networks that KANELE's authors published --------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["moons", "wine", "dry_bean", "jsc_openml"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "moons",
+        pytest.param("wine", marks=pytest.mark.slow),
+        pytest.param("dry_bean", marks=pytest.mark.slow),
+        "jsc_openml",
+    ],
+)
 def test_kanele(shared_folder: Path, name: str, tmp_path: Path) -> None:
     folder = shared_folder / "peers" / "kanele" / name
     program = kanhw.load(folder)

@@ -19,23 +19,38 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("design", metavar="DIR", help="a folder made by 'kanhw generate'")
     parser.add_argument("--target", required=True, help="xcup (UltraScale+), ecp5 or ice40")
+    parser.add_argument(
+        "--fmax", action="store_true", help="place and route too, for the clock (ecp5)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="to place with; the clock is the median (default: 3)"
+    )
     parser.add_argument("--out", metavar="FILE.json", type=Path, help="also keep the result here")
 
 
 def run(options: argparse.Namespace) -> int:
     """Estimate."""
+    from kanhw.design import load_design
+    from kanhw.estimation.clocks import design_clocks
     from kanhw.files import check_place, write_json
     from kanhw.flow import estimate
 
     check_place(options.out)
-    result = estimate(options.design, options.target)
-    data = result.to_json()
+    result = estimate(options.design, options.target, fmax=options.fmax, seeds=options.seeds)
+    design = load_design(options.design)
+    clocks = design_clocks(design.load_program(), design.schedule)
+    data = {**result.to_json(), "clocks": clocks.to_json()}
     if options.out:
         write_json(options.out, data)
-    show(
-        options,
-        data,
+    text = (
         f"{result.target}: {result.lut} LUT, {result.ff} FF, {result.dsp} DSP, {result.bram} "
-        f"{result.bram_unit} (post-synthesis estimate, {result.tool}, recipe {result.recipe})",
+        f"{result.bram_unit} (post-synthesis estimate, {result.tool}, recipe {result.recipe})"
     )
+    if result.timing is not None:
+        found = ", ".join(f"{mhz:g}" for mhz in result.timing.fmax_by_seed)
+        text += (
+            f"\n  {result.timing.fmax_mhz:g} MHz on {result.timing.device} between registers "
+            f"(median of {found}; {result.timing.tool})"
+        )
+    show(options, data, "\n  ".join([text, *clocks.lines()]))
     return 0

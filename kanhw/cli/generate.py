@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from kanhw.cli.common import Commands, add_command, add_model, load_given, show
 from kanhw.errors import InputError
+
+if TYPE_CHECKING:
+    from kanhw.schedule import Schedule
 
 
 def add_parser(commands: Commands) -> None:
@@ -25,9 +30,10 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--schedule",
         default="unrolled",
-        metavar="KIND",
+        metavar="KIND|BUDGET",
         help="unrolled: an inference a clock (default); folded: edges take turns, parameters are "
-        "in memories",
+        "in memories; or what the design may take of UltraScale+, any of "
+        "lut=N,bram=N,dsp=N,clocks=N, from which the schedule is chosen",
     )
     for what in ("inputs", "outputs"):
         parser.add_argument(
@@ -44,41 +50,87 @@ def add_parser(commands: Commands) -> None:
         help="adder levels between two registers; 0 for none inside the trees (default: 1)",
     )
     parser.add_argument(
+        "--fabric",
+        default="portable",
+        metavar="NAME",
+        help="portable (default): no vendor cells; ultrascale+: adders of three operands from its "
+        "LUTs and carry chains, saturation by set and reset, split tables",
+    )
+    parser.add_argument(
         "--no-table-registers", action="store_true", help="no registers behind the tables"
     )
     parser.add_argument(
         "--no-handshake", action="store_true", help="the bare core: a vector at every clock"
     )
+    parser.add_argument(
+        "--interface",
+        default="stream",
+        metavar="NAME",
+        help="the ports: stream (default), or axi4-stream, with a script that makes a Vivado IP",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Load and generate."""
+    from kanhw.budget import Budget
     from kanhw.flow import generate
     from kanhw.program import Program
-    from kanhw.schedule import Schedule
 
-    schedule = Schedule(
-        adder_levels=options.adder_levels,
-        table_registers=not options.no_table_registers,
-        handshake=not options.no_handshake,
-        kind=options.schedule,
-        parallel_inputs=_parallel("--parallel-inputs", options.parallel_inputs),
-        parallel_outputs=_parallel("--parallel-outputs", options.parallel_outputs),
-    )
+    budget = Budget.from_text(options.schedule) if "=" in options.schedule else None
+    schedule = _schedule(options, "unrolled" if budget else options.schedule)
     program = load_given(options)
     if not isinstance(program, Program):
         raise InputError(
             f"{options.model} is a float model and hardware needs integers: first 'kanhw quantize "
             f"{options.model} --calibration DATA.npz --out PROGRAM'"
         )
-    design = generate(program, options.out, schedule=schedule, argmax=options.argmax or None)
+    data: dict[str, Any] = {}
+    text = ""
+    if budget:
+        from kanhw.estimation.schedule_choice import schedule_for
+
+        choice = schedule_for(program, budget, schedule)
+        schedule = choice.schedule
+        data = {"budget": budget.limits, "modelled": asdict(choice.resources)}
+        text = f"\n  chosen for {budget}: {choice}{_lanes(schedule)}"
+    design = generate(
+        program,
+        options.out,
+        schedule=schedule,
+        argmax=options.argmax or None,
+        interface=options.interface,
+    )
     show(
         options,
-        {"design": str(design.path), **design.to_json()},
+        {"design": str(design.path), **design.to_json(), **data},
         f"{design.path}: {design.verilog}, latency {design.latency_cycles} cycles, one inference "
-        f"every {design.initiation_interval}",
+        f"every {design.initiation_interval}{text}",
     )
     return 0
+
+
+def _schedule(options: argparse.Namespace, kind: str) -> Schedule:
+    from kanhw.schedule import Schedule
+
+    return Schedule(
+        adder_levels=options.adder_levels,
+        fabric=options.fabric,
+        table_registers=not options.no_table_registers,
+        handshake=not options.no_handshake,
+        kind=kind,
+        parallel_inputs=_parallel("--parallel-inputs", options.parallel_inputs),
+        parallel_outputs=_parallel("--parallel-outputs", options.parallel_outputs),
+    )
+
+
+def _lanes(schedule: Schedule) -> str:
+    """What was chosen for every layer, as options."""
+    lanes = [
+        ",".join(f"{name}={schedule.parallel(name)[k]}" for name in schedule.named) for k in (0, 1)
+    ]
+    if not schedule.named:
+        return ""
+    return f"\n  as with --parallel-inputs {lanes[0]} --parallel-outputs {lanes[1]}"
 
 
 def _parallel(option: str, text: str) -> int | dict[str, int]:

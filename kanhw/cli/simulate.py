@@ -32,6 +32,11 @@ def add_parser(commands: Commands) -> None:
         help="cocotb with the stream rules checked, Verilator without Python, or cocotb unless "
         "that would take many minutes (default: auto)",
     )
+    parser.add_argument(
+        "--netlist",
+        metavar="TARGET",
+        help="synthesise for xcup, ecp5 or ice40 first and simulate the cells",
+    )
     parser.add_argument("--simulator", help="icarus, verilator or a path (default: what is found)")
     parser.add_argument("--no-stalls", action="store_true", help="never pause either end")
     parser.add_argument("--seed", type=int, default=1, help="of the stalls (default: 1)")
@@ -57,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
         stalls=not options.no_stalls,
         seed=options.seed,
         waves=options.waves,
+        netlist=options.netlist,
     )
     data = result.to_json()
     if options.out:
@@ -66,7 +72,10 @@ def run(options: argparse.Namespace) -> int:
     report = result.equivalence
     verdict = "passed" if result.passed else "FAILED"
     engine = f"{report.simulator} {report.simulator_version}"
-    text = [f"{verdict}: {report.vectors} vectors on {engine}, {report.mismatches} outputs differ"]
+    what = f" through its {result.netlist} netlist" if result.netlist else ""
+    text = [
+        f"{verdict}: {report.vectors} vectors{what} on {engine}, {report.mismatches} outputs differ"
+    ]
     text += [f"  {problem}" for problem in report.problems]
     if result.accuracy is not None:
         text.append(f"  accuracy {100 * result.accuracy:.2f} %")

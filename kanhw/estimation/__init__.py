@@ -1,5 +1,6 @@
 """Resource estimates: a design through open-source synthesis, counted for a family of FPGAs."""
 
+from kanhw.estimation.place_and_route import PlacedTiming
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.estimation.runs import estimate_design, estimate_many, estimate_verilog
 from kanhw.estimation.targets import TARGETS, Target, target_named
@@ -7,6 +8,7 @@ from kanhw.estimation.yosys import yosys_version
 
 __all__ = [
     "TARGETS",
+    "PlacedTiming",
     "ResourceEstimate",
     "Target",
     "estimate_design",

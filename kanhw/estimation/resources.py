@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from kanhw.errors import InputError
+from kanhw.estimation.place_and_route import PlacedTiming
 
 __all__ = ["ResourceEstimate"]
 
@@ -14,6 +15,8 @@ __all__ = ["ResourceEstimate"]
 @dataclass(frozen=True, kw_only=True)
 class ResourceEstimate:
     """Cells of one design after synthesis: an estimate, made before placement and routing.
+
+    The clock is the one figure that needs both; it is there if it was asked for.
 
     Vendor tools optimise across cells and share LUTs, so their counts after routing differ; on
     UltraScale+ Vivado's were about the count here divided by 1.16 for published KANs.
@@ -57,7 +60,9 @@ class ResourceEstimate:
     script
         The synthesis commands, with every flag.
     seconds
-        Wall-clock time of the run.
+        Wall-clock time of the synthesis.
+    timing
+        The clock after placing and routing, or None if that was not done.
     """
 
     target: str
@@ -78,11 +83,20 @@ class ResourceEstimate:
     tool: str
     script: str
     seconds: float
+    timing: PlacedTiming | None = None
+
+    @property
+    def fmax_mhz(self) -> float | None:
+        """The clock in MHz after placing and routing (median over seeds), or None."""
+        return None if self.timing is None else self.timing.fmax_mhz
 
     def to_json(self) -> dict[str, Any]:
         """The estimate as plain JSON values; the sizes of LUTs become text."""
         data = asdict(self)
         data["lut_by_size"] = {str(size): count for size, count in self.lut_by_size.items()}
+        del data["timing"]
+        if self.timing is not None:
+            data["timing"] = self.timing.to_json()
         return {"stage": "post-synthesis estimate", **data}
 
     @classmethod
@@ -94,9 +108,11 @@ class ResourceEstimate:
         InputError
             If a field is missing, unknown or not of its kind.
         """
-        fields = {key: value for key, value in data.items() if key != "stage"}
+        fields = {key: value for key, value in data.items() if key not in ("stage", "clocks")}
         try:
             fields["lut_by_size"] = {int(size): n for size, n in fields["lut_by_size"].items()}
+            if "timing" in fields:
+                fields["timing"] = PlacedTiming.from_json(fields["timing"])
             return cls(**fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(

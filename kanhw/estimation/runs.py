@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kanhw.design import load_design
 from kanhw.errors import InputError, ToolFailed
+from kanhw.estimation.place_and_route import PlacedTiming, check_seeds, place_and_route
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.estimation.targets import Target, target_named
 from kanhw.estimation.yosys import DEFAULT_TIMEOUT, run_script, yosys_version
@@ -23,6 +24,7 @@ from kanhw.estimation.yosys import DEFAULT_TIMEOUT, run_script, yosys_version
 __all__ = ["estimate_design", "estimate_many", "estimate_verilog"]
 
 STAT_NAME = "stat.json"
+NETLIST_NAME = "netlist.json"
 
 
 @dataclass(frozen=True)
@@ -36,19 +38,23 @@ class _Run:
     flags: tuple[str, ...]
     timeout: float
     stop: threading.Event
+    seeds: int = 0  # of placing and routing; 0: leave that
 
     def __call__(self) -> ResourceEstimate:
         commands = self.target.script(self.recipe, self.top, self.flags)
         started = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="kanhw-yosys-") as folder:
             cells = self._cells(Path(folder), commands)
+            seconds = round(time.perf_counter() - started, 2)
+            timing = self._timing(Path(folder))
         return ResourceEstimate(
             target=self.target.name,
             bram_unit=self.target.bram_unit,
             recipe=self.recipe,
             tool=yosys_version(),
             script=commands,
-            seconds=round(time.perf_counter() - started, 2),
+            seconds=seconds,
+            timing=timing,
             **asdict(self.target.count(cells)),
         )
 
@@ -59,9 +65,10 @@ class _Run:
         copy = f"design{'.sv' if system else '.v'}"
         shutil.copyfile(self.verilog, folder / copy)
         read = f"read_verilog{' -sv' if system else ''} {copy}\n"
+        keep = f"write_json {NETLIST_NAME}\n" if self.seeds else ""
         try:
             run_script(
-                f"{read}{commands}tee -q -o {STAT_NAME} stat -json\n",
+                f"{read}{commands}tee -q -o {STAT_NAME} stat -json\n{keep}",
                 folder,
                 timeout=self.timeout,
                 stop=self.stop,
@@ -75,6 +82,17 @@ class _Run:
         cells: dict[str, int] = stat["design"]["num_cells_by_type"]
         return cells
 
+    def _timing(self, folder: Path) -> PlacedTiming | None:
+        """The clock of the netlist that synthesis left in the folder, if it was asked for."""
+        if not self.seeds:
+            return None
+        try:
+            return place_and_route(
+                folder / NETLIST_NAME, seeds=self.seeds, timeout=self.timeout, stop=self.stop
+            )
+        except ToolFailed as error:
+            raise ToolFailed(f"Placing {self.verilog} on {self.target.name}: {error}") from error
+
 
 def estimate_verilog(
     verilog: str | Path,
@@ -84,6 +102,8 @@ def estimate_verilog(
     flags: Sequence[str] = (),
     timeout: float = DEFAULT_TIMEOUT,
     jobs: int = 2,
+    fmax: bool = False,
+    seeds: int = 3,
 ) -> ResourceEstimate:
     """Estimate what a Verilog file takes on a target, by synthesising it with Yosys.
 
@@ -104,17 +124,23 @@ def estimate_verilog(
         Seconds that one Yosys run may take.
     jobs
         Runs at a time, at most one a processor.
+    fmax
+        Whether to place and route as well, for the clock that the design reaches (``ecp5`` only).
+    seeds
+        How many times, one after the other; the clock is the median.
 
     Raises
     ------
     InputError
-        If the file, the module's name, the target or a flag is not usable.
+        If the file, the module's name, the target, a flag or ``seeds`` is not usable.
     ToolNotFound
-        If there is no Yosys.
+        If there is no Yosys, or no nextpnr.
     ToolFailed
-        If Yosys fails.
+        If a tool fails.
     """
-    return estimate_many(verilog, top, [target], flags=flags, timeout=timeout, jobs=jobs)[0]
+    return estimate_many(
+        verilog, top, [target], flags=flags, timeout=timeout, jobs=jobs, fmax=fmax, seeds=seeds
+    )[0]
 
 
 def estimate_design(
@@ -124,6 +150,8 @@ def estimate_design(
     flags: Sequence[str] = (),
     timeout: float = DEFAULT_TIMEOUT,
     jobs: int = 2,
+    fmax: bool = False,
+    seeds: int = 3,
 ) -> ResourceEstimate:
     """Estimate what a generated design takes on a target; options as in :func:`estimate_verilog`.
 
@@ -131,12 +159,19 @@ def estimate_design(
     ----------
     design_dir
         The folder that ``kanhw.generate`` made.
-    target, flags, timeout, jobs
+    target, flags, timeout, jobs, fmax, seeds
         As in :func:`estimate_verilog`.
     """
     design = load_design(design_dir)
     return estimate_verilog(
-        design.verilog_path, design.top, target, flags=flags, timeout=timeout, jobs=jobs
+        design.verilog_path,
+        design.top,
+        target,
+        flags=flags,
+        timeout=timeout,
+        jobs=jobs,
+        fmax=fmax,
+        seeds=seeds,
     )
 
 
@@ -148,13 +183,15 @@ def estimate_many(
     flags: Sequence[str] = (),
     timeout: float = DEFAULT_TIMEOUT,
     jobs: int = 2,
+    fmax: bool = False,
+    seeds: int = 3,
     on_done: Callable[[ResourceEstimate], None] | None = None,
 ) -> list[ResourceEstimate]:
     """Estimate what a Verilog file takes on several targets; see :func:`estimate_verilog`.
 
     Parameters
     ----------
-    verilog, top, flags, timeout
+    verilog, top, flags, timeout, fmax, seeds
         As in :func:`estimate_verilog`; the flags go to every target.
     targets
         Names of targets.
@@ -177,10 +214,13 @@ def estimate_many(
     if not isinstance(jobs, int) or jobs < 1:
         raise InputError(f"jobs must be a positive integer, not {jobs!r}")
     chosen = {name: target_named(name) for name in targets}
+    if fmax:
+        for name in chosen:
+            check_seeds(name, seeds)
     yosys_version()  # A missing tool is reported before any work, and threads share the answer.
     stop = threading.Event()
     runs = [
-        _Run(source, top, target, recipe, tuple(flags), timeout, stop)
+        _Run(source, top, target, recipe, tuple(flags), timeout, stop, seeds if fmax else 0)
         for target in chosen.values()
         for recipe in target.recipes
     ]

@@ -157,12 +157,13 @@ _XCUP = Target(
     name="xcup",
     family="AMD UltraScale+",
     note=(
-        "LUT: LUT1 to LUT6 cells and LUTs used as memory, inverters not counted; carry: CARRY4 "
-        "cells, half a CARRY8 each; without I/O and clock buffers"
+        "LUT: LUT1 to LUT6 and LUT6_2 cells and LUTs used as memory, inverters not counted; carry: "
+        "CARRY8 cells, and CARRY4 cells, half a CARRY8 each; without I/O and clock buffers"
     ),
     recipes=_XCUP_RECIPES,
     cells={
         **{f"LUT{size}": CellCost(lut=size) for size in range(1, 7)},
+        "LUT6_2": CellCost(lut=6),
         **{name: CellCost(lut_memory=sites) for name, sites in _XCUP_MEMORY_LUTS.items()},
         **dict.fromkeys(_XCUP_FLIP_FLOPS, CellCost(ff=1)),
         **dict.fromkeys(("CARRY4", "CARRY8"), CellCost(carry=1)),

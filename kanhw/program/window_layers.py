@@ -20,6 +20,7 @@ from kanhw.windows import Window
 
 if TYPE_CHECKING:
     from kanhw.program.codebook_layer import CodebookLayer
+    from kanhw.program.evaluator_layer import SplineEvaluatorLayer
     from kanhw.program.layers import BasisTableLayer, EdgeTableLayer
 
 __all__ = ["ConvolutionLayer", "PoolingLayer"]
@@ -45,7 +46,7 @@ class ConvolutionLayer:
     kind: ClassVar[str] = "convolution"
     passes: ClassVar[tuple[int, ...]] = ()
 
-    taps: EdgeTableLayer | BasisTableLayer | CodebookLayer
+    taps: EdgeTableLayer | BasisTableLayer | CodebookLayer | SplineEvaluatorLayer
     window: Window
     accumulator_formats: tuple[CodeFormat, ...] | None = None
 

@@ -20,6 +20,7 @@ from kanhw.program import (
     Program,
     ProgramLayer,
     Requantizer,
+    SplineEvaluatorLayer,
 )
 from kanhw.reports.float_edges import FloatEdges, float_edges
 from kanhw.reports.streams import CodeStream, layer_streams
@@ -32,7 +33,15 @@ FloatArray = npt.NDArray[np.float64]
 # Points of a float curve: more than a small plot has pixels for.
 FINE_POINTS = 129
 
-TableLayer = EdgeTableLayer | BranchEdgeTableLayer | BasisTableLayer | CodebookLayer
+TableLayer = (
+    EdgeTableLayer
+    | BranchEdgeTableLayer
+    | BasisTableLayer
+    | CodebookLayer
+    | SplineEvaluatorLayer
+)
+# Layers of weights, which are no functions by themselves.
+WeightLayer = BasisTableLayer | CodebookLayer | SplineEvaluatorLayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +130,7 @@ class LayerCurves:
         Whether the values are in real units; otherwise the integers are shown.
     step_name
         What one LSB is: ``table step``, ``step of the layer's output code``, or where a layer of
-        basis tables or a codebook hands out its sums ``weight step``: what one step of a weight
+        bases or a codebook hands out its sums ``weight step``: what one step of a weight
         (of a gain, in a codebook) changes at most.
     plots
         Sorted by falling range in real units.
@@ -207,7 +216,7 @@ class _Integers:
 
     @property
     def step_name(self) -> str:
-        if not isinstance(self.layer, BasisTableLayer | CodebookLayer):
+        if not isinstance(self.layer, WeightLayer):
             return "table step"
         handed_out = self._requantizer.format is None
         return "weight step" if handed_out else "step of the layer's output code"
@@ -216,12 +225,11 @@ class _Integers:
         """Real value of one LSB, per trace and output."""
         factors = np.abs(self._requantizer.multipliers)
         layer = self.layer
-        if isinstance(layer, BasisTableLayer | CodebookLayer):
+        if isinstance(layer, WeightLayer):
             if self._requantizer.format is not None:
                 factors = np.full_like(factors, 1 << self._requantizer.shift)
             else:
-                weighted = layer.shapes if isinstance(layer, CodebookLayer) else layer.basis
-                peaks = [np.abs(weighted).max(), np.abs(layer.base).max()]
+                peaks = [np.abs(values).max() for values in _weighted(layer)]
                 factors = factors * np.array(peaks)[:, np.newaxis]
         if self.shared:
             factors = factors.max(axis=0, keepdims=True)
@@ -238,6 +246,9 @@ class _Integers:
             spline, base = layer.spline_tables[:, i], layer.base_tables[:, i]
         elif isinstance(layer, CodebookLayer):
             spline, base = (tables[:, 0] for tables in layer.edge_tables([i]))
+        elif isinstance(layer, SplineEvaluatorLayer):
+            spline = layer.coefficients[:, i] @ layer.basis_values(i).T
+            base = layer.base_weights[:, i] @ layer.base_values(i)[np.newaxis]
         else:
             spline = layer.coefficients[:, i] @ layer.basis[layer.basis_index[i]].T
             base = layer.base_weights[:, i] @ layer.base[layer.base_index[i]].T
@@ -254,6 +265,13 @@ class _Integers:
             return None
         rows, columns = self.window.size
         return i // (rows * columns), i // columns % rows, i % columns
+
+
+def _weighted(layer: WeightLayer) -> tuple[IntArray, IntArray]:
+    """What the weights of both branches are multiplied with."""
+    if isinstance(layer, SplineEvaluatorLayer):
+        return layer.splines.pieces, layer.base.values
+    return layer.shapes if isinstance(layer, CodebookLayer) else layer.basis, layer.base
 
 
 def _note(integers: _Integers, before: ProgramLayer | None, floats: FloatEdges | None) -> str:

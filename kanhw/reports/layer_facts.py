@@ -15,6 +15,7 @@ from kanhw.program import (
     ProductLayer,
     Program,
     ProgramLayer,
+    SplineEvaluatorLayer,
 )
 from kanhw.program.program import output_formats
 from kanhw.windows import Window
@@ -24,7 +25,7 @@ __all__ = ["LayerFacts", "program_facts"]
 _WINDOW_FIELDS = ("shape", "size", "stride", "padding", "dilation")
 _WITHOUT_EDGES = ("layer_norm", "product", "pooling")
 # Tensors that belong to a layer, not to its edges.
-_SHARED = ("basis", "base", "shapes", "offsets")
+_SHARED = ("basis", "base", "shapes", "offsets", "table")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,9 @@ class LayerFacts:
     details
         What else there is to a kind: ``taps`` of a convolution (the realisation of its edges),
         ``shapes`` and ``index_bits`` of a codebook, ``mode`` of pooling, ``factors`` of every
-        product, ``fraction_bits`` and ``epsilon`` of a norm.
+        product, ``fraction_bits`` and ``epsilon`` of a norm. Of evaluated splines their ``order``
+        and ``variant``, ``aligned`` (whether cells are powers of two of codes), ``errors`` in LSBs
+        (``basis``, what that is proved not to exceed, ``basis_bound``, and ``base``), and ``note``.
     """
 
     name: str
@@ -169,6 +172,14 @@ def _details(layer: ProgramLayer) -> dict[str, Any]:
         return {"taps": layer.taps.kind, **_details(layer.taps)}
     if isinstance(layer, CodebookLayer):
         return {"shapes": layer.shapes.shape[0], "index_bits": layer.index_bits}
+    if isinstance(layer, SplineEvaluatorLayer):
+        return {
+            "order": layer.splines.order,
+            "variant": layer.splines.variant,
+            "aligned": layer.splines.aligned,
+            "errors": dict(layer.errors),
+            "note": layer.note,
+        }
     if isinstance(layer, PoolingLayer):
         return {"mode": layer.mode}
     if isinstance(layer, ProductLayer):

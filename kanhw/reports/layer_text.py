@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kanhw.design import Port
 from kanhw.reports.curves import EdgePlot, LayerCurves
 from kanhw.reports.layer_facts import LayerFacts
 from kanhw.reports.summary import Summary
-from kanhw.reports.text import count, format_list
+from kanhw.reports.text import count, format_list, lsb
 from kanhw.windows import Window
 
 __all__ = [
@@ -64,13 +67,31 @@ def layer_details(layer: LayerFacts) -> str:
         single = len(factors) - len(products)
         words = f"products of {', '.join(map(str, products))}" if products else "no products"
         return f"{words}; {single} handed on" if single else words
-    shapes = _shapes_text(details["shapes"], details["index_bits"]) if "shapes" in details else ""
+    own = _edges_details(details)
     if layer.window is None:
-        return shapes
+        return own
     if layer.kind == "pooling":
         return f"{details['mode']} of {_window_text(layer.window)}"
-    taps = f"{details['taps'].replace('_', ' ')}s{f' of {shapes}' if shapes else ''}"
+    taps = f"{details['taps'].replace('_', ' ')}s{f' of {own}' if own else ''}"
     return f"{taps} on {_window_text(layer.window)}"
+
+
+def _edges_details(details: Mapping[str, Any]) -> str:
+    """What there is to a codebook, or to evaluated splines; empty for tables."""
+    if "shapes" in details:
+        return _shapes_text(details["shapes"], details["index_bits"])
+    return _splines_text(details) if "variant" in details else ""
+
+
+def _splines_text(details: Mapping[str, Any]) -> str:
+    """Where an evaluator's functions come from, how exact they are, what the grid did not allow."""
+    source = "arithmetic" if details["variant"] == "arithmetic" else "a half table"
+    words = f"order {details['order']} by {source}"
+    errors = details["errors"]
+    if errors:
+        words += f", basis within {lsb(errors['basis'])} (at most {lsb(errors['basis_bound'])})"
+        words += f", base within {lsb(errors['base'])}"
+    return f"{words}; {details['note']}" if details["note"] else words
 
 
 def _shapes_text(shapes: int, index_bits: int) -> str:

@@ -8,13 +8,14 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.model import KanModel
+from kanhw.program import Program, join_heads
 from kanhw.quant.codebook.weights import codebook_weights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.model import QuantModel
 from kanhw.quant.plan import Plan, make_plan
 from kanhw.quant.steps import SumStep
 
-__all__ = ["quantize_heads"]
+__all__ = ["lower_heads", "quantize_heads"]
 
 
 def quantize_heads(
@@ -26,7 +27,7 @@ def quantize_heads(
 
     Layers at the same place share a codebook, or all do (``codebook_scope="network"``). Each
     network has its own indices, gains, biases and base weights, its own activation quantizers, and
-    its own Program.
+    its own Program; :func:`lower_heads` makes one of them.
 
     Parameters
     ----------
@@ -69,6 +70,27 @@ def quantize_heads(
 
     codebooks = codebook_weights(plans)
     return [realise_nearest(plan, own) for plan, own in zip(plans, codebooks, strict=True)]
+
+
+def lower_heads(models: Sequence[QuantModel], *, writable: bool = False) -> Program:
+    """One Program of the networks that :func:`quantize_heads` made: its heads, in their order.
+
+    Parameters
+    ----------
+    models
+        At least one.
+    writable
+        Whether heads can be written at run time; see :func:`kanhw.program.join_heads`, which also
+        takes formats.
+
+    Raises
+    ------
+    InputError
+        If there are none, or they do not share their codebooks.
+    """
+    from kanhw.quant.lowering import lower
+
+    return join_heads([lower(model) for model in models], writable=writable)
 
 
 def _shape(plan: Plan) -> list[tuple[str, ...]]:

@@ -181,8 +181,13 @@ def prepare(
             "has none: choose lsq, lsq+, qil or dsq"
         )
     plan = make_plan(model, calibration, config)
-    for step in plan.steps:
+    for step, consumer in zip(plan.steps, plan.consumers, strict=True):
         own = config.for_layer(step.name)
+        if consumer.realisation == "spline_evaluator":
+            raise InputError(
+                f"{step.name}: there is no training for evaluated splines: train with basis "
+                "tables, or quantize after training"
+            )
         for field in ("base_bits", "spline_bits", "activation_bits"):
             bits = getattr(own, field)
             if isinstance(step, SumStep) and bits > _MOST_BITS:

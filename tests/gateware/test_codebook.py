@@ -142,7 +142,7 @@ def test_shapes_shared_at_powers_of_two_are_one_table(run_core, stimulus):
         addresses = (input_addresses(code, 2),)
         core = CodebookCore(program.layers[0], addresses, Schedule(), exact=(True,))
         core.elaborate(None)
-        made[gains] = len(core._tables)
+        made[gains] = len(core._bank._outputs)
         codes = stimulus(program, np.random.default_rng(0))
         np.testing.assert_array_equal(run_core(program, Schedule(), codes), program(codes))
     assert list(made.values()) == [2, 4]

@@ -6,6 +6,7 @@ import pytest
 from kanhw.formats import CodeFormat
 from kanhw.gateware import layer as layer_module
 from kanhw.gateware.adder_tree import AdderTree
+from kanhw.gateware.fabric import portable as portable_module
 from kanhw.gateware.saturator import Saturator
 from kanhw.gateware.table import Table
 from kanhw.program import BasisTableLayer, EdgeTableLayer, InputEncoder, Program, Requantizer
@@ -116,7 +117,7 @@ def test_planted_faults_are_seen(name, fault, monkeypatch, run_core, stimulus):
     program = _edge_program()
     codes = stimulus(program, np.random.default_rng(0))
     np.testing.assert_array_equal(run_core(program, Schedule(), codes), program(codes))
-    monkeypatch.setattr(layer_module, name, fault)
+    monkeypatch.setattr(portable_module, name, fault)
     assert (run_core(program, Schedule(), codes) != program(codes)).any()
 
 

@@ -15,7 +15,6 @@ from kanhw.gateware.chain import stages_of
 from kanhw.gateware.code_buffer import CodeBuffer
 from kanhw.gateware.drain import Drain
 from kanhw.gateware.folded_stage import FoldedStage
-from kanhw.gateware.gather import GatherStage
 from kanhw.gateware.generator import ports_of
 from kanhw.gateware.norm_stage import NormStage
 from kanhw.gateware.pipeline_stage import PipelineStage
@@ -27,7 +26,6 @@ from kanhw.program import (
     BasisTableLayer,
     BranchEdgeTableLayer,
     CodebookLayer,
-    ConvolutionLayer,
     EdgeTableLayer,
     InputEncoder,
     NormLayer,
@@ -39,7 +37,6 @@ from kanhw.schedule import Schedule
 from kanhw.sim import check_design, find_simulator
 from kanhw.sim.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.sim.simulators import find_verilator
-from kanhw.windows import Window
 
 CODE = CodeFormat(4, True)
 SPARSE = np.array([[[4, 0, 0, 0], [3, 2, 0, 0], [0, 5, 1, 0], [0, 1, 6, 0]] * 4])
@@ -292,22 +289,6 @@ def test_around_a_product(stream_run):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("inputs", [1, 2])
-def test_behind_convolutions(inputs, stream_run):
-    """Pixels of two channels are beats of two codes; other beats are gathered and split."""
-    rng = np.random.default_rng(7)
-    windows = Window((1, 4, 4), (2, 2)), Window((2, 3, 3), (2, 2))
-    convolutions = tuple(
-        ConvolutionLayer(_edges(rng, window.taps, 2, last=False), window) for window in windows
-    )
-    layers = (*convolutions, _splines(rng, 8, 4, last=True))
-    program = Program(layers, InputEncoder(CODE, 16))
-    schedule = _folded(inputs, 4)
-    top, _ = _check(program, schedule, stream_run)
-    between = [] if inputs == 2 else [GatherStage, SplitStage]
-    assert [type(stage) for stage in top.stages[2:]] == [*between, FoldedStage]
-
-
 # What must be refused or noticed.
 
 
@@ -388,7 +369,7 @@ def test_manifest(design):
     assert design.initiation_interval == 6
 
 
-@pytest.mark.parametrize("engine", ["cocotb", "fast"])
+@pytest.mark.parametrize("engine", ["cocotb", pytest.param("fast", marks=pytest.mark.slow)])
 def test_engines(design, engine):
     try:
         find_simulator() if engine == "cocotb" else find_verilator()

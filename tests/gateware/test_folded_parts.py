@@ -52,9 +52,20 @@ def test_fold(n_in, n_out, parallel):
         assert fold.handed.shape == (fold.out_beats, fold.lanes)
 
 
-def test_fold_of_an_image_takes_channels():
-    fold = fold_of(12, 4, (1, 2), image=3)
-    assert fold.inputs.tolist() == [[0, 4, 8], [1, 5, 9], [2, 6, 10], [3, 7, 11]]
+@pytest.mark.parametrize(
+    ("count", "places"),
+    [
+        (3, [[0, 4, 8], [1, 5, 9], [2, 6, 10], [3, 7, 11]]),
+        (2, [[0, 4], [8, -1], [1, 5], [9, -1], [2, 6], [10, -1], [3, 7], [11, -1]]),
+        (9, [[0, 4, 8, 1, 5, 9, 2, 6, 10], [3, 7, 11, *[-1] * 6]]),
+    ],
+)
+def test_places_of_an_image(count, places):
+    channels = 3 if count != 3 else None
+    payload = Payload(((Address(3, 0, 7, 3),) * count,), 4, channels=channels)
+    assert payload.places(12).tolist() == places
+    fold = fold_of(12, 4, (1, 2), order=payload.places(12))
+    assert (fold.inputs.tolist(), fold.beats) == (places, len(places))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +75,10 @@ def test_fold_of_an_image_takes_channels():
         ((4, 4, 1, 0), "parallel_outputs must be 1 to 4, not 0"),
         ((4, 4, 1, 4, 3), "lanes must divide the 4 outputs of a group, not be 3"),
         ((2, 4, 1, 4, 1), "1 lanes hand on 4 outputs in 4 clocks, but there are 2 until the next"),
-        ((5, 4, 2, 1, 1, True), "An image of 5 values has no pixels of 2 channels"),
+        (
+            (3, 4, 2, 1, 1, np.array([[0, 1], [1, 2]])),
+            "The order must have 2 inputs a beat and each of the 3 once",
+        ),
     ],
 )
 def test_fold_refuses(arguments, message):

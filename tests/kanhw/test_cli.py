@@ -239,8 +239,8 @@ BAD = [
     *(
         ((*QUANTIZE, f"--{name}", value), line)
         for name, value, line in (
-            ("activation-bits", "13", r"activation_bits must be 1 to 12, not 13"),
-            ("activation-bits", "0", r"activation_bits must be 1 to 12, not 0"),
+            ("activation-bits", "17", r"activation_bits must be 1 to 16, not 17"),
+            ("activation-bits", "0", r"activation_bits must be 1 to 16, not 0"),
             ("base-bits", "-1", r"base_bits must be 1 to 12, not -1"),
             ("spline-bits", "99", r"spline_bits must be 1 to 12, not 99"),
             ("table-bits", "1", r"table_bits must be 2 to 16, not 1"),
@@ -487,7 +487,7 @@ def test_other_errors_are_one_line(error, line, shop, monkeypatch, capsys):
 
 
 def test_a_bug_is_told_from_bad_input(shop, monkeypatch, capsys):
-    monkeypatch.setattr("kanhw.flow.estimate", lambda *_: 1 / 0)
+    monkeypatch.setattr("kanhw.flow.estimate", lambda *_, **__: 1 / 0)
     assert run("estimate", shop / "design", "--target", "ecp5") == 3
     error = capsys.readouterr().err
     assert "ZeroDivisionError" in error and "bug in kanhw" in error.splitlines()[-1]

@@ -46,7 +46,7 @@ def test_manifest(folder, program):
     data = json.loads((folder / MANIFEST).read_text())
     assert data["format"] == 1
     assert data["output"] == {"count": 3, "width": 3, "signed": True}
-    assert set(data["files"]) == {"kan.v", "program.safetensors"}
+    assert set(data["files"]) == {"kan.core", "kan.v", "program.safetensors"}
 
 
 def test_no_design(tmp_path):

@@ -47,7 +47,7 @@ def test_quantize(model, program, x):
 def test_generate(program, tmp_path):
     design = kanhw.generate(program, str(tmp_path / "new" / "design"))
     assert {path.name for path in design.path.iterdir()} == {
-        *("kan.v", "manifest.json", "program.safetensors"),
+        *("kan.core", "kan.v", "manifest.json", "program.safetensors"),
     }
     assert design == kanhw.load_design(design.path) == given_design(design) == given_design(
         str(design.path)

@@ -12,8 +12,8 @@ from kanhw.quant import QuantConfig
 RANGES = {
     "base_bits": (1, 12),
     "spline_bits": (1, 12),
-    "activation_bits": (1, 12),
-    "input_bits": (1, 12),
+    "activation_bits": (1, 16),
+    "input_bits": (1, 16),
     "basis_bits": (1, 14),
     "base_table_bits": (2, 14),
     "table_bits": (2, 16),
@@ -33,7 +33,8 @@ CHOICES = {
     "activation_granularity": "tensor, channel",
     "branch_inputs": "auto, shared, separate",
     "norms": "exact, frozen",
-    "realisation": "auto, edge_table, basis_table, codebook",
+    "realisation": "auto, edge_table, basis_table, codebook, spline_evaluator",
+    "evaluator_pieces": "auto, arithmetic, shared_table",
     "codebook_clustering": "coefficients, functions",
     "codebook_weighting": "data, uniform",
     "codebook_scope": "layer, network",
@@ -46,7 +47,7 @@ CHOICES = {
 
 def test_every_field_is_tested_here():
     others = {"percentile", "symmetric_activations", "shared_quantizers", "damping"}
-    others |= {"seed", "layers", "codebook_bias"}
+    others |= {"seed", "layers", "codebook_bias", "evaluator_alignment"}
     assert {field.name for field in fields(QuantConfig)} == {*RANGES, *CHOICES, *others}
 
 
@@ -72,9 +73,9 @@ def test_only_derived_widths_may_be_left_out(field):
             QuantConfig(**{field: None})
 
 
-@pytest.mark.parametrize("bits", [0, 13])
-def test_one_to_twelve_bits(bits):
-    with pytest.raises(InputError, match=f"activation_bits must be 1 to 12, not {bits}"):
+@pytest.mark.parametrize("bits", [0, 17])
+def test_one_to_sixteen_bits(bits):
+    with pytest.raises(InputError, match=f"activation_bits must be 1 to 16, not {bits}"):
         QuantConfig(activation_bits=bits)
 
 

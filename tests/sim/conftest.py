@@ -221,6 +221,6 @@ def tiny_program(monkeypatch: pytest.MonkeyPatch) -> TinyProgram:
     program = TinyProgram()
     monkeypatch.setattr(Design, "load_program", lambda self: program)
     monkeypatch.setattr(
-        "kanhw.sim.equivalence.golden_outputs", lambda program, codes: program(codes)
+        "kanhw.sim.equivalence.golden_outputs", lambda program, codes, heads: program(codes)
     )
     return program

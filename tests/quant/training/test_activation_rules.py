@@ -99,7 +99,8 @@ def test_what_trains_is_what_is_frozen(
     assert torch.isfinite(inputs.grad).all()
     for parameter in rule.parameters():
         assert torch.isfinite(parameter.grad).all()
-        assert parameter.grad.any()
+        # A range that training has made so wide that nothing leaves it may stay where it is.
+        assert trained or parameter.grad.any()
 
 
 @pytest.mark.parametrize("symmetric", [False, True])

@@ -1,0 +1,128 @@
+"""A basis and a realisation of your own: this file, and one registration at its end.
+
+``TriangleWaves`` are functions that no library of this package has; a layer of them is quantized
+and becomes hardware like any other. ``SharedTableLayer`` is a realisation that this package does
+not have: all edges of an input share one table, each with a factor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kanhw.basis import FloatArray, checked_batch, input_values
+from kanhw.formats import CodeFormat, IntArray
+from kanhw.gateware.edge_table import SummedTablesCore
+from kanhw.gateware.registration import register_realisation
+from kanhw.program import Requantizer
+from kanhw.program.arrays import frozen_integers
+from kanhw.program.intervals import Interval, edge_table_interval
+from kanhw.program.reference import constants_like, edge_table_sums
+
+# A basis: the members of kanhw.basis.Basis. Nothing is registered, a layer just holds one. -------
+
+
+@dataclass(frozen=True)
+class TriangleWaves:
+    """Triangle waves of periods 4, 2, 1 ... between -1 and 1."""
+
+    n_in: int
+    count: int
+    spare: int = 0
+    support: None = None
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """[N, n_in] to [N, n_in, count]."""
+        return self._waves(checked_batch(x, self.n_in, "The basis"))
+
+    def evaluate_input(self, i: int, x: FloatArray) -> FloatArray:
+        """The functions of input i at x [M]: [M, count]."""
+        return self._waves(input_values(i, x, self.n_in))
+
+    def _waves(self, x: FloatArray) -> FloatArray:
+        turns = x[..., np.newaxis] * 2.0 ** np.arange(self.count) / 4
+        result: FloatArray = 1 - 4 * np.abs(turns - np.round(turns))
+        return result
+
+
+# A realisation: the layer says what is computed, in integers; the core makes it hardware. ---------
+
+
+@dataclass(frozen=True, eq=False)
+class SharedTableLayer:
+    """``acc[j] = sum_i factors[j, i] * tables[i][a_i]``."""
+
+    kind: ClassVar[str] = "shared_table"
+    branches: ClassVar[tuple[str, ...]] = ("edge",)
+    passes: ClassVar[tuple[int, ...]] = ()
+
+    tables: IntArray  # [n_in, 2**width]
+    factors: IntArray  # [n_out, n_in]
+    requantizers: tuple[Requantizer, ...]
+    name: str = "shared"
+    stream: int = 0
+    accumulator_formats: tuple[CodeFormat, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("tables", "factors"):
+            value = frozen_integers(getattr(self, field), f"{self.name}.{field}", 2)
+            object.__setattr__(self, field, value)
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return len(self.tables)
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return len(self.factors)
+
+    @property
+    def streams(self) -> tuple[int, ...]:
+        """Which stream of the layer before addresses the tables."""
+        return (self.stream,)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Entries of a table."""
+        return (self.tables.shape[1],)
+
+    @property
+    def active(self) -> Any:
+        """Which edges exist, [n_out, n_in]."""
+        return (self.edge_tables() != 0).any(axis=2)
+
+    def edge_tables(self) -> IntArray:
+        """A table of every edge, [n_out, n_in, 2**width]."""
+        return self.factors[:, :, np.newaxis] * self.tables
+
+    def accumulate(self, addresses: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The accumulator [N, n_out], of numpy arrays and of torch tensors."""
+        return (edge_table_sums(constants_like(self.edge_tables(), addresses[0]), addresses[0]),)
+
+    def accumulator_intervals(self, addresses: tuple[Interval, ...]) -> tuple[Interval, ...]:
+        """Its bounds over all addresses that can occur."""
+        return (edge_table_interval(self.edge_tables(), addresses[0], None),)
+
+    def tensors(self) -> dict[str, IntArray]:
+        """The integers to store, by field name."""
+        return {"tables": self.tables, "factors": self.factors}
+
+    def attributes(self) -> dict[str, Any]:
+        """Single values to store, by field name."""
+        return {"stream": self.stream}
+
+
+class SharedTableCore(SummedTablesCore):
+    """Unrolled: a table for every edge. Those that differ by a power of two become one."""
+
+    def __init__(
+        self, layer: SharedTableLayer, inputs: Any, schedule: Any, *, exact: tuple[bool, ...]
+    ) -> None:
+        super().__init__(layer, inputs, schedule, (layer.edge_tables(),), exact=exact)
+
+
+register_realisation(SharedTableLayer, SharedTableCore)

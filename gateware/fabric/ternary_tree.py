@@ -1,0 +1,118 @@
+"""Sums of many operands by carry chains that add three at a time."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.errors import InputError
+from kanhw.gateware.adder_tree import Term
+from kanhw.gateware.fabric.ternary_adders import Bits, PlannedAdders, bits_of_term
+from kanhw.gateware.fabric.ternary_plan import plan_sum, ternary_depth
+from kanhw.gateware.fabric.ternary_rows import Row, Sum
+from kanhw.gateware.signals import Range
+
+__all__ = ["TernaryTree", "ternary_latency"]
+
+
+def ternary_latency(count: int, levels: int) -> int:
+    """Registers inside a tree of ``count`` operands: after every ``levels``, but not the last."""
+    return max(ternary_depth(count) - 1, 0) // levels if levels else 0
+
+
+class TernaryTree(Component):
+    """``o = sum of the terms``, one sum a clock, three operands per adder; UltraScale+.
+
+    Equals Python's ``sum((-1)**t.negative * (i << t.shift) for ...)``. A LUT6_2 gives the sum of
+    three bits, and their majority to the next place, where the carry chain adds it: two bits
+    vanish per LUT. Operands of one bit enter with the carry where a chain begins. There is a
+    register after every ``levels`` adder levels except behind the last.
+
+    Parameters
+    ----------
+    terms
+        The operands; at least one.
+    levels
+        Adder levels between two registers; 0 means no registers.
+    bound
+        What is known of the sum beyond the terms' ranges.
+
+    Members
+    -------
+    i0, i1, ... : In(term.range.shape)
+    o : Out(shape of the sum's range)
+    """
+
+    def __init__(self, terms: list[Term], *, levels: int = 1, bound: Range | None = None) -> None:
+        if not terms:
+            raise InputError("An adder tree needs at least one term")
+        self._terms = tuple(terms)
+        self._levels = levels
+        self._bound = bound
+        members = {f"i{k}": In(term.range.shape) for k, term in enumerate(terms)}
+        super().__init__({**members, "o": Out(self.range.shape)})
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The operands."""
+        return self._terms
+
+    @property
+    def range(self) -> Range:
+        """Of the sum."""
+        total = Range(0, 0)
+        for term in self._terms:
+            total = total + term.value_range
+        if self._bound is None:
+            return total
+        return Range(max(total.lo, self._bound.lo), min(total.hi, self._bound.hi))
+
+    @property
+    def latency(self) -> int:
+        """Cycles from operands to sum."""
+        return ternary_latency(len(self._terms), self._levels)
+
+    def operand(self, k: int) -> Signal:
+        """Input port of term k."""
+        port: Signal = getattr(self, f"i{k}")
+        return port
+
+    def plan(self) -> Sum:
+        """The tree of adders."""
+        rows = self._rows()
+        levels = self._levels * (self.latency + 1) if self._levels else len(rows)
+        return plan_sum([bits.row for bits in rows], levels, len(self.o))
+
+    def elaborate(self, platform: object) -> Module:
+        """The adders of the plan."""
+        m = Module()
+        rows, total = self._rows(), self.plan()
+        adders = PlannedAdders(m, platform, rows, len(self.o), self._registers)
+        value = adders.value(total, self._levels * (self.latency + 1))
+        bits = [adders.bit(value, k) for k in range(len(self.o))]
+        m.d.comb += self.o.eq(Cat(*bits))
+        return m
+
+    def _registers(self, made: int, used: int) -> int:
+        """Registers between the adder level that makes a value and the one that uses it."""
+        if not self._levels:
+            return 0
+        last = self._levels * self.latency
+        return sum(1 for b in range(self._levels, last + 1, self._levels) if made <= b < used)
+
+    def _rows(self) -> list[Bits]:
+        """The terms as values that are not negative, the last of them what that leaves to add."""
+        rows, constant = [], 0
+        for k, term in enumerate(self._terms):
+            if term.range.lo == term.range.hi:
+                constant += term.value_range.lo
+                continue
+            row, left = bits_of_term(self.operand(k), term)
+            rows.append(row)
+            constant += left
+        constant %= 1 << len(self.o)
+        if constant or not rows:
+            width = max(constant.bit_length(), 1)
+            bits = tuple((Const(constant >> k & 1, 1), False) for k in range(width))
+            rows.append(Bits(Row(constant, 0, fixed=True), bits))
+        return rows

@@ -1,0 +1,142 @@
+"""UltraScale+: adders of three operands, saturation by set and reset, coded tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kanhw.formats import CodeFormat
+from kanhw.gateware.adder_tree import Term
+from kanhw.gateware.address import Address, output_address
+from kanhw.gateware.fabric.coding import FLIP_FLOP_LUTS, codings_of
+from kanhw.gateware.fabric.interface import Fabric, Place, Summands, Window
+from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts
+from kanhw.gateware.fabric.resetting_saturator import ResettingSaturator, flagged
+from kanhw.gateware.fabric.ternary_plan import plan_sum, ternary_depth
+from kanhw.gateware.fabric.ternary_rows import Row
+from kanhw.gateware.fabric.ternary_tree import TernaryTree, ternary_latency
+from kanhw.gateware.minimise import MinimisedTable
+from kanhw.gateware.signals import Range
+
+__all__ = ["UltraScalePlus"]
+
+# Guesses of what a bit costs in the adders; the one with which the whole sum is smallest is taken.
+ADDER_LUTS = (1.0, 0.6, 0.8, 1.3, 2.0, 9.0)
+# Sums of more tables than this are not planned several times.
+WEIGHED = 64
+WIDEST = 64
+# How many LUTs a cycle more must save; its registers are as many.
+CYCLE_LUTS = 16
+
+
+class UltraScalePlus(Fabric):
+    """LUT6_2 and CARRY8 cells where synthesis does not find them by itself."""
+
+    def tree_latency(self, count: int, levels: int) -> int:
+        """Three operands per adder."""
+        return ternary_latency(count, levels)
+
+    def tree(self, terms: list[Term], levels: int, bound: Range | None) -> TernaryTree:
+        """Three operands per adder."""
+        return TernaryTree(terms, levels=levels, bound=bound)
+
+    def address(self, lo: int, hi: int, format: CodeFormat, *, last: bool) -> Address:
+        """As elsewhere, but a flag instead of the code where that is at its upper end."""
+        plain = output_address(lo, hi, format, last=last)
+        top = format.count - 1
+        if last or plain.offset or hi - format.lo <= top or plain.width != format.width:
+            return plain
+        return Address(plain.width + 1, plain.lo, 2 * top + 1, format.width)
+
+    def saturator_latency(self, address: Address, *, last: bool, outputs: int) -> int:
+        """Two where flip-flops would have to be both set and reset, if that saves enough."""
+        both = last and (address.lo, address.hi) == (0, (1 << address.width) - 1)
+        return 2 if both and outputs * address.width >= CYCLE_LUTS else 1
+
+    def saturator(
+        self, sums: Range, base: int, shift: int, address: Address, cycles: int
+    ) -> ResettingSaturator:
+        """Set and reset of the address's registers."""
+        return ResettingSaturator(sums, base, shift, address, cycles=cycles)
+
+    def window(self, address: Address, shift: int, *, signed: bool) -> Window:
+        """Only the low bits are added: the saturator compares the upper bits with the rest."""
+        size = 1 << (address.width - flagged(address) + shift)
+        return Window(size, size // 2 if signed else 0)
+
+    def summands(
+        self,
+        tables: Mapping[Place, MinimisedTable],
+        constant: int | None,
+        window: Window | None,
+        *,
+        registered: bool,
+    ) -> Summands:
+        """Coded tables, with the constant in what their bits have room for."""
+        codings = {
+            place: codings_of(table, differences=registered) for place, table in tables.items()
+        }
+        choices = []
+        for guess in ADDER_LUTS if len(tables) <= WEIGHED else ADDER_LUTS[:1]:
+            parts = [
+                (place, part)
+                for place, known in codings.items()
+                for part in min(known, key=lambda coding: coding.cost(guess)).tables
+            ]
+            found = _summands(parts, constant, window)
+            choices.append((_cost(found, registered), found))
+        return min(choices, key=lambda choice: choice[0])[1]
+
+    def bank(self, *, registered: bool) -> PairedTables:
+        """LUT6_2 cells, each two bits of the tables of an input."""
+        return PairedTables(registered=registered)
+
+
+def _summands(
+    parts: list[tuple[Place, MinimisedTable]], constant: int | None, window: Window | None
+) -> Summands:
+    """The coded tables, with the constant in what their bits have room for."""
+    left = -sum(part.offset for _, part in parts)
+    if constant is None:
+        return Summands(tuple(parts), 0, left)
+    total = constant + left
+    added = (total + window.centre) % window.size if window else total
+    filled, rest = _filled(parts, added)
+    return Summands(filled, rest, total - added)
+
+
+def _cost(summands: Summands, registered: bool) -> float:
+    """About how many LUTs the tables and their sum take."""
+    tables = [table for _, table in summands.tables]
+    rows = [Row(max(table.values) << table.shift, table.shift) for table in tables]
+    if summands.constant:
+        rows.append(Row(abs(summands.constant), 0, fixed=True))
+    depth = ternary_depth(len(rows))
+    adders = plan_sum(rows, depth, WIDEST).cost(WIDEST)
+    registers = sum(max(table.values).bit_length() for table in tables) * FLIP_FLOP_LUTS
+    return adders + registers + sum(table_luts(table, registered=registered) for table in tables)
+
+
+def _filled(
+    parts: list[tuple[Place, MinimisedTable]], constant: int
+) -> tuple[tuple[tuple[Place, MinimisedTable], ...], int]:
+    """The tables with as much of a constant as fits without a bit more; and what does not fit."""
+    filled = list(parts)
+    if constant < 0:
+        return tuple(filled), constant
+    order = sorted(range(len(parts)), key=lambda k: (-(_room(parts[k][1]) << parts[k][1].shift), k))
+    for k in order:
+        place, part = parts[k]
+        step = min(_room(part), constant >> part.shift)
+        if step:
+            values = tuple(value + step for value in part.values)
+            padding = None if part.padding is None else part.padding + step
+            filled[k] = place, replace(part, values=values, padding=padding)
+            constant -= step << part.shift
+    return tuple(filled), constant
+
+
+def _room(table: MinimisedTable) -> int:
+    """How much the entries may grow within their bits."""
+    highest = max(table.outputs)
+    return (1 << highest.bit_length()) - 1 - highest

@@ -1,0 +1,65 @@
+"""Walking through the handshakes of stages behind one another, cycle by cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Protocol
+
+__all__ = ["Pace", "walked"]
+
+# Images after which a chain that has not found a steady rhythm is measured as it is.
+MOST_IMAGES = 24
+
+
+class Pace(Protocol):
+    """The handshake of a stage."""
+
+    valid: bool
+
+    def step(self, offered: bool, ready: bool) -> bool:
+        """Go through one clock, and say whether the stage was ready for an input."""
+
+    def state(self) -> Hashable:
+        """All that decides what it will do."""
+
+
+def walked(paces: Sequence[Pace], in_beats: int, out_beats: int) -> tuple[int, int]:
+    """Latency and initiation interval of stages that are offered, and rid of, a beat every clock.
+
+    Parameters
+    ----------
+    paces
+        The stages, in order.
+    in_beats, out_beats
+        Beats of an image in front of the first and behind the last.
+
+    Returns
+    -------
+    Clock edges from the last beat of the first image to the last of its output; and clocks between
+    two images once they come in a steady rhythm, the average rounded up if several take turns.
+    """
+    given, accepted, cycle = 0, 0, 0
+    last_taken, ends = 0, list[int]()
+    seen = dict[Hashable, int]()
+    while True:
+        offers = [True, *(pace.valid for pace in paces)]
+        ready, ended = True, False
+        if offers[-1]:
+            given += 1
+            ended = given % out_beats == 0
+        for pace, offered in zip(reversed(paces), reversed(offers[:-1]), strict=True):
+            ready = pace.step(offered, ready)
+        if ready:
+            accepted += 1
+            if accepted == in_beats:
+                last_taken = cycle
+        if ended:
+            ends.append(cycle)
+            state = (accepted % in_beats, *(pace.state() for pace in paces))
+            before = seen.setdefault(state, len(ends) - 1)
+            images = len(ends) - 1 - before
+            if images or len(ends) == MOST_IMAGES:
+                before = before if images else len(ends) // 2
+                images = len(ends) - 1 - before
+                return ends[0] - last_taken, -((ends[before] - ends[-1]) // images)
+        cycle += 1

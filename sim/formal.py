@@ -1,0 +1,147 @@
+"""Proofs of the stream rules: a component between any sender and any taker, for all stalls.
+
+The harness is a component of its own. Its inputs are free: when the sender begins to offer, what it
+offers, when the taker is ready, when there is a reset. The sender keeps the rules by construction
+(what it offered stays), so nothing is assumed. Whether the component keeps them is watched by
+signals that must never rise; others must rise, or the proof would be empty.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value, unsigned
+from amaranth.lib.wiring import Component, In, Out
+
+__all__ = ["COVERS", "RULES", "StreamHarness"]
+
+RULES = {
+    "dropped_valid": "o.valid fell before the output was taken",
+    "changed_payload": "o.payload changed while it waited",
+    "surplus": "an output came for which there was no input",
+    "lost": "an output did not come though both ends waited long enough",
+    "overflow": "more inputs were accepted than the component can hold",
+}
+"""What must never happen."""
+
+COVERS = {
+    "output": "a second vector's last output is taken",
+    "stall": "an output waits and is taken later",
+    "pressure": "an input waits",
+    "restart": "an output is taken after a reset that found the component busy",
+}
+"""What must be possible."""
+
+
+class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
+    """A component with stream ports, its free environment and what must and must not happen.
+
+    Parameters
+    ----------
+    unit
+        A component with streams ``i`` and ``o``. A vector (or image) goes in as ``beats_in``
+        beats and comes out as ``beats_out``.
+    beats_in, beats_out
+        See there.
+    patience
+        Clocks after which every output of what was accepted must have come, when the taker was
+        ready all the time and no vector was left unfinished.
+    capacity
+        Vectors that the component can hold at most, those begun included.
+
+    Members
+    -------
+    begin, ready, payload : In
+        The free environment; ``rst`` is free as well.
+    bad : Out(len(RULES))
+        A bit for every rule, high where it is broken.
+    seen : Out(len(COVERS))
+        A bit for everything that must be possible.
+    """
+
+    def __init__(
+        self, unit: Any, *, beats_in: int, beats_out: int, patience: int, capacity: int
+    ) -> None:
+        self._unit = unit
+        self._beats = beats_in, beats_out
+        self._patience = patience
+        self._capacity = capacity
+        super().__init__(
+            {
+                "begin": In(1),
+                "ready": In(1),
+                "payload": In(unsigned(len(Value.cast(unit.i.payload)))),
+                "bad": Out(len(RULES)),
+                "seen": Out(len(COVERS)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The environment, and one watcher for each rule."""
+        m = Module()
+        m.submodules.unit = unit = self._unit
+        offering, held = Signal(), Signal.like(self.payload)
+        offered = Value.cast(unit.i.payload)
+        m.d.comb += [
+            unit.i.valid.eq(offering | self.begin),
+            offered.eq(Mux(offering, held, self.payload)),
+            unit.o.ready.eq(self.ready),
+        ]
+        m.d.sync += [offering.eq(unit.i.valid & ~unit.i.ready), held.eq(offered)]
+        accepts, gives = Signal(), Signal()
+        m.d.comb += [
+            # What happens at an edge that resets has not happened.
+            accepts.eq(unit.i.valid & unit.i.ready & ~ResetSignal()),
+            gives.eq(unit.o.valid & unit.o.ready & ~ResetSignal()),
+        ]
+        stable = self._watch_stability(m)
+        counted = self._watch_counts(m, accepts, gives)
+        # Nothing can wait yet in the first clock; without a register ABC would have no circuit.
+        started = Signal(reset_less=True)
+        m.d.sync += started.eq(1)
+        watched = started & ~ResetSignal()
+        m.d.comb += self.bad.eq(Cat(*stable, *counted) & watched.replicate(len(RULES)))
+        self._watch_covers(m, gives)
+        return m
+
+    def _watch_stability(self, m: Module) -> tuple[Value, Value]:
+        """Whether an output that waits falls, or changes."""
+        unit, waiting = self._unit, Signal()
+        payload = Value.cast(unit.o.payload)
+        before = Signal.like(payload, name="payload_before")
+        m.d.sync += [waiting.eq(unit.o.valid & ~unit.o.ready), before.eq(payload)]
+        return waiting & ~unit.o.valid, waiting & unit.o.valid & (payload != before)
+
+    def _watch_counts(self, m: Module, accepts: Value, gives: Value) -> tuple[Value, ...]:
+        """Outputs that are owed, and for how long nothing kept them from coming."""
+        beats_in, beats_out = self._beats
+        place = Signal(range(max(beats_in, 2)))
+        most = (self._capacity + 1) * beats_out
+        owed, quiet = Signal(range(most + 1)), Signal(range(self._patience + 1))
+        starts = accepts & (place == 0)
+        with m.If(accepts):
+            m.d.sync += place.eq(Mux(place == beats_in - 1, 0, place + 1))
+        # An output counts from the arrival of its vector's first beat, at the same edge at best.
+        with m.If(owed <= most - beats_out):
+            m.d.sync += owed.eq(owed + Mux(starts, beats_out, 0) - (gives & (owed != 0)))
+        whole = (place == 0) & ~self._unit.i.valid
+        patient = whole & self.ready
+        m.d.sync += quiet.eq(Mux(patient, Mux(quiet == self._patience, quiet, quiet + 1), 0))
+        surplus = self._unit.o.valid & (owed == 0)
+        lost = (quiet == self._patience) & (owed != 0)
+        return surplus, lost, owed > self._capacity * beats_out
+
+    def _watch_covers(self, m: Module, gives: Value) -> None:
+        """What an environment must be able to bring about."""
+        unit, beats_out = self._unit, self._beats[1]
+        count, stalled = Signal(range(2 * beats_out + 1)), Signal()
+        pressed, interrupted = Signal(), Signal(reset_less=True)
+        with m.If(gives & (count != 2 * beats_out)):
+            m.d.sync += count.eq(count + 1)
+        m.d.sync += stalled.eq((unit.o.valid & ~unit.o.ready) | stalled)
+        m.d.sync += pressed.eq((unit.i.valid & ~unit.i.ready) | pressed)
+        with m.If(ResetSignal() & unit.o.valid):
+            m.d.sync += interrupted.eq(1)
+        m.d.comb += self.seen.eq(
+            Cat(count == 2 * beats_out, stalled & gives, pressed, interrupted & gives)
+        )

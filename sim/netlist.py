@@ -1,0 +1,132 @@
+"""A design's synthesised netlist as a design of its own, which every simulation then takes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from kanhw.design import MANIFEST, Design, load_design, sha256_of_bytes
+from kanhw.errors import InputError
+from kanhw.estimation.targets import target_named
+from kanhw.estimation.yosys import DEFAULT_TIMEOUT, run_script, share_folder
+from kanhw.files import write_folder
+from kanhw.sim.cell_models import CELL_MODELS
+
+__all__ = ["cell_library", "netlist_design", "with_verilog"]
+
+_FOLDERS = {"xcup": "xilinx", "ecp5": "ecp5", "ice40": "ice40"}
+# The models of a family's cells, in the folder of Yosys' libraries.
+_LIBRARIES = {
+    "xcup": "xilinx/cells_sim.v",
+    "ecp5": "ecp5/cells_sim.v",
+    "ice40": "ice40/cells_sim.v",
+}
+
+# Values of inputs that are left open, which Verilog-2005 has not; Yosys leaves none open.
+_DEFINITIONS = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"
+
+_MODULE = re.compile(
+    r"(?:^\(\*[^\n]*\*\)\s*)*^\s*module\s+(\\\S+|\w+)\b.*?\bendmodule\b[^\n]*\n", re.M | re.S
+)
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+def netlist_design(
+    design_dir: str | Path,
+    target: str,
+    out: str | Path,
+    *,
+    recipe: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Design:
+    """Synthesise a design and make a folder whose Verilog is the netlist, with models of its cells.
+
+    Ports, timing and Program are those of the design, so that it is simulated like any other.
+
+    Parameters
+    ----------
+    design_dir
+        A generated design.
+    target
+        ``xcup``, ``ecp5`` or ``ice40``.
+    out
+        The folder to make.
+    recipe
+        Of the target; None is the first.
+    timeout
+        Seconds for the synthesis.
+
+    Raises
+    ------
+    InputError
+        If there is no such design, target or recipe, or the folder cannot be made.
+    ToolNotFound, ToolFailed
+        If there is no Yosys, or it fails.
+    """
+    design = load_design(design_dir)
+    family = target_named(target)
+    recipe = recipe or next(iter(family.recipes))
+    if recipe not in family.recipes:
+        raise InputError(
+            f"Unknown recipe {recipe!r}: {target} has {', '.join(map(repr, family.recipes))}"
+        )
+    library = share_folder() / _FOLDERS[target] / "cells_sim.v"
+    with tempfile.TemporaryDirectory(prefix="kanhw-netlist-") as folder:
+        shutil.copyfile(design.verilog_path, Path(folder) / "design.v")
+        commands = family.script(recipe, design.top)
+        run_script(
+            f"read_verilog design.v\n{commands}write_verilog -noattr netlist.v\n",
+            Path(folder),
+            timeout=timeout,
+        )
+        netlist = (Path(folder) / "netlist.v").read_text(encoding="utf-8")
+    # The netlist first: a time scale in the library is for the library.
+    verilog = f"{netlist}\n{cell_library(netlist, library)}"
+    return with_verilog(design, verilog.encode(), out)
+
+
+def cell_library(netlist: str, library: Path) -> str:
+    """The models of the cells that a netlist holds.
+
+    Parameters
+    ----------
+    netlist
+        Verilog.
+    library
+        Verilog with models; what it includes lies beside it. Where it has none of a cell, it is
+        in ``kanhw.sim.cell_models``.
+    """
+    text = _with_includes(library)
+    modules = {match[1]: match[0] for match in _MODULE.finditer(text)}
+    modules |= CELL_MODELS
+    used, waiting = set[str](), [netlist]
+    while waiting:
+        found = {word for word in _WORD.findall(waiting.pop()) if word in modules} - used
+        used |= found
+        waiting += [modules[name] for name in found]
+    own = used & CELL_MODELS.keys()
+    kept = _MODULE.sub(lambda match: match[0] if match[1] in used - own else "", text)
+    return _DEFINITIONS + kept + "".join(CELL_MODELS[name] for name in sorted(own))
+
+
+def _with_includes(path: Path) -> str:
+    """A Verilog file with the files that it includes in their place."""
+
+    def included(match: re.Match[str]) -> str:
+        return _with_includes(path.parent / match[1])
+
+    return re.sub(r'^\s*`include\s+"([^"]+)"', included, path.read_text("utf-8"), flags=re.M)
+
+
+def with_verilog(design: Design, verilog: bytes, out: str | Path) -> Design:
+    """A copy of a design, in a new folder, with other Verilog of the same ports and timing."""
+    manifest = json.loads((design.path / MANIFEST).read_text(encoding="utf-8"))
+    manifest["files"][design.verilog] = sha256_of_bytes(verilog)
+    files = {name: (design.path / name).read_bytes() for name in manifest["files"]}
+    files[design.verilog] = verilog
+    files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    write_folder(out, files)
+    return load_design(out)
