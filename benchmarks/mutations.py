@@ -1,0 +1,249 @@
+"""How many faults the standard testbench finds: mutations by Yosys in a small design a realisation.
+
+    python benchmarks/mutations.py [--count 500] [--designs edge_table/unrolled codebook/folded]
+                                   [--json FILE]
+
+``mutate`` chooses faults (a bit of a cell's port inverted, stuck, or mixed with another) in each
+flattened design, ``--count`` in all. All faults of a design are in one netlist, where a file
+chooses one at run time, so that each simulator is built once. The testbench is the usual one:
+random vectors through Verilator with stalls, then all vectors that there are, then cocotb with
+stalls and a reset in mid-stream. What passes is compared with the original design by ABC, clock by
+clock; the columns say what was proved. Exit status 1 if a fault that was not proved equivalent was
+not found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from measuring import Table, environment_line, write_results
+from small_networks import REALISATIONS, SCHEDULES, all_codes, every_code, network
+
+import kanhw
+from kanhw.design import Design
+from kanhw.errors import ToolFailed
+from kanhw.estimation import yosys_version
+from kanhw.estimation.processes import run_logged
+from kanhw.estimation.yosys import run_script
+from kanhw.sim import check_design
+from kanhw.sim.netlist import with_verilog
+from kanhw.sim.stream_proofs import find_abc
+
+DEFAULT = [f"{name}/{'folded' if k % 2 else 'unrolled'}" for k, name in enumerate(REALISATIONS)]
+# 4 codes of 4 bits: there are 65,536 vectors.
+STEPS: dict[str, tuple[str, int | None]] = {
+    "fast": ("fast", 2000),
+    "all vectors": ("fast", None),
+    "cocotb": ("cocotb", 250),
+}
+VERDICTS = {
+    "proved": "equal to the original for ever, for all inputs, stalls and resets",
+    "bounded": "so for as many clocks as a reset and two vectors take",
+    "vectors": "valid and ready equal for ever, and outputs on every vector that there is",
+    "undecided": "none of these was proved in time",
+    "missed": "not equal, and not found",
+}
+# What counts against the testbench.
+OPEN = ("undecided", "missed")
+
+# The original next to the faulty one, under one sender and one taker; what is seen is compared.
+_MITER = """
+module miter(input clk, rst, begin_, ready, input [{i}:0] payload,
+             output bad, control);
+    reg offering = 0, was_reset = 0; reg [{i}:0] held = 0;
+    wire valid = offering | begin_; wire [{i}:0] word = offering ? held : payload;
+    wire ready1, ready2, valid1, valid2; wire [{o}:0] word1, word2;
+    always @(posedge clk) begin
+        offering <= valid & ~ready1 & ~rst;
+        held <= word;
+        was_reset <= was_reset | rst;
+    end
+    original one(.clk(clk), .rst(rst), .i__valid(valid), .i__payload(word), .i__ready(ready1),
+        .o__valid(valid1), .o__payload(word1), .o__ready(ready));
+    faulty two(.clk(clk), .rst(rst), .i__valid(valid), .i__payload(word), .i__ready(ready2),
+        .o__valid(valid2), .o__payload(word2), .o__ready(ready));
+    assign control = was_reset & ~rst & ((ready1 != ready2) | (valid1 != valid2));
+    assign bad = control | (was_reset & ~rst & valid1 & (word1 != word2));
+endmodule
+"""
+_TOP = """
+module kan(input clk, rst, i__valid, o__ready, input [{i}:0] i__payload,
+           output i__ready, o__valid, output [{o}:0] o__payload);
+    reg [15:0] chosen [0:0];
+    initial $readmemh("{file}", chosen);
+    mutated core(.clk(clk), .rst(rst), .i__valid(i__valid), .i__payload(i__payload),
+        .i__ready(i__ready), .o__valid(o__valid), .o__payload(o__payload), .o__ready(o__ready),
+        .mutation(chosen[0]));
+endmodule
+"""
+
+
+@dataclass
+class Score:
+    """What became of the faults of one design."""
+
+    design: str
+    mutations: int = 0
+    found: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STEPS, 0))
+    verdicts: dict[str, list[str]] = field(default_factory=lambda: {k: [] for k in VERDICTS})
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return vars(self)
+
+
+class Mutants:
+    """A design with all its faults in one netlist."""
+
+    def __init__(self, name: str, count: int, seed: int, work: Path, seconds: float) -> None:
+        self.seconds = seconds
+        realisation, schedule = name.split("/")
+        self.program = network(realisation)
+        self.work = work
+        original = kanhw.generate(self.program, work / "original", schedule=SCHEDULES[schedule])
+        (work / "kan.v").write_text(original.verilog_path.read_text(encoding="utf-8"))
+        run_script(
+            "read_verilog kan.v\nhierarchy -top kan\nproc\nflatten\nopt\nmemory_map\nopt\n"
+            f"write_rtlil base.il\nmutate -list {count} -seed {seed} -o list.txt\n",
+            work,
+        )
+        self.commands = (work / "list.txt").read_text().splitlines()
+        self._chosen = work / "chosen.hex"
+        self.choose(0)
+        lines = [
+            f"{line.replace('mutate ', f'mutate -ctrl mutation 16 {k} ', 1)}"
+            for k, line in enumerate(self.commands, 1)
+        ]
+        commands = ["read_rtlil base.il", *lines, "rename kan mutated", "opt_clean"]
+        commands.append("write_verilog -noattr mutated.v\n")
+        run_script("\n".join(commands), work)
+        # From a reset over a vector to the end of the next.
+        self.clocks = original.latency_cycles + 2 * original.initiation_interval + 4
+        self.ports = {"i": original.input.width - 1, "o": original.output.width - 1}
+        text = (work / "mutated.v").read_text(encoding="utf-8")
+        top = _TOP.format(file=self._chosen, **self.ports)
+        self.design: Design = with_verilog(original, (text + top).encode(), work / "mutants")
+
+    def choose(self, mutant: int) -> None:
+        """Say which fault there is from now on; 0 is none."""
+        self._chosen.write_text(f"{mutant:x}\n")
+
+    def passes(self, mutant: int, step: str, seed: int = 1) -> bool:
+        """Whether a step of the testbench finds nothing."""
+        self.choose(mutant)
+        engine: Any
+        engine, count = STEPS[step]
+        codes = every_code(self.program) if count is None else all_codes(self.program, count, seed)
+        build = self.work / "builds"
+        reset = {"reset_midstream": True} if engine == "cocotb" else {}
+        try:
+            report = check_design(
+                self.design.path, codes, engine=engine, seed=seed, build_dir=build, **reset
+            )
+        except ToolFailed as error:
+            # A simulation that ends without a result is a fault found, if the design itself runs.
+            if mutant == 0:
+                raise
+            print(f"  {mutant}: {str(error).splitlines()[0]}", file=sys.stderr)
+            return False
+        return report.passed
+
+    def compare(self, mutant: int) -> str:
+        """What is proved of a fault that the testbench did not find: a key of ``VERDICTS``."""
+        (self.work / "miter.v").write_text(_MITER.format(**self.ports))
+        run_script(
+            "read_rtlil base.il\nrename kan original\ndesign -stash one\nread_rtlil base.il\n"
+            f"{self.commands[mutant - 1]}\nrename kan faulty\ndesign -stash two\n"
+            "design -copy-from one original\ndesign -copy-from two faulty\nread_verilog miter.v\n"
+            # What registers hold before the reset is not compared; with values of their own they
+            # could not be joined.
+            "setattr -unset init w:*\nhierarchy -top miter\nproc\nflatten\n"
+            "setundef -zero -init\nopt\ntechmap\nopt\nasync2sync\ndffunmap\nabc -g AND\n"
+            "opt_clean\ndesign -save both\ndelete -output miter/control\nopt_clean\n"
+            "write_aiger -zinit bad.aig\ndesign -load both\ndelete -output miter/bad\nopt_clean\n"
+            "write_aiger -zinit control.aig\n",
+            self.work,
+        )
+        if self._never("bad"):
+            return "proved"
+        log = self._abc("bad", f"scorr; bmc3 -F {self.clocks} -T {self.seconds:g}")
+        if "was asserted in frame" in log:
+            return "missed"
+        found = re.search(r"asserted in (\d+) frames", log)
+        if found is not None and int(found[1]) >= self.clocks:
+            return "bounded"
+        return "vectors" if self._never("control") else "undecided"
+
+    def _never(self, name: str) -> bool:
+        """Whether an output of the miter is proved never to rise."""
+        # Registers that are equal in both are joined, often until nothing is left to compare.
+        log = self._abc(name, f"scorr; scorr -F 4; print_stats; pdr -T {self.seconds:g}")
+        nothing = re.search(r"lat = +0 .*and = +0 ", log) is not None
+        return nothing or "Property proved" in log
+
+    def _abc(self, name: str, commands: str) -> str:
+        words = [str(find_abc()), "-c", f"read {name}.aig; {commands}"]
+        return run_logged("ABC", words, self.work / "abc.log", timeout=20 * self.seconds + 60)[1]
+
+
+def measure(name: str, count: int, seed: int, seconds: float) -> Score:
+    """Score the testbench on one design."""
+    score, started = Score(name), time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="kanhw-mutations-") as folder:
+        mutants = Mutants(name, count, seed, Path(folder), seconds)
+        score.mutations = len(mutants.commands)
+        left = list(range(1, score.mutations + 1))
+        for step in STEPS:
+            if not mutants.passes(0, step):
+                raise RuntimeError(f"{name} without a fault does not pass ({step})")
+            passed = [k for k in left if mutants.passes(k, step)]
+            score.found[step] = len(left) - len(passed)
+            print(f"  {name}: {step} found {score.found[step]} of {len(left)}", file=sys.stderr)
+            left = passed
+        for mutant in left:
+            score.verdicts[mutants.compare(mutant)].append(mutants.commands[mutant - 1])
+    score.seconds = round(time.perf_counter() - started, 1)
+    return score
+
+
+def main() -> int:
+    """Print the score; 1 if a fault was missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--count", type=int, default=500, help="faults in all designs together")
+    parser.add_argument("--designs", nargs="+", default=DEFAULT, metavar="REALISATION/SCHEDULE")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=60, help="for each proof (default: 60)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
+    options = parser.parse_args()
+    print(environment_line(yosys_version()) + "\n")
+    table, scores = Table(("design", "faults", *STEPS, *VERDICTS, "s"), (26,)), []
+    each = [
+        options.count * (k + 1) // len(options.designs) - options.count * k // len(options.designs)
+        for k in range(len(options.designs))
+    ]
+    for name, count in zip(options.designs, each, strict=True):
+        score = measure(name, count, options.seed, options.seconds)
+        scores.append(score)
+        counts = [len(commands) for commands in score.verdicts.values()]
+        table.add(name, score.mutations, *score.found.values(), *counts, score.seconds)
+        for verdict in OPEN:
+            for line in score.verdicts[verdict]:
+                print(f"  {verdict}: {line}", file=sys.stderr)
+    for verdict, meaning in VERDICTS.items():
+        print(f"{verdict}: {meaning}")
+    found = sum(sum(score.found.values()) for score in scores)
+    still = sum(len(score.verdicts[verdict]) for score in scores for verdict in OPEN)
+    print(f"\n{found} of {found + still} faults that are not proved equivalent were found")
+    write_results(options.json, [score.to_json() for score in scores])
+    return 1 if still else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
