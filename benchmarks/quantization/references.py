@@ -170,9 +170,9 @@ def main() -> None:
     options = parser.parse_args()
     for part in options.parts:
         work, columns, note = TABLES[part]
-        names = [n for n in options.networks if part != "allocation" or n != FASHION]
         table = ResultTable(f"references-{part}", ("network", *columns), note, (20,))
-        for name, cells in zip(names, in_parallel(work, names), strict=True):
+        rows = in_parallel(work, options.networks)
+        for name, cells in zip(options.networks, rows, strict=True):
             table.add(name, *cells)
         table.write(options.out)
 
