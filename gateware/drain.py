@@ -15,7 +15,7 @@ from kanhw.gateware.stage import Payload
 from kanhw.gateware.valid_bits import valid_bits
 from kanhw.program import ProgramLayer
 
-__all__ = ["Drain"]
+__all__ = ["Drain", "drain_payload", "one_of"]
 
 
 class Drain(Component):
@@ -46,7 +46,7 @@ class Drain(Component):
             [JoinLane(requantizer, accumulators, outputs) for outputs in fold.handed.T]
             for requantizer in layer.requantizers
         ]
-        self.outputs = _payload(layer, fold)
+        self.outputs = drain_payload(layer, fold)
         arrays = {
             str(b): data.ArrayLayout(reach.shape, fold.parallel_outputs)
             for b, reach in enumerate(accumulators)
@@ -94,7 +94,7 @@ class Drain(Component):
         m.submodules.joins = EnableInserter(moves)(joins)
         for lane in range(fold.lanes):
             chosen = {
-                b: _chosen([held[b][k * fold.lanes + lane] for k in range(fold.rows)], row)
+                b: one_of([held[b][k * fold.lanes + lane] for k in range(fold.rows)], row)
                 for b in self.i.payload.shape().members
             }
             for k, lanes in enumerate(self._lanes):
@@ -113,7 +113,7 @@ class Drain(Component):
         m.d.comb += self.o.payload[str(k)][str(lane)].eq(result)
 
 
-def _chosen(values: list[Value], place: Signal) -> Value:
+def one_of(values: list[Value], place: Signal) -> Value:
     """One of several values: a tree of two-way choices."""
     for bit in place:
         values = [
@@ -123,7 +123,7 @@ def _chosen(values: list[Value], place: Signal) -> Value:
     return values[0]
 
 
-def _payload(layer: ProgramLayer, fold: Fold) -> Payload:
+def drain_payload(layer: ProgramLayer, fold: Fold) -> Payload:
     """Codes of every requantizer, or sums, some a beat."""
     streams = []
     length = fold.n_out if fold.out_beats > 1 else None

@@ -16,7 +16,7 @@ from kanhw.gateware.signals import Range, shape_of
 from kanhw.gateware.table import Table
 from kanhw.program import Requantizer
 
-__all__ = ["JoinLane"]
+__all__ = ["JoinLane", "output_shape"]
 
 # A factor that all outputs have in common is this many shifted additions at most.
 COMMON_DIGITS = 2
@@ -69,7 +69,7 @@ class JoinLane(Component):
             {
                 "turn": In(unsigned(self._turn_bits)),
                 **{f"a{b}": In(reach.shape) for b, reach in enumerate(accumulators)},
-                "o": Out(_output_shape(requantizer)),
+                "o": Out(output_shape(requantizer)),
             }
         )
 
@@ -188,6 +188,7 @@ def _range_of(values: IntArray) -> Range:
     return Range(int(values.min()), int(values.max()))
 
 
-def _output_shape(requantizer: Requantizer) -> Shape:
+def output_shape(requantizer: Requantizer) -> Shape:
+    """Of a code, from 0 on, or of a sum where there is no code."""
     format: CodeFormat | None = requantizer.format
     return unsigned(format.width) if format else shape_of(requantizer.output_format)

@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import EnableInserter, Module, Mux, Shape, Signal, Value, unsigned
+from amaranth.hdl import EnableInserter, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.address import Address
+from kanhw.gateware.drain import drain_payload, one_of
 from kanhw.gateware.fold import Fold
+from kanhw.gateware.join_lane import output_shape
 from kanhw.gateware.layer import delayed
 from kanhw.gateware.multiplier import Multiplier
 from kanhw.gateware.resident_memory import HeadHolder, bank_count, packed_fields, range_over
 from kanhw.gateware.saturator import Saturator
-from kanhw.gateware.signals import Range, shape_of
-from kanhw.gateware.stage import Payload
+from kanhw.gateware.signals import Range
 from kanhw.gateware.valid_bits import valid_bits
-from kanhw.program import Requantizer, ResidentLayer
+from kanhw.program import ResidentLayer
 from kanhw.program.codebook_layer import CodebookLayer
 from kanhw.program.resident_layer import HeadRequantizer
 
-__all__ = ["ResidentDrain", "ResidentLane", "drain_payload"]
+__all__ = ["ResidentDrain", "ResidentLane"]
 
 
 class ResidentLane(HeadHolder):
@@ -95,7 +95,7 @@ class ResidentLane(HeadHolder):
                 "bank": In(unsigned(max((bank_count(layer) - 1).bit_length(), 1))),
                 "turn": In(unsigned(max((len(outputs) - 1).bit_length(), 1))),
                 **{f"a{b}": In(reach.shape) for b, reach in enumerate(accumulators)},
-                "o": Out(_output_shape(self._requantizer)),
+                "o": Out(output_shape(self._requantizer)),
             }
         )
 
@@ -161,24 +161,6 @@ def _field(word: Value, place: int, reach: Range) -> Value:
     """An integer of a word."""
     bits = word[place : place + reach.format.width]
     return bits.as_signed() if reach.format.signed else bits
-
-
-def _output_shape(requantizer: Requantizer) -> Shape:
-    form = requantizer.format
-    return unsigned(form.width) if form else shape_of(requantizer.output_format)
-
-
-def drain_payload(layer: ResidentLayer, fold: Fold) -> Payload:
-    """Codes of every requantizer, or sums, some a beat."""
-    streams = []
-    length = fold.n_out if fold.out_beats > 1 else None
-    for requantizer in layer.requantizers:
-        form = requantizer.format
-        if form is None:
-            sums = (requantizer.output_format,) * fold.lanes
-            return Payload(((),), fold.out_beats, sums, length)
-        streams.append((Address(form.width, 0, form.count - 1, form.width),) * fold.lanes)
-    return Payload(tuple(streams), fold.out_beats, length=length)
 
 
 class ResidentDrain(Component):
@@ -256,18 +238,8 @@ class ResidentDrain(Component):
                 m.d.comb += [unit.moves.eq(moves), unit.bank.eq(held.bank), unit.turn.eq(turn)]
                 for b in self._branches:
                     group = [held[str(b)][r * fold.lanes + lane] for r in range(fold.rows)]
-                    m.d.comb += getattr(unit, f"a{b}").eq(_chosen(group, row))
+                    m.d.comb += getattr(unit, f"a{b}").eq(one_of(group, row))
                 late = self._depth - unit.latency
                 result = delayed(pipeline, unit.o, late, f"output{k}_{lane}")
                 m.d.comb += self.o.payload[str(k)][str(lane)].eq(result)
         return m
-
-
-def _chosen(values: list[Value], place: Signal) -> Value:
-    """One of several values: a tree of two-way choices."""
-    for bit in place:
-        values = [
-            Mux(bit, values[k + 1], values[k]) if k + 1 < len(values) else values[k]
-            for k in range(0, len(values), 2)
-        ]
-    return values[0]

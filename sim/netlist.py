@@ -18,12 +18,6 @@ from kanhw.sim.cell_models import CELL_MODELS
 __all__ = ["cell_library", "netlist_design", "with_verilog"]
 
 _FOLDERS = {"xcup": "xilinx", "ecp5": "ecp5", "ice40": "ice40"}
-# The models of a family's cells, in the folder of Yosys' libraries.
-_LIBRARIES = {
-    "xcup": "xilinx/cells_sim.v",
-    "ecp5": "ecp5/cells_sim.v",
-    "ice40": "ice40/cells_sim.v",
-}
 
 # Values of inputs that are left open, which Verilog-2005 has not; Yosys leaves none open.
 _DEFINITIONS = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"

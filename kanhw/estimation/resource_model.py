@@ -30,7 +30,6 @@ WEIGHTS = {
     "table_luts": 0.63,
     "counters": 3.6,
 }
-BRAM_UNIT = "BRAM18"
 
 
 @dataclass(frozen=True)
