@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, ResetSignal, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -13,7 +13,7 @@ __all__ = ["HeadBanks", "HeadLoader", "head_number"]
 
 def head_number(head: Value, heads: int) -> Value:
     """The number of a head; one beyond the last means the last."""
-    if 1 << len(head) == heads or heads == 1:
+    if 1 << len(head) == heads:
         return head
     return Mux(head >= heads, heads - 1, head)
 
@@ -74,7 +74,8 @@ class HeadBanks(Component):
             Signal(range(self._most + 1), name=name) for name in ("under_way", "pending", "after")
         )
         target = head_number(self.commit.payload, self._heads)
-        commits = self.commit.valid & self.commit.ready
+        # A reset undoes what happens at its edge: a word that is taken there would be missing.
+        commits = self.commit.valid & self.commit.ready & ~ResetSignal()
         m.d.comb += [
             self.bank.eq(banks[head_number(self.head, self._heads)]),
             after.eq(under_way + self.enters - self.leaves),

@@ -56,7 +56,7 @@ class ResidentStage(Stage):
         The bank of every vector, offered no later than its first code is read; taken with its last
         step.
     passed : Out(stream of unsigned)
-        The same banks, handed on when they are taken.
+        The same banks, handed on when they are taken, or before.
     w_enable : In, a bit per memory; w_bank, w_address, w_data : In
         Only where heads can be written.
     """
@@ -159,18 +159,23 @@ class ResidentStage(Stage):
             drain.o.ready.eq(self.o.ready),
         ]
         # All of the pipeline moves unless its end holds sums that the drain cannot take. A vector's
-        # last step waits while its bank cannot be handed on; what is in front of it goes on.
+        # last step waits while its bank cannot be handed on; what is in front of it goes on. The
+        # bank may be handed on before the step can move: what was offered stays.
         moves, finished, ends, enters = Signal(), Signal(), Signal(), Signal()
+        handed, free = Signal(), Signal()
         m.d.comb += [
             moves.eq(~finished | drain.i.ready),
             ends.eq(buffer.o.valid & (step.step == self._fold.steps - 1)),
-            enters.eq(buffer.o.valid & (~ends | self.passed.ready)),
-            buffer.o.ready.eq(moves & (~ends | self.passed.ready)),
+            free.eq(~ends | handed | self.passed.ready),
+            enters.eq(buffer.o.valid & free),
+            buffer.o.ready.eq(moves & free),
             drain.i.valid.eq(finished),
-            self.bank.ready.eq(moves & ends & self.passed.ready),
-            self.passed.valid.eq(moves & ends),
+            self.bank.ready.eq(moves & ends & free),
+            self.passed.valid.eq(ends & ~handed),
             self.passed.payload.eq(self.bank.payload),
         ]
+        with m.If(ends):
+            m.d.sync += handed.eq(free & ~moves)
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         bits = len(self.bank.payload)

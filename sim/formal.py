@@ -8,12 +8,30 @@ signals that must never rise; others must rise, or the proof would be empty.
 
 from __future__ import annotations
 
-from typing import Any
+from operator import attrgetter
+from typing import Any, Protocol
 
 from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
-__all__ = ["COVERS", "RULES", "StreamHarness"]
+__all__ = ["COVERS", "RULES", "Harness", "StreamHarness", "free_members", "watched"]
+
+
+class Harness(Protocol):
+    """A component in its free environment, and what must and must not happen.
+
+    A :class:`~amaranth.lib.wiring.Component` whose inputs are all free, with an output ``bad``, a
+    bit for every rule in order, and an output ``seen``, a bit for every cover.
+    """
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """What must never happen, by name."""
+
+    @property
+    def covers(self) -> dict[str, str]:
+        """What must be possible, by name."""
+
 
 RULES = {
     "dropped_valid": "o.valid fell before the output was taken",
@@ -48,21 +66,42 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
         ready all the time and no vector was left unfinished.
     capacity
         Vectors that the component can hold at most, those begun included.
+    free
+        Other inputs of the component for whose every behaviour the rules must hold, by name
+        (``write.valid`` is one within a stream).
+    helpful
+        Those of them, a bit each, that an output may wait for: ``patience`` counts only clocks in
+        which they are high.
 
     Members
     -------
     begin, ready, payload : In
         The free environment; ``rst`` is free as well.
+    free0, free1 ... : In
+        The other inputs, in order.
     bad : Out(len(RULES))
         A bit for every rule, high where it is broken.
     seen : Out(len(COVERS))
         A bit for everything that must be possible.
     """
 
+    rules = RULES
+    covers = COVERS
+
     def __init__(
-        self, unit: Any, *, beats_in: int, beats_out: int, patience: int, capacity: int
+        self,
+        unit: Any,
+        *,
+        beats_in: int,
+        beats_out: int,
+        patience: int,
+        capacity: int,
+        free: tuple[str, ...] = (),
+        helpful: tuple[str, ...] = (),
     ) -> None:
         self._unit = unit
+        self._free = free
+        self._helpful = helpful
         self._beats = beats_in, beats_out
         self._patience = patience
         self._capacity = capacity
@@ -71,6 +110,7 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
                 "begin": In(1),
                 "ready": In(1),
                 "payload": In(unsigned(len(Value.cast(unit.i.payload)))),
+                **free_members(unit, free),
                 "bad": Out(len(RULES)),
                 "seen": Out(len(COVERS)),
             }
@@ -87,6 +127,8 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
             offered.eq(Mux(offering, held, self.payload)),
             unit.o.ready.eq(self.ready),
         ]
+        for k, name in enumerate(self._free):
+            m.d.comb += Value.cast(attrgetter(name)(unit)).eq(getattr(self, f"free{k}"))
         m.d.sync += [offering.eq(unit.i.valid & ~unit.i.ready), held.eq(offered)]
         accepts, gives = Signal(), Signal()
         m.d.comb += [
@@ -96,11 +138,7 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
         ]
         stable = self._watch_stability(m)
         counted = self._watch_counts(m, accepts, gives)
-        # Nothing can wait yet in the first clock; without a register ABC would have no circuit.
-        started = Signal(reset_less=True)
-        m.d.sync += started.eq(1)
-        watched = started & ~ResetSignal()
-        m.d.comb += self.bad.eq(Cat(*stable, *counted) & watched.replicate(len(RULES)))
+        m.d.comb += self.bad.eq(watched(m, *stable, *counted))
         self._watch_covers(m, gives)
         return m
 
@@ -125,7 +163,8 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
         with m.If(owed <= most - beats_out):
             m.d.sync += owed.eq(owed + Mux(starts, beats_out, 0) - (gives & (owed != 0)))
         whole = (place == 0) & ~self._unit.i.valid
-        patient = whole & self.ready
+        helps = [attrgetter(name)(self._unit) for name in self._helpful]
+        patient = whole & Cat(self.ready, *helps).all()
         m.d.sync += quiet.eq(Mux(patient, Mux(quiet == self._patience, quiet, quiet + 1), 0))
         surplus = self._unit.o.valid & (owed == 0)
         lost = (quiet == self._patience) & (owed != 0)
@@ -145,3 +184,20 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
         m.d.comb += self.seen.eq(
             Cat(count == 2 * beats_out, stalled & gives, pressed, interrupted & gives)
         )
+
+
+def free_members(unit: Any, names: tuple[str, ...]) -> dict[str, In]:
+    """Inputs ``free0``, ``free1`` ... of a harness, as wide as the named ones of a component."""
+    widths = [len(Value.cast(attrgetter(name)(unit))) for name in names]
+    return {f"free{k}": In(unsigned(width)) for k, width in enumerate(widths)}
+
+
+def watched(m: Module, *broken: Value) -> Value:
+    """A bit for every rule, high where it is broken; not in the first clock, nor under reset.
+
+    Nothing can wait yet in the first clock; and without a register ABC would have no circuit.
+    """
+    started = Signal(name="started", reset_less=True)
+    m.d.sync += started.eq(1)
+    watches = started & ~ResetSignal()
+    return Cat(*(Value.cast(bit) for bit in broken)) & watches.replicate(len(broken))

@@ -14,7 +14,7 @@ from amaranth.back import rtlil
 from kanhw.errors import ToolFailed, ToolNotFound
 from kanhw.estimation.processes import run_logged
 from kanhw.estimation.yosys import run_script
-from kanhw.sim.formal import COVERS, RULES, StreamHarness
+from kanhw.sim.formal import Harness
 
 __all__ = ["StreamProof", "find_abc", "prove"]
 
@@ -55,23 +55,29 @@ class StreamProof:
         What could not be brought about though it must be possible: the proof is empty then.
     clocks
         For how many clocks after power-up the rules hold; None: for ever.
+    covered
+        Clocks within which everything is reached that can be.
     """
 
     broken: dict[str, int]
     unreached: tuple[str, ...]
     clocks: int | None
+    covered: int
 
     @property
     def passed(self) -> bool:
-        """Whether every rule holds and everything is reached."""
-        return not self.broken and not self.unreached
+        """Whether every rule holds and everything is reached, and reached within the clocks."""
+        within = self.clocks is None or self.clocks > self.covered
+        return not self.broken and not self.unreached and within
 
 
-def prove(harness: StreamHarness, *, clocks: int = 60, seconds: float = 60.0) -> StreamProof:
-    """Prove the stream rules for every behaviour of the environment.
+def prove(
+    harness: Harness, *, clocks: int = 60, seconds: float = 60.0, only: str | None = None
+) -> StreamProof:
+    """Prove the rules of a harness for every behaviour of the environment.
 
-    For ever, by computing all states that can be reached. Where there are too many for the time,
-    or a rule is broken, for a number of clocks.
+    For ever, by computing all states that can be reached, or a set of states around them that no
+    step leaves. Where neither is found in time, or a rule is broken, for a number of clocks.
 
     Parameters
     ----------
@@ -80,7 +86,9 @@ def prove(harness: StreamHarness, *, clocks: int = 60, seconds: float = 60.0) ->
     clocks
         That number; what must be possible must be so within it.
     seconds
-        For each of the two ways.
+        For each of the ways.
+    only
+        Look whether this rule is broken within the clocks, and prove nothing for ever.
 
     Raises
     ------
@@ -94,16 +102,22 @@ def prove(harness: StreamHarness, *, clocks: int = 60, seconds: float = 60.0) ->
         folder = Path(name)
         (folder / "harness.il").write_text(rtlil.convert(harness, name="harness"))
         run_script(_SCRIPT, folder)
-        seen, _ = _bounded(abc, folder, "seen", clocks, seconds, "-a")
-        if _for_ever(abc, folder, seconds):
+        seen, _ = _bounded(abc, folder, "read seen.aig; bmc3 -a", clocks, seconds)
+        if only is not None:
+            place = list(harness.rules).index(only)
+            way = f"read bad.aig; cone -O {place}; scleanup; bmc3"
+            found, bound = _bounded(abc, folder, way, clocks, seconds)
+            broken = dict.fromkeys([place] if found else [], max(found.values(), default=0))
+        elif _for_ever(abc, folder, seconds):
             broken, bound = dict[int, int](), None
         else:
-            broken, bound = _bounded(abc, folder, "bad", clocks, seconds)
-    rules, covers = list(RULES), list(COVERS)
+            broken, bound = _bounded(abc, folder, "read bad.aig; bmc3", clocks, seconds)
+    rules, covers = list(harness.rules), list(harness.covers)
     return StreamProof(
         {rules[k]: clock for k, clock in sorted(broken.items())},
         tuple(name for k, name in enumerate(covers) if k not in seen),
         bound,
+        max(seen.values(), default=0),
     )
 
 
@@ -128,24 +142,33 @@ def find_abc() -> Path:
 
 def _for_ever(abc: Path, folder: Path, seconds: float) -> bool:
     """Whether no state in which a rule is broken can be reached, and that was found in time."""
-    # Registers that are always equal are joined first: a payload and the copy that watches it.
-    log = _run(abc, folder, f"read bad.aig; scorr; reach -T {seconds:g}", seconds)
-    if "has no latches" in log:  # that alone was enough, if nothing can rise any more
-        return "UNSATISFIABLE" in _run(abc, folder, "read bad.aig; scorr; orpos; sat", seconds)
-    return "proved unreachable" in log
+    # Registers that are always equal are joined first: a payload and the copy that watches it. All
+    # states are counted where they are few; many states may have a simple reason.
+    for way, share in (("reach", 0.1), ("orpos; pdr", 0.2), ("reach", 1.0)):
+        commands = f"read bad.aig; scorr; {way} -T {max(1, round(share * seconds))}"
+        log = _run(abc, folder, commands, seconds)
+        if "has no latches" in log:  # that alone was enough, if nothing can rise any more
+            return "UNSATISFIABLE" in _run(abc, folder, "read bad.aig; scorr; orpos; sat", seconds)
+        if "proved unreachable" in log or "Property proved" in log:
+            return True
+        if "was asserted in frame" in log:
+            return False
+    return False
 
 
 def _bounded(
-    abc: Path, folder: Path, name: str, clocks: int, seconds: float, every: str = ""
+    abc: Path, folder: Path, way: str, clocks: int, seconds: float
 ) -> tuple[dict[int, int], int]:
     """Outputs that rise within some clocks, and how many clocks were looked at.
 
     The first that does, and all of them with the option ``-a``.
     """
-    commands = f"read {name}.aig; bmc3 {every} -F {clocks} -T {seconds:g}"
+    commands = f"{way} -F {clocks} -T {seconds:g}"
     log = _run(abc, folder, commands, seconds)
     if "combinational network" in log:  # no registers, not even the harness's: all is constant
         return {}, clocks
+    if "Explored all reachable states" in log:
+        return _asserted(log), clocks
     found = _asserted(log)
     done = re.search(r"after (\d+) frames|asserted in (\d+) frames", log)
     if done is None and not found:
