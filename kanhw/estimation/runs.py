@@ -41,6 +41,16 @@ class _Run:
     seeds: int = 0  # of placing and routing; 0: leave that
 
     def __call__(self) -> ResourceEstimate:
+        try:
+            return self._estimate()
+        except ToolFailed as error:
+            # A fault of Yosys in one of its passes, not of the Verilog.
+            spare = self.target.spare
+            if spare is None or "ERROR: Assert" not in str(error):
+                raise
+            return replace(self, recipe=spare[0])._estimate()
+
+    def _estimate(self) -> ResourceEstimate:
         commands = self.target.script(self.recipe, self.top, self.flags)
         started = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="kanhw-yosys-") as folder:
@@ -246,7 +256,8 @@ def estimate_many(
 
 def _fewest_luts(results: Sequence[ResourceEstimate]) -> ResourceEstimate:
     """The smallest result, with the LUTs of the others beside it."""
-    recipes = list(target_named(results[0].target).recipes)
+    target = target_named(results[0].target)
+    recipes = [*target.recipes, *(target.spare or ())]
     ordered = sorted(results, key=lambda result: (result.lut, recipes.index(result.recipe)))
     return replace(ordered[0], alternatives={other.recipe: other.lut for other in ordered[1:]})
 

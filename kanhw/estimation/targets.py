@@ -64,6 +64,8 @@ class Target:
         What each cell type counts for. Types that are missing here are listed in ``other``.
     bram_unit
         What one block RAM is.
+    spare
+        Name and commands of a recipe for a design on which Yosys itself fails in the others.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Target:
     recipes: Mapping[str, str]
     cells: Mapping[str, CellCost]
     bram_unit: str
+    spare: tuple[str, str] | None = None
 
     def script(self, recipe: str, top: str, flags: tuple[str, ...] = ()) -> str:
         """The synthesis commands of a recipe, one a line.
@@ -79,14 +82,15 @@ class Target:
         Parameters
         ----------
         recipe
-            A key of ``recipes``.
+            A key of ``recipes``, or the name of the spare one.
         top
             Name of the top module.
         flags
             Further options of the family's ``synth_*`` command.
         """
         extra = "".join(f" {flag}" for flag in flags)
-        return self.recipes[recipe].format(top=top, flags=extra)
+        every = dict(self.recipes) | dict([self.spare] if self.spare else [])
+        return every[recipe].format(top=top, flags=extra)
 
     def count(self, cells: Mapping[str, int]) -> CellCounts:
         """Sum up cells, given as their number by type (``num_cells_by_type`` of Yosys' stat)."""
@@ -176,6 +180,15 @@ _XCUP = Target(
     bram_unit="BRAM18",
 )
 
+_SYNTH_ECP5 = "synth_ecp5 -noiopad{flags} -top {top}"
+_ECP5_WITHOUT_ABC9 = f"""\
+{_SYNTH_ECP5} -run :map_luts
+techmap -map +/lattice/latches_map.v
+abc -lut 4:7
+clean
+{_SYNTH_ECP5} -run map_cells:
+"""
+
 # A CCU2C is a slice whose two LUT4 compute sum and carry: nothing else fits in them. A DPR16X4
 # stores in the four LUT4 of two slices and takes a third slice, two LUT4, for its write port.
 _ECP5 = Target(
@@ -185,7 +198,9 @@ _ECP5 = Target(
         "LUT: LUT4 sites, of which a CCU2C carry cell takes 2 and a 16x4 distributed RAM 6; "
         "without I/O buffers"
     ),
-    recipes={"abc9": "synth_ecp5 -noiopad{flags} -top {top}\n"},
+    recipes={"abc9": f"{_SYNTH_ECP5}\n"},
+    # Yosys 0.70 cannot put every design together again behind abc9.
+    spare=("abc", _ECP5_WITHOUT_ABC9),
     cells={
         "LUT4": CellCost(lut=4),
         "TRELLIS_DPR16X4": CellCost(lut_memory=6),

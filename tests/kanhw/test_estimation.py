@@ -295,6 +295,26 @@ def test_the_recipe_with_fewer_luts_is_taken_whole(
     assert estimate.ff == (abc if recipe == "abc" else abc9).get("FDRE", 0)
 
 
+@pytest.mark.parametrize(("failing", "recipe"), [("-top adder\n", "abc"), ("", None)])
+def test_a_recipe_in_which_yosys_itself_fails_is_replaced(adder, monkeypatch, failing, recipe):
+    """An assertion of Yosys; the error of the other recipe is told if that fails too."""
+
+    def run(script: str, workdir: Path, **_: object) -> str:
+        if failing in script:
+            raise ToolFailed("Yosys failed: ERROR: Assert `ok' failed in kernel/rtlil.cc:3091.")
+        (workdir / "stat.json").write_text('{"design": {"num_cells_by_type": {"LUT4": 3}}}')
+        return ""
+
+    monkeypatch.setattr("kanhw.estimation.runs.run_script", run)
+    if recipe is None:
+        with pytest.raises(ToolFailed, match=r"ecp5 \(abc\): .*Assert"):
+            estimate_verilog(adder, "adder", "ecp5")
+        return
+    estimate = estimate_verilog(adder, "adder", "ecp5")
+    assert (estimate.lut, estimate.recipe, estimate.alternatives) == (3, recipe, {})
+    assert "abc -lut" in estimate.script
+
+
 def test_paths_never_reach_the_script(tmp_path, stub_cells):
     path = tmp_path / "a; shell\n name.sv"
     path.write_text(ADDER)
