@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from amaranth.hdl import Module, Signal, Value
-from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.errors import InputError
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term, TermSum
 
-__all__ = ["AdderTree", "Term", "tree_cost", "tree_latency"]
-
-
-@dataclass(frozen=True)
-class Term:
-    """One operand of a sum: ``(-1)**negative * 2**shift * port``."""
-
-    range: Range
-    shift: int = 0
-    negative: bool = False
-
-    @property
-    def value_range(self) -> Range:
-        """What the term adds to the sum."""
-        scaled = self.range.shifted_left(self.shift)
-        return -scaled if self.negative else scaled
+__all__ = ["AdderTree", "tree_cost", "tree_latency"]
 
 
 def _levels(count: int) -> int:
@@ -62,7 +44,7 @@ def tree_cost(terms: list[Term]) -> int:
     return cost
 
 
-class AdderTree(Component):
+class AdderTree(TermSum):
     """``o = sum of the terms``, one sum a clock, two operands per adder.
 
     Equals Python's ``sum((-1)**t.negative * (i << t.shift) for ...)``. There is a register after
@@ -82,36 +64,10 @@ class AdderTree(Component):
     o : Out(shape of the sum's range)
     """
 
-    def __init__(self, terms: list[Term], *, levels: int = 1) -> None:
-        if not terms:
-            raise InputError("An adder tree needs at least one term")
-        self._terms = tuple(terms)
-        self._levels = levels
-        members = {f"i{k}": In(term.range.shape) for k, term in enumerate(terms)}
-        super().__init__({**members, "o": Out(self.range.shape)})
-
-    @property
-    def terms(self) -> tuple[Term, ...]:
-        """The operands."""
-        return self._terms
-
-    @property
-    def range(self) -> Range:
-        """Of the sum."""
-        total = Range(0, 0)
-        for term in self._terms:
-            total = total + term.value_range
-        return total
-
     @property
     def latency(self) -> int:
         """Cycles from operands to sum."""
         return tree_latency(len(self._terms), self._levels)
-
-    def operand(self, k: int) -> Signal:
-        """Input port of term k."""
-        port: Signal = getattr(self, f"i{k}")
-        return port
 
     def elaborate(self, platform: object) -> Module:
         """Levels of adders between pairs of neighbours in size."""

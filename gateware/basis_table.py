@@ -6,12 +6,12 @@ import numpy as np
 from amaranth.hdl import Module
 
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.address import Address
 from kanhw.gateware.constant_digits import signed_digits
 from kanhw.gateware.layer import LayerCore, Operand, constant_operand, minimise_input
 from kanhw.gateware.minimise import MinimisedTable
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 from kanhw.program import BasisTableLayer
 from kanhw.schedule import Schedule
 

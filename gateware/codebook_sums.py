@@ -8,12 +8,13 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import Term, tree_latency
+from kanhw.gateware.adder_tree import tree_latency
 from kanhw.gateware.costs import PRODUCT_BITS, Costs, MemoryShape
 from kanhw.gateware.fold import Fold
 from kanhw.gateware.folded_sums import FoldedSums, packed_words, parameter_memory
 from kanhw.gateware.layer import delayed
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 from kanhw.schedule import Schedule
 
 __all__ = ["CodebookSums"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from kanhw.gateware.adder_tree import Term
+from kanhw.gateware.terms import Term
 
 __all__ = [
     "LUT_INPUTS",

@@ -7,12 +7,12 @@ from dataclasses import replace
 from amaranth.hdl import Module
 
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.address import Address
 from kanhw.gateware.fabric import Summands
 from kanhw.gateware.layer import LayerCore, Operand, constant_operand, minimise_input
 from kanhw.gateware.minimise import MinimisedTable
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 from kanhw.program import EdgeTableLayer, ProgramLayer
 from kanhw.schedule import Schedule
 

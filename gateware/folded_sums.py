@@ -12,11 +12,12 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import AdderTree, Term
+from kanhw.gateware.adder_tree import AdderTree
 from kanhw.gateware.costs import Costs, tree_costs
 from kanhw.gateware.fold import Fold
 from kanhw.gateware.layer import delayed
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 from kanhw.schedule import Schedule
 
 __all__ = ["FoldedSums", "packed_words", "parameter_memory"]

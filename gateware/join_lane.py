@@ -6,7 +6,7 @@ from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.gateware.adder_tree import AdderTree, Term
+from kanhw.gateware.adder_tree import AdderTree
 from kanhw.gateware.constant_digits import signed_digits
 from kanhw.gateware.costs import LUT_INPUTS, Costs, table_luts, tree_costs
 from kanhw.gateware.layer import delayed
@@ -14,6 +14,7 @@ from kanhw.gateware.multiplier import Multiplier
 from kanhw.gateware.saturator import Saturator
 from kanhw.gateware.signals import Range, shape_of
 from kanhw.gateware.table import Table
+from kanhw.gateware.terms import Term
 from kanhw.program import Requantizer
 
 __all__ = ["JoinLane", "output_shape"]

@@ -11,13 +11,13 @@ from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.address import Address
 from kanhw.gateware.constant_digits import signed_digits
 from kanhw.gateware.fabric import Fabric, TableBank, Window, fabric_named
 from kanhw.gateware.minimise import MinimisedTable, minimise_table
 from kanhw.gateware.signals import Range, shape_of
 from kanhw.gateware.stage import Payload, vector_layout
+from kanhw.gateware.terms import Term
 from kanhw.program import Interval, ProgramLayer
 from kanhw.schedule import Schedule
 

@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import AdderTree, Term
+from kanhw.gateware.adder_tree import AdderTree
 from kanhw.gateware.address import Address
 from kanhw.gateware.constant_digits import signed_digits
 from kanhw.gateware.layer import delayed
@@ -15,6 +15,7 @@ from kanhw.gateware.multiplier import Multiplier
 from kanhw.gateware.saturator import Saturator
 from kanhw.gateware.signals import Range, shape_of
 from kanhw.gateware.table import Table
+from kanhw.gateware.terms import Term
 from kanhw.program import NormLayer, Requantizer
 
 __all__ = ["NormScaler"]

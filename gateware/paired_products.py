@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, Value
 
-from kanhw.gateware.adder_tree import AdderTree, Term
+from kanhw.gateware.adder_tree import AdderTree
 from kanhw.gateware.costs import Costs, tree_costs
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 
 __all__ = ["PairedProducts"]
 

@@ -10,12 +10,12 @@ from amaranth.hdl import Module, Mux, Signal, Value
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.address import Address
 from kanhw.gateware.layer import LayerCore, Operand, constant_operand, minimise_input
 from kanhw.gateware.minimise import MinimisedTable
 from kanhw.gateware.signals import Range
 from kanhw.gateware.table import Table
+from kanhw.gateware.terms import Term
 from kanhw.program import Interval, PoolingLayer, Requantizer
 from kanhw.schedule import Schedule
 from kanhw.windows import Window

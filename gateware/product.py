@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.address import Address
 from kanhw.gateware.layer import LayerCore, Operand, constant_operand, delayed, table_interval
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 from kanhw.program import ProductLayer
 from kanhw.schedule import Schedule
 

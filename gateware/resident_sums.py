@@ -8,13 +8,14 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.gateware.adder_tree import AdderTree, Term, tree_latency
+from kanhw.gateware.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.fold import Fold
 from kanhw.gateware.folded_sums import packed_words, parameter_memory
 from kanhw.gateware.layer import delayed
 from kanhw.gateware.resident_memory import HeadHolder, bank_count, range_over
 from kanhw.gateware.signals import Range
 from kanhw.gateware.table import Table
+from kanhw.gateware.terms import Term
 from kanhw.program import ResidentLayer
 from kanhw.program.codebook_layer import CodebookLayer
 from kanhw.schedule import Schedule

@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import CodeFormat
-from kanhw.gateware.adder_tree import AdderTree, Term
+from kanhw.gateware.adder_tree import AdderTree
 from kanhw.gateware.address import Address, input_addresses
 from kanhw.gateware.constant_digits import signed_digits
 from kanhw.gateware.layer import constant_operand, output_addresses
@@ -17,6 +17,7 @@ from kanhw.gateware.norm_scaler import NormScaler
 from kanhw.gateware.norm_sums import NormSums
 from kanhw.gateware.reciprocal_root import ReciprocalRoot
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 from kanhw.gateware.valid_bits import valid_bits
 from kanhw.program import NormLayer
 

@@ -9,13 +9,13 @@ import numpy as np
 from amaranth.hdl import Module, Mux, Signal, Value
 
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.address import Address
 from kanhw.gateware.constant_digits import signed_digits
 from kanhw.gateware.interpolator import Interpolator
 from kanhw.gateware.layer import LayerCore, Operand, constant_operand, delayed
 from kanhw.gateware.signals import Range
 from kanhw.gateware.spline_evaluator import SplineEvaluator
+from kanhw.gateware.terms import Term
 from kanhw.gateware.turned_spline import TURN_LATENCY, TurnedSpline
 from kanhw.program import SplineEvaluatorLayer
 from kanhw.schedule import Schedule

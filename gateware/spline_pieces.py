@@ -7,11 +7,12 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.errors import InputError
-from kanhw.gateware.adder_tree import AdderTree, Term
+from kanhw.gateware.adder_tree import AdderTree
 from kanhw.gateware.constant_digits import signed_digits
 from kanhw.gateware.folded_sums import packed_words, parameter_memory
 from kanhw.gateware.layer import delayed
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 from kanhw.program.spline_arithmetic import SplineArithmetic
 from kanhw.program.spline_reference import piece_polynomials
 

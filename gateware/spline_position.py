@@ -7,12 +7,13 @@ from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import AdderTree, Term
+from kanhw.gateware.adder_tree import AdderTree
 from kanhw.gateware.constant_digits import signed_digits
 from kanhw.gateware.layer import delayed
 from kanhw.gateware.multiplier import Multiplier
 from kanhw.gateware.signals import Range
 from kanhw.gateware.table import Table
+from kanhw.gateware.terms import Term
 
 __all__ = ["SplinePosition"]
 

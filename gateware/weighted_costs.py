@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.basis_banks import BasisBanks
 from kanhw.gateware.bit_planes import subset_range
 from kanhw.gateware.costs import PRODUCT_BITS, Costs, MemoryShape, table_luts, tree_costs
 from kanhw.gateware.fold import Fold
 from kanhw.gateware.paired_products import PairedProducts
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 from kanhw.schedule import Schedule
 
 __all__ = ["WeightedParts"]
@@ -62,12 +62,15 @@ class WeightedParts:
         rows = (banks.depth - 1).bit_length()
         words, word = fold.steps * banks.depth, self.weights.format.width * fold.parallel_outputs
         total = Costs(table_bits=table_luts((fold.steps - 1).bit_length(), kinds))
+        # Bit planes: weights wait for the choice, and codes for the weights.
+        waiting = word if banks.count > 1 else 0
+        total += Costs(register_bits=(self.width + kinds) * (banks.count > 1))
         for bank in range(banks.count):
             values = banks.values[:, :, bank]
             width = Range(int(values.min()), int(values.max())).format.width
             total += Costs(
                 table_bits=table_luts(self.width + kinds, width + rows),
-                register_bits=width + rows,
+                register_bits=width + rows + waiting,
                 adder_bits=self._place_bits if banks.depth & (banks.depth - 1) else 0,
                 memories=(MemoryShape(words, word),),
             )
@@ -82,7 +85,7 @@ class WeightedParts:
         both = sum(pair.format.width for pair in pairs[: values.shape[2] // 2])
         single = pairs[-1].format.width if values.shape[2] % 2 else 0
         shared = Costs(adder_bits=both, register_bits=3 * both + single)
-        chosen = Costs(choice_bits=both, register_bits=place.format.width)
+        chosen = Costs(choice_bits=both)
         chosen += tree_costs([Term(pair) for pair in pairs], self.schedule.adder_levels)
         terms = [Term(place, k, self.weights.format.signed and k == bits - 1) for k in range(bits)]
         planes = chosen.times(bits * fold.parallel_outputs)

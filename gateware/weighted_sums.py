@@ -8,7 +8,7 @@ import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
 
 from kanhw.formats import IntArray
-from kanhw.gateware.adder_tree import AdderTree, Term, tree_latency
+from kanhw.gateware.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.basis_banks import BasisBanks, basis_banks
 from kanhw.gateware.bit_planes import SharedPair, subset_range
 from kanhw.gateware.costs import Costs
@@ -18,6 +18,7 @@ from kanhw.gateware.layer import delayed
 from kanhw.gateware.paired_products import PairedProducts
 from kanhw.gateware.signals import Range
 from kanhw.gateware.table import Table
+from kanhw.gateware.terms import Term
 from kanhw.gateware.weighted_costs import WeightedParts
 from kanhw.schedule import Schedule
 
@@ -67,8 +68,8 @@ class WeightedSums(FoldedSums):
         count = self._banks.count
         if count == 1:
             return 4 + tree_latency(lanes, levels) + self._pairs.fits + 1
-        places = tree_latency(-(-count // 2), levels) + 1
-        return 2 + places + tree_latency(lanes * self._weight_range.format.width, levels) + 1
+        places = tree_latency(-(-count // 2), levels)
+        return 3 + places + tree_latency(lanes * self._weight_range.format.width, levels) + 1
 
     @property
     def costs(self) -> Costs:
@@ -92,8 +93,12 @@ class WeightedSums(FoldedSums):
         lanes = []
         for lane in range(self.fold.parallel_inputs):
             address = self._address(m, lane)
+            late = delayed(m, address, self._wait, f"address{lane}")
             lanes.append(
-                [self._bank(m, lane, bank, base, address) for bank in range(self._banks.count)]
+                [
+                    self._bank(m, lane, bank, base, address, late)
+                    for bank in range(self._banks.count)
+                ]
             )
         if self._banks.count > 1:
             planes = [self._planes(m, lane, banks) for lane, banks in enumerate(lanes)]
@@ -120,7 +125,11 @@ class WeightedSums(FoldedSums):
         ]
         operands: list[list[tuple[Value, Term]]] = []
         for output in range(self.fold.parallel_outputs):
-            weights = [weights[output] for _, weights in banks]
+            # Block RAM is slow and may be far away: its words wait a cycle for the choice.
+            weights = [
+                delayed(m, weights[output], 1, f"weight{lane}_{bank}_{output}")
+                for bank, (_, weights) in enumerate(banks)
+            ]
             groups = [weights[start : start + step] for start in starts]
             operands.append(self._places(m, f"{lane}_{output}", pairs, groups))
         return operands
@@ -128,7 +137,7 @@ class WeightedSums(FoldedSums):
     def _places(
         self, m: Module, name: str, pairs: list[SharedPair], weights: list[list[Value]]
     ) -> list[tuple[Value, Term]]:
-        """The registered sum of every place of the weights of one lane and output."""
+        """The sum of every place of the weights of one lane and output."""
         format, reach = self._weight_range.format, subset_range(self._banks.values)
         terms: list[tuple[Value, Term]] = []
         for place in range(format.width):
@@ -136,9 +145,10 @@ class WeightedSums(FoldedSums):
             m.submodules[f"plane{name}_{place}"] = tree
             for k, (pair, group) in enumerate(zip(pairs, weights, strict=True)):
                 m.d.comb += tree.operand(k).eq(pair.chosen([weight[place] for weight in group]))
-            # What is live together is less than the pairs' largest.
-            total = Signal(reach.shape, name=f"place{name}_{place}", reset_less=True)
-            m.d.sync += total.eq(tree.o)
+            # What is live together is less than the pairs' largest. So few bits need no register
+            # of their own in front of the next adder.
+            total = Signal(reach.shape, name=f"place{name}_{place}")
+            m.d.comb += total.eq(tree.o)
             negative = format.signed and place == format.width - 1
             terms.append((total, Term(reach, place, negative)))
         return terms
@@ -178,6 +188,11 @@ class WeightedSums(FoldedSums):
         return PairedProducts(self._weight_range, self._value_range, self.range)
 
     @property
+    def _wait(self) -> int:
+        """Cycles by which values are behind rows, for weights that wait in a register."""
+        return int(self._banks.count > 1)
+
+    @property
     def _padding(self) -> int | None:
         """What is in place of the values of an absent input; None if there is none."""
         return 0 if self.fold.padded else None
@@ -196,14 +211,18 @@ class WeightedSums(FoldedSums):
         return Cat(self.codes[lane], table.o)
 
     def _bank(
-        self, m: Module, lane: int, bank: int, base: Signal, address: Value
+        self, m: Module, lane: int, bank: int, base: Signal, address: Value, late: Value
     ) -> tuple[Value, list[Value]]:
-        """A lane's live value in a bank and, a cycle later, its weights for all outputs."""
+        """A lane's live value in a bank and its weights for all outputs.
+
+        The weights are there a cycle after the value of the same address; ``late`` is the address
+        :attr:`_wait` cycles later.
+        """
         values = Table(_filled(self._banks.values[:, :, bank].ravel()), padding=self._padding)
         m.submodules[f"value{lane}_{bank}"] = values
-        m.d.comb += values.i.eq(address)
+        m.d.comb += values.i.eq(late)
         if self.fold.padded:
-            m.d.comb += values.pad.eq(self.pad[lane])
+            m.d.comb += values.pad.eq(delayed(m, self.pad[lane], self._wait, f"pad{lane}_{bank}"))
         place: Value = base
         if self._banks.depth > 1:
             row = self._looked_up(m, f"row{lane}_{bank}", self._banks.rows[:, :, bank], address)

@@ -11,10 +11,10 @@ from amaranth.hdl import Module, Value
 from amaranth.lib.wiring import Component
 
 from kanhw.formats import CodeFormat
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.address import Address
 from kanhw.gateware.minimise import MinimisedTable
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 
 __all__ = ["Fabric", "Place", "Summands", "TableBank", "Window"]
 

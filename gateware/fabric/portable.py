@@ -8,13 +8,14 @@ import numpy as np
 from amaranth.hdl import Module, Value
 
 from kanhw.formats import CodeFormat
-from kanhw.gateware.adder_tree import AdderTree, Term, tree_cost, tree_latency
+from kanhw.gateware.adder_tree import AdderTree, tree_cost, tree_latency
 from kanhw.gateware.address import Address, output_address
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, TableBank, Window
 from kanhw.gateware.minimise import MinimisedTable, table_cost
 from kanhw.gateware.saturator import Saturator
 from kanhw.gateware.signals import Range
 from kanhw.gateware.table import Table
+from kanhw.gateware.terms import Term
 
 __all__ = ["PlainTables", "Portable"]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.hdl import Cat, Const, Module
 
-from kanhw.errors import InputError
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.fabric.ternary_adders import Bits, PlannedAdders, bits_of_term
 from kanhw.gateware.fabric.ternary_plan import plan_sum, ternary_depth
 from kanhw.gateware.fabric.ternary_rows import Row, Sum
-from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import TermSum
 
 __all__ = ["TernaryTree", "ternary_latency"]
 
@@ -20,7 +17,7 @@ def ternary_latency(count: int, levels: int) -> int:
     return max(ternary_depth(count) - 1, 0) // levels if levels else 0
 
 
-class TernaryTree(Component):
+class TernaryTree(TermSum):
     """``o = sum of the terms``, one sum a clock, three operands per adder; UltraScale+.
 
     Equals Python's ``sum((-1)**t.negative * (i << t.shift) for ...)``. A LUT6_2 gives the sum of
@@ -43,39 +40,10 @@ class TernaryTree(Component):
     o : Out(shape of the sum's range)
     """
 
-    def __init__(self, terms: list[Term], *, levels: int = 1, bound: Range | None = None) -> None:
-        if not terms:
-            raise InputError("An adder tree needs at least one term")
-        self._terms = tuple(terms)
-        self._levels = levels
-        self._bound = bound
-        members = {f"i{k}": In(term.range.shape) for k, term in enumerate(terms)}
-        super().__init__({**members, "o": Out(self.range.shape)})
-
-    @property
-    def terms(self) -> tuple[Term, ...]:
-        """The operands."""
-        return self._terms
-
-    @property
-    def range(self) -> Range:
-        """Of the sum."""
-        total = Range(0, 0)
-        for term in self._terms:
-            total = total + term.value_range
-        if self._bound is None:
-            return total
-        return Range(max(total.lo, self._bound.lo), min(total.hi, self._bound.hi))
-
     @property
     def latency(self) -> int:
         """Cycles from operands to sum."""
         return ternary_latency(len(self._terms), self._levels)
-
-    def operand(self, k: int) -> Signal:
-        """Input port of term k."""
-        port: Signal = getattr(self, f"i{k}")
-        return port
 
     def plan(self) -> Sum:
         """The tree of adders."""

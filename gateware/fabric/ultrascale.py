@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kanhw.formats import CodeFormat
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.address import Address, output_address
 from kanhw.gateware.fabric.coding import FLIP_FLOP_LUTS, codings_of
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, Window
@@ -17,6 +16,7 @@ from kanhw.gateware.fabric.ternary_rows import Row
 from kanhw.gateware.fabric.ternary_tree import TernaryTree, ternary_latency
 from kanhw.gateware.minimise import MinimisedTable
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 
 __all__ = ["UltraScalePlus"]
 

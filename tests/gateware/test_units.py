@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.gateware.adder_tree import AdderTree, Term, tree_cost, tree_latency
+from kanhw.gateware.adder_tree import AdderTree, tree_cost, tree_latency
 from kanhw.gateware.address import Address, input_addresses, output_address
 from kanhw.gateware.argmax import Argmax
 from kanhw.gateware.constant_digits import signed_digits
@@ -17,6 +17,7 @@ from kanhw.gateware.minimise import minimise_table, table_cost
 from kanhw.gateware.saturator import Saturator
 from kanhw.gateware.signals import Range, shape_of
 from kanhw.gateware.table import Table
+from kanhw.gateware.terms import Term
 from kanhw.program.reference import argmax, requantize
 
 
@@ -72,7 +73,7 @@ def test_adder_tree(simulate, terms, levels, seed):
 
 
 def test_adder_tree_needs_a_term():
-    with pytest.raises(InputError, match=r"\AAn adder tree needs at least one term\Z"):
+    with pytest.raises(InputError, match=r"\AA sum needs at least one term\Z"):
         AdderTree([])
     assert tree_cost([Term(Range(0, 7))]) == 0
     assert tree_cost([Term(Range(0, 7)), Term(Range(0, 1))]) == 4

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
-from kanhw.gateware.adder_tree import Term
 from kanhw.gateware.fabric import primitives, ternary_adders
 from kanhw.gateware.fabric.ternary_plan import plan_sum, ternary_depth
 from kanhw.gateware.fabric.ternary_rows import Row, columns_of, luts_of
 from kanhw.gateware.fabric.ternary_tree import TernaryTree, ternary_latency
 from kanhw.gateware.signals import Range
+from kanhw.gateware.terms import Term
 from kanhw.gateware.verilog import to_verilog
 
 
@@ -97,7 +97,7 @@ def test_a_fault_in_the_majority_is_seen(simulate, monkeypatch):
 
 
 def test_needs_a_term():
-    with pytest.raises(InputError, match=r"\AAn adder tree needs at least one term\Z"):
+    with pytest.raises(InputError, match=r"\AA sum needs at least one term\Z"):
         TernaryTree([])
 
 
