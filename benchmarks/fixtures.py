@@ -22,19 +22,10 @@ from typing import Any
 
 import numpy as np
 from measuring import Table, environment_line, reference_folder, write_results
+from reference_networks import NETWORKS, data
 
 import kanhw
 from kanhw.cli import main as kanhw_command
-
-NETWORKS = {
-    "efficient_kan_digits": "digits",
-    "efficient_kan_wine": "wine",
-    "fast_kan_digits": "digits",
-    "kagn_digits": "digits",
-    "kagn_conv_digits": "digits",
-    "pykan_wine": "wine",
-    "pykan_formula": None,
-}
 
 
 def command(*arguments: object) -> dict[str, Any]:
@@ -48,21 +39,6 @@ def command(*arguments: object) -> dict[str, Any]:
         )
     result: dict[str, Any] = json.loads(printed.getvalue())
     return result
-
-
-def data(name: str) -> tuple[Any, Any, Any]:
-    """Training features, test features and test labels, as the networks were trained."""
-    from sklearn.datasets import load_digits, load_wine
-    from sklearn.model_selection import train_test_split
-
-    x, labels = (load_digits if name == "digits" else load_wine)(return_X_y=True)
-    train_x, test_x, _, test_labels = train_test_split(
-        x, labels, test_size=0.25, random_state=0, stratify=labels
-    )
-    if name == "digits":
-        return train_x / 16, test_x / 16, test_labels
-    mean, deviation = train_x.mean(axis=0), train_x.std(axis=0)
-    return (train_x - mean) / deviation, (test_x - mean) / deviation, test_labels
 
 
 def measure(name: str, folder: Path, work: Path, count: int) -> dict[str, Any]:

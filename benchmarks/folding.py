@@ -18,22 +18,13 @@ from typing import Any
 
 import numpy as np
 from measuring import Table, environment_line, reference_folder, write_results
+from reference_networks import NAMES
 
 import kanhw
 from kanhw.estimation.clocks import DesignClocks, design_clocks
 from kanhw.schedule import Schedule
 from kanhw.sim import check_design
 
-NETWORKS = (
-    "efficient_kan_digits",
-    "efficient_kan_wine",
-    "fast_kan_digits",
-    "kagn_digits",
-    "kagn_conv_digits",
-    "pykan_wine",
-    "pykan_formula",
-    "efficient_kan_fashion",
-)
 VECTORS = 24
 BITS = 4
 TIMEOUT = 7200.0
@@ -87,7 +78,7 @@ def measure(
 def main() -> int:
     """Run; 1 if a figure or an output differs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--networks", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--lanes", nargs="+", default=["3x2"], metavar="P_INxP_OUT")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()

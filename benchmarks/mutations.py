@@ -15,7 +15,6 @@ not found.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import tempfile
 import time
@@ -24,55 +23,27 @@ from pathlib import Path
 from typing import Any
 
 from measuring import Table, environment_line, write_results
-from small_networks import REALISATIONS, SCHEDULES, all_codes, every_code, network
+from mutation_proofs import VERDICTS, Comparison
+from small_networks import REALISATIONS, SCHEDULES, SMALL, all_codes, every_code, network
 
 import kanhw
 from kanhw.design import Design
 from kanhw.errors import ToolFailed
 from kanhw.estimation import yosys_version
-from kanhw.estimation.processes import run_logged
 from kanhw.estimation.yosys import run_script
 from kanhw.sim import check_design
 from kanhw.sim.netlist import with_verilog
-from kanhw.sim.stream_proofs import find_abc
 
 DEFAULT = [f"{name}/{'folded' if k % 2 else 'unrolled'}" for k, name in enumerate(REALISATIONS)]
-# 4 codes of 4 bits: there are 65,536 vectors.
+# There are 65,536 vectors.
 STEPS: dict[str, tuple[str, int | None]] = {
     "fast": ("fast", 2000),
     "all vectors": ("fast", None),
     "cocotb": ("cocotb", 250),
 }
-VERDICTS = {
-    "proved": "equal to the original for ever, for all inputs, stalls and resets",
-    "bounded": "so for as many clocks as a reset and two vectors take",
-    "vectors": "not proved: valid and ready equal for ever, outputs on every vector that there is",
-    "undecided": "nothing was proved in time",
-    "missed": "not equal, and not found",
-}
 # What counts against the testbench.
 OPEN = ("vectors", "undecided", "missed")
 
-# The original next to the faulty one, under one sender and one taker; what is seen is compared.
-_MITER = """
-module miter(input clk, rst, begin_, ready, input [{i}:0] payload,
-             output bad, control);
-    reg offering = 0, was_reset = 0; reg [{i}:0] held = 0;
-    wire valid = offering | begin_; wire [{i}:0] word = offering ? held : payload;
-    wire ready1, ready2, valid1, valid2; wire [{o}:0] word1, word2;
-    always @(posedge clk) begin
-        offering <= valid & ~ready1 & ~rst;
-        held <= word;
-        was_reset <= was_reset | rst;
-    end
-    original one(.clk(clk), .rst(rst), .i__valid(valid), .i__payload(word), .i__ready(ready1),
-        .o__valid(valid1), .o__payload(word1), .o__ready(ready));
-    faulty two(.clk(clk), .rst(rst), .i__valid(valid), .i__payload(word), .i__ready(ready2),
-        .o__valid(valid2), .o__payload(word2), .o__ready(ready));
-    assign control = was_reset & ~rst & ((ready1 != ready2) | (valid1 != valid2));
-    assign bad = control | (was_reset & ~rst & valid1 & (word1 != word2));
-endmodule
-"""
 _TOP = """
 module kan(input clk, rst, i__valid, o__ready, input [{i}:0] i__payload,
            output i__ready, o__valid, output [{o}:0] o__payload);
@@ -103,9 +74,8 @@ class Mutants:
     """A design with all its faults in one netlist."""
 
     def __init__(self, name: str, count: int, seed: int, work: Path, seconds: float) -> None:
-        self.seconds = seconds
         realisation, schedule = name.split("/")
-        self.program = network(realisation)
+        self.program = network(realisation, numbers=SMALL)
         self.work = work
         original = kanhw.generate(self.program, work / "original", schedule=SCHEDULES[schedule])
         (work / "kan.v").write_text(original.verilog_path.read_text(encoding="utf-8"))
@@ -124,11 +94,11 @@ class Mutants:
         commands = ["read_rtlil base.il", *lines, "rename kan mutated", "opt_clean"]
         commands.append("write_verilog -noattr mutated.v\n")
         run_script("\n".join(commands), work)
-        # From a reset over a vector to the end of the next.
-        self.clocks = original.latency_cycles + 2 * original.initiation_interval + 4
-        self.ports = {"i": original.input.width - 1, "o": original.output.width - 1}
+        clocks = original.latency_cycles + 2 * original.initiation_interval + 4
+        ports = {"i": original.input.width - 1, "o": original.output.width - 1}
+        self._comparison = Comparison(work, ports, clocks, seconds)
         text = (work / "mutated.v").read_text(encoding="utf-8")
-        top = _TOP.format(file=self._chosen, **self.ports)
+        top = _TOP.format(file=self._chosen, **ports)
         self.design: Design = with_verilog(original, (text + top).encode(), work / "mutants")
 
     def choose(self, mutant: int) -> None:
@@ -157,40 +127,7 @@ class Mutants:
 
     def compare(self, mutant: int) -> str:
         """What is proved of a fault that the testbench did not find: a key of ``VERDICTS``."""
-        (self.work / "miter.v").write_text(_MITER.format(**self.ports))
-        run_script(
-            "read_rtlil base.il\nrename kan original\ndesign -stash one\nread_rtlil base.il\n"
-            f"{self.commands[mutant - 1]}\nrename kan faulty\ndesign -stash two\n"
-            "design -copy-from one original\ndesign -copy-from two faulty\nread_verilog miter.v\n"
-            # What registers hold before the reset is not compared; with values of their own they
-            # could not be joined.
-            "setattr -unset init w:*\nhierarchy -top miter\nproc\nflatten\n"
-            "setundef -zero -init\nopt\ntechmap\nopt\nasync2sync\ndffunmap\nabc -g AND\n"
-            "opt_clean\ndesign -save both\ndelete -output miter/control\nopt_clean\n"
-            "write_aiger -zinit bad.aig\ndesign -load both\ndelete -output miter/bad\nopt_clean\n"
-            "write_aiger -zinit control.aig\n",
-            self.work,
-        )
-        if self._never("bad"):
-            return "proved"
-        log = self._abc("bad", f"scorr; bmc3 -F {self.clocks} -T {self.seconds:g}")
-        if "was asserted in frame" in log:
-            return "missed"
-        found = re.search(r"asserted in (\d+) frames", log)
-        if found is not None and int(found[1]) >= self.clocks:
-            return "bounded"
-        return "vectors" if self._never("control") else "undecided"
-
-    def _never(self, name: str) -> bool:
-        """Whether an output of the miter is proved never to rise."""
-        # Registers that are equal in both are joined, often until nothing is left to compare.
-        log = self._abc(name, f"scorr; scorr -F 4; print_stats; pdr -T {self.seconds:g}")
-        nothing = re.search(r"lat = +0 .*and = +0 ", log) is not None
-        return nothing or "Property proved" in log
-
-    def _abc(self, name: str, commands: str) -> str:
-        words = [str(find_abc()), "-c", f"read {name}.aig; {commands}"]
-        return run_logged("ABC", words, self.work / "abc.log", timeout=20 * self.seconds + 60)[1]
+        return self._comparison.verdict(self.commands[mutant - 1])
 
 
 def measure(name: str, count: int, seed: int, seconds: float) -> Score:
@@ -208,7 +145,10 @@ def measure(name: str, count: int, seed: int, seconds: float) -> Score:
             print(f"  {name}: {step} found {score.found[step]} of {len(left)}", file=sys.stderr)
             left = passed
         for mutant in left:
-            score.verdicts[mutants.compare(mutant)].append(mutants.commands[mutant - 1])
+            begun, verdict = time.perf_counter(), mutants.compare(mutant)
+            score.verdicts[verdict].append(mutants.commands[mutant - 1])
+            seconds_taken = time.perf_counter() - begun
+            print(f"  {name}: {mutant} {verdict} ({seconds_taken:.0f} s)", file=sys.stderr)
     score.seconds = round(time.perf_counter() - started, 1)
     return score
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from measuring import Table, environment_line, write_results
-from small_networks import REALISATIONS, SCHEDULES, SIZES, all_codes, network
+from small_networks import REALISATIONS, SCHEDULES, all_codes, network
 
 import kanhw
 from kanhw.estimation import TARGETS, yosys_version
@@ -27,8 +27,8 @@ from kanhw.sim import check_design, netlist_design
 
 # 4,096 bits of parameters in one memory ask for block RAM.
 LARGE = (48, 32, 2)
-DESIGNS: dict[str, tuple[tuple[int, ...], Schedule]] = {
-    **{name: (SIZES, schedule) for name, schedule in SCHEDULES.items()},
+DESIGNS: dict[str, tuple[tuple[int, ...] | None, Schedule]] = {
+    **{name: (None, schedule) for name, schedule in SCHEDULES.items()},
     "folded, large": (LARGE, Schedule(kind="folded", parallel_inputs=2, parallel_outputs=4)),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -17,11 +18,14 @@ from kanhw.program import (
     Program,
     ProgramLayer,
     Requantizer,
+    SplineEvaluatorLayer,
 )
+from kanhw.program.interpolation import Interpolation
+from kanhw.program.spline_arithmetic import SplineArithmetic
 from kanhw.schedule import Schedule
 
 CODE = CodeFormat(4, True)
-SIZES = (4, 3, 2)
+WIDE_CODE = CodeFormat(8, True)
 # Of four B-splines of order 1 at most two are not zero at a code.
 LIVE_BASIS = np.array([[[4, 0, 0, 0], [3, 2, 0, 0], [0, 5, 1, 0], [0, 1, 6, 3]] * 4])
 
@@ -30,75 +34,176 @@ SCHEDULES: Mapping[str, Schedule] = {
     "folded": Schedule(kind="folded", parallel_inputs=2, parallel_outputs=2),
 }
 
-Layer = Callable[[np.random.Generator, int, int, bool], ProgramLayer]
+
+@dataclass(frozen=True)
+class Numbers:
+    """How large the random integers are.
+
+    Parameters
+    ----------
+    entries, weights, factors
+        Bounds of table entries, of weights, and of multipliers and biases of requantizers.
+    order, scale, guard_bits
+        Of evaluated splines.
+    """
+
+    entries: int = 40
+    weights: int = 8
+    factors: int = 900
+    order: int = 3
+    scale: int = 992
+    guard_bits: int = 6
 
 
-def _requantizer(
-    rng: np.random.Generator, branches: int, n_out: int, reach: int, last: bool
-) -> Requantizer:
-    """Random multipliers and biases, and a shift that spreads sums up to ``reach`` over codes."""
-    factors = rng.integers(100, 900, (branches, n_out))
-    bias = rng.integers(-900, 900, n_out)
-    if last:
-        return Requantizer(factors, bias)
-    shift = max((900 * reach * branches // CODE.count).bit_length() - 1, 1)
-    return Requantizer(factors, bias, shift, CODE)
+LARGE = Numbers()
+# Few states, so that much can be proved of them.
+SMALL = Numbers(entries=7, weights=4, factors=8, order=2, scale=160, guard_bits=4)
 
 
-def _edge_table(rng: np.random.Generator, n_in: int, n_out: int, last: bool) -> ProgramLayer:
-    tables = rng.integers(-40, 40, (n_out, n_in, CODE.count))
-    return EdgeTableLayer(tables, (_requantizer(rng, 1, n_out, 20 * n_in, last),), "edges")
+@dataclass(frozen=True)
+class Draw:
+    """Random integers for a layer of a size, whose output has a format or is raw."""
+
+    rng: np.random.Generator
+    numbers: Numbers
+    n_in: int
+    n_out: int
+    format: CodeFormat | None
+
+    def entries(self, *shape: int) -> np.ndarray:
+        """Table entries."""
+        return self.rng.integers(-self.numbers.entries, self.numbers.entries, shape)
+
+    def weights(self, *shape: int) -> np.ndarray:
+        """Weights, or small table entries."""
+        return self.rng.integers(-self.numbers.weights, self.numbers.weights, shape)
+
+    def each(self) -> np.ndarray:
+        """The same for every input: 0."""
+        return np.zeros(self.n_in, np.int64)
+
+    def requantizer(self, branches: int, reach: int) -> tuple[Requantizer, ...]:
+        """Multipliers and biases, and a shift that spreads sums up to ``reach`` over codes."""
+        most = self.numbers.factors
+        factors = self.rng.integers(most // 8, most, (branches, self.n_out))
+        bias = self.rng.integers(-most, most, self.n_out)
+        if self.format is None:
+            return (Requantizer(factors, bias),)
+        shift = max((most * reach * branches // self.format.count).bit_length() - 1, 1)
+        return (Requantizer(factors, bias, shift, self.format),)
 
 
-def _branch_edge_table(rng: np.random.Generator, n_in: int, n_out: int, last: bool) -> ProgramLayer:
-    tables = [rng.integers(-40, 40, (n_out, n_in, CODE.count)) for _ in range(2)]
-    return BranchEdgeTableLayer(*tables, (_requantizer(rng, 2, n_out, 20 * n_in, last),), "both")
+Layer = Callable[[Draw], ProgramLayer]
 
 
-def _basis_table(rng: np.random.Generator, n_in: int, n_out: int, last: bool) -> ProgramLayer:
+@dataclass(frozen=True)
+class Realisation:
+    """How a realisation is tried.
+
+    Parameters
+    ----------
+    layer
+        Makes a layer of random integers.
+    format
+        Of all codes between layers.
+    sizes
+        Of the network whose input vectors can all be tried: there are 65,536.
+    """
+
+    layer: Layer
+    format: CodeFormat = CODE
+    sizes: tuple[int, ...] = (4, 3, 2)
+
+
+def _edge_table(draw: Draw) -> ProgramLayer:
+    tables = draw.entries(draw.n_out, draw.n_in, CODE.count)
+    reach = draw.numbers.entries * draw.n_in // 2
+    return EdgeTableLayer(tables, draw.requantizer(1, reach), "edges")
+
+
+def _branch_edge_table(draw: Draw) -> ProgramLayer:
+    tables = [draw.entries(draw.n_out, draw.n_in, CODE.count) for _ in range(2)]
+    reach = draw.numbers.entries * draw.n_in // 2
+    return BranchEdgeTableLayer(*tables, draw.requantizer(2, reach), "both")
+
+
+def _basis_table(draw: Draw) -> ProgramLayer:
     return BasisTableLayer(
         basis=LIVE_BASIS,
-        basis_index=np.zeros(n_in, np.int64),
-        coefficients=rng.integers(-8, 8, (n_out, n_in, LIVE_BASIS.shape[2])),
-        base=rng.integers(-8, 8, (1, CODE.count, 1)),
-        base_index=np.zeros(n_in, np.int64),
-        base_weights=rng.integers(-8, 8, (n_out, n_in, 1)),
-        requantizers=(_requantizer(rng, 2, n_out, 15 * n_in, last),),
+        basis_index=draw.each(),
+        coefficients=draw.weights(draw.n_out, draw.n_in, LIVE_BASIS.shape[2]),
+        base=draw.weights(1, CODE.count, 1),
+        base_index=draw.each(),
+        base_weights=draw.weights(draw.n_out, draw.n_in, 1),
+        requantizers=draw.requantizer(2, 2 * draw.numbers.weights * draw.n_in),
         name="splines",
     )
 
 
-def _codebook(rng: np.random.Generator, n_in: int, n_out: int, last: bool) -> ProgramLayer:
+def _codebook(draw: Draw) -> ProgramLayer:
+    edges = (draw.n_out, draw.n_in)
     return CodebookLayer(
-        shapes=rng.integers(-8, 8, (3, CODE.count)),
-        index=rng.integers(0, 3, (n_out, n_in)),
-        gains=rng.integers(-4, 5, (n_out, n_in)),
-        base=rng.integers(-8, 8, (1, CODE.count, 1)),
-        base_index=np.zeros(n_in, np.int64),
-        base_weights=rng.integers(-4, 5, (n_out, n_in, 1)),
-        requantizers=(_requantizer(rng, 2, n_out, 10 * n_in, last),),
-        biases=rng.integers(-3, 4, (n_out, n_in)),
-        offsets=rng.integers(5, 8, (1, CODE.count)),
-        offsets_index=np.zeros(n_in, np.int64),
+        shapes=draw.weights(3, CODE.count),
+        index=draw.rng.integers(0, 3, edges),
+        gains=draw.weights(*edges) // 2,
+        base=draw.weights(1, CODE.count, 1),
+        base_index=draw.each(),
+        base_weights=draw.weights(*edges, 1) // 2,
+        requantizers=draw.requantizer(2, draw.numbers.weights * draw.n_in),
+        biases=draw.weights(*edges) // 2,
+        offsets=draw.rng.integers(5, 8, (1, CODE.count)),
+        offsets_index=draw.each(),
         name="codebook",
     )
 
 
-REALISATIONS: Mapping[str, Layer] = {
-    "edge_table": _edge_table,
-    "branch_edge_table": _branch_edge_table,
-    "basis_table": _basis_table,
-    "codebook": _codebook,
+def _spline_evaluator(draw: Draw) -> ProgramLayer:
+    # 64 / 3 codes a cell; the grid of 9 cells has codes in front of it and beyond.
+    splines = SplineArithmetic(
+        width=WIDE_CODE.width,
+        order=draw.numbers.order,
+        multipliers=np.full(draw.n_in, 3),
+        offsets=np.full(draw.n_in, -70),
+        shift=1,
+        fraction_bits=5,
+        scale=draw.numbers.scale,
+        guard_bits=draw.numbers.guard_bits,
+    )
+    curves = draw.entries(1, (WIDE_CODE.count >> 4) + 1)
+    return SplineEvaluatorLayer(
+        draw.weights(draw.n_out, draw.n_in, 9 + draw.numbers.order),
+        splines,
+        Interpolation(curves, draw.each(), WIDE_CODE.width, 4, 2),
+        draw.weights(draw.n_out, draw.n_in, 1),
+        draw.requantizer(2, 2 * draw.numbers.entries * draw.n_in),
+        "evaluated",
+    )
+
+
+REALISATIONS: Mapping[str, Realisation] = {
+    "edge_table": Realisation(_edge_table),
+    "branch_edge_table": Realisation(_branch_edge_table),
+    "basis_table": Realisation(_basis_table),
+    "codebook": Realisation(_codebook),
+    "spline_evaluator": Realisation(_spline_evaluator, WIDE_CODE, (2, 3, 2)),
 }
 
 
-def network(realisation: str, sizes: tuple[int, ...] = SIZES, seed: int = 1) -> Program:
+def network(
+    realisation: str,
+    sizes: tuple[int, ...] | None = None,
+    numbers: Numbers = LARGE,
+    seed: int = 1,
+) -> Program:
     """A network of layers of one realisation, with random integers."""
-    rng = np.random.default_rng(seed)
-    layers = []
-    for k, (n_in, n_out) in enumerate(pairwise(sizes)):
-        layers.append(REALISATIONS[realisation](rng, n_in, n_out, k == len(sizes) - 2))
-    return Program(tuple(layers), InputEncoder(CODE, sizes[0]))
+    rng, kind = np.random.default_rng(seed), REALISATIONS[realisation]
+    sizes = kind.sizes if sizes is None else sizes
+    formats = [*[kind.format] * (len(sizes) - 2), None]
+    layers = [
+        kind.layer(Draw(rng, numbers, n_in, n_out, format))
+        for (n_in, n_out), format in zip(pairwise(sizes), formats, strict=True)
+    ]
+    return Program(tuple(layers), InputEncoder(kind.format, sizes[0]))
 
 
 def all_codes(program: Program, count: int, seed: int = 1) -> np.ndarray:

@@ -22,13 +22,9 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[1]))
 
 from experiments import everywhere, in_parallel
-from fixtures import NETWORKS, data
-from measuring import reference_folder
+from reference_networks import FASHION, NAMES, parts
 from results import RESULTS, ResultTable
 
-import kanhw
-from kanhw.importers.pykan import calibration_data
-from kanhw.model import KanModel
 from kanhw.quant import Budget, QuantConfig, allocate, lower, quantize_model
 from kanhw.quant.methods import round_with_data
 from kanhw.quant.plan import Plan, make_plan
@@ -37,24 +33,7 @@ from kanhw.quant.realise import Weighted
 from kanhw.quant.steps import SumStep
 from kanhw.quant.weights import nearest_weights
 
-FASHION = "efficient_kan_fashion"
-NAMES = (*NETWORKS, FASHION)
 CALIBRATION_ROWS = 1024
-
-
-def parts(name: str) -> tuple[KanModel, Any, Any, Any]:
-    """A network, its training features, test features and test labels (None for formulas)."""
-    folder = reference_folder("fixtures/kan_libraries") / name
-    model = kanhw.load(folder)
-    if name == FASHION:
-        from data import fashion_mnist
-
-        loaded = fashion_mnist()
-        return model, loaded.train_x, loaded.test_x, loaded.test_y
-    if NETWORKS[name] is None:
-        with np.load(folder / "vectors.npz") as file:
-            return model, np.asarray(calibration_data(folder)), file["x"], None
-    return (model, *data(str(NETWORKS[name])))
 
 
 def calibration(x: Any) -> Any:
