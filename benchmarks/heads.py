@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import kanhw
+from kanhw.estimation.unbuilt import unbuilt
 from kanhw.formats import CodeFormat
 from kanhw.gateware.resident_stage import ResidentStage
 from kanhw.gateware.stream_top import StreamTop
@@ -59,6 +60,13 @@ def network(rng: np.random.Generator, books: list[np.ndarray], sizes: list[int])
     return Program(tuple(layers), InputEncoder(CODE, sizes[0]), argmax=True)
 
 
+def stored(program: Program, schedule: Schedule) -> tuple[int, int]:
+    """Bits of a head in all memories, and how many copies of the shapes there are."""
+    stages = [s for s in StreamTop(program, schedule).stages if isinstance(s, ResidentStage)]
+    held = sum(region.words * region.width for stage in stages for region in stage.regions)
+    return held, sum(s.fold.parallel_inputs * s.fold.parallel_outputs for s in stages)
+
+
 def measured(count: int, options: argparse.Namespace, folder: Path) -> dict[str, int]:
     """One design, simulated and synthesised."""
     rng = np.random.default_rng(count)
@@ -79,18 +87,16 @@ def measured(count: int, options: argparse.Namespace, folder: Path) -> dict[str,
     if not report.passed or report.cycles_per_inference != design.initiation_interval:
         sys.exit(f"{count} heads: {report.problems}, {report.cycles_per_inference} clocks a vector")
     estimate = kanhw.estimate(design, options.target)
-    stages = [s for s in StreamTop(program, schedule).stages if isinstance(s, ResidentStage)]
-    banks = count + options.writable
-    held = sum(region.words * region.width for stage in stages for region in stage.regions)
-    copies = [stage.fold.parallel_inputs * stage.fold.parallel_outputs for stage in stages]
+    with unbuilt():
+        held, copies = stored(program, schedule)
     return {
         "heads": count,
         "lut": estimate.lut,
         "ff": estimate.ff,
         "dsp": estimate.dsp,
         "bram": estimate.bram,
-        "head_bits": held * banks,
-        "shape_bits": sum(SHAPES * CODE.count * 4 * n for n in copies),
+        "head_bits": held * (count + options.writable),
+        "shape_bits": SHAPES * CODE.count * 4 * copies,
         "clocks": design.initiation_interval,
     }
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import warnings
 from pathlib import Path
 
 from kanhw.design import Design, load_design
 from kanhw.errors import InputError
+from kanhw.estimation.unbuilt import unbuilt
 from kanhw.formats import IntArray
 from kanhw.program import Program
 from kanhw.schedule import Schedule
@@ -46,12 +45,9 @@ def head_writes(design: Design | str | Path, program: Program, head: int = 0) ->
         )
     own = loaded.load_program()
     changed = own.with_head(head, program.head(head if program.heads > 1 else 0))
-    with warnings.catch_warnings():
-        # The hardware is only asked where its memories are.
-        warnings.filterwarnings("ignore", message=".* created but never used")
-        image = _image(own, loaded.schedule, changed.head(head))
-        gc.collect()
-    return image
+    # The hardware is only asked where its memories are.
+    with unbuilt():
+        return _image(own, loaded.schedule, changed.head(head))
 
 
 def _image(program: Program, schedule: Schedule, head: Program) -> IntArray:

@@ -218,8 +218,8 @@ def test_digits_a_thousand_vectors(digits: Case, options: dict[str, Any], tmp_pa
     [
         "moons",
         pytest.param("wine", marks=pytest.mark.slow),
-        pytest.param("dry_bean", marks=pytest.mark.slow),
-        "jsc_openml",
+        "dry_bean",
+        pytest.param("jsc_openml", marks=pytest.mark.slow),
     ],
 )
 def test_kanele(shared_folder: Path, name: str, tmp_path: Path) -> None:
