@@ -15,7 +15,7 @@ from kanhw.gateware.stage import Payload
 from kanhw.gateware.valid_bits import valid_bits
 from kanhw.program import ProgramLayer
 
-__all__ = ["Drain", "drain_payload", "one_of"]
+__all__ = ["Drain", "drain_payload", "drain_turns", "one_of"]
 
 
 class Drain(Component):
@@ -73,23 +73,7 @@ class Drain(Component):
         """Registers for a group, a choice for every lane, and the lanes."""
         m = Module()
         fold = self._fold
-        held = Signal(self.i.payload.shape(), reset_less=True)
-        busy = Signal()
-        # The row within a group, and among all rows of a vector.
-        row = Signal(max((fold.rows - 1).bit_length(), 1))
-        turn = Signal(max((fold.out_beats - 1).bit_length(), 1))
-        moves = valid_bits(m, busy, self.depth, self.o)
-        ends = turn == fold.out_beats - 1
-        last = (row == fold.rows - 1) | ends
-        m.d.comb += self.i.ready.eq(~busy | (moves & last))
-        with m.If(moves & busy):
-            m.d.sync += [
-                row.eq(Mux(last, 0, row + 1)),
-                turn.eq(Mux(ends, 0, turn + 1)),
-            ]
-        with m.If(self.i.ready):
-            m.d.sync += busy.eq(self.i.valid)
-            m.d.sync += held.eq(self.i.payload)
+        held, row, turn, moves = drain_turns(m, self, fold, self.depth)
         joins = Module()
         m.submodules.joins = EnableInserter(moves)(joins)
         for lane in range(fold.lanes):
@@ -111,6 +95,42 @@ class Drain(Component):
         waiting = self.depth - unit.latency
         result = delayed(m, unit.o, waiting, f"output{k}_{lane}")
         m.d.comb += self.o.payload[str(k)][str(lane)].eq(result)
+
+
+def drain_turns(
+    m: Module, unit: Component, fold: Fold, depth: int
+) -> tuple[Signal, Signal, Signal, Value]:
+    """Holds a group while its rows take turns.
+
+    Parameters
+    ----------
+    m
+        Where the hardware goes.
+    unit
+        With the streams ``i`` of groups and ``o`` of outputs.
+    fold
+        Rows of a group and of a vector.
+    depth
+        Cycles of what the rows go through.
+
+    Returns
+    -------
+    The group, the row within it, the row among all of a vector, and whether what the rows go
+    through moves.
+    """
+    held = Signal(unit.i.payload.shape(), reset_less=True)
+    busy = Signal()
+    row = Signal(max((fold.rows - 1).bit_length(), 1))
+    turn = Signal(max((fold.out_beats - 1).bit_length(), 1))
+    moves = valid_bits(m, busy, depth, unit.o)
+    ends = turn == fold.out_beats - 1
+    last = (row == fold.rows - 1) | ends
+    m.d.comb += unit.i.ready.eq(~busy | (moves & last))
+    with m.If(moves & busy):
+        m.d.sync += [row.eq(Mux(last, 0, row + 1)), turn.eq(Mux(ends, 0, turn + 1))]
+    with m.If(unit.i.ready):
+        m.d.sync += [busy.eq(unit.i.valid), held.eq(unit.i.payload)]
+    return held, row, turn, moves
 
 
 def one_of(values: list[Value], place: Signal) -> Value:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import EnableInserter, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import EnableInserter, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.drain import drain_payload, one_of
+from kanhw.gateware.drain import drain_payload, drain_turns, one_of
 from kanhw.gateware.fold import Fold
 from kanhw.gateware.join_lane import output_shape
 from kanhw.gateware.layer import delayed
@@ -18,7 +18,6 @@ from kanhw.gateware.multiplier import Multiplier
 from kanhw.gateware.resident_memory import HeadHolder, bank_count, packed_fields, range_over
 from kanhw.gateware.saturator import Saturator
 from kanhw.gateware.signals import Range
-from kanhw.gateware.valid_bits import valid_bits
 from kanhw.program import ResidentLayer
 from kanhw.program.codebook_layer import CodebookLayer
 from kanhw.program.resident_layer import HeadRequantizer
@@ -217,19 +216,7 @@ class ResidentDrain(Component):
         """Registers for a group, a choice for every lane, and the lanes."""
         m = Module()
         fold = self._fold
-        held = Signal(self.i.payload.shape(), reset_less=True)
-        busy = Signal()
-        # The row within a group, and among all rows of a vector.
-        row = Signal(max((fold.rows - 1).bit_length(), 1))
-        turn = Signal(max((fold.out_beats - 1).bit_length(), 1))
-        moves = valid_bits(m, busy, self._depth, self.o)
-        ends = turn == fold.out_beats - 1
-        last = (row == fold.rows - 1) | ends
-        m.d.comb += self.i.ready.eq(~busy | (moves & last))
-        with m.If(moves & busy):
-            m.d.sync += [row.eq(Mux(last, 0, row + 1)), turn.eq(Mux(ends, 0, turn + 1))]
-        with m.If(self.i.ready):
-            m.d.sync += [busy.eq(self.i.valid), held.eq(self.i.payload)]
+        held, row, turn, moves = drain_turns(m, self, fold, self._depth)
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         for k, lanes in enumerate(self.lanes):
