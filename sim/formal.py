@@ -99,7 +99,7 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
         free: tuple[str, ...] = (),
         helpful: tuple[str, ...] = (),
     ) -> None:
-        self._unit = unit
+        self.unit = unit
         self._free = free
         self._helpful = helpful
         self._beats = beats_in, beats_out
@@ -119,7 +119,7 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
     def elaborate(self, platform: object) -> Module:
         """The environment, and one watcher for each rule."""
         m = Module()
-        m.submodules.unit = unit = self._unit
+        m.submodules.unit = unit = self.unit
         offering, held = Signal(), Signal.like(self.payload)
         offered = Value.cast(unit.i.payload)
         m.d.comb += [
@@ -144,7 +144,7 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
 
     def _watch_stability(self, m: Module) -> tuple[Value, Value]:
         """Whether an output that waits falls, or changes."""
-        unit, waiting = self._unit, Signal()
+        unit, waiting = self.unit, Signal()
         payload = Value.cast(unit.o.payload)
         before = Signal.like(payload, name="payload_before")
         m.d.sync += [waiting.eq(unit.o.valid & ~unit.o.ready), before.eq(payload)]
@@ -162,17 +162,17 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
         # An output counts from the arrival of its vector's first beat, at the same edge at best.
         with m.If(owed <= most - beats_out):
             m.d.sync += owed.eq(owed + Mux(starts, beats_out, 0) - (gives & (owed != 0)))
-        whole = (place == 0) & ~self._unit.i.valid
-        helps = [attrgetter(name)(self._unit) for name in self._helpful]
+        whole = (place == 0) & ~self.unit.i.valid
+        helps = [attrgetter(name)(self.unit) for name in self._helpful]
         patient = whole & Cat(self.ready, *helps).all()
         m.d.sync += quiet.eq(Mux(patient, Mux(quiet == self._patience, quiet, quiet + 1), 0))
-        surplus = self._unit.o.valid & (owed == 0)
+        surplus = self.unit.o.valid & (owed == 0)
         lost = (quiet == self._patience) & (owed != 0)
         return surplus, lost, owed > self._capacity * beats_out
 
     def _watch_covers(self, m: Module, gives: Value) -> None:
         """What an environment must be able to bring about."""
-        unit, beats_out = self._unit, self._beats[1]
+        unit, beats_out = self.unit, self._beats[1]
         count, stalled = Signal(range(2 * beats_out + 1)), Signal()
         pressed, interrupted = Signal(), Signal(reset_less=True)
         with m.If(gives & (count != 2 * beats_out)):

@@ -68,7 +68,7 @@ class AxiLiteHarness(Component):  # type: ignore[misc]  # Amaranth has no types
     def __init__(
         self, unit: Any, *, patience: int, capacity: int, free: Sequence[str] = ()
     ) -> None:
-        self._unit = unit
+        self.unit = unit
         self._patience = patience
         self._capacity = capacity
         self._free = (*_inputs_of(unit), *free)
@@ -83,7 +83,7 @@ class AxiLiteHarness(Component):  # type: ignore[misc]  # Amaranth has no types
     def elaborate(self, platform: object) -> Module:
         """The slave, and the watchers of both kinds of requests."""
         m = Module()
-        m.submodules.unit = unit = self._unit
+        m.submodules.unit = unit = self.unit
         for k, name in enumerate(self._free):
             m.d.comb += Value.cast(getattr(unit, name)).eq(getattr(self, f"free{k}"))
         broken: list[Value] = []
@@ -102,7 +102,7 @@ class AxiLiteHarness(Component):  # type: ignore[misc]  # Amaranth has no types
         self, m: Module, requests: Sequence[str], answer: str, payload: Value
     ) -> tuple[list[Value], list[Value]]:
         """What must not happen to one kind of request, and what must be possible."""
-        unit = self._unit
+        unit = self.unit
         valid, ready = (getattr(unit, f"s_axi_{answer}{end}") for end in ("valid", "ready"))
         offered = [getattr(unit, f"s_axi_{name}valid") for name in requests]
         taken = [getattr(unit, f"s_axi_{name}ready") for name in requests]

@@ -35,7 +35,7 @@ def pytest_generate_tests(metafunc):
 
 def _assert_proved(harness, clocks=60, seconds=SECONDS):
     proof = prove(harness, clocks=clocks, seconds=seconds)
-    what = type(getattr(harness, "unit", harness)).__name__
+    what = type(harness.unit).__name__
     assert proof.passed, f"{what}: {proof}"
     assert proof.clocks is None or proof.clocks >= 20, f"{what}: {proof}"
 

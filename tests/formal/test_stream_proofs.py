@@ -1,7 +1,8 @@
 """The stream rules, proved for every component with streams, for all inputs, stalls and resets.
 
 To have a component proved, add a small network that makes it (its codes have 1 bit: the rules are
-about control) to ``NETWORKS`` in conftest.py, or the component itself to ``PARTS``.
+about control) to ``NETWORKS`` in formal_networks.py, or the component itself to ``PARTS`` in
+formal_parts.py.
 """
 
 import pytest
