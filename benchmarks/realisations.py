@@ -13,7 +13,8 @@ two inferences are measured in cocotb's unstalled start and must be those that t
 What is not simulated has a row with the reason: the error of the quantizer that refuses it, no
 layer that would be of that realisation, or more LUTs than --most-luts if it were unrolled (counted
 roughly, by kanhw.quant.costs_of, from the Program). Whatever is quantized must become Verilog. Exit
-status 1 if an output, a stream rule or a number of clocks is not as it should be.
+status 1 if an output, a stream rule or a number of clocks is not as it should be, or nothing was
+simulated.
 """
 
 from __future__ import annotations
@@ -204,7 +205,7 @@ def main() -> int:
     passed = sum("faults" in row and not row["faults"] for row in rows)
     left_out = sum("left_out" in row for row in rows)
     print(f"\n{passed} designs equal their Programs, {left_out} left out, of {len(rows)}")
-    return int(passed + left_out < len(rows))
+    return int(not passed or passed + left_out < len(rows))
 
 
 if __name__ == "__main__":
