@@ -69,8 +69,12 @@ class LearnedWeightInterval(WeightRule):
     starts, so that weights there keep their size, at the start all do, and the product has
     gradients to c and d that LSQ has to its step. c and d get their gradients times
     ``1 / sqrt(N Q_p)``, as in MQBench; gamma, which MQBench found not to converge, is kept from
-    1/4 to 4. One bit, which has no level besides -1 and +1, is ``(c + d) sign(w)``, started at
-    ``c + d = mean|w|``.
+    1/4 to 4.
+
+    One bit, which has no level besides -1 and +1, is ``(c + d) sign(w)``, started at
+    ``c + d = mean|w|``. Nothing is pruned or clipped then, so no weight loses its gradient, which
+    an interval that has moved away from all of them would take from every one: it is that of
+    ``w / (c + d)`` (as in DoReFa), and there is no exponent.
     """
 
     first: Tensor
@@ -81,7 +85,7 @@ class LearnedWeightInterval(WeightRule):
         reach = self.measured(weights, mean_magnitude if bits == 1 else _largest)
         self.centre = nn.Parameter(reach / 2)
         self.half_width = nn.Parameter(reach / 2)
-        self.exponent = nn.Parameter(torch.ones_like(reach))
+        self.exponent = None if bits == 1 else nn.Parameter(torch.ones_like(reach))
         self.register_buffer("first", reach / 2)
 
     def integers(self, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,10 +95,12 @@ class LearnedWeightInterval(WeightRule):
         centre = scale_gradient(self.centre, factor)
         # Clipping starts above 0.
         reach = at_least_a_share(centre + half, 2 * self.first)
-        share = (((weights.abs() - centre) / half + 1) / 2).clamp(0, 1)
         side = torch.sign(weights)
+        if self.exponent is None:
+            return straight_through(side, weights / reach), reach
+        share = (((weights.abs() - centre) / half + 1) / 2).clamp(0, 1)
         soft = self.top * _power(share, self.exponent.clamp(*_EXPONENTS)) * side
-        hard = side if self.bits == 1 else torch.floor(soft.detach().abs() + 0.5) * side
+        hard = torch.floor(soft.detach().abs() + 0.5) * side
         return straight_through(hard, soft), reach / self.top
 
 
