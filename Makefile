@@ -5,16 +5,19 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 ARGS ?=
+# Of the random examples of 'make fuzz'.
+SEED ?= $(shell $(PYTHON) -c 'import random; print(random.SystemRandom().randrange(2**32))')
 
 python := $(VENV)/bin/python
 
-.PHONY: help check demo test lint clean distclean
+.PHONY: help check demo test fuzz lint clean distclean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       train, quantize, generate, simulate, estimate and report: demo-output/"
 	@echo "make test       the tests; make test ARGS='-k table' for some, ARGS=\"-m ''\" for the slow ones too"
+	@echo "make fuzz       the property tests with random examples; SEED=N repeats a run"
 	@echo "make lint       ruff and mypy"
 	@echo "make check      is all there that pip cannot install?"
 	@echo "make clean      remove what was built; make distclean removes $(VENV) too"
@@ -25,6 +28,12 @@ demo: $(VENV)/.demo-ready | check
 
 test: $(VENV)/.test-ready | check
 	$(python) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+# The seed is in what is run, so that make prints it; a failing example is printed to be pinned.
+fuzz: SEED := $(SEED)
+fuzz: $(VENV)/.test-ready | check
+	$(python) -m pytest -n $(JOBS) --dist worksteal -m "hypothesis and not slow" \
+		--hypothesis-profile fuzz --hypothesis-seed $(SEED) $(ARGS)
 
 lint: $(VENV)/.dev-ready
 	$(python) -m ruff check --ignore-noqa .

@@ -13,10 +13,11 @@ SHARED_ABSENT = "../shared is absent"
 # Two test processes on two cores: more threads each would only fight.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Simulations take what they take, so no deadline; CI draws the same examples every time.
-hypothesis.settings.register_profile("default", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+# Simulations take what they take, so no deadline. A failure must be one for everybody, so the
+# examples are the same every time; 'make fuzz' draws others, and prints what to pin with @example.
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("fuzz", deadline=None, print_blob=True, database=None)
+hypothesis.settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
