@@ -11,6 +11,7 @@ from kanhw.activation import Activation
 from kanhw.basis import Basis, FloatArray, checked_batch, frozen_array
 from kanhw.errors import InputError
 from kanhw.norm import LayerNorm
+from kanhw.numerics import matmul
 from kanhw.products import Products
 from kanhw.symbolic import SymbolicEdge
 
@@ -185,8 +186,8 @@ class KanLayer:
         basis, base = self.basis(self.spline_input(x)), self.base_activation(x)
         if present is not None:
             basis, base = basis * present[:, :, None], base * present
-        y = basis.reshape(len(x), -1) @ self.coefficients.reshape(self.n_sums, -1).T
-        y += base @ self.base_weights.T + self.bias
+        y = matmul(basis.reshape(len(x), -1), self.coefficients.reshape(self.n_sums, -1).T)
+        y += matmul(base, self.base_weights.T) + self.bias
         for edge in self.symbolic:
             value = edge(x[:, edge.i])
             y[:, edge.j] += value if present is None else value * present[:, edge.i]
@@ -220,7 +221,8 @@ class KanLayer:
         z = checked_batch(z, self.n_in, self.name)
         values = np.empty((self.n_sums, self.n_in, len(z)), np.float64)
         for i in range(self.n_in):
-            values[:, i] = self.coefficients[:, i] @ self.basis.evaluate_input(i, z[:, i]).T
+            functions = self.basis.evaluate_input(i, z[:, i])
+            values[:, i] = matmul(self.coefficients[:, i], functions.T)
         return values
 
     def base_edges(self, x: FloatArray) -> FloatArray:

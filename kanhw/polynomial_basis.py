@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kanhw import numerics
 from kanhw.activation import Activation
 from kanhw.basis import FloatArray, checked_batch, frozen_array, input_values, positive_count
 from kanhw.errors import InputError
@@ -103,7 +104,7 @@ class GramBasis:
         return self._values(input_values(i, x, self.n_in))
 
     def _values(self, x: FloatArray) -> FloatArray:
-        t = np.tanh(x)
+        t = numerics.tanh(x)
         q = recurrence_factors(self.degree) * self.beta[1:-1]
         values = np.ones((*x.shape, self.degree + 1))
         if self.degree:
@@ -167,7 +168,7 @@ class ChebyshevBasis:
         return self._values(input_values(i, x, self.n_in))
 
     def _values(self, x: FloatArray) -> FloatArray:
-        t = np.tanh(x)
+        t = numerics.tanh(x)
         values = np.ones((*x.shape, self.degree + 1))
         if self.degree:
             values[..., 1] = t

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kanhw import numerics
 from kanhw.basis import FloatArray, checked_batch, frozen_array, input_values, positive_count
 from kanhw.errors import InputError
 
@@ -78,5 +79,5 @@ class RadialBasis:
         distance = (z[..., np.newaxis] - self.centres) / self.denominator
         # Far away the square overflows to infinity, whose exp is the 0 that is meant.
         with np.errstate(over="ignore"):
-            result: FloatArray = np.exp(-np.square(distance))
+            result: FloatArray = numerics.exp(-np.square(distance))
         return result

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kanhw import numerics
 from kanhw.basis import FloatArray
 from kanhw.errors import InputError
+from kanhw.numerics import integer_power
 
 __all__ = ["SYMBOLIC_FUNCTIONS", "SymbolicEdge", "check_symbolic_edges"]
 
@@ -123,33 +125,33 @@ def _bad_argument(function: str, low: float, high: float) -> tuple[float, str] |
 SYMBOLIC_FUNCTIONS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "0": np.zeros_like,
     "x": np.array,
-    "x^2": lambda x: x**2,
-    "x^3": lambda x: x**3,
-    "x^4": lambda x: x**4,
-    "x^5": lambda x: x**5,
+    "x^2": lambda x: integer_power(x, 2),
+    "x^3": lambda x: integer_power(x, 3),
+    "x^4": lambda x: integer_power(x, 4),
+    "x^5": lambda x: integer_power(x, 5),
     "1/x": lambda x: 1 / x,
-    "1/x^2": lambda x: 1 / x**2,
-    "1/x^3": lambda x: 1 / x**3,
-    "1/x^4": lambda x: 1 / x**4,
-    "1/x^5": lambda x: 1 / x**5,
+    "1/x^2": lambda x: 1 / integer_power(x, 2),
+    "1/x^3": lambda x: 1 / integer_power(x, 3),
+    "1/x^4": lambda x: 1 / integer_power(x, 4),
+    "1/x^5": lambda x: 1 / integer_power(x, 5),
     "sqrt": np.sqrt,
     "x^0.5": np.sqrt,
-    "x^1.5": lambda x: np.sqrt(x) ** 3,
+    "x^1.5": lambda x: integer_power(np.sqrt(x), 3),
     "1/sqrt(x)": lambda x: 1 / np.sqrt(x),
     "1/x^0.5": lambda x: 1 / np.sqrt(x),
-    "exp": np.exp,
-    "log": np.log,
+    "exp": numerics.exp,
+    "log": numerics.log,
     "abs": np.abs,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "tanh": np.tanh,
+    "sin": numerics.sin,
+    "cos": numerics.cos,
+    "tan": numerics.tan,
+    "tanh": numerics.tanh,
     "sgn": np.sign,
-    "arcsin": np.arcsin,
-    "arccos": np.arccos,
-    "arctan": np.arctan,
-    "arctanh": np.arctanh,
-    "gaussian": lambda x: np.exp(-(x**2)),
+    "arcsin": numerics.arcsin,
+    "arccos": numerics.arccos,
+    "arctan": numerics.arctan,
+    "arctanh": numerics.arctanh,
+    "gaussian": lambda x: numerics.exp(-np.square(x)),
 }
 _POLE_AT_0 = ("1/x", "1/x^2", "1/x^3", "1/x^4", "1/x^5")
 _ABOVE_0 = ("log", "1/sqrt(x)", "1/x^0.5")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
+from kanhw.numerics import indistinct
 from kanhw.quant.config import Calibration
 from kanhw.quant.rounding import round_half_up
 
@@ -21,10 +22,10 @@ FloatArray = npt.NDArray[np.float64]
 # end, and of each of two.
 _FINE_SHARES = np.linspace(0.1, 1.0, 91)
 _SHARES = np.linspace(0.1, 1.0, 19)
+# A constant below it is 0.
+_TINY = 2.0**-24
 # Values that the search looks at: enough for a stable choice, few enough for 361 trials.
 _SAMPLE = 1 << 13
-# A range narrower than this share of its place is the noise of float32, not a signal.
-_NOISE = 2.0**-24
 
 
 def activation_range(
@@ -62,7 +63,7 @@ def activation_range(
         inner_lo = 0.0 if symmetric else float(np.percentile(seen, tail))
         inner_hi = float(np.percentile(seen, 100 - tail))
         # Where nearly all values are alike, what is left would tell nothing apart.
-        if inner_lo < inner_hi:
+        if not indistinct(inner_lo, inner_hi):
             lo, hi = inner_lo, inner_hi
     elif method == "mse":
         lo, hi = _least_error(_thinned(flat), lo, hi, format, symmetric)
@@ -80,9 +81,9 @@ def step_and_origin(
     if symmetric:
         return (hi if hi > 0 else 1.0) / max(format.hi, 1), 0
     magnitude, steps = max(abs(lo), abs(hi)), format.count - 1
-    if hi - lo > _NOISE * magnitude:
+    if not indistinct(lo, hi):
         step = (hi - lo) / steps
-    elif magnitude > _NOISE:
+    elif magnitude > _TINY:
         # Wider at large values, so that zero points stay integers of ordinary size.
         step = magnitude / math.ceil(steps * min(magnitude, 1024.0))
     else:

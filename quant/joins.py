@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
+from kanhw.numerics import whole_log2
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.model import Join
 from kanhw.quant.quantizer import ActivationQuantizer
@@ -53,7 +52,7 @@ def highest_shift(
         room.append(top / largest)
     if farthest > 0:
         room.append(EXACT / farthest)
-    return math.floor(math.log2(min(room)))
+    return int(whole_log2(min(room)))
 
 
 def output_unit(spans: FloatArray, reach: FloatArray, bits: int) -> float:

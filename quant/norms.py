@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.numerics import power_of_two, whole_log2
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.joins import EXACT, snapped_join
 from kanhw.quant.model import Join, QuantNorm, QuantPool, QuantProducts
@@ -53,15 +54,15 @@ def quantize_norm(
     epsilon = math.floor(count * count * norm.epsilon / step_size**2 + 0.5)
     span = source.format.count - 1
     largest = (count // 2) * (count - count // 2) * span * span + epsilon
-    fraction = min(_ROOT_BITS + math.ceil(math.log2(max(largest, 2)) / 2), _MAX_FRACTION)
+    fraction = min(_ROOT_BITS + ((max(largest, 2) - 1).bit_length() + 1) // 2, _MAX_FRACTION)
     gains = np.abs(norm.gamma / first.scale).max()
     top = (1 << (config.multiplier_bits - 1)) - 1
-    gain_bits = min(math.floor(math.log2(top / gains)), 18) if gains > 0 else 0
+    gain_bits = min(int(whole_log2(top / gains)), 18) if gains > 0 else 0
     # A normalised value is at most sqrt(n), and sums must stay exact in float64.
     reach = (np.abs(norm.gamma) * math.sqrt(count) + np.abs(norm.beta)) / first.scale
     farthest = float((reach + np.abs(first.zero_point)).max())
     if farthest > 0:
-        gain_bits = min(gain_bits, math.floor(math.log2(EXACT / farthest)) - fraction)
+        gain_bits = min(gain_bits, int(whole_log2(EXACT / farthest)) - fraction)
     shift = fraction + gain_bits
     if shift < 0:
         raise InputError(f"{step.name}: its gain is too large for its codes: use more bits")
@@ -92,10 +93,14 @@ def quantize_products(
     # Products keep some bits more than their factors: what is longer would only cost.
     width = source.format.width
     shifts = np.maximum((arities - 1) * (width - 1) - _PRODUCT_GUARD_BITS, 0)
-    units = float(source.scale[0]) ** arities * 2.0**shifts * np.abs(products.scale)
+    # A power for every arity: numpy's own is not the same on every machine.
+    scales = np.array([math.prod([float(source.scale[0])] * n) for n in arities.tolist()])
+    units = scales * power_of_two(shifts) * np.abs(products.scale)
     # A negative node scale is a negative multiplier.
     signs = np.where(products.scale < 0, -1, 1).astype(np.int64)
-    bounds = float(max(abs(source.format.lo), source.format.hi)) ** arities / 2.0**shifts + 1
+    largest = max(abs(source.format.lo), source.format.hi)
+    powers = np.array([float(math.prod([largest] * n)) for n in arities.tolist()])
+    bounds = powers / power_of_two(shifts) + 1
     joins = []
     for target in targets:
         join = snapped_join(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.numerics import matmul
 from kanhw.quant.branches import Branches, branches_of
 from kanhw.quant.model import QuantLayer, next_streams
 from kanhw.quant.plan import Plan
@@ -144,8 +145,8 @@ def real_sums(problem: RoundingProblem) -> FloatArray:
     spline, base = _matrix(problem.branches.coefficients), problem.branches.base_weights
     sums = np.empty((problem.rows, len(base)))
     for rows in problem.chunks():
-        sums[rows] = problem.spline_features(rows) @ spline.T
-        sums[rows] += problem.base_features(rows) @ base.T
+        sums[rows] = matmul(problem.spline_features(rows), spline.T)
+        sums[rows] += matmul(problem.base_features(rows), base.T)
     return sums
 
 
@@ -174,22 +175,20 @@ def layer_errors(
     problem: RoundingProblem, candidates: Sequence[RoundedWeights], right: FloatArray | None = None
 ) -> FloatArray:
     """:func:`layer_error` of several roundings at once, ``[candidates, n_out]``."""
-    pairs = []
-    for weights in candidates:
-        spline, base = _matrix(weights.spline.dequantize()), weights.base.dequantize()
-        if right is None:
-            spline = spline - _matrix(problem.branches.coefficients)
-            base = base - problem.branches.base_weights
-        pairs.append((spline, base))
-    errors = np.zeros((len(pairs), len(problem.branches.base_weights)))
+    splines = np.concatenate([_matrix(weights.spline.dequantize()) for weights in candidates])
+    bases = np.concatenate([weights.base.dequantize() for weights in candidates])
+    count, n_out = len(candidates), len(problem.branches.base_weights)
+    if right is None:
+        splines -= np.tile(_matrix(problem.branches.coefficients), (count, 1))
+        bases -= np.tile(problem.branches.base_weights, (count, 1))
+    errors = np.zeros(count * n_out)
     for rows in problem.chunks():
-        phi, psi = problem.spline_features(rows), problem.base_features(rows)
-        for own, (spline, base) in zip(errors, pairs, strict=True):
-            error = phi @ spline.T + psi @ base.T
-            if right is not None:
-                error -= right[rows]
-            own += np.square(error).sum(axis=0)
-    return errors / problem.rows
+        error = matmul(problem.spline_features(rows), splines.T)
+        error += matmul(problem.base_features(rows), bases.T)
+        if right is not None:
+            error -= np.tile(right[rows], (1, count))
+        errors += np.square(error).sum(axis=0)
+    return errors.reshape(count, n_out) / problem.rows
 
 
 def _matrix(coefficients: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from kanhw.activation import Activation
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.numerics import indistinct
 from kanhw.quant.calibration import activation_range, step_and_origin, weight_scale
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.rounding import round_half_up
@@ -167,7 +168,7 @@ def activation_quantizer(
             config.percentile,
             symmetric=symmetric,
         )
-        if limits is not None and lo == hi:
+        if limits is not None and indistinct(lo, hi):
             lo, hi = float(limits[features, 0].min()), float(limits[features, 1].max())
         step, origin = step_and_origin(lo, hi, format, symmetric=symmetric)
         scale[features], zero_point[features] = step, origin

@@ -143,7 +143,9 @@ def spline_arithmetic(
         rows = round_half_up(columns / unit).astype(np.int64)
         return SplineArithmetic(**common, table=rows), unit  # type: ignore[arg-type]
     error = polynomial_error(order)
-    guard = max(math.ceil(math.log2(error / _POLYNOMIAL_LSB)), 1)
+    mantissa, exponent = math.frexp(error / _POLYNOMIAL_LSB)
+    # The bits that divide the error down to that share: the logarithm, rounded up.
+    guard = max(exponent - (mantissa == 0.5), 1)
     room = Fraction(1 << bits) - Fraction(1, 2) - error / (1 << guard)
     scale = _two_digits(math.floor(room * (1 << guard) / peak))
     arithmetic = SplineArithmetic(**common, scale=scale, guard_bits=guard)  # type: ignore[arg-type]
@@ -179,8 +181,9 @@ def _cheaper(order: int, bits: int, grid: Grid, quantizer: ActivationQuantizer) 
 
 def _exact_pieces(order: int, t: FloatArray) -> FloatArray:
     """The live functions at places t ``[N]`` in a cell, ``[N, p + 1]``."""
-    powers = t[:, None] ** np.arange(order + 1)
-    pieces: FloatArray = powers @ np.array(piece_polynomials(order), np.float64).T
+    pieces = np.zeros((len(t), order + 1))
+    for coefficients in np.array(piece_polynomials(order), np.float64).T[::-1]:
+        pieces = pieces * t[:, None] + coefficients
     return pieces / math.factorial(order)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from kanhw import numerics
 from kanhw.basis import BSplineBasis
 from kanhw.formats import IntArray
 from kanhw.layer import KanLayer
+from kanhw.numerics import power_of_two
 from kanhw.program.spline_arithmetic import MOST_ORDERS
 from kanhw.quant.quantizer import ActivationQuantizer
 from kanhw.quant.rounding import round_half_up
@@ -85,10 +88,10 @@ def aligned_quantizer(quantizer: ActivationQuantizer, basis: BSplineBasis) -> Ac
         return quantizer
     # The pixels of an image have one scale, and the taps of a window one grid.
     step = np.full_like(quantizer.scale, grid.step.mean()) if one_scale else grid.step
-    depth = np.floor(np.log2(step / quantizer.scale) + _SAME)
+    depth = numerics.whole_log2(step / quantizer.scale * (1 + _SAME))
     if (depth < 0).any():
         return quantizer
-    scale = step / 2.0**depth
+    scale = step / power_of_two(depth)
     lowest = quantizer.format.lo
     # The real value of the lowest code stays where it was, to half a step; symmetric ones too.
     symmetric = quantizer.format.signed and not quantizer.zero_point.any()
@@ -128,12 +131,14 @@ def positions(grid: Grid, quantizer: ActivationQuantizer, wanted: int) -> Positi
     width, codes = quantizer.format.width, quantizer.format.count
     ratio = quantizer.scale / grid.step
     start = grid.place(quantizer.scale * (quantizer.format.lo - quantizer.zero_point))
-    depth = np.floor(0.5 - np.log2(ratio)).astype(np.int64)
+    depth = numerics.whole_log2(math.sqrt(2.0) / ratio)
     tolerance = 2.0 ** -(wanted + 3)
-    aligned = bool((depth >= 0).all() and (codes * np.abs(ratio - 2.0**-depth) <= tolerance).all())
+    off = codes * np.abs(ratio - power_of_two(-depth))
+    aligned = bool((depth >= 0).all() and (off <= tolerance).all())
     if aligned:
-        on_codes = start * 2.0**depth
-        exact = bool((np.abs(on_codes - round_half_up(on_codes)) * 2.0**-depth <= tolerance).all())
+        on_codes = start * power_of_two(depth)
+        off = np.abs(on_codes - round_half_up(on_codes)) * power_of_two(-depth)
+        exact = bool((off <= tolerance).all())
         deepest = max(int(depth.max()), 1)
         bits = min(deepest, wanted) if exact else wanted
         shift = max(deepest - bits, 0)

@@ -13,6 +13,7 @@ from kanhw.errors import InputError
 from kanhw.layer import KanLayer
 from kanhw.model import KanModel, ModelLayer
 from kanhw.norm import LayerNorm
+from kanhw.numerics import matmul
 from kanhw.program import ConvolutionLayer, NormLayer, Program, ProgramLayer
 from kanhw.quant.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
 
@@ -48,7 +49,7 @@ class FloatEdges:
         y = np.zeros(len(x))
         layer = self.layer
         if branch != "base":
-            y += layer.basis.evaluate_input(i, x) @ layer.coefficients[j, i]
+            y += matmul(layer.basis.evaluate_input(i, x), layer.coefficients[j, i])
         if branch != "spline":
             y += layer.base_weights[j, i] * layer.base_activation(x)
             for edge in layer.symbolic:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
+from kanhw.numerics import matmul
 
 __all__ = ["Clusters", "grouped_sums", "k_means"]
 
@@ -90,7 +91,7 @@ def k_means(
     while True:
         index, signs, distances = _nearest(vectors, sizes, centres, mirrored)
         _fill_empty(vectors, weights, centres, index, signs, distances)
-        objectives.append(float(weights @ distances))
+        objectives.append(float((weights * distances).sum()))
         done = len(objectives) > rounds or objectives[-1] == 0
         if done or (len(objectives) > 1 and not _improves(objectives)):
             return Clusters(centres, index, signs, tuple(objectives))
@@ -153,7 +154,7 @@ def _nearest(
     half = np.square(centres).sum(axis=1) / 2
     for first in range(0, len(vectors), _ROWS):
         rows = slice(first, first + _ROWS)
-        products = vectors[rows] @ centres.T
+        products = matmul(vectors[rows], centres.T)
         near = (np.abs(products) if mirrored else products) - half
         best = near.argmax(axis=1)
         index[rows] = best

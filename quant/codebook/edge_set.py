@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.formats import IntArray
+from kanhw.numerics import matmul
 from kanhw.quant.codebook.clustering import grouped_sums
 
 __all__ = ["EdgeSet", "Match"]
@@ -79,7 +80,7 @@ class EdgeSet:
         if self.offsets is None:
             return np.zeros(len(self.functions))
         weighted = (self.weights * self.offsets)[self.source]
-        levels: FloatArray = np.einsum("ea,ea->e", weighted, self.functions)
+        levels: FloatArray = (weighted * self.functions).sum(axis=1)
         return levels / self._offset_sizes[self.source]
 
     @cached_property
@@ -96,7 +97,7 @@ class EdgeSet:
     @cached_property
     def energies(self) -> FloatArray:
         """``[E]``: the weighted squared error without any shape."""
-        result: FloatArray = np.einsum("ea,ea->e", self._weighted, self.remainders)
+        result: FloatArray = (self._weighted * self.remainders).sum(axis=1)
         return result
 
     def match(
@@ -116,7 +117,7 @@ class EdgeSet:
         overlap, power = self._shape_sizes(shapes)
         if index is None:
             index = self._best(shapes, power)
-        product = np.einsum("ea,ea->e", self._weighted, shapes[index])
+        product = (self._weighted * shapes[index]).sum(axis=1)
         size = power[self.source, index]
         if gains is None and self.scaled:
             gains = np.divide(product, size, out=np.zeros_like(product), where=size > 0)
@@ -151,10 +152,11 @@ class EdgeSet:
 
     def _shape_sizes(self, shapes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What every shape has of every input's offset, and its squared size without that."""
-        squares = self.weights @ np.square(shapes).T
+        squares = matmul(self.weights, np.square(shapes).T)
         overlap = np.zeros_like(squares)
         if self.offsets is not None:
-            overlap = (self.weights * self.offsets) @ shapes.T / self._offset_sizes[:, None]
+            overlap = matmul(self.weights * self.offsets, shapes.T)
+            overlap /= self._offset_sizes[:, None]
         power = squares - overlap**2 * self._offset_sizes[:, None]
         return overlap, np.where(power > _NOTHING * squares, power, 0.0)
 
@@ -164,7 +166,7 @@ class EdgeSet:
         inverse = np.divide(1.0, power, out=np.zeros_like(power), where=power > 0)
         for first in range(0, len(index), _ROWS):
             rows = slice(first, first + _ROWS)
-            products = self._weighted[rows] @ shapes.T
+            products = matmul(self._weighted[rows], shapes.T)
             source = self.source[rows]
             # What each shape takes from the error of each edge.
             saved = products**2 * inverse[source] if self.scaled else 2 * products - power[source]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from kanhw import numerics
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.quantizer import WeightQuantizer
 from kanhw.quant.rounding import round_half_up
@@ -17,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 
 # Steps that are tried, as shares of the one that reaches the largest gain.
 _SHARES = np.linspace(0.1, 1.0, 91)
-_OCTAVE = 2.0 ** np.linspace(-1.0, 0.5, 25)
+_OCTAVE = numerics.exp(np.linspace(-1.0, 0.5, 25) * numerics.log(np.array([2.0])))
 # Shifts beyond this make sums wide and add nothing to a gain.
 _MOST_SHIFT = 14
 
@@ -85,6 +86,6 @@ def power_of_two(relative: FloatArray, highest: int) -> FloatArray:
     """
     sizes = np.abs(relative)
     # 3/4 of a power is halfway between it and the one below.
-    exponents = np.floor(np.log2(np.maximum(sizes, 0.5) * (4 / 3)))
-    nearest = np.exp2(exponents.clip(0.0, np.log2(highest)))
+    exponents = numerics.whole_log2(np.maximum(sizes, 0.5) * (4 / 3))
+    nearest = numerics.power_of_two(exponents.clip(0, highest.bit_length() - 1))
     return np.where(sizes < 0.5, 0.0, np.sign(relative) * nearest)

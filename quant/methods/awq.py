@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.numerics import positive_power
 from kanhw.quant.methods.scaling import Features, LayerTask
 from kanhw.quant.methods.unreached import copy_neighbours
 from kanhw.quant.problem import RoundingProblem, layer_error, layer_errors
@@ -73,7 +74,9 @@ def _least_error(
 
 def _power(magnitudes: FloatArray, exponent: float) -> FloatArray:
     """0 stays 0, also to the power of 0."""
-    return np.where(magnitudes > 0, magnitudes**exponent, 0.0)
+    positive = magnitudes > 0
+    powers = positive_power(np.where(positive, magnitudes, 1.0), exponent)
+    return np.where(positive, powers, 0.0)
 
 
 def clipped(problem: RoundingProblem, task: LayerTask, right: FloatArray) -> RoundedWeights:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.formats import IntArray
+from kanhw.numerics import cholesky, gram, matmul
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.methods.unreached import copy_neighbours
 from kanhw.quant.problem import RoundingProblem, layer_errors
@@ -75,7 +76,7 @@ def round_columns(columns: Columns, hessian: FloatArray) -> IntArray:
             continue
         rows = np.flatnonzero(members.ravel() == number)
         part = hessian if pattern.all() else hessian[np.ix_(pattern, pattern)]
-        factor = np.asarray(np.linalg.cholesky(part), np.float64)
+        factor = cholesky(part)
         codes[np.ix_(rows, pattern)] = _round_free(columns.cut(pattern).rows(rows), factor)
     return codes
 
@@ -88,9 +89,10 @@ def _round_free(columns: Columns, factor: FloatArray) -> IntArray:
     errors = np.zeros_like(weights)
     for end in range(n, 0, -_BLOCK):
         start = max(end - _BLOCK, 0)
-        owed = errors[:, end:] @ factor[end:, start:end]
+        owed = matmul(errors[:, end:], factor[end:, start:end])
         for i in range(end - 1, start - 1, -1):
-            late = owed[:, i - start] + errors[:, i + 1 : end] @ factor[i + 1 : end, i]
+            near = (errors[:, i + 1 : end] * factor[i + 1 : end, i]).sum(axis=1)
+            late = owed[:, i - start] + near
             target = weights[:, i] - late / factor[i, i]
             relative = target / steps[:, i]
             if tops[i] == 0:
@@ -161,11 +163,10 @@ def _round_chosen(
 
 def _hessian(problem: RoundingProblem, order: IntArray) -> FloatArray:
     """``2/M sum f^T f`` over the rows f of some of the features."""
-    hessian = np.zeros((len(order), len(order)))
-    part = np.empty_like(hessian)
-    for rows in problem.chunks():
-        features = _features(problem, rows)[:, order]
-        hessian += np.matmul(features.T, features, out=part)
+    spline, base = problem.branches.spline, problem.branches.base
+    peaks = np.concatenate([np.abs(spline).max(axis=1).ravel(), np.abs(base).max(axis=1)])
+    parts = (_features(problem, rows)[:, order] for rows in problem.chunks())
+    hessian = gram(parts, peaks[order], problem.rows)
     hessian *= 2 / problem.rows
     return hessian
 

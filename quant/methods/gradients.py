@@ -14,6 +14,7 @@ import numpy.typing as npt
 from kanhw.activation import Activation
 from kanhw.layer import KanLayer
 from kanhw.norm import LayerNorm
+from kanhw.numerics import matmul
 from kanhw.products import Products
 from kanhw.quant.steps import NormStep, PoolStep, ProductStep, Step, SumStep
 from kanhw.windows import Window
@@ -76,10 +77,10 @@ def _sums(layer: KanLayer, x: FloatArray, gradient: FloatArray) -> FloatArray:
     z = layer.spline_input(x)
     slopes = (layer.basis(z + _REACH) - layer.basis(z - _REACH)) / (2 * _REACH)
     weights = layer.coefficients.reshape(layer.n_sums, -1)
-    back: FloatArray = (slopes * (gradient @ weights).reshape(slopes.shape)).sum(axis=2)
+    back: FloatArray = (slopes * matmul(gradient, weights).reshape(slopes.shape)).sum(axis=2)
     if layer.spline_norm is not None:
         back = norm_pullback(layer.spline_norm, x, back)
-    back += gradient @ layer.base_weights * derivative(layer.base_activation, x)
+    back += matmul(gradient, layer.base_weights) * derivative(layer.base_activation, x)
     for edge in layer.symbolic:
         place = x[:, edge.i]
         with np.errstate(invalid="ignore"):

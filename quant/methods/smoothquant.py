@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.numerics import positive_power
 from kanhw.quant.methods.scaling import Features, LayerTask
 from kanhw.quant.methods.unreached import copy_neighbours
 from kanhw.quant.realise import Weighted
@@ -36,5 +37,6 @@ def smooth_scales(task: LayerTask) -> Features:
 def _balance(features: FloatArray, weights: FloatArray) -> FloatArray:
     both = (features > 0) & (weights > 0)
     scales = np.zeros_like(features)
-    scales[both] = features[both] ** _STRENGTH / weights[both] ** (1 - _STRENGTH)
+    grown = positive_power(features[both], _STRENGTH)
+    scales[both] = grown / positive_power(weights[both], 1 - _STRENGTH)
     return scales

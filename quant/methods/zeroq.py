@@ -73,7 +73,9 @@ def synthesize_inputs(
     # The loss that the next one worth going on for has to beat, and since when it waits.
     mark, waiting = math.inf, 0
     drift, energy = np.zeros_like(x), np.zeros_like(x)
-    for iteration in range(1, iterations + 1):
+    # What is left of the start in Adam's two means.
+    left = square_left = 1.0
+    for _ in range(iterations):
         loss, gradient = _loss(steps, known, x)
         if not math.isfinite(loss):
             break
@@ -86,8 +88,9 @@ def synthesize_inputs(
             break
         drift = _DECAY * drift + (1 - _DECAY) * gradient
         energy = _SQUARE_DECAY * energy + (1 - _SQUARE_DECAY) * np.square(gradient)
-        mean = drift / (1 - _DECAY**iteration)
-        spread = np.sqrt(energy / (1 - _SQUARE_DECAY**iteration))
+        left, square_left = left * _DECAY, square_left * _SQUARE_DECAY
+        mean = drift / (1 - left)
+        spread = np.sqrt(energy / (1 - square_left))
         x = x - _RATE * mean / (spread + _TINY)
     return found
 
