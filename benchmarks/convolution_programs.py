@@ -32,7 +32,7 @@ from torch import nn
 from kanhw.layers import KAGNConv2DLayer, KAGNLayer, model_of
 from kanhw.program import Program, load_program, save_program
 from kanhw.quant import QuantConfig, convert, lower, prepare, train
-from kanhw.quant.codebook import fine_tune
+from kanhw.quant.training.codebook_tuning import fine_tune
 
 __all__ = ["NETWORKS", "Trained", "codes_and_labels", "trained_program"]
 

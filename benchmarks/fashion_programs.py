@@ -29,7 +29,7 @@ from networks import cache_folder, float_network, outputs, score, to_model
 
 from kanhw.program import Program, load_program, save_program
 from kanhw.quant import QuantConfig, convert, lower, prepare, train
-from kanhw.quant.codebook import fine_tune
+from kanhw.quant.training.codebook_tuning import fine_tune
 
 __all__ = ["NETWORKS", "Trained", "images", "trained_program"]
 

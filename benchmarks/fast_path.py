@@ -38,7 +38,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
         demo = options.demo or Path(work) / "demo"
         if options.demo is None:
-            from kanhw.demonstration import run_demonstration
+            from kanhw.flow.demonstration import run_demonstration
 
             run_demonstration(demo)
         design = kanhw.load_design(demo / "design")

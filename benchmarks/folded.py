@@ -35,7 +35,7 @@ from measuring import Table, environment_line, write_results
 from kanhw import load_design
 from kanhw.estimation import estimate_design, yosys_version
 from kanhw.program import save_program
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design
 
 PARTS = ("simulate", "resources", "clock")

@@ -37,7 +37,7 @@ from kanhw.estimation import estimate_design, yosys_version
 from kanhw.layers import model_of
 from kanhw.program import Program
 from kanhw.quant import QuantConfig, lower, quantize_model
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design
 
 PARTS = ("simulate", "resources")

@@ -22,7 +22,7 @@ from reference_networks import NAMES
 
 import kanhw
 from kanhw.estimation.clocks import DesignClocks, design_clocks
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design
 
 VECTORS = 24

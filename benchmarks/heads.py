@@ -20,10 +20,10 @@ import numpy as np
 import kanhw
 from kanhw.estimation.unbuilt import unbuilt
 from kanhw.formats import CodeFormat
-from kanhw.gateware.resident_stage import ResidentStage
-from kanhw.gateware.stream_top import StreamTop
+from kanhw.gateware.heads.resident_stage import ResidentStage
+from kanhw.gateware.top.stream_top import StreamTop
 from kanhw.program import CodebookLayer, InputEncoder, Program, Requantizer, join_heads
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design
 
 sys.path.insert(0, str(Path(__file__).parent))

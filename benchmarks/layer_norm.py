@@ -25,8 +25,8 @@ from measuring import Table, environment_line, write_results
 import kanhw
 from kanhw.estimation import estimate_verilog, yosys_version
 from kanhw.formats import CodeFormat
-from kanhw.gateware.serial_layer_norm import SerialLayerNorm
-from kanhw.gateware.verilog import to_verilog
+from kanhw.gateware.norm.serial_layer_norm import SerialLayerNorm
+from kanhw.gateware.top.verilog import to_verilog
 from kanhw.program import InputEncoder, NormLayer, Program, Requantizer
 from kanhw.sim import check_design
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from kanhw.estimation.processes import run_logged
-from kanhw.estimation.yosys import run_script
 from kanhw.sim.stream_proofs import find_abc
+from kanhw.tools.processes import run_logged
+from kanhw.tools.yosys import run_script
 
 VERDICTS = {
     "proved": "equal to the original for ever, for all inputs, stalls and resets",

@@ -27,12 +27,12 @@ from mutation_proofs import VERDICTS, Comparison
 from small_networks import REALISATIONS, SCHEDULES, SMALL, all_codes, every_code, network
 
 import kanhw
-from kanhw.design import Design
+from kanhw.design.design import Design
 from kanhw.errors import ToolFailed
 from kanhw.estimation import yosys_version
-from kanhw.estimation.yosys import run_script
 from kanhw.sim import check_design
 from kanhw.sim.netlist import with_verilog
+from kanhw.tools.yosys import run_script
 
 DEFAULT = [f"{name}/{'folded' if k % 2 else 'unrolled'}" for k, name in enumerate(REALISATIONS)]
 # There are 65,536 vectors.

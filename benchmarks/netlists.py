@@ -22,7 +22,7 @@ from small_networks import REALISATIONS, SCHEDULES, all_codes, network
 
 import kanhw
 from kanhw.estimation import TARGETS, yosys_version
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design, netlist_design
 
 # 4,096 bits of parameters in one memory ask for block RAM.

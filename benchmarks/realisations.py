@@ -32,11 +32,11 @@ from realised_programs import REALISATIONS, LeftOut, Network, kinds, program_of
 from reference_networks import NAMES
 
 import kanhw
-from kanhw.design import Design
+from kanhw.design.design import Design
+from kanhw.flow.verification import predicted_classes
 from kanhw.quant import costs_of
-from kanhw.schedule import SCHEDULES, Schedule
+from kanhw.schedule.schedule import SCHEDULES, Schedule
 from kanhw.sim import EquivalenceReport, check_design
-from kanhw.verification import predicted_classes
 
 # Unrolled, every edge has hardware of its own, which takes a simulator minutes to compile.
 MOST_LUTS = 45_000

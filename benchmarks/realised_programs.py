@@ -10,7 +10,7 @@ from reference_networks import parts
 
 import kanhw
 from kanhw.errors import InputError
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 from kanhw.program import ConvolutionLayer
 
 __all__ = ["REALISATIONS", "LeftOut", "Network", "kinds", "program_of"]

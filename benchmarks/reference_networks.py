@@ -10,7 +10,7 @@ import numpy as np
 from measuring import reference_folder
 
 import kanhw
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 
 __all__ = ["FASHION", "NAMES", "NETWORKS", "data", "network_folder", "parts"]
 

@@ -25,7 +25,7 @@ from kanhw.estimation.resource_model import WEIGHTS, features_of, model_design
 from kanhw.estimation.unbuilt import unbuilt
 from kanhw.formats import CodeFormat
 from kanhw.gateware import generate_verilog
-from kanhw.gateware.stage_costs import stage_costs
+from kanhw.gateware.top.stage_costs import stage_costs
 from kanhw.program import (
     BasisTableLayer,
     CodebookLayer,
@@ -35,7 +35,7 @@ from kanhw.program import (
     ProgramLayer,
     Requantizer,
 )
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 CODE = CodeFormat(4, signed=True)
 

@@ -26,7 +26,7 @@ from measuring import Table, environment_line, write_results
 
 import kanhw
 from kanhw.estimation import estimate_verilog, yosys_version
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design, stimulus
 
 QUANTIZATION = Path(__file__).with_name("quantization")

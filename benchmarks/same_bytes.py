@@ -29,7 +29,7 @@ from reference_networks import FASHION, NAMES, parts
 import kanhw
 from kanhw.errors import InputError
 from kanhw.program import save_program
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 __all__ = ["ENVIRONMENTS", "METHODS"]
 

@@ -20,9 +20,9 @@ from kanhw.program import (
     Requantizer,
     SplineEvaluatorLayer,
 )
-from kanhw.program.interpolation import Interpolation
-from kanhw.program.spline_arithmetic import SplineArithmetic
-from kanhw.schedule import Schedule
+from kanhw.program.functions.interpolation import Interpolation
+from kanhw.program.functions.spline_arithmetic import SplineArithmetic
+from kanhw.schedule.schedule import Schedule
 
 CODE = CodeFormat(4, True)
 WIDE_CODE = CodeFormat(8, True)

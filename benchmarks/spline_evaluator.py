@@ -25,11 +25,11 @@ import numpy as np
 from measuring import Table, environment_line, write_results
 
 import kanhw
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis
 from kanhw.estimation import estimate_verilog, yosys_version
 from kanhw.formats import CodeFormat
-from kanhw.model import KanLayer
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.network import KanLayer
 from kanhw.program import (
     BasisTableLayer,
     InputEncoder,
@@ -38,11 +38,11 @@ from kanhw.program import (
     SplineEvaluatorLayer,
 )
 from kanhw.quant import QuantConfig
-from kanhw.quant.quantizer import ActivationQuantizer
-from kanhw.quant.spline_evaluator import evaluator_of
-from kanhw.quant.spline_grid import aligned_quantizer
-from kanhw.quant.tables import basis_tables
-from kanhw.schedule import Schedule
+from kanhw.quant.integers.tables import basis_tables
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.quant.splines.spline_evaluator import evaluator_of
+from kanhw.quant.splines.spline_grid import aligned_quantizer
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design
 
 TARGET = "xcup"

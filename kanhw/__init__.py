@@ -11,19 +11,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kanhw.budget import Budget
-    from kanhw.design import Design, load_design
+    from kanhw.design.design import Design, load_design
     from kanhw.errors import InputError, ToolFailed, ToolNotFound
     from kanhw.estimation.schedule_choice import ScheduleChoice, schedule_for
-    from kanhw.flow import estimate, generate, quantize
+    from kanhw.flow.generation import estimate, generate, quantize
+    from kanhw.flow.reporting import report
+    from kanhw.flow.verification import Verification, simulate
     from kanhw.importers import load_model as load
-    from kanhw.model import KanModel
+    from kanhw.model.network import KanModel
+    from kanhw.model.sampling import from_callable
     from kanhw.program import Program, load_program, save_program
     from kanhw.quant.config import QuantConfig
-    from kanhw.reporting import report
-    from kanhw.sampling import from_callable
-    from kanhw.schedule import Schedule
-    from kanhw.verification import Verification, simulate
+    from kanhw.schedule.budget import Budget
+    from kanhw.schedule.schedule import Schedule
 
 __version__ = "0.1.0"
 
@@ -55,28 +55,28 @@ __all__ = [
 # Where each public name lives. They are imported when first used, so that 'kanhw --help', or
 # loading a Program, needs none of the heavy packages.
 _HOMES = {
-    "Budget": "budget",
-    "Design": "design",
+    "Budget": "schedule.budget",
+    "Design": "design.design",
     "InputError": "errors",
-    "KanModel": "model",
+    "KanModel": "model.network",
     "Program": "program",
     "QuantConfig": "quant.config",
-    "Schedule": "schedule",
+    "Schedule": "schedule.schedule",
     "ToolFailed": "errors",
     "ToolNotFound": "errors",
     "ScheduleChoice": "estimation.schedule_choice",
-    "Verification": "verification",
-    "estimate": "flow",
-    "from_callable": "sampling",
-    "generate": "flow",
+    "Verification": "flow.verification",
+    "estimate": "flow.generation",
+    "from_callable": "model.sampling",
+    "generate": "flow.generation",
     "load": "importers:load_model",
-    "load_design": "design",
+    "load_design": "design.design",
     "load_program": "program",
-    "quantize": "flow",
-    "report": "reporting",
+    "quantize": "flow.generation",
+    "report": "flow.reporting",
     "save_program": "program",
     "schedule_for": "estimation.schedule_choice",
-    "simulate": "verification",
+    "simulate": "flow.verification",
 }
 
 

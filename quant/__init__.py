@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kanhw.quant.allocation import Budget, allocate
+from kanhw.quant.analysis.sensitivity_sweep import sensitivity
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.costs import costs_of
 from kanhw.quant.lowering import lower
-from kanhw.quant.model import QuantModel
 from kanhw.quant.post_training import quantize_model
-from kanhw.quant.sensitivity_sweep import sensitivity
+from kanhw.quant.record.model import QuantModel
 
 if TYPE_CHECKING:
     from kanhw.quant.training import QuantizedNetwork, convert, prepare, train

@@ -26,18 +26,18 @@ from kanhw.program import (
     ProgramLayer,
     SplineEvaluatorLayer,
 )
-from kanhw.quant.branches import Branches, SumInputs, branches_of
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.model import (
+from kanhw.quant.integers.branches import Branches, SumInputs, branches_of
+from kanhw.quant.integers.sums import quantize_sums
+from kanhw.quant.integers.weights import RoundedWeights, nearest_weights
+from kanhw.quant.planning.steps import SumStep
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer, quantize_weights
+from kanhw.quant.record.model import (
     QuantBasisTable,
     QuantBranchEdgeTable,
     QuantConvolution,
     QuantEdgeTable,
 )
-from kanhw.quant.quantizer import ActivationQuantizer, WeightQuantizer, quantize_weights
-from kanhw.quant.steps import SumStep
-from kanhw.quant.sums import quantize_sums
-from kanhw.quant.weights import RoundedWeights, nearest_weights
 
 __all__ = ["Costs", "LayerCosts", "costs_by_layer", "costs_of", "layer_costs"]
 
@@ -125,8 +125,8 @@ def layer_costs(
     config
         The choice of bits: what holds for this layer.
     inputs
-        The quantizers that it reads, and its realisation (a :class:`~kanhw.quant.plan.Consumer`
-        has them); they bring the bits of its codes.
+        The quantizers that it reads, and its realisation (a
+        :class:`~kanhw.quant.planning.plan.Consumer` has them); they bring the bits of its codes.
     targets
         The quantizers of the codes that it makes; None for a network's outputs.
     """

@@ -20,9 +20,9 @@ from kanhw.program import (
     Requantizer,
     SplineEvaluatorLayer,
 )
-from kanhw.quant.codebook_layer import QuantCodebook
-from kanhw.quant.evaluator_layer import QuantSplineEvaluator
-from kanhw.quant.model import (
+from kanhw.quant.record.codebook_layer import QuantCodebook
+from kanhw.quant.record.evaluator_layer import QuantSplineEvaluator
+from kanhw.quant.record.model import (
     Join,
     QuantBasisTable,
     QuantBranchEdgeTable,

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 from kanhw.quant.codebook import codebook_weights
 from kanhw.quant.config import QuantConfig
+from kanhw.quant.integers.realise import realise, realise_nearest
 from kanhw.quant.methods import METHODS, round_with_data
 from kanhw.quant.methods.zeroq import SYNTHETIC_SAMPLES, synthesize_inputs
-from kanhw.quant.model import QuantModel
-from kanhw.quant.plan import make_plan
-from kanhw.quant.realise import realise, realise_nearest
+from kanhw.quant.planning.plan import make_plan
+from kanhw.quant.record.model import QuantModel
 
 __all__ = ["quantize_model"]
 

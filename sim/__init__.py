@@ -1,13 +1,13 @@
 """Simulating designs and proving that they compute what their Programs compute."""
 
+from kanhw.design.packing import pack_codes, payload_ints, unpack_codes
 from kanhw.sim.cocotb_run import SimulationRun, run_cocotb
 from kanhw.sim.equivalence import EquivalenceReport, check_design, golden_outputs
 from kanhw.sim.fast import FastRun, run_fast
 from kanhw.sim.mismatches import Mismatch
 from kanhw.sim.netlist import netlist_design
-from kanhw.sim.packing import pack_codes, payload_ints, unpack_codes
-from kanhw.sim.simulators import Simulator, find_simulator
 from kanhw.sim.vectors import Vectors, checked_vectors, read_vectors, stimulus
+from kanhw.tools.simulators import Simulator, find_simulator
 
 __all__ = [
     "EquivalenceReport",

@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kanhw.design import Design, Port
+from kanhw.design.design import Design, Port
+from kanhw.design.wires import Wires
 from kanhw.formats import CodeFormat
-from kanhw.interfaces import Wires
 
 __all__ = ["BENCH_FOLDER", "BenchJob", "BenchResult"]
 

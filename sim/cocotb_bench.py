@@ -16,10 +16,10 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly
 
+from kanhw.design.packing import ByteArray, ints_to_words, payload_ints, unpack_codes
 from kanhw.sim import bench_job
 from kanhw.sim.bench_job import BENCH_FOLDER, BenchJob, BenchResult
 from kanhw.sim.mismatches import first_mismatches
-from kanhw.sim.packing import ByteArray, ints_to_words, payload_ints, unpack_codes
 from kanhw.sim.stalls import StallPlan
 from kanhw.sim.stream_rules import StreamRules
 

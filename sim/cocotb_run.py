@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.design import Design, load_design
+from kanhw.design.design import Design, load_design
+from kanhw.design.packing import checked_codes, pack_codes, unpack_codes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.formats import IntArray
 from kanhw.sim import bench_job
 from kanhw.sim.bench_job import BENCH_FOLDER, BenchJob, BenchResult
-from kanhw.sim.packing import checked_codes, pack_codes, unpack_codes
 from kanhw.sim.processes import last_lines, run_tool
-from kanhw.sim.simulators import Simulator, find_simulator
+from kanhw.tools.simulators import Simulator, find_simulator
 
 __all__ = ["SimulationRun", "run_cocotb"]
 

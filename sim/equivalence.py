@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.design import Design, load_design
+from kanhw.design.design import Design, load_design
+from kanhw.design.packing import checked_codes, checked_heads
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.sim.cocotb_run import SimulationRun, run_cocotb
 from kanhw.sim.fast import FastRun, run_fast
 from kanhw.sim.mismatches import Mismatch, first_mismatches
-from kanhw.sim.packing import checked_codes, checked_heads
-from kanhw.sim.simulators import Simulator
+from kanhw.tools.simulators import Simulator
 
 if TYPE_CHECKING:
     from kanhw.program import Program
@@ -106,7 +106,7 @@ def golden_outputs(
         return np.asarray(program(codes, head=heads), np.int64)
     if importlib.util.find_spec("torch") is None:
         return np.asarray(program(codes), np.int64)
-    from kanhw.golden import run
+    from kanhw.program.golden import run
 
     return np.asarray(run(program, codes), np.int64)
 
@@ -191,7 +191,7 @@ def check_design(
 
 
 def _as_verilator(simulator: str | Path | Simulator | None) -> Simulator | None:
-    from kanhw.sim.simulators import find_simulator
+    from kanhw.tools.simulators import find_simulator
 
     if simulator is None or isinstance(simulator, Simulator):
         return simulator

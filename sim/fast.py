@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.design import Design, load_design
+from kanhw.design.design import Design, load_design
+from kanhw.design.packing import checked_codes, pack_codes, payload_bytes, unpack_codes
 from kanhw.errors import InputError, ToolFailed
 from kanhw.formats import IntArray
-from kanhw.sim.packing import checked_codes, pack_codes, payload_bytes, unpack_codes
 from kanhw.sim.processes import run_tool
-from kanhw.sim.simulators import Simulator, find_verilator
+from kanhw.tools.simulators import Simulator, find_verilator
 
 __all__ = ["FastRun", "run_fast"]
 

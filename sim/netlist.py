@@ -8,12 +8,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from kanhw.design import MANIFEST, Design, load_design, sha256_of_bytes
+from kanhw.design.design import MANIFEST, Design, load_design, sha256_of_bytes
 from kanhw.errors import InputError
-from kanhw.estimation.targets import target_named
-from kanhw.estimation.yosys import DEFAULT_TIMEOUT, run_script, share_folder
 from kanhw.files import write_folder
-from kanhw.sim.cell_models import CELL_MODELS
+from kanhw.targets.cell_models import CELL_MODELS
+from kanhw.targets.target import target_named
+from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, share_folder
 
 __all__ = ["cell_library", "netlist_design", "with_verilog"]
 
@@ -91,7 +91,7 @@ def cell_library(netlist: str, library: Path) -> str:
         Verilog.
     library
         Verilog with models; what it includes lies beside it. Where it has none of a cell, it is
-        in ``kanhw.sim.cell_models``.
+        in ``kanhw.targets.cell_models``.
     """
     text = _with_includes(library)
     modules = {match[1]: match[0] for match in _MODULE.finditer(text)}

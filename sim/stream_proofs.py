@@ -12,9 +12,9 @@ from pathlib import Path
 from amaranth.back import rtlil
 
 from kanhw.errors import ToolFailed, ToolNotFound
-from kanhw.estimation.processes import run_logged
-from kanhw.estimation.yosys import run_script
 from kanhw.sim.formal import Harness
+from kanhw.tools.processes import run_logged
+from kanhw.tools.yosys import run_script
 
 __all__ = ["StreamProof", "find_abc", "prove"]
 

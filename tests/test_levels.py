@@ -17,7 +17,7 @@ import pytest
 
 import kanhw
 from kanhw import InputError, KanModel, Program, QuantConfig, Verification
-from kanhw.design import Design
+from kanhw.design.design import Design
 from kanhw.errors import ToolNotFound
 from kanhw.quant import lower, quantize_model
 from kanhw.sim import find_simulator

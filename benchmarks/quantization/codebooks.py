@@ -24,7 +24,9 @@ from plots import line_plot
 from results import RESULTS, ResultTable, average
 
 from kanhw.quant import QuantConfig, quantize_model
-from kanhw.quant.codebook import codebook_storage, fine_tune, quantize_heads
+from kanhw.quant.codebook import codebook_storage
+from kanhw.quant.task_heads import quantize_heads
+from kanhw.quant.training.codebook_tuning import fine_tune
 
 SIZES = (4, 8, 16, 32, 64, 128)
 ACTIVATION_BITS = 4

@@ -20,7 +20,7 @@ import torch
 from data import Dataset, load
 from networks import float_model, score
 
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 from kanhw.quant import QuantConfig, QuantModel, convert, prepare, quantize_model, train
 
 __all__ = [

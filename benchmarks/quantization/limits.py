@@ -24,11 +24,11 @@ from references import FASHION, NAMES, calibration, parts
 from results import RESULTS, ResultTable
 
 from kanhw.quant import QuantConfig
-from kanhw.quant.calibration import step_and_origin
-from kanhw.quant.headroom import with_headroom
-from kanhw.quant.plan import make_plan
-from kanhw.quant.quantizer import ActivationQuantizer
-from kanhw.quant.steps import SumStep
+from kanhw.quant.planning.headroom import with_headroom
+from kanhw.quant.planning.plan import make_plan
+from kanhw.quant.planning.steps import SumStep
+from kanhw.quant.quantizers.calibration import step_and_origin
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 
 # Both ends of a range, as shares of the calibrated ones.
 SHARES = np.linspace(0.6, 1.5, 19)

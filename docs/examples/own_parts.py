@@ -12,16 +12,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kanhw.basis import FloatArray, checked_batch, input_values
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.gateware.edge_table import SummedTablesCore
-from kanhw.gateware.registration import register_realisation
+from kanhw.gateware.top.registration import register_realisation
+from kanhw.gateware.unrolled.edge_table import SummedTablesCore
+from kanhw.model.bases.bspline import FloatArray, checked_batch, input_values
 from kanhw.program import Requantizer
 from kanhw.program.arrays import frozen_integers
+from kanhw.program.functions.tables import constants_like, edge_table_sums
 from kanhw.program.intervals import Interval, edge_table_interval
-from kanhw.program.reference import constants_like, edge_table_sums
 
-# A basis: the members of kanhw.basis.Basis. Nothing is registered, a layer just holds one. -------
+# A basis: the members of kanhw.model.bases.bspline.Basis. Nothing is registered, a layer just holds
+# one. -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -15,5 +15,5 @@ _FABRICS: dict[str, type[Fabric]] = {"portable": Portable, "ultrascale+": UltraS
 
 @cache
 def fabric_named(name: str) -> Fabric:
-    """The fabric of a :class:`~kanhw.schedule.Schedule`."""
+    """The fabric of a :class:`~kanhw.schedule.schedule.Schedule`."""
     return _FABRICS[name]()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanhw.formats import IntArray
-from kanhw.gateware.minimise import MinimisedTable
+from kanhw.gateware.parts.minimise import MinimisedTable
 
 __all__ = ["FLIP_FLOP_LUTS", "Coding", "bit_luts", "codings_of"]
 

@@ -11,10 +11,10 @@ from amaranth.hdl import Module, Value
 from amaranth.lib.wiring import Component
 
 from kanhw.formats import CodeFormat
-from kanhw.gateware.address import Address
-from kanhw.gateware.minimise import MinimisedTable
-from kanhw.gateware.signals import Range
-from kanhw.gateware.terms import Term
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.minimise import MinimisedTable
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.terms import Term
 
 __all__ = ["Fabric", "Place", "Summands", "TableBank", "Window"]
 
@@ -82,7 +82,7 @@ class Fabric(ABC):
 
     @abstractmethod
     def tree(self, terms: list[Term], levels: int, bound: Range | None) -> Any:
-        """A component as :class:`~kanhw.gateware.adder_tree.AdderTree`.
+        """A component as :class:`~kanhw.gateware.parts.adder_tree.AdderTree`.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ class Fabric(ABC):
 
     @abstractmethod
     def address(self, lo: int, hi: int, format: CodeFormat, *, last: bool) -> Address:
-        """How to hand on a rounded sum; as :func:`kanhw.gateware.address.output_address`."""
+        """How to hand on a rounded sum; as :func:`kanhw.gateware.parts.address.output_address`."""
 
     @abstractmethod
     def saturator_latency(self, address: Address, *, last: bool, outputs: int) -> int:

@@ -11,9 +11,9 @@ from kanhw.formats import IntArray
 from kanhw.gateware.fabric.coding import bit_luts
 from kanhw.gateware.fabric.interface import Place, TableBank
 from kanhw.gateware.fabric.primitives import lut6_2
-from kanhw.gateware.minimise import MinimisedTable
-from kanhw.gateware.signals import Range
-from kanhw.gateware.table import Table
+from kanhw.gateware.parts.minimise import MinimisedTable
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.table import Table
 
 __all__ = ["PairedTables", "table_luts"]
 

@@ -8,14 +8,14 @@ import numpy as np
 from amaranth.hdl import Module, Value
 
 from kanhw.formats import CodeFormat
-from kanhw.gateware.adder_tree import AdderTree, tree_cost, tree_latency
-from kanhw.gateware.address import Address, output_address
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, TableBank, Window
-from kanhw.gateware.minimise import MinimisedTable, table_cost
-from kanhw.gateware.saturator import Saturator
-from kanhw.gateware.signals import Range
-from kanhw.gateware.table import Table
-from kanhw.gateware.terms import Term
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_cost, tree_latency
+from kanhw.gateware.parts.address import Address, output_address
+from kanhw.gateware.parts.minimise import MinimisedTable, table_cost
+from kanhw.gateware.parts.saturator import Saturator
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.table import Table
+from kanhw.gateware.parts.terms import Term
 
 __all__ = ["PlainTables", "Portable"]
 
@@ -52,7 +52,7 @@ class Portable(Fabric):
     """Adders of two operands, saturation in LUTs, tables as they are."""
 
     def tree_latency(self, count: int, levels: int) -> int:
-        """As :func:`~kanhw.gateware.adder_tree.tree_latency`."""
+        """As :func:`~kanhw.gateware.parts.adder_tree.tree_latency`."""
         return tree_latency(count, levels)
 
     def tree(self, terms: list[Term], levels: int, bound: Range | None) -> AdderTree:

@@ -1,7 +1,7 @@
 """Cells of UltraScale+: instances in Verilog, the same function as plain logic in Amaranth.
 
 Amaranth's simulator knows no instances, so a component is elaborated in one of two ways: with
-:class:`CellPlatform` (:func:`kanhw.gateware.verilog.to_verilog` passes it) it instantiates the
+:class:`CellPlatform` (:func:`kanhw.gateware.top.verilog.to_verilog` passes it) it instantiates the
 cells, otherwise it holds what :data:`CELL_MODELS` says that they do.
 """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.gateware.address import Address
-from kanhw.gateware.signals import Range
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.signals import Range
 
 __all__ = ["ResettingSaturator", "flagged"]
 

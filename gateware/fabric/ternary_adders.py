@@ -9,7 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from kanhw.gateware.fabric.primitives import carry_chain, lut6_2
 from kanhw.gateware.fabric.ternary_rows import Column, Row, Sum
-from kanhw.gateware.terms import Term
+from kanhw.gateware.parts.terms import Term
 
 __all__ = ["Bits", "PlannedAdders", "bits_of_term"]
 

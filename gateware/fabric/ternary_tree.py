@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Module
 from kanhw.gateware.fabric.ternary_adders import Bits, PlannedAdders, bits_of_term
 from kanhw.gateware.fabric.ternary_plan import plan_sum, ternary_depth
 from kanhw.gateware.fabric.ternary_rows import Row, Sum
-from kanhw.gateware.terms import TermSum
+from kanhw.gateware.parts.terms import TermSum
 
 __all__ = ["TernaryTree", "ternary_latency"]
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kanhw.formats import CodeFormat
-from kanhw.gateware.address import Address, output_address
 from kanhw.gateware.fabric.coding import FLIP_FLOP_LUTS, codings_of
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, Window
 from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts
@@ -14,9 +13,10 @@ from kanhw.gateware.fabric.resetting_saturator import ResettingSaturator, flagge
 from kanhw.gateware.fabric.ternary_plan import plan_sum, ternary_depth
 from kanhw.gateware.fabric.ternary_rows import Row
 from kanhw.gateware.fabric.ternary_tree import TernaryTree, ternary_latency
-from kanhw.gateware.minimise import MinimisedTable
-from kanhw.gateware.signals import Range
-from kanhw.gateware.terms import Term
+from kanhw.gateware.parts.address import Address, output_address
+from kanhw.gateware.parts.minimise import MinimisedTable
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.terms import Term
 
 __all__ = ["UltraScalePlus"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kanhw.errors import InputError
 
 if TYPE_CHECKING:
-    from kanhw.model import KanModel
+    from kanhw.model.network import KanModel
     from kanhw.program import Program
 
 __all__ = [

@@ -26,7 +26,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the demonstration; status 1 if the Verilog differs from its Program."""
-    from kanhw.demonstration import run_demonstration
+    from kanhw.flow.demonstration import run_demonstration
     from kanhw.reports.terminal import summary_table, summary_text
 
     result = run_demonstration(options.out, seed=options.seed, quiet=options.json)

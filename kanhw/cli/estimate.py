@@ -30,10 +30,10 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Estimate."""
-    from kanhw.design import load_design
+    from kanhw.design.design import load_design
     from kanhw.estimation.clocks import design_clocks
     from kanhw.files import check_place, write_json
-    from kanhw.flow import estimate
+    from kanhw.flow.generation import estimate
 
     check_place(options.out)
     result = estimate(options.design, options.target, fmax=options.fmax, seeds=options.seeds)

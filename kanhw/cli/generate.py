@@ -10,7 +10,7 @@ from kanhw.cli.common import Commands, add_command, add_model, load_given, show
 from kanhw.errors import InputError
 
 if TYPE_CHECKING:
-    from kanhw.schedule import Schedule
+    from kanhw.schedule.schedule import Schedule
 
 
 def add_parser(commands: Commands) -> None:
@@ -72,9 +72,9 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load and generate."""
-    from kanhw.budget import Budget
-    from kanhw.flow import generate
+    from kanhw.flow.generation import generate
     from kanhw.program import Program
+    from kanhw.schedule.budget import Budget
 
     budget = Budget.from_text(options.schedule) if "=" in options.schedule else None
     schedule = _schedule(options, "unrolled" if budget else options.schedule)
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _schedule(options: argparse.Namespace, kind: str) -> Schedule:
-    from kanhw.schedule import Schedule
+    from kanhw.schedule.schedule import Schedule
 
     return Schedule(
         adder_levels=options.adder_levels,

@@ -107,8 +107,8 @@ def _add_config(group: argparse._ArgumentGroup) -> None:
 def run(options: argparse.Namespace) -> int:
     """Quantize and save."""
     from kanhw.files import check_place
-    from kanhw.flow import quantize
-    from kanhw.model import KanModel
+    from kanhw.flow.generation import quantize
+    from kanhw.model.network import KanModel
     from kanhw.program import save_program
     from kanhw.quant.config import QuantConfig
 

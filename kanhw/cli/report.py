@@ -41,8 +41,8 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the report."""
-    from kanhw.model import KanModel
-    from kanhw.reporting import report
+    from kanhw.flow.reporting import report
+    from kanhw.model.network import KanModel
 
     model = load_given(options) if options.model else None
     if model is not None and not isinstance(model, KanModel):

@@ -50,7 +50,7 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Simulate; status 1 on any difference."""
     from kanhw.files import check_place, write_arrays, write_json
-    from kanhw.verification import simulate
+    from kanhw.flow.verification import simulate
 
     check_place(options.out)
     check_place(options.outputs)

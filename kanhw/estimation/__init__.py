@@ -3,8 +3,8 @@
 from kanhw.estimation.place_and_route import PlacedTiming
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.estimation.runs import estimate_design, estimate_many, estimate_verilog
-from kanhw.estimation.targets import TARGETS, Target, target_named
-from kanhw.estimation.yosys import yosys_version
+from kanhw.targets.target import TARGETS, Target, target_named
+from kanhw.tools.yosys import yosys_version
 
 __all__ = [
     "TARGETS",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from kanhw.estimation.unbuilt import unbuilt
 
 if TYPE_CHECKING:
-    from kanhw.gateware.stage import Stage
+    from kanhw.gateware.stream.stage import Stage
     from kanhw.program import Program
-    from kanhw.schedule import Schedule
+    from kanhw.schedule.schedule import Schedule
 
 __all__ = ["DesignClocks", "Formula", "StageClocks", "design_clocks"]
 
@@ -117,7 +117,7 @@ def design_clocks(program: Program, schedule: Schedule) -> DesignClocks:
 
 
 def _clocks(program: Program, schedule: Schedule) -> DesignClocks:
-    from kanhw.gateware.stream_top import CoreTop, StreamTop
+    from kanhw.gateware.top.stream_top import CoreTop, StreamTop
 
     if not schedule.handshake:
         latency = CoreTop(program, schedule).latency
@@ -130,11 +130,11 @@ def _clocks(program: Program, schedule: Schedule) -> DesignClocks:
 
 def _formulas(stage: Stage) -> tuple[Formula, Formula]:
     """Formulas of the interval and of the latency."""
-    from kanhw.gateware.folded_convolution import FoldedConvolutionStage
-    from kanhw.gateware.folded_stage import FoldedStage
-    from kanhw.gateware.norm_stage import NormStage
-    from kanhw.gateware.regroup import SplitStage
-    from kanhw.gateware.windowed_stage import WindowedStage
+    from kanhw.gateware.folded.folded_stage import FoldedStage
+    from kanhw.gateware.image.folded_convolution import FoldedConvolutionStage
+    from kanhw.gateware.image.windowed_stage import WindowedStage
+    from kanhw.gateware.norm.norm_stage import NormStage
+    from kanhw.gateware.stream.width_converter import SplitStage
 
     if isinstance(stage, FoldedStage):
         return _folded(stage)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 
-from kanhw.budget import Budget
 from kanhw.estimation.resource_model import Resources, resources_of
 from kanhw.program import ConvolutionLayer, Program
-from kanhw.schedule import Schedule
+from kanhw.schedule.budget import Budget
+from kanhw.schedule.schedule import Schedule
 
 __all__ = ["FoldedLayers", "LayerFold", "LayerFolds"]
 
@@ -120,7 +120,7 @@ class LayerFolds:
         return own.n_in, own.n_out, 1
 
     def _fold(self, layer: int, parallel: tuple[int, int]) -> LayerFold:
-        from kanhw.gateware.stage_costs import layer_option
+        from kanhw.gateware.top.stage_costs import layer_option
 
         key = layer, parallel
         if key not in self._known:

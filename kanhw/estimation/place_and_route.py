@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
-from kanhw.estimation.processes import error_line, named_command, run_logged
+from kanhw.tools.processes import error_line, named_command, run_logged
 
 __all__ = ["PLACED_TARGETS", "PlacedTiming", "check_seeds", "find_nextpnr", "place_and_route"]
 

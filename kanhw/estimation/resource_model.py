@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kanhw.estimation.memories import map_memory
 from kanhw.estimation.unbuilt import unbuilt
+from kanhw.targets.memories import map_memory
 
 if TYPE_CHECKING:
-    from kanhw.gateware.costs import Costs
+    from kanhw.gateware.parts.costs import Costs
     from kanhw.program import Program
-    from kanhw.schedule import Schedule
+    from kanhw.schedule.schedule import Schedule
 
 __all__ = ["WEIGHTS", "Resources", "features_of", "model_design", "resources_of"]
 
@@ -78,7 +78,7 @@ def model_design(program: Program, schedule: Schedule) -> Resources:
     InputError
         As :func:`kanhw.generate` does, if there is no such hardware.
     """
-    from kanhw.gateware.stage_costs import stage_costs
+    from kanhw.gateware.top.stage_costs import stage_costs
 
     with unbuilt():
         options = stage_costs(program, schedule)

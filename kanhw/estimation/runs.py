@@ -14,12 +14,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kanhw.design import load_design
+from kanhw.design.design import load_design
 from kanhw.errors import InputError, ToolFailed
 from kanhw.estimation.place_and_route import PlacedTiming, check_seeds, place_and_route
 from kanhw.estimation.resources import ResourceEstimate
-from kanhw.estimation.targets import Target, target_named
-from kanhw.estimation.yosys import DEFAULT_TIMEOUT, run_script, yosys_version
+from kanhw.targets.target import Target, target_named
+from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, yosys_version
 
 __all__ = ["estimate_design", "estimate_many", "estimate_verilog"]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kanhw.budget import Budget
 from kanhw.errors import InputError
 from kanhw.estimation.layer_folds import FoldedLayers, LayerFolds
 from kanhw.estimation.resource_model import Resources, resources_of
 from kanhw.estimation.unbuilt import unbuilt
 from kanhw.program import Program
-from kanhw.schedule import Schedule
+from kanhw.schedule.budget import Budget
+from kanhw.schedule.schedule import Schedule
 
 __all__ = ["ScheduleChoice", "schedule_for"]
 
@@ -150,7 +150,7 @@ class _Search:
 
     def _whole(self) -> ScheduleChoice:
         """Every edge with its own hardware."""
-        from kanhw.gateware.stage_costs import stage_costs
+        from kanhw.gateware.top.stage_costs import stage_costs
 
         options = stage_costs(self._program, self._plain)
         total = sum((resources_of(option.costs) for option in options), Resources())

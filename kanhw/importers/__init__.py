@@ -22,7 +22,7 @@ from kanhw.importers import (
 )
 from kanhw.importers.checkpoint import State, read_checkpoint
 from kanhw.importers.hyper_parameters import merge_config, read_config
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 
 if TYPE_CHECKING:
     from kanhw.program import Program
@@ -77,9 +77,9 @@ def load_model(path: str | Path, **options: Any) -> KanModel | Program:
     Parameters
     ----------
     path
-        A checkpoint of PyTorch (.pt, .pth, .bin, .ckpt) or safetensors; a Program that kanhw
-        saved; a folder of KANELE's truth tables; a folder with ``model.pt``; the PATH (or a file,
-        or the folder) of PyKAN's ``saveckpt``; or a neutral file (.npz, :mod:`kanhw.neutral`). What
+        A checkpoint of PyTorch (.pt, .pth, .bin, .ckpt) or safetensors; a Program that kanhw saved;
+        a folder of KANELE's truth tables; a folder with ``model.pt``; the PATH (or a file, or the
+        folder) of PyKAN's ``saveckpt``; or a neutral file (.npz, :mod:`kanhw.model.neutral`). What
         a checkpoint does not hold is read from a ``config.json`` beside it.
     **options
         What a checkpoint does not hold; each wins over ``config.json``. ``base_activation``: silu
@@ -110,7 +110,7 @@ def load_model(path: str | Path, **options: Any) -> KanModel | Program:
     if path.is_dir():
         return _load_folder(path, options)
     if path.suffix == ".npz":
-        from kanhw.neutral import load_neutral
+        from kanhw.model.neutral import load_neutral
 
         _check_options(options, (), f"{path} is a neutral file, which")
         return load_neutral(path)

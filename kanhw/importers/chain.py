@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from kanhw.activation import Activation
-from kanhw.basis import FloatArray, NoBasis
-from kanhw.convolution import ConvLayer, PoolLayer
 from kanhw.errors import InputError
-from kanhw.model import KanLayer, KanModel, ModelLayer
-from kanhw.norm import LayerNorm
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import FloatArray, NoBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.network import KanLayer, KanModel, ModelLayer
+from kanhw.model.norm import LayerNorm
 from kanhw.windows import Window
 
 __all__ = ["Chain", "linear_layer"]

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from kanhw.activation import Activation
 from kanhw.errors import InputError
 from kanhw.importers import networks
 from kanhw.importers.checkpoint import State, parameter
 from kanhw.importers.settings import check_degree
-from kanhw.model import KanLayer, KanModel
-from kanhw.polynomial_basis import ChebyshevBasis
+from kanhw.model.activation import Activation
+from kanhw.model.bases.polynomial import ChebyshevBasis
+from kanhw.model.network import KanLayer, KanModel
 
 __all__ = ["OPTIONS", "build", "layer", "matches"]
 

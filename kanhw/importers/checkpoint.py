@@ -11,8 +11,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.basis import FloatArray
 from kanhw.errors import InputError, ToolNotFound
+from kanhw.model.bases.bspline import FloatArray
 
 __all__ = ["SUFFIXES", "State", "parameter", "read_checkpoint", "strip_wrappers"]
 

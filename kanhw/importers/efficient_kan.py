@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from kanhw.basis import BSplineBasis
 from kanhw.errors import InputError
 from kanhw.importers import networks
 from kanhw.importers.checkpoint import State, parameter
 from kanhw.importers.settings import default_notes, expect_shape, read_activation
-from kanhw.model import KanLayer, KanModel
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.network import KanLayer, KanModel
 
 __all__ = ["OPTIONS", "build", "layer", "matches"]
 

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from kanhw.activation import Activation
-from kanhw.basis import FloatArray
 from kanhw.errors import InputError
 from kanhw.importers import networks
 from kanhw.importers.checkpoint import State, parameter
@@ -27,9 +25,11 @@ from kanhw.importers.settings import (
     read_activation,
     real,
 )
-from kanhw.model import KanLayer, KanModel
-from kanhw.norm import LayerNorm
-from kanhw.radial_basis import RadialBasis
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import FloatArray
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.network import KanLayer, KanModel
+from kanhw.model.norm import LayerNorm
 
 __all__ = ["OPTIONS", "build", "layer", "matches"]
 

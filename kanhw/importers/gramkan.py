@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from kanhw.activation import Activation
 from kanhw.importers import networks
 from kanhw.importers.checkpoint import State, parameter
 from kanhw.importers.settings import check_degree, expect_shape
-from kanhw.model import KanLayer, KanModel
-from kanhw.polynomial_basis import GramBasis
+from kanhw.model.activation import Activation
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.network import KanLayer, KanModel
 
 __all__ = ["OPTIONS", "build", "layer", "matches"]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kanhw.activation import Activation
 from kanhw.errors import InputError
 from kanhw.importers import networks
 from kanhw.importers.checkpoint import State, parameter
@@ -22,9 +21,10 @@ from kanhw.importers.settings import (
     expect_shape,
     norm_kind,
 )
-from kanhw.model import KanLayer, KanModel
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import GramBasis
+from kanhw.model.activation import Activation
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.network import KanLayer, KanModel
+from kanhw.model.norm import LayerNorm
 
 __all__ = ["OPTIONS", "build", "layer", "matches", "without_wrappers"]
 

@@ -16,9 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from kanhw.activation import Activation
-from kanhw.basis import FloatArray
-from kanhw.convolution import ConvLayer
 from kanhw.errors import InputError
 from kanhw.importers import networks
 from kanhw.importers.chain import Chain
@@ -35,9 +32,12 @@ from kanhw.importers.settings import (
     norm_kind,
     pairs,
 )
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
-from kanhw.polynomial_basis import GramBasis
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import FloatArray
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.convolution import ConvLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
 from kanhw.windows import Window
 
 __all__ = ["LAYER_OPTIONS", "OPTIONS", "build", "input_shape", "layer", "matches", "per_layer"]

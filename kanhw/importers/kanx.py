@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, FloatArray
 from kanhw.errors import InputError
 from kanhw.importers import networks
 from kanhw.importers.checkpoint import State, parameter
@@ -24,7 +22,9 @@ from kanhw.importers.settings import (
     expect_shape,
     integers,
 )
-from kanhw.model import KanLayer, KanModel
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, FloatArray
+from kanhw.model.network import KanLayer, KanModel
 
 __all__ = ["OPTIONS", "build", "layer", "matches"]
 

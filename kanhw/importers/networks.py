@@ -12,7 +12,7 @@ from kanhw.errors import InputError
 from kanhw.importers.chain import Chain
 from kanhw.importers.checkpoint import State, strip_wrappers
 from kanhw.importers.plain import add_plain, is_plain
-from kanhw.model import KanLayer, KanModel
+from kanhw.model.network import KanLayer, KanModel
 
 __all__ = [
     "assemble",

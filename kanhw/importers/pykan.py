@@ -20,17 +20,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.activation import Activation
-from kanhw.basis import Basis, BSplineBasis, FloatArray
 from kanhw.errors import InputError
 from kanhw.importers.checkpoint import State
 from kanhw.importers.pykan_options import PykanOptions
 from kanhw.importers.pykan_tensors import Tensors, matches, read_network
 from kanhw.importers.pykan_triple import Triple, calibration_data, find_triple
-from kanhw.model import KanLayer, KanModel
-from kanhw.products import Products
-from kanhw.repeated_knots import RepeatedKnotBasis
-from kanhw.symbolic import SYMBOLIC_FUNCTIONS, SymbolicEdge
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import Basis, BSplineBasis, FloatArray
+from kanhw.model.bases.repeated_knots import RepeatedKnotBasis
+from kanhw.model.network import KanLayer, KanModel
+from kanhw.model.products import Products
+from kanhw.model.symbolic import SYMBOLIC_FUNCTIONS, SymbolicEdge
 
 __all__ = [
     "OPTIONS",

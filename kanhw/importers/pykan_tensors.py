@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from kanhw.basis import FloatArray
 from kanhw.errors import InputError
 from kanhw.importers.checkpoint import State, parameter
+from kanhw.model.bases.bspline import FloatArray
 
 __all__ = ["Network", "Tensors", "matches", "read_network"]
 

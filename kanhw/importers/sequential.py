@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kanhw.activation import Activation
 from kanhw.errors import InputError
 from kanhw.importers import (
     chebykan,
@@ -43,8 +42,9 @@ from kanhw.importers.settings import (
     pairs,
     read_activation,
 )
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
+from kanhw.model.activation import Activation
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
 from kanhw.windows import Window
 
 __all__ = ["OPTIONS", "TYPES", "build", "inherited", "matches", "module_list"]

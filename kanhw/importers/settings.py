@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from kanhw.activation import ACTIVATIONS, Activation
-from kanhw.basis import FloatArray
 from kanhw.errors import InputError
 from kanhw.importers.checkpoint import State, parameter
-from kanhw.layer import KanLayer
+from kanhw.model.activation import ACTIVATIONS, Activation
+from kanhw.model.bases.bspline import FloatArray
+from kanhw.model.layer import KanLayer
 
 __all__ = [
     "DEFAULT_EPSILON",

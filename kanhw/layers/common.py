@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from kanhw.activation import Activation
 from kanhw.errors import InputError
+from kanhw.model.activation import Activation
 
 __all__ = [
     "activation_name",

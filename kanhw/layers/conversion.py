@@ -9,21 +9,21 @@ import numpy as np
 import torch
 from torch import nn
 
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, FloatArray, NoBasis
-from kanhw.convolution import ConvLayer, PoolLayer
 from kanhw.errors import InputError
 from kanhw.importers import sequential
-from kanhw.layer import KanLayer
 from kanhw.layers.common import activation_name, arrays, maker
 from kanhw.layers.efficient_kan import KAN, KANLinear
 from kanhw.layers.fast_kan import FastKAN, FastKANLayer
 from kanhw.layers.kagn import KAGN, KAGNLayer
 from kanhw.layers.kagn_conv import KAGNConv2DLayer
-from kanhw.model import KanModel, ModelLayer
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import GramBasis
-from kanhw.radial_basis import RadialBasis
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, FloatArray, NoBasis
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel, ModelLayer
+from kanhw.model.norm import LayerNorm
 
 __all__ = ["model_of", "module_of"]
 

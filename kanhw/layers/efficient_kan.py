@@ -14,8 +14,8 @@ from torch.nn import functional
 from kanhw.errors import InputError
 from kanhw.importers import efficient_kan
 from kanhw.layers.common import activation_name, arrays, checked_sizes, positive
-from kanhw.model import KanLayer, KanModel
-from kanhw.pruning import EdgeRemoval
+from kanhw.layers.pruning import EdgeRemoval
+from kanhw.model.network import KanLayer, KanModel
 
 __all__ = ["KAN", "KANLinear"]
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from kanhw.errors import InputError
 from kanhw.importers import fast_kan
 from kanhw.layers.common import activation_name, arrays, checked_sizes, positive, rows
-from kanhw.model import KanLayer, KanModel
+from kanhw.model.network import KanLayer, KanModel
 
 __all__ = ["FastKAN", "FastKANLayer"]
 

@@ -19,8 +19,8 @@ from kanhw.layers.common import (
     positive,
     rows,
 )
-from kanhw.model import KanLayer, KanModel
-from kanhw.polynomial_basis import recurrence_factors
+from kanhw.model.bases.polynomial import recurrence_factors
+from kanhw.model.network import KanLayer, KanModel
 
 __all__ = ["KAGN", "KAGNLayer", "gram_polynomials"]
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kanhw.convolution import ConvLayer
 from kanhw.errors import InputError
 from kanhw.importers import kagn_conv
 from kanhw.layers.common import arrays, at_least, pair, positive
 from kanhw.layers.kagn import gram_polynomials
-from kanhw.model import KanModel
+from kanhw.model.convolution import ConvLayer
+from kanhw.model.network import KanModel
 
 __all__ = ["KAGNConv2DLayer"]
 

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kanhw.basis import BSplineBasis
 from kanhw.errors import InputError
 from kanhw.importers import pykan
 from kanhw.layers.common import arrays, at_least
 from kanhw.layers.pykan import BASE_FUNCTIONS, FUNCTIONS, PyKANLayer, PyKANSymbolic
-from kanhw.model import KanLayer, KanModel, ModelLayer
-from kanhw.products import Products
-from kanhw.repeated_knots import RepeatedKnotBasis
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.bases.repeated_knots import RepeatedKnotBasis
+from kanhw.model.network import KanLayer, KanModel, ModelLayer
+from kanhw.model.products import Products
 
 __all__ = ["PyKAN"]
 
@@ -141,7 +141,7 @@ class PyKAN(nn.Module):
         layer, i, j
             The edge.
         function
-            One of :data:`kanhw.symbolic.SYMBOLICFUNCTIONS`.
+            One of :data:`kanhw.model.symbolic.SYMBOLICFUNCTIONS`.
         affine
             a, b, c, d.
         """

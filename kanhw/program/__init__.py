@@ -1,20 +1,21 @@
 """The integer contract: what quantization ends in and every back end must reproduce."""
 
-from kanhw.program.codebook_layer import CodebookLayer
-from kanhw.program.evaluator_layer import SplineEvaluatorLayer
-from kanhw.program.heads import join_heads
+from kanhw.program.heads.join import join_heads
 from kanhw.program.intervals import Interval
-from kanhw.program.layers import (
+from kanhw.program.kinds.codebook import CodebookLayer
+from kanhw.program.kinds.convolution import ConvolutionLayer, PoolingLayer
+from kanhw.program.kinds.layer import (
     BasisTableLayer,
     BranchEdgeTableLayer,
     EdgeTableLayer,
     ProgramLayer,
 )
-from kanhw.program.norm_layer import NormLayer
-from kanhw.program.product_layer import ProductLayer
+from kanhw.program.kinds.norm import NormLayer
+from kanhw.program.kinds.product import ProductLayer
+from kanhw.program.kinds.resident import HeadFormats, ResidentLayer
+from kanhw.program.kinds.spline_evaluator import SplineEvaluatorLayer
 from kanhw.program.program import InputEncoder, Program
 from kanhw.program.requantizer import Requantizer
-from kanhw.program.resident_layer import HeadFormats, ResidentLayer
 from kanhw.program.storage import (
     PROGRAM_FORMAT,
     is_program_file,
@@ -22,7 +23,6 @@ from kanhw.program.storage import (
     program_bytes,
     save_program,
 )
-from kanhw.program.window_layers import ConvolutionLayer, PoolingLayer
 
 __all__ = [
     "PROGRAM_FORMAT",

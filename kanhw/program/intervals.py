@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray, format_for
-from kanhw.program.reference import requantize, round_shift
+from kanhw.program.functions.tables import requantize, round_shift
 
 __all__ = ["Interval", "basis_table_interval", "check_magnitude", "edge_table_interval"]
 
@@ -66,11 +66,11 @@ class Interval:
         return Interval(ends.min(axis=0), ends.max(axis=0))
 
     def shifted(self, shift: int) -> Interval:
-        """After :func:`~kanhw.program.reference.round_shift`, which is monotone."""
+        """After :func:`~kanhw.program.functions.tables.round_shift`, which is monotone."""
         return Interval(round_shift(self.lo, shift), round_shift(self.hi, shift))
 
     def requantized(self, shift: int, format: CodeFormat) -> Interval:
-        """After :func:`~kanhw.program.reference.requantize`, which is monotone."""
+        """After :func:`~kanhw.program.functions.tables.requantize`, which is monotone."""
         return Interval(
             requantize(self.lo, shift, format.lo, format.hi),
             requantize(self.hi, shift, format.lo, format.hi),
@@ -89,7 +89,7 @@ class Interval:
 def edge_table_interval(
     tables: IntArray, addresses: Interval, missing: BoolArray | None
 ) -> Interval:
-    """Exact bounds of :func:`~kanhw.program.reference.edge_table_sums`.
+    """Exact bounds of :func:`~kanhw.program.functions.tables.edge_table_sums`.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def basis_table_interval(
     addresses: Interval,
     missing: BoolArray | None,
 ) -> Interval:
-    """Exact bounds of :func:`~kanhw.program.reference.basis_table_sums`.
+    """Exact bounds of :func:`~kanhw.program.functions.tables.basis_table_sums`.
 
     Parameters
     ----------

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray, format_for
 from kanhw.program.arrays import frozen_integers, frozen_reals
-from kanhw.program.codebook_layer import CodebookLayer
+from kanhw.program.functions.tables import argmax
 from kanhw.program.intervals import Interval
-from kanhw.program.layers import ProgramLayer
-from kanhw.program.reference import argmax
-from kanhw.program.resident_layer import ResidentLayer
-from kanhw.program.window_layers import ConvolutionLayer
+from kanhw.program.kinds.codebook import CodebookLayer
+from kanhw.program.kinds.convolution import ConvolutionLayer
+from kanhw.program.kinds.layer import ProgramLayer
+from kanhw.program.kinds.resident import ResidentLayer
 
 __all__ = ["InputEncoder", "Program"]
 
@@ -188,7 +188,7 @@ class Program:
                 f"A head of this Program has layers {kinds}, not "
                 f"{[layer.kind for layer in program.layers]}"
             )
-        from kanhw.program.heads import with_streams_apart
+        from kanhw.program.heads.join import with_streams_apart
 
         ours, theirs = ([layer.streams for layer in each.layers] for each in (self, program))
         network = program if ours == theirs else with_streams_apart(program)

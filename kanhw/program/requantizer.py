@@ -11,8 +11,8 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.program.arrays import frozen_integers, frozen_reals
+from kanhw.program.functions.tables import constants_like, requantize
 from kanhw.program.intervals import Interval
-from kanhw.program.reference import constants_like, requantize
 
 __all__ = ["Requantizer"]
 

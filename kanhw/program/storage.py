@@ -15,11 +15,11 @@ from safetensors.numpy import save
 from kanhw.errors import InputError
 from kanhw.files import write_whole
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.layers import LAYER_KINDS, ProgramLayer
+from kanhw.program.kinds.convolution import ConvolutionLayer
+from kanhw.program.kinds.layer import LAYER_KINDS, ProgramLayer
+from kanhw.program.kinds.resident import ResidentLayer
 from kanhw.program.program import InputEncoder, Program
 from kanhw.program.requantizer import Requantizer
-from kanhw.program.resident_layer import ResidentLayer
-from kanhw.program.window_layers import ConvolutionLayer
 from kanhw.windows import Window
 
 __all__ = [

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 from kanhw.program import (
     BasisTableLayer,
     BranchEdgeTableLayer,

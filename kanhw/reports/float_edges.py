@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.activation import Activation
-from kanhw.convolution import ConvLayer, PoolLayer
 from kanhw.errors import InputError
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel, ModelLayer
-from kanhw.norm import LayerNorm
+from kanhw.model.activation import Activation
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel, ModelLayer
+from kanhw.model.norm import LayerNorm
 from kanhw.numerics import matmul
 from kanhw.program import ConvolutionLayer, NormLayer, Program, ProgramLayer
-from kanhw.quant.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
+from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
 
 __all__ = ["FloatEdges", "float_edges"]
 

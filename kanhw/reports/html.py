@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from kanhw.estimation.resources import ResourceEstimate
-from kanhw.estimation.targets import TARGETS
 from kanhw.files import write_whole
 from kanhw.reports import layer_text, text
 from kanhw.reports.curves import EdgePlot, LayerCurves
 from kanhw.reports.summary import Summary
 from kanhw.reports.svg import edge_svg
+from kanhw.targets.target import TARGETS
 
 __all__ = ["write_html"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kanhw.design import Port
+from kanhw.design.design import Port
 from kanhw.reports.curves import EdgePlot, LayerCurves
 from kanhw.reports.layer_facts import LayerFacts
 from kanhw.reports.summary import Summary

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 from kanhw.program import ConvolutionLayer, PoolingLayer, Program
 
 __all__ = ["STAGES", "Score", "measure"]

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.design import Design, Port
+from kanhw.design.design import Design, Port
 from kanhw.errors import InputError
 from kanhw.estimation.resources import ResourceEstimate
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 from kanhw.reports.layer_facts import LayerFacts, program_facts
 from kanhw.reports.scores import Score, measure
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 __all__ = ["SUMMARY_FORMAT", "Summary", "summarise"]
 

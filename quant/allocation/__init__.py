@@ -9,14 +9,14 @@ from typing import Literal, get_args
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 from kanhw.quant.allocation.budget import Budget
 from kanhw.quant.allocation.integer_program import check_solver, solve
 from kanhw.quant.allocation.options import Options
 from kanhw.quant.allocation.result import Allocation
 from kanhw.quant.allocation.search import Search
+from kanhw.quant.analysis.sensitivity_sweep import HeldOut
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.sensitivity_sweep import HeldOut
 
 __all__ = ["Allocation", "Budget", "Criterion", "allocate", "solve"]
 

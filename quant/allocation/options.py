@@ -10,16 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 from kanhw.quant.allocation.budget import Budget
+from kanhw.quant.analysis.sensitivity_sweep import (
+    HeldOut,
+    Unit,
+    measure,
+    units_of,
+    with_bits,
+    with_rest,
+)
 from kanhw.quant.config import QuantConfig, Realisation
 from kanhw.quant.costs import Costs, LayerCosts, costs_by_layer
 from kanhw.quant.lowering import lower
-from kanhw.quant.plan import Plan, make_plan
+from kanhw.quant.planning.plan import Plan, make_plan
+from kanhw.quant.planning.steps import PoolStep, SumStep
 from kanhw.quant.post_training import quantize_model
-from kanhw.quant.quantizer import ActivationQuantizer
-from kanhw.quant.sensitivity_sweep import HeldOut, Unit, measure, units_of, with_bits, with_rest
-from kanhw.quant.steps import PoolStep, SumStep
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 
 __all__ = ["GUARD", "Choice", "Losses", "Options", "neighbours", "targets"]
 
@@ -234,7 +241,7 @@ class Options:
 
     def _hessian_losses(self, bits: dict[str, tuple[int, ...]], config: QuantConfig) -> Losses:
         try:
-            from kanhw.quant.traces import hessian_losses
+            from kanhw.quant.analysis.traces import hessian_losses
         except ImportError as error:
             raise ToolNotFound(
                 "The criterion hessian needs PyTorch: pip install 'kanhw[torch]'"

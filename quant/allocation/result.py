@@ -10,7 +10,7 @@ from kanhw.quant.allocation.budget import Budget
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.costs import Costs
 from kanhw.quant.lowering import lower
-from kanhw.quant.model import QuantModel
+from kanhw.quant.record.model import QuantModel
 
 __all__ = ["Allocation"]
 

@@ -12,13 +12,13 @@ from kanhw.errors import InputError
 from kanhw.quant.allocation.integer_program import solve
 from kanhw.quant.allocation.options import GUARD, Choice, Losses, Options, neighbours, targets
 from kanhw.quant.allocation.result import Allocation
+from kanhw.quant.analysis.sensitivity_sweep import Unit, pinned, units_of, with_bits, with_rest
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.costs import Costs, costs_of
 from kanhw.quant.lowering import lower
-from kanhw.quant.model import QuantModel
-from kanhw.quant.plan import make_plan
+from kanhw.quant.planning.plan import make_plan
 from kanhw.quant.post_training import quantize_model
-from kanhw.quant.sensitivity_sweep import Unit, pinned, units_of, with_bits, with_rest
+from kanhw.quant.record.model import QuantModel
 
 __all__ = ["Search"]
 

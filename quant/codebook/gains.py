@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from kanhw import numerics
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.quantizer import WeightQuantizer
-from kanhw.quant.rounding import round_half_up
+from kanhw.quant.quantizers.quantizer import WeightQuantizer
+from kanhw.quant.quantizers.rounding import round_half_up
 
 __all__ = ["highest_gain", "power_of_two", "quantize_gains"]
 

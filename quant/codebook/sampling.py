@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.quant.branches import SumInputs
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.plan import Plan
-from kanhw.quant.steps import SumStep
+from kanhw.quant.integers.branches import SumInputs
+from kanhw.quant.planning.plan import Plan
+from kanhw.quant.planning.steps import SumStep
 
 __all__ = ["LayerEdges", "sample_edges"]
 

@@ -13,8 +13,8 @@ from kanhw.quant.codebook.edge_set import EdgeSet, Match
 from kanhw.quant.codebook.gains import quantize_gains
 from kanhw.quant.codebook.sampling import LayerEdges
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.quantizer import WeightQuantizer
-from kanhw.quant.rounding import round_half_up
+from kanhw.quant.quantizers.quantizer import WeightQuantizer
+from kanhw.quant.quantizers.rounding import round_half_up
 
 __all__ = ["FittedLayer", "FittedShapes", "find_shapes", "fit_shapes"]
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.quant.branches import SumInputs
 from kanhw.quant.codebook.weights import CodebookWeights
-from kanhw.quant.codebook_layer import QuantCodebook
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.joins import snapped_join
-from kanhw.quant.model import Join, QuantConvolution
-from kanhw.quant.quantizer import ActivationQuantizer
-from kanhw.quant.steps import SumStep
+from kanhw.quant.integers.branches import SumInputs
+from kanhw.quant.integers.joins import snapped_join
+from kanhw.quant.planning.steps import SumStep
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.quant.record.codebook_layer import QuantCodebook
+from kanhw.quant.record.model import Join, QuantConvolution
 
 __all__ = ["quantize_codebook"]
 

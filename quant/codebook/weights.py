@@ -13,11 +13,11 @@ from kanhw.formats import IntArray
 from kanhw.quant.codebook.sampling import LayerEdges, sample_edges
 from kanhw.quant.codebook.shapes import FittedLayer, fit_shapes
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.plan import Plan
-from kanhw.quant.quantizer import WeightQuantizer, quantize_weights
-from kanhw.quant.rounding import round_half_up
-from kanhw.quant.steps import SumStep
-from kanhw.quant.tables import base_tables
+from kanhw.quant.integers.tables import base_tables
+from kanhw.quant.planning.plan import Plan
+from kanhw.quant.planning.steps import SumStep
+from kanhw.quant.quantizers.quantizer import WeightQuantizer, quantize_weights
+from kanhw.quant.quantizers.rounding import round_half_up
 
 __all__ = ["CodebookWeights", "codebook_weights", "integer_biases"]
 

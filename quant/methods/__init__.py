@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kanhw.quant.integers.realise import Weighted
 from kanhw.quant.methods.awq import awq_weights
 from kanhw.quant.methods.gptq import gptq_joint_weights, gptq_weights
+from kanhw.quant.methods.problem import RoundingProblem, walk_layers
 from kanhw.quant.methods.scaling import LayerTask
 from kanhw.quant.methods.smoothquant import smoothquant_weights
-from kanhw.quant.plan import Plan
-from kanhw.quant.problem import RoundingProblem, walk_layers
-from kanhw.quant.realise import Weighted
-from kanhw.quant.steps import SumStep
+from kanhw.quant.planning.plan import Plan
+from kanhw.quant.planning.steps import SumStep
 
 __all__ = ["METHODS", "round_with_data"]
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from kanhw.formats import IntArray
 from kanhw.numerics import cholesky, gram, matmul
 from kanhw.quant.config import QuantConfig
+from kanhw.quant.integers.weights import RoundedWeights, nearest_weights, weight_bits
+from kanhw.quant.methods.problem import RoundingProblem, layer_errors
 from kanhw.quant.methods.unreached import copy_neighbours
-from kanhw.quant.problem import RoundingProblem, layer_errors
-from kanhw.quant.rounding import round_half_up
-from kanhw.quant.weights import RoundedWeights, nearest_weights, weight_bits
+from kanhw.quant.quantizers.rounding import round_half_up
 
 __all__ = ["Columns", "gptq_joint_weights", "gptq_weights", "round_columns"]
 

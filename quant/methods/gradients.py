@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.activation import Activation
-from kanhw.layer import KanLayer
-from kanhw.norm import LayerNorm
+from kanhw.model.activation import Activation
+from kanhw.model.layer import KanLayer
+from kanhw.model.norm import LayerNorm
+from kanhw.model.products import Products
 from kanhw.numerics import matmul
-from kanhw.products import Products
-from kanhw.quant.steps import NormStep, PoolStep, ProductStep, Step, SumStep
+from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep
 from kanhw.windows import Window
 
 __all__ = ["derivative", "norm_pullback", "pullback"]

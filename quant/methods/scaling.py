@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.quant.branches import SumInputs, branches_of
 from kanhw.quant.config import QuantConfig
+from kanhw.quant.integers.branches import SumInputs, branches_of
+from kanhw.quant.integers.tables import basis_functions
+from kanhw.quant.methods.problem import RoundingProblem, real_sums
 from kanhw.quant.methods.unreached import nearest_marked
-from kanhw.quant.problem import RoundingProblem, real_sums
-from kanhw.quant.steps import SumStep
-from kanhw.quant.tables import basis_functions
+from kanhw.quant.planning.steps import SumStep
 
 __all__ = ["Features", "LayerTask"]
 

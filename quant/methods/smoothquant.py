@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.numerics import positive_power
+from kanhw.quant.integers.realise import Weighted
+from kanhw.quant.integers.weights import nearest_weights
 from kanhw.quant.methods.scaling import Features, LayerTask
 from kanhw.quant.methods.unreached import copy_neighbours
-from kanhw.quant.realise import Weighted
-from kanhw.quant.weights import nearest_weights
 
 __all__ = ["smooth_scales", "smoothquant_weights"]
 

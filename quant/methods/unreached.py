@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from kanhw.formats import IntArray
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.problem import RoundingProblem
-from kanhw.quant.quantizer import nearest_codes
-from kanhw.quant.weights import RoundedWeights, weight_bits
+from kanhw.quant.integers.weights import RoundedWeights, weight_bits
+from kanhw.quant.methods.problem import RoundingProblem
+from kanhw.quant.quantizers.quantizer import nearest_codes
 
 __all__ = ["copy_neighbours", "nearest_marked", "nearest_reached"]
 

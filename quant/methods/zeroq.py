@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.activation import Activation
-from kanhw.affine_basis import AffineBasis
-from kanhw.basis import Basis, BSplineBasis
 from kanhw.errors import InputError
-from kanhw.model import KanModel
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import ChebyshevBasis, GramBasis
+from kanhw.model.activation import Activation
+from kanhw.model.bases.affine import AffineBasis
+from kanhw.model.bases.bspline import Basis, BSplineBasis
+from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.network import KanModel
+from kanhw.model.norm import LayerNorm
 from kanhw.quant.methods.gradients import derivative, norm_pullback, pullback
-from kanhw.quant.steps import NormStep, Step, SumStep, steps_of
-from kanhw.radial_basis import RadialBasis
+from kanhw.quant.planning.steps import NormStep, Step, SumStep, steps_of
 
 __all__ = ["SYNTHETIC_SAMPLES", "synthesize_inputs"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.quant.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import ActivationRule
 from kanhw.quant.training.dorefa import FixedRange
 from kanhw.quant.training.dsq import SoftRounding

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kanhw.errors import TrainingDiverged
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.quant.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.straight_through import straight_through
 
 __all__ = [

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from kanhw.quant.quantizer import WeightQuantizer
+from kanhw.quant.quantizers.quantizer import WeightQuantizer
 from kanhw.quant.training.weight_rule import WeightRule
 
 __all__ = ["AdaptiveRounding"]

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from kanhw.quant.headroom import clips_nothing
-from kanhw.quant.quantizer import ActivationQuantizer
+from kanhw.quant.planning.headroom import clips_nothing
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import ActivationRule, learned_gradient_scale
 from kanhw.quant.training.straight_through import round_half_up, scale_gradient
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kanhw.quant.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import IntervalRule
 from kanhw.quant.training.straight_through import straight_through
 from kanhw.quant.training.weight_rule import WeightRule, odd_integers

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kanhw.basis import Basis
-from kanhw.layer import KanLayer
+from kanhw.model.bases.bspline import Basis
+from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.quantizer import ActivationQuantizer
-from kanhw.quant.tables import basis_functions, signed_codes, table_codes
+from kanhw.quant.integers.tables import basis_functions, signed_codes, table_codes
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.tabulate import cell_slopes
 
 __all__ = ["Functions", "LayerTables", "functions_of"]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from kanhw.quant.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import IntervalRule, at_least_a_share
 
 __all__ = ["LearnedEnds"]

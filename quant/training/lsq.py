@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kanhw.formats import CodeFormat
-from kanhw.quant.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import (
     IntervalRule,
     at_least_a_share,

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from kanhw.quant.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import at_least_a_share, learned_gradient_scale
 from kanhw.quant.training.lsq import LearnedIntervalRule
 from kanhw.quant.training.straight_through import scale_gradient, straight_through

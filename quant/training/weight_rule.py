@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from kanhw.quant.quantizer import WeightQuantizer
+from kanhw.quant.quantizers.quantizer import WeightQuantizer
 
 __all__ = ["WeightRule", "mean_magnitude", "odd_integers"]
 

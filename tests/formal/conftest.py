@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kanhw.errors import ToolNotFound
-from kanhw.gateware.chain import stages_of
+from kanhw.gateware.top.chain import stages_of
 from kanhw.sim.stream_proofs import find_abc, prove
 
 # What is proved is listed in modules beside.

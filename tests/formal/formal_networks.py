@@ -20,9 +20,9 @@ from kanhw.program import (
     SplineEvaluatorLayer,
     join_heads,
 )
-from kanhw.program.interpolation import Interpolation
-from kanhw.program.spline_arithmetic import SplineArithmetic
-from kanhw.schedule import Schedule
+from kanhw.program.functions.interpolation import Interpolation
+from kanhw.program.functions.spline_arithmetic import SplineArithmetic
+from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window
 
 CODE = CodeFormat(1, False)

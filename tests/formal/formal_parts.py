@@ -8,18 +8,18 @@ from amaranth.lib.wiring import In
 from formal_networks import DESIGNS, EVALUATED, FOLDED, WIDE, codebook, edges, network, norm
 from formal_wrappers import AxiStreams, BankedVectors, Banks, MarkedSteps
 
-from kanhw.gateware.axi_stream_top import AxiClocks, AxiStreamTop
-from kanhw.gateware.chain import stages_of
-from kanhw.gateware.code_buffer import CodeBuffer
-from kanhw.gateware.drain import Drain
-from kanhw.gateware.head_stream import HeadStream
-from kanhw.gateware.line_buffer import LineBuffer
-from kanhw.gateware.resident_stage import ResidentStage
-from kanhw.gateware.serial_layer_norm import SerialLayerNorm
-from kanhw.gateware.stream_top import StreamTop, ports_of
-from kanhw.gateware.window_buffer import WindowBuffer
-from kanhw.gateware.window_fold import WindowFold
+from kanhw.gateware.folded.code_buffer import CodeBuffer
+from kanhw.gateware.folded.drain import Drain
+from kanhw.gateware.heads.head_stream import HeadStream
+from kanhw.gateware.heads.resident_stage import ResidentStage
+from kanhw.gateware.image.line_buffer import LineBuffer
+from kanhw.gateware.image.window_buffer import WindowBuffer
+from kanhw.gateware.norm.serial_layer_norm import SerialLayerNorm
+from kanhw.gateware.top.axi_stream_top import AxiClocks, AxiStreamTop
+from kanhw.gateware.top.chain import stages_of
+from kanhw.gateware.top.stream_top import StreamTop, ports_of
 from kanhw.program import join_heads
+from kanhw.schedule.window_fold import WindowFold
 from kanhw.sim.formal import StreamHarness
 from kanhw.windows import Window
 

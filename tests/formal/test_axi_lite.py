@@ -4,7 +4,7 @@ import pytest
 from amaranth.hdl import Cat, Module, ResetSignal, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.gateware.axi_lite import REGISTERS, AxiLiteHeads
+from kanhw.gateware.top.axi_lite import REGISTERS, AxiLiteHeads
 from kanhw.sim.formal import watched
 from kanhw.sim.formal_axi_lite import AxiLiteHarness
 

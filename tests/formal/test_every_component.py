@@ -10,12 +10,12 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component
 
 import kanhw.gateware
-from kanhw.gateware.axi_lite import AxiLiteHeads
-from kanhw.gateware.core import ProgramCore
-from kanhw.gateware.drain import Drain
-from kanhw.gateware.head_loader import HeadBanks, HeadLoader
-from kanhw.gateware.pooling import PoolingStage
-from kanhw.gateware.stream_top import CoreTop
+from kanhw.gateware.folded.drain import Drain
+from kanhw.gateware.heads.head_loader import HeadBanks, HeadLoader
+from kanhw.gateware.image.pooling import PoolingStage
+from kanhw.gateware.top.axi_lite import AxiLiteHeads
+from kanhw.gateware.top.stream_top import CoreTop
+from kanhw.gateware.unrolled.unrolled_layers import ProgramCore
 
 # Proved by the tests of these names, with rules of their own.
 WITH_OWN_RULES = {

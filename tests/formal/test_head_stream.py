@@ -4,8 +4,8 @@ import pytest
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.gateware.head_stream import HeadStream
-from kanhw.gateware.resident_stage import ResidentStage
+from kanhw.gateware.heads.head_stream import HeadStream
+from kanhw.gateware.heads.resident_stage import ResidentStage
 from kanhw.sim.formal import free_members, watched
 
 STREAM_RULES = {

@@ -4,8 +4,8 @@ import pytest
 from amaranth.hdl import Array, Cat, Module, Mux, ResetSignal, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.gateware.head_loader import HeadBanks, HeadLoader
-from kanhw.gateware.head_map import DATA_BITS, HeadRegion
+from kanhw.gateware.heads.head_loader import HeadBanks, HeadLoader
+from kanhw.gateware.heads.head_map import DATA_BITS, HeadRegion
 from kanhw.sim.formal import free_members, watched
 
 BANK_RULES = {

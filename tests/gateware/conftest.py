@@ -11,11 +11,12 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component
 from amaranth.sim import Simulator
 
-from kanhw.design import Port
+from kanhw.design.design import Port
+from kanhw.design.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.gateware.core import ProgramCore
-from kanhw.gateware.stream_top import StreamTop
+from kanhw.gateware.top.stream_top import StreamTop
+from kanhw.gateware.unrolled.unrolled_layers import ProgramCore
 from kanhw.program import (
     BasisTableLayer,
     ConvolutionLayer,
@@ -26,8 +27,7 @@ from kanhw.program import (
     ProgramLayer,
     Requantizer,
 )
-from kanhw.schedule import Schedule
-from kanhw.sim.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
+from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window
 
 Simulate = Callable[..., list[int]]

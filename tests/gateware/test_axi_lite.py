@@ -5,7 +5,7 @@ import pytest
 from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
-from kanhw.gateware.axi_lite import IDENTITY, REGISTERS, VERSION, AxiLiteHeads
+from kanhw.gateware.top.axi_lite import IDENTITY, REGISTERS, VERSION, AxiLiteHeads
 
 OKAY, SLVERR = 0, 2
 HEADS = 5

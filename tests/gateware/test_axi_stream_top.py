@@ -5,11 +5,12 @@ import pytest
 from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
+from kanhw.design.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
+from kanhw.design.wires import wires_of
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.gateware import generate_verilog
-from kanhw.gateware.axi_stream_top import AxiStreamTop, lane_bits
-from kanhw.interfaces import wires_of
+from kanhw.gateware.top.axi_stream_top import AxiStreamTop, lane_bits
 from kanhw.program import (
     ConvolutionLayer,
     EdgeTableLayer,
@@ -17,8 +18,7 @@ from kanhw.program import (
     Program,
     Requantizer,
 )
-from kanhw.schedule import Schedule
-from kanhw.sim.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
+from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window
 
 FOLDED = Schedule(kind="folded", parallel_inputs=2)

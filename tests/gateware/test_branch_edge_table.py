@@ -5,9 +5,9 @@ import pytest
 from amaranth.hdl import Fragment
 
 from kanhw.formats import CodeFormat
-from kanhw.gateware.address import input_addresses
-from kanhw.gateware.basis_table import BasisTableCore
-from kanhw.gateware.branch_edge_table import BranchEdgeTableCore
+from kanhw.gateware.parts.address import input_addresses
+from kanhw.gateware.unrolled.basis_table import BasisTableCore
+from kanhw.gateware.unrolled.branch_edge_table import BranchEdgeTableCore
 from kanhw.program import (
     BasisTableLayer,
     BranchEdgeTableLayer,
@@ -16,7 +16,7 @@ from kanhw.program import (
     Program,
     Requantizer,
 )
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 
 def _tables(rng, n_out, n_in, depth):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kanhw.estimation.clocks import Formula, design_clocks
-from kanhw.gateware.stream_top import StreamTop
-from kanhw.schedule import Schedule
+from kanhw.gateware.top.stream_top import StreamTop
+from kanhw.schedule.schedule import Schedule
 
 
 def _folded(rng):

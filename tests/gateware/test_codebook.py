@@ -6,9 +6,9 @@ import pytest
 import kanhw
 from kanhw.errors import ToolNotFound
 from kanhw.formats import CodeFormat
-from kanhw.gateware.address import input_addresses
-from kanhw.gateware.branch_edge_table import BranchEdgeTableCore
-from kanhw.gateware.codebook import CodebookCore
+from kanhw.gateware.parts.address import input_addresses
+from kanhw.gateware.unrolled.branch_edge_table import BranchEdgeTableCore
+from kanhw.gateware.unrolled.codebook import CodebookCore
 from kanhw.program import (
     BranchEdgeTableLayer,
     CodebookLayer,
@@ -18,7 +18,7 @@ from kanhw.program import (
     Program,
     Requantizer,
 )
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design, find_simulator
 
 

@@ -9,13 +9,13 @@ import pytest
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.gateware import generate_verilog
-from kanhw.gateware.address import Address
-from kanhw.gateware.chain import stages_of
-from kanhw.gateware.minimise import minimise_table
-from kanhw.gateware.stream_top import StreamTop
-from kanhw.gateware.table import Table
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.minimise import minimise_table
+from kanhw.gateware.parts.table import Table
+from kanhw.gateware.top.chain import stages_of
+from kanhw.gateware.top.stream_top import StreamTop
 from kanhw.program import ConvolutionLayer, EdgeTableLayer, InputEncoder, Program, Requantizer
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window
 
 CODE = CodeFormat(3, False)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from kanhw.formats import CodeFormat
-from kanhw.gateware import layer as layer_module
-from kanhw.gateware.adder_tree import AdderTree
 from kanhw.gateware.fabric import portable as portable_module
-from kanhw.gateware.saturator import Saturator
-from kanhw.gateware.table import Table
+from kanhw.gateware.parts.adder_tree import AdderTree
+from kanhw.gateware.parts.saturator import Saturator
+from kanhw.gateware.parts.table import Table
+from kanhw.gateware.unrolled import layer_core as layer_module
 from kanhw.program import BasisTableLayer, EdgeTableLayer, InputEncoder, Program, Requantizer
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 
 @pytest.mark.parametrize("seed", range(50))

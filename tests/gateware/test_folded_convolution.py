@@ -8,18 +8,21 @@ from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
 import kanhw
+from kanhw.design.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.formats import CodeFormat
-from kanhw.gateware import folded_sums, generate_verilog, window_pace
-from kanhw.gateware.chain import stages_of
-from kanhw.gateware.folded_convolution import FoldedConvolutionStage
-from kanhw.gateware.folded_pooling import FoldedPoolingStage
-from kanhw.gateware.folded_stage import FoldedStage
-from kanhw.gateware.gather import GatherStage
-from kanhw.gateware.generator import ports_of
-from kanhw.gateware.pooling import PoolingStage
-from kanhw.gateware.regroup import CollectStage, SplitStage
-from kanhw.gateware.stream_top import StreamTop
+from kanhw.gateware import generate_verilog
+from kanhw.gateware.folded import folded_sums
+from kanhw.gateware.folded.folded_stage import FoldedStage
+from kanhw.gateware.image import window_pace
+from kanhw.gateware.image.folded_convolution import FoldedConvolutionStage
+from kanhw.gateware.image.folded_pooling import FoldedPoolingStage
+from kanhw.gateware.image.pooling import PoolingStage
+from kanhw.gateware.stream.flatten import GatherStage
+from kanhw.gateware.stream.width_converter import CollectStage, SplitStage
+from kanhw.gateware.top.chain import stages_of
+from kanhw.gateware.top.generator import ports_of
+from kanhw.gateware.top.stream_top import StreamTop
 from kanhw.program import (
     BasisTableLayer,
     CodebookLayer,
@@ -30,9 +33,8 @@ from kanhw.program import (
     Program,
     Requantizer,
 )
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design, find_simulator
-from kanhw.sim.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.windows import Window
 
 CODE = CodeFormat(3, True)

@@ -8,20 +8,22 @@ from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
 import kanhw
+from kanhw.design.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.formats import CodeFormat
-from kanhw.gateware import folded_stage, generate_verilog
-from kanhw.gateware.chain import stages_of
-from kanhw.gateware.code_buffer import CodeBuffer
-from kanhw.gateware.drain import Drain
-from kanhw.gateware.folded_stage import FoldedStage
-from kanhw.gateware.generator import ports_of
-from kanhw.gateware.norm_stage import NormStage
-from kanhw.gateware.pipeline_stage import PipelineStage
-from kanhw.gateware.regroup import CollectStage, SplitStage
-from kanhw.gateware.serial_argmax import SerialArgmax
-from kanhw.gateware.signals import Range
-from kanhw.gateware.stream_top import StreamTop
+from kanhw.gateware import generate_verilog
+from kanhw.gateware.folded import folded_stage
+from kanhw.gateware.folded.code_buffer import CodeBuffer
+from kanhw.gateware.folded.drain import Drain
+from kanhw.gateware.folded.folded_stage import FoldedStage
+from kanhw.gateware.norm.norm_stage import NormStage
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.stream.serial_argmax import SerialArgmax
+from kanhw.gateware.stream.width_converter import CollectStage, SplitStage
+from kanhw.gateware.top.chain import stages_of
+from kanhw.gateware.top.generator import ports_of
+from kanhw.gateware.top.stream_top import StreamTop
+from kanhw.gateware.unrolled.pipeline_stage import PipelineStage
 from kanhw.program import (
     BasisTableLayer,
     BranchEdgeTableLayer,
@@ -33,10 +35,9 @@ from kanhw.program import (
     Program,
     Requantizer,
 )
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design, find_simulator
-from kanhw.sim.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
-from kanhw.sim.simulators import find_verilator
+from kanhw.tools.simulators import find_verilator
 
 CODE = CodeFormat(4, True)
 SPARSE = np.array([[[4, 0, 0, 0], [3, 2, 0, 0], [0, 5, 1, 0], [0, 1, 6, 0]] * 4])
@@ -361,7 +362,7 @@ def design(tmp_path_factory):
 
 
 def test_manifest(design):
-    again = kanhw.design.load_design(design.path)
+    again = kanhw.design.design.load_design(design.path)
     assert again == design
     assert (design.input.count, design.input.beats, design.input.total) == (2, 3, 5)
     assert (design.output.count, design.output.beats, design.output.total) == (1, 3, 3)

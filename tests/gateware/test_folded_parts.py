@@ -7,23 +7,23 @@ from amaranth.sim import Simulator
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.gateware.address import Address
-from kanhw.gateware.basis_banks import basis_banks
-from kanhw.gateware.code_buffer import CodeBuffer
-from kanhw.gateware.codebook_sums import CodebookSums
-from kanhw.gateware.drain import Drain
-from kanhw.gateware.fold import Fold, fold_of
-from kanhw.gateware.folded_sums import packed_words
-from kanhw.gateware.join_lane import JoinLane
-from kanhw.gateware.regroup import CollectStage, SplitStage
-from kanhw.gateware.row_sums import RowSums
-from kanhw.gateware.serial_argmax import SerialArgmax
-from kanhw.gateware.signals import Range
-from kanhw.gateware.stage import Payload
-from kanhw.gateware.weighted_sums import WeightedSums
+from kanhw.gateware.folded.basis_banks import basis_banks
+from kanhw.gateware.folded.basis_table import WeightedSums
+from kanhw.gateware.folded.code_buffer import CodeBuffer
+from kanhw.gateware.folded.codebook import CodebookSums
+from kanhw.gateware.folded.drain import Drain
+from kanhw.gateware.folded.edge_table import RowSums
+from kanhw.gateware.folded.folded_sums import packed_words
+from kanhw.gateware.folded.requantize_lane import JoinLane
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.stream.serial_argmax import SerialArgmax
+from kanhw.gateware.stream.stage import Payload
+from kanhw.gateware.stream.width_converter import CollectStage, SplitStage
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
-from kanhw.program.reference import argmax, basis_table_sums, codebook_sums, edge_table_sums
-from kanhw.schedule import Schedule
+from kanhw.program.functions.tables import argmax, basis_table_sums, codebook_sums, edge_table_sums
+from kanhw.schedule.fold import Fold, fold_of
+from kanhw.schedule.schedule import Schedule
 
 PAUSES = [(1.0, 1.0), (0.5, 1.0), (1.0, 0.4), (0.6, 0.6)]
 CODE = CodeFormat(3, True)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kanhw.gateware.line_buffer import LineBuffer
-from kanhw.gateware.raster import Raster
+from kanhw.gateware.image.line_buffer import LineBuffer
+from kanhw.schedule.raster import Raster
 from kanhw.windows import Window
 
 WIDTH = 5

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.gateware import norm_scaler, serial_layer_norm
-from kanhw.gateware.address import Address, input_addresses
-from kanhw.gateware.multiplier import Multiplier
-from kanhw.gateware.norm_stage import NormStage
-from kanhw.gateware.norm_sums import NormSums
-from kanhw.gateware.reciprocal_root import ReciprocalRoot
-from kanhw.gateware.serial_layer_norm import SerialLayerNorm
-from kanhw.gateware.signals import Range
-from kanhw.gateware.stage import Payload
+from kanhw.gateware.norm import norm_scaler, serial_layer_norm
+from kanhw.gateware.norm.norm_stage import NormStage
+from kanhw.gateware.norm.norm_sums import NormSums
+from kanhw.gateware.norm.reciprocal_root import ReciprocalRoot
+from kanhw.gateware.norm.serial_layer_norm import SerialLayerNorm
+from kanhw.gateware.parts.address import Address, input_addresses
+from kanhw.gateware.parts.multiplier import Multiplier
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.stream.stage import Payload
 from kanhw.program import NormLayer, Requantizer
-from kanhw.program.reference import layer_norm
+from kanhw.program.functions.tables import layer_norm
 
 
 def _signed(words, shape):

@@ -5,13 +5,13 @@ import pytest
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.gateware.address import input_addresses
-from kanhw.gateware.chain import stages_of
-from kanhw.gateware.gather import GatherStage
-from kanhw.gateware.pooling import GlobalPoolingStage, PoolingStage
-from kanhw.gateware.stage import Payload
+from kanhw.gateware.image.pooling import GlobalPoolingStage, PoolingStage
+from kanhw.gateware.parts.address import input_addresses
+from kanhw.gateware.stream.flatten import GatherStage
+from kanhw.gateware.stream.stage import Payload
+from kanhw.gateware.top.chain import stages_of
 from kanhw.program import InputEncoder, PoolingLayer, Program, Requantizer
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window
 
 CODE = CodeFormat(4, True)

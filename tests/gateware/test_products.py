@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from kanhw.formats import CodeFormat
-from kanhw.gateware import product
+from kanhw.gateware.unrolled import product
 from kanhw.program import EdgeTableLayer, InputEncoder, ProductLayer, Program, Requantizer
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 
 def _requantizer(rng, reach, targets):

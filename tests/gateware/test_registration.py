@@ -9,15 +9,15 @@ import pytest
 
 import kanhw
 from kanhw import KanModel
-from kanhw.activation import Activation
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.formats import CodeFormat
-from kanhw.gateware.core import LAYER_CORES
-from kanhw.gateware.edge_table import EdgeTableCore
-from kanhw.gateware.registration import register_realisation
-from kanhw.model import KanLayer
+from kanhw.gateware.top.registration import register_realisation
+from kanhw.gateware.unrolled.edge_table import EdgeTableCore
+from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES
+from kanhw.model.activation import Activation
+from kanhw.model.network import KanLayer
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
-from kanhw.program.layers import LAYER_KINDS
+from kanhw.program.kinds.layer import LAYER_KINDS
 from kanhw.sim import find_simulator
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

@@ -7,11 +7,13 @@ import pytest
 from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
+from kanhw.design.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.gateware import generate_verilog, head_stream
-from kanhw.gateware.resident_stage import ResidentStage
-from kanhw.gateware.stream_top import StreamTop, ports_of
+from kanhw.gateware import generate_verilog
+from kanhw.gateware.heads import head_stream
+from kanhw.gateware.heads.resident_stage import ResidentStage
+from kanhw.gateware.top.stream_top import StreamTop, ports_of
 from kanhw.program import (
     CodebookLayer,
     EdgeTableLayer,
@@ -21,8 +23,7 @@ from kanhw.program import (
     Requantizer,
     join_heads,
 )
-from kanhw.schedule import Schedule
-from kanhw.sim.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
+from kanhw.schedule.schedule import Schedule
 
 CODE = CodeFormat(4, True)
 

@@ -26,7 +26,7 @@ from kanhw.program import (
     Requantizer,
     join_heads,
 )
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window
 
 CODE = CodeFormat(3, True)

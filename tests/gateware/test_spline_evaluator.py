@@ -7,18 +7,19 @@ import pytest
 from amaranth.hdl import Value
 
 import kanhw
+from kanhw.design.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.formats import CodeFormat
-from kanhw.gateware import spline_evaluator_core, spline_pieces
-from kanhw.gateware.chain import stages_of
-from kanhw.gateware.evaluated_sums import EvaluatedSums
-from kanhw.gateware.evaluator_costs import evaluator_costs
-from kanhw.gateware.fold import Fold
-from kanhw.gateware.interpolator import Interpolator
-from kanhw.gateware.spline_evaluator import SplineEvaluator
-from kanhw.gateware.spline_pieces import PolynomialPieces, TablePieces
-from kanhw.gateware.spline_position import SplinePosition
-from kanhw.gateware.stream_top import StreamTop, ports_of
+from kanhw.gateware.folded.spline_evaluator import EvaluatedSums
+from kanhw.gateware.splines import spline_pieces
+from kanhw.gateware.splines.evaluator_costs import evaluator_costs
+from kanhw.gateware.splines.interpolator import Interpolator
+from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
+from kanhw.gateware.splines.spline_pieces import PolynomialPieces, TablePieces
+from kanhw.gateware.splines.spline_position import SplinePosition
+from kanhw.gateware.top.chain import stages_of
+from kanhw.gateware.top.stream_top import StreamTop, ports_of
+from kanhw.gateware.unrolled import spline_evaluator as spline_evaluator_core
 from kanhw.program import (
     ConvolutionLayer,
     EdgeTableLayer,
@@ -27,12 +28,12 @@ from kanhw.program import (
     Requantizer,
     SplineEvaluatorLayer,
 )
-from kanhw.program.interpolation import Interpolation
-from kanhw.program.spline_arithmetic import SplineArithmetic
-from kanhw.program.spline_reference import piece_polynomials
-from kanhw.schedule import Schedule
+from kanhw.program.functions.interpolation import Interpolation
+from kanhw.program.functions.spline_arithmetic import SplineArithmetic
+from kanhw.program.functions.splines import piece_polynomials
+from kanhw.schedule.fold import Fold
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design, find_simulator
-from kanhw.sim.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.windows import Window
 
 ORDERS = range(1, 6)

@@ -8,12 +8,13 @@ import pytest
 import kanhw
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.formats import CodeFormat
-from kanhw.gateware import generate_verilog, norm_stage
-from kanhw.gateware.chain import stages_of
-from kanhw.gateware.core import exact_streams
-from kanhw.gateware.norm_stage import NormStage
-from kanhw.gateware.pipeline_stage import PipelineStage
-from kanhw.gateware.stream_top import StreamTop
+from kanhw.gateware import generate_verilog
+from kanhw.gateware.norm import norm_stage
+from kanhw.gateware.norm.norm_stage import NormStage
+from kanhw.gateware.top.chain import stages_of
+from kanhw.gateware.top.stream_top import StreamTop
+from kanhw.gateware.unrolled.pipeline_stage import PipelineStage
+from kanhw.gateware.unrolled.unrolled_layers import exact_streams
 from kanhw.program import (
     BasisTableLayer,
     BranchEdgeTableLayer,
@@ -24,7 +25,7 @@ from kanhw.program import (
     Program,
     Requantizer,
 )
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design, find_simulator
 
 CODE = CodeFormat(6, True)

@@ -5,9 +5,9 @@ import pytest
 from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
-from kanhw.gateware.pipeline_stage import PipelineStage
-from kanhw.gateware.stream_top import CoreTop, StreamTop
-from kanhw.schedule import Schedule
+from kanhw.gateware.top.stream_top import CoreTop, StreamTop
+from kanhw.gateware.unrolled.pipeline_stage import PipelineStage
+from kanhw.schedule.schedule import Schedule
 
 
 class Run:

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.gateware.adder_tree import AdderTree, tree_cost, tree_latency
-from kanhw.gateware.address import Address, input_addresses, output_address
-from kanhw.gateware.argmax import Argmax
-from kanhw.gateware.constant_digits import signed_digits
-from kanhw.gateware.minimise import minimise_table, table_cost
-from kanhw.gateware.saturator import Saturator
-from kanhw.gateware.signals import Range, shape_of
-from kanhw.gateware.table import Table
-from kanhw.gateware.terms import Term
-from kanhw.program.reference import argmax, requantize
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_cost, tree_latency
+from kanhw.gateware.parts.address import Address, input_addresses, output_address
+from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.minimise import minimise_table, table_cost
+from kanhw.gateware.parts.saturator import Saturator
+from kanhw.gateware.parts.signals import Range, shape_of
+from kanhw.gateware.parts.table import Table
+from kanhw.gateware.parts.terms import Term
+from kanhw.gateware.stream.argmax import Argmax
+from kanhw.program.functions.tables import argmax, requantize
 
 
 def _signed(words, shape):

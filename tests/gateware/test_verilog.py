@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kanhw.gateware import generate_verilog
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 
 @pytest.fixture(scope="module")

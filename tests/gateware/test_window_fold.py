@@ -6,8 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
-from kanhw.gateware.window_buffer import WindowBuffer
-from kanhw.gateware.window_fold import WindowFold, window_fold
+from kanhw.gateware.image.window_buffer import WindowBuffer
+from kanhw.schedule.window_fold import WindowFold, window_fold
 from kanhw.windows import Window
 
 PAUSES = [(1.0, 1.0), (0.5, 1.0), (1.0, 0.4)]

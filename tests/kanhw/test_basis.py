@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanhw.activation import ACTIVATIONS, Activation
-from kanhw.basis import BSplineBasis
 from kanhw.errors import InputError
+from kanhw.model.activation import ACTIVATIONS, Activation
+from kanhw.model.bases.bspline import BSplineBasis
 
 
 def textbook(t: list[float], m: int, p: int, x: float) -> float:

@@ -18,7 +18,7 @@ from kanhw.errors import InputError, ToolNotFound
 from kanhw.importers import load_model
 from kanhw.importers.checkpoint import SUFFIXES, read_checkpoint
 from kanhw.layers import KAN
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 
 X = np.random.default_rng(3).uniform(-3, 3, (20, 3))
 

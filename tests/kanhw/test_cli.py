@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kanhw import cli, demonstration, load_design
-from kanhw.design import MANIFEST, sha256_of_bytes
+from kanhw import cli, load_design
+from kanhw.design.design import MANIFEST, sha256_of_bytes
 from kanhw.errors import ToolFailed, ToolNotFound
+from kanhw.flow.generation import demonstration
 
 torch = pytest.importorskip("torch")
 
@@ -393,7 +394,7 @@ def test_bad_input_to_the_console_script(arguments, shop, here):
 def test_no_simulator(shop, here, monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("KANHW_SIMULATOR", raising=False)
-    monkeypatch.setattr("kanhw.sim.simulators._pypi_folder", lambda: None)
+    monkeypatch.setattr("kanhw.tools.simulators._pypi_folder", lambda: None)
     for arguments in (
         ["simulate", shop / "design", "--vectors", shop / "codes.npz", "--out", "out"],
         ["simulate", shop / "design", "--vectors", shop / "codes.npz", "--engine", "fast"],
@@ -481,13 +482,13 @@ def test_other_errors_are_one_line(error, line, shop, monkeypatch, capsys):
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("kanhw.flow.estimate", fail)
+    monkeypatch.setattr("kanhw.flow.generation.estimate", fail)
     assert run("estimate", shop / "design", "--target", "ecp5") == 2
     assert capsys.readouterr().err == f"kanhw: error: {line}\n"
 
 
 def test_a_bug_is_told_from_bad_input(shop, monkeypatch, capsys):
-    monkeypatch.setattr("kanhw.flow.estimate", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("kanhw.flow.generation.estimate", lambda *_, **__: 1 / 0)
     assert run("estimate", shop / "design", "--target", "ecp5") == 3
     error = capsys.readouterr().err
     assert "ZeroDivisionError" in error and "bug in kanhw" in error.splitlines()[-1]

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from kanhw import golden
-from kanhw.design import Design, Port
+from kanhw.design.design import Design, Port
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.program import (
@@ -24,13 +23,14 @@ from kanhw.program import (
     Program,
     ProgramLayer,
     Requantizer,
+    golden,
     load_program,
     save_program,
 )
-from kanhw.program.reference import codebook_sums
+from kanhw.program.functions.tables import codebook_sums
 from kanhw.reports import Summary, network_curves, summarise, summary_text, write_html
 from kanhw.reports.layer_facts import program_facts
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window
 
 torch = pytest.importorskip("torch")

@@ -8,12 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer
 from kanhw.errors import InputError
 from kanhw.importers import chebykan, gramkan
-from kanhw.layer import KanLayer
 from kanhw.layers import (
     KAGN,
     KAN,
@@ -25,8 +21,12 @@ from kanhw.layers import (
     model_of,
     module_of,
 )
-from kanhw.model import KanModel
-from kanhw.symbolic import SymbolicEdge
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.convolution import ConvLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.model.symbolic import SymbolicEdge
 from kanhw.windows import Window
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import kanhw
-from kanhw import InputError, ToolNotFound, cli, demonstration
-from kanhw.demonstration import DemoSize, run_demonstration
+from kanhw import InputError, ToolNotFound, cli
+from kanhw.flow.demonstration import DemoSize, run_demonstration
+from kanhw.flow.generation import demonstration
 from kanhw.sim import find_simulator
-from kanhw.sim.simulators import find_verilator
+from kanhw.tools.simulators import find_verilator
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
@@ -88,7 +89,7 @@ def test_without_verilator(tmp_path, monkeypatch, capsys, terminal):
 
     tiny = partial(DemoSize, hidden=2, epochs=1, pruning=((20, 0),), images=5)
     monkeypatch.setattr(demonstration, "DemoSize", tiny)
-    monkeypatch.setattr("kanhw.sim.simulators.find_verilator", missing)
+    monkeypatch.setattr("kanhw.tools.simulators.find_verilator", missing)
     monkeypatch.setattr("kanhw.estimation.estimate_many", estimate_many)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
     monkeypatch.setenv("COLUMNS", "200")

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from kanhw.design import MANIFEST, Port, load_design
+from kanhw.design.design import MANIFEST, Port, load_design
 from kanhw.errors import InputError
-from kanhw.flow import generate
+from kanhw.flow.generation import generate
 from kanhw.formats import CodeFormat
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 
 @pytest.fixture(scope="module")

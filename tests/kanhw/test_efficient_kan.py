@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kanhw.errors import InputError
 from kanhw.importers import efficient_kan, load_model
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 
 FOLDERS = ["efficient_kan_digits", "efficient_kan_fashion", "efficient_kan_wine"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kanhw.design import Design, Port, sha256_of_bytes
+from kanhw.design.design import Design, Port, sha256_of_bytes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.estimation import (
     TARGETS,
@@ -21,9 +21,9 @@ from kanhw.estimation import (
     target_named,
     yosys_version,
 )
-from kanhw.estimation.yosys import run_script
 from kanhw.formats import CodeFormat
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
+from kanhw.tools.yosys import run_script
 
 ADDER = """
 module adder(input clk, input [7:0] a, b, output reg [8:0] y);

@@ -7,11 +7,11 @@ import pytest
 
 import kanhw
 from kanhw import QuantConfig
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis
 from kanhw.errors import ToolNotFound
-from kanhw.model import KanLayer, KanModel
-from kanhw.schedule import Schedule
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.network import KanLayer, KanModel
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import find_simulator
 
 

@@ -13,8 +13,8 @@ from torch import nn
 from kanhw.errors import InputError
 from kanhw.importers import fast_kan, load_model
 from kanhw.layers import FastKAN, FastKANLayer
-from kanhw.model import KanModel
-from kanhw.radial_basis import RadialBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.network import KanModel
 
 State = dict[str, np.ndarray]
 

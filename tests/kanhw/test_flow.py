@@ -5,10 +5,10 @@ import pytest
 
 import kanhw
 from kanhw import InputError, KanModel, Program, QuantConfig, Schedule
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis
-from kanhw.flow import given_design
-from kanhw.model import KanLayer
+from kanhw.flow.generation import given_design
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.network import KanLayer
 
 
 @pytest.fixture(scope="module")

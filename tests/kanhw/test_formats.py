@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, format_for
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 
 @pytest.mark.parametrize("signed", [True, False])

@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanhw import golden
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.formats import CodeFormat
-from kanhw.program import BasisTableLayer, EdgeTableLayer, InputEncoder, Program, Requantizer
+from kanhw.program import (
+    BasisTableLayer,
+    EdgeTableLayer,
+    InputEncoder,
+    Program,
+    Requantizer,
+    golden,
+)
 
 torch = pytest.importorskip("torch")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kanhw.errors import InputError
 from kanhw.importers import gramkan, load_model
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 
 State = dict[str, np.ndarray]
 

@@ -8,8 +8,8 @@ import pytest
 
 import kanhw
 from kanhw.errors import InputError
+from kanhw.flow.head_writes import head_writes
 from kanhw.formats import CodeFormat
-from kanhw.head_writes import head_writes
 from kanhw.program import (
     CodebookLayer,
     EdgeTableLayer,
@@ -24,7 +24,7 @@ from kanhw.program import (
     program_bytes,
     save_program,
 )
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import checked_vectors, stimulus
 
 CODE = CodeFormat(3, True)

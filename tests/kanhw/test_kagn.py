@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from kanhw.activation import Activation
 from kanhw.errors import InputError
 from kanhw.importers import kagn, load_model
 from kanhw.layers import KAGN, KAGNLayer
-from kanhw.model import KanModel
-from kanhw.polynomial_basis import GramBasis
+from kanhw.model.activation import Activation
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.network import KanModel
 
 State = dict[str, np.ndarray]
 ACTIVATIONS = {

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from kanhw.convolution import ConvLayer
 from kanhw.errors import InputError
 from kanhw.importers import kagn_conv, load_model
 from kanhw.layers import KAGNConv2DLayer
-from kanhw.model import KanModel
+from kanhw.model.convolution import ConvLayer
+from kanhw.model.network import KanModel
 
 State = dict[str, np.ndarray]
 PLAIN = {"stride": 1, "padding": 0, "input_shape": (2, 5, 6)}

@@ -6,10 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from kanhw import golden
 from kanhw.errors import InputError
 from kanhw.importers.kanele import is_kanele_folder, load_kanele
-from kanhw.program import load_program, save_program
+from kanhw.program import golden, load_program, save_program
 
 CONFIG = {"layers": [2, 1], "layers_bitwidth": [1, 3]}
 TABLES = {

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanhw.basis import BSplineBasis
 from kanhw.errors import InputError
 from kanhw.importers import kanx, load_model
-from kanhw.model import KanModel
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.network import KanModel
 
 State = dict[str, np.ndarray]
 

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kanhw import layer as layer_module
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis
 from kanhw.errors import InputError
-from kanhw.model import KanLayer, KanModel
+from kanhw.model import layer as layer_module
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.network import KanLayer, KanModel
 
 
 def make_layer(n_in: int = 3, n_out: int = 2, seed: int = 0, **changes: Any) -> KanLayer:

@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kanhw
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer, PoolLayer
 from kanhw.errors import InputError
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
-from kanhw.neutral import load_neutral, save_model
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import ChebyshevBasis, GramBasis
-from kanhw.products import Products
-from kanhw.radial_basis import RadialBasis
-from kanhw.repeated_knots import RepeatedKnotBasis
-from kanhw.symbolic import SymbolicEdge
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.bases.repeated_knots import RepeatedKnotBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.model.neutral import load_neutral, save_model
+from kanhw.model.norm import LayerNorm
+from kanhw.model.products import Products
+from kanhw.model.symbolic import SymbolicEdge
 from kanhw.windows import Window
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "neutral-format.md"

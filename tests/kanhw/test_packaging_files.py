@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 import kanhw
+from kanhw.design.packaging import TCL_FILE
 from kanhw.formats import CodeFormat
-from kanhw.packaging import TCL_FILE
 from kanhw.program import (
     CodebookLayer,
     EdgeTableLayer,
@@ -19,7 +19,7 @@ from kanhw.program import (
     Requantizer,
     join_heads,
 )
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 # Writes down every command that Tcl itself does not know, and answers with nothing.
 RECORDER = """

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kanhw.activation import Activation
-from kanhw.basis import Basis
 from kanhw.errors import InputError
-from kanhw.polynomial_basis import ChebyshevBasis, GramBasis, recurrence_factors
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import Basis
+from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis, recurrence_factors
 
 SILU = Activation("silu")
 POINTS = np.array([-50.0, -3.0, -0.7, 0.0, 1e-9, 0.4, 2.0, 50.0])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
-from kanhw.products import Products
+from kanhw.model.products import Products
 
 
 @given(st.integers(0, 3), st.lists(st.integers(1, 4), max_size=3), st.integers(0, 2**32 - 1))

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from kanhw.pruning import EdgeRemoval
+from kanhw.layers.pruning import EdgeRemoval
 
 
 def full(*shape):

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kanhw
-from kanhw.basis import BSplineBasis
 from kanhw.errors import InputError
 from kanhw.importers import pykan
 from kanhw.importers.pykan import calibration_data
-from kanhw.products import Products
-from kanhw.repeated_knots import RepeatedKnotBasis
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.bases.repeated_knots import RepeatedKnotBasis
+from kanhw.model.products import Products
 
 torch = pytest.importorskip("torch")
 

@@ -6,14 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
 from kanhw.errors import InputError
 from kanhw.importers import load_model
 from kanhw.layers import PyKAN, PyKANLayer
 from kanhw.layers.pykan import FUNCTIONS
-from kanhw.model import KanLayer, KanModel
-from kanhw.symbolic import SYMBOLIC_FUNCTIONS, SymbolicEdge
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.network import KanLayer, KanModel
+from kanhw.model.symbolic import SYMBOLIC_FUNCTIONS, SymbolicEdge
 
 SETTINGS = [
     {"width": [3, 2, 1]},

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kanhw.basis import Basis
 from kanhw.errors import InputError
-from kanhw.radial_basis import RadialBasis
+from kanhw.model.bases.bspline import Basis
+from kanhw.model.bases.radial import RadialBasis
 
 NUMBERS = st.floats(-20, 20)
 

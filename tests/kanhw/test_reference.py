@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kanhw.program import reference
+from kanhw.program.functions import tables as reference
 
 torch = pytest.importorskip("torch")
 

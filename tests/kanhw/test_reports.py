@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis
-from kanhw.design import Design, Port
+from kanhw.design.design import Design, Port
 from kanhw.errors import InputError
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.formats import CodeFormat
-from kanhw.model import KanLayer, KanModel
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.network import KanLayer, KanModel
 from kanhw.program import (
     BasisTableLayer,
     EdgeTableLayer,
@@ -36,7 +36,7 @@ from kanhw.reports import (
     write_html,
 )
 from kanhw.reports.text import NOTHING_ESTIMATED, NOTHING_SCORED, NOTHING_VERIFIED, real
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 
 SIGNED6, SIGNED5 = CodeFormat(6, signed=True), CodeFormat(5, signed=True)
 GRID, ORDER = 5, 3

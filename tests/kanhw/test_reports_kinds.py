@@ -11,16 +11,18 @@ import pytest
 
 import kanhw
 from kanhw import InputError
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer, PoolLayer
-from kanhw.design import Design, Port
+from kanhw.design.design import Design, Port
 from kanhw.formats import CodeFormat, format_for
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import GramBasis
-from kanhw.products import Products
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.model.norm import LayerNorm
+from kanhw.model.products import Products
+from kanhw.model.symbolic import SymbolicEdge
 from kanhw.program import (
     BranchEdgeTableLayer,
     ConvolutionLayer,
@@ -32,8 +34,7 @@ from kanhw.program import (
     save_program,
 )
 from kanhw.quant import QuantConfig, lower, quantize_model
-from kanhw.quant.freeze import freeze_norms
-from kanhw.radial_basis import RadialBasis
+from kanhw.quant.planning.freeze import freeze_norms
 from kanhw.reports import (
     Summary,
     network_curves,
@@ -43,8 +44,7 @@ from kanhw.reports import (
     write_html,
 )
 from kanhw.reports.layer_facts import program_facts
-from kanhw.schedule import Schedule
-from kanhw.symbolic import SymbolicEdge
+from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window
 
 SILU = Activation("silu")

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 
 import kanhw
-from kanhw.budget import Budget
 from kanhw.cli import main
 from kanhw.errors import InputError
-from kanhw.estimation.memories import MappedMemory, map_memory
 from kanhw.estimation.resource_model import Resources, model_design, resources_of
 from kanhw.estimation.schedule_choice import schedule_for
 from kanhw.estimation.unbuilt import unbuilt
 from kanhw.formats import CodeFormat
-from kanhw.gateware.stage_costs import layer_option
+from kanhw.gateware.top.stage_costs import layer_option
 from kanhw.program import (
     BasisTableLayer,
     CodebookLayer,
@@ -24,7 +22,9 @@ from kanhw.program import (
     Requantizer,
     join_heads,
 )
-from kanhw.schedule import Schedule
+from kanhw.schedule.budget import Budget
+from kanhw.schedule.schedule import Schedule
+from kanhw.targets.memories import MappedMemory, map_memory
 
 CODE = CodeFormat(4, True)
 

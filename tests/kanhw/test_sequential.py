@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from kanhw.convolution import ConvLayer, PoolLayer
 from kanhw.errors import InputError
 from kanhw.importers import load_model, sequential
-from kanhw.layer import KanLayer
 from kanhw.layers import FastKANLayer, KAGNConv2DLayer, KAGNLayer, KANLinear
-from kanhw.model import KanModel
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
 
 CONV = {"type": "kagn_conv2d", "stride": 1, "padding": 1}
 POOL = {"type": "avg_pool2d", "kernel_size": 2}

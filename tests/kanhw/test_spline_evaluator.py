@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from kanhw import golden
-from kanhw.basis import BSplineBasis
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.program import (
     InputEncoder,
     Interval,
     Program,
     Requantizer,
     SplineEvaluatorLayer,
+    golden,
     load_program,
     save_program,
 )
-from kanhw.program.interpolation import Interpolation
-from kanhw.program.spline_arithmetic import SplineArithmetic
-from kanhw.program.spline_reference import interpolated, piece_polynomials
+from kanhw.program.functions.interpolation import Interpolation
+from kanhw.program.functions.spline_arithmetic import SplineArithmetic
+from kanhw.program.functions.splines import interpolated, piece_polynomials
 
 ORDERS = range(1, 6)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
-from kanhw.symbolic import SYMBOLIC_FUNCTIONS, SymbolicEdge, check_symbolic_edges
+from kanhw.model.symbolic import SYMBOLIC_FUNCTIONS, SymbolicEdge, check_symbolic_edges
 
 ONE = (1.0, 0.0, 1.0, 0.0)
 PLAIN = {

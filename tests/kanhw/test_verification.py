@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 import kanhw
-from kanhw import InputError, ToolNotFound, verification
-from kanhw.design import Design, Port
+from kanhw import InputError, ToolNotFound
+from kanhw.design.design import Design, Port
+from kanhw.flow.generation import verification
+from kanhw.flow.verification import _verification, predicted_classes
 from kanhw.formats import CodeFormat
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
-from kanhw.schedule import Schedule
-from kanhw.sim import EquivalenceReport, find_simulator, simulators
+from kanhw.schedule.schedule import Schedule
+from kanhw.sim import EquivalenceReport, find_simulator
 from kanhw.sim.vectors import checked_vectors
-from kanhw.verification import _verification, predicted_classes
+from kanhw.tools import simulators
 
 N_IN, N_OUT = 2, 3
 

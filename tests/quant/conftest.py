@@ -12,15 +12,15 @@ import numpy.typing as npt
 import pytest
 
 import kanhw
-from kanhw.activation import Activation
-from kanhw.basis import Basis, BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer, PoolLayer
-from kanhw.model import KanLayer, KanModel
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import GramBasis
-from kanhw.products import Products
-from kanhw.radial_basis import RadialBasis
-from kanhw.symbolic import SymbolicEdge
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import Basis, BSplineBasis, NoBasis
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.network import KanLayer, KanModel
+from kanhw.model.norm import LayerNorm
+from kanhw.model.products import Products
+from kanhw.model.symbolic import SymbolicEdge
 from kanhw.windows import Window
 
 FloatArray = npt.NDArray[np.float64]

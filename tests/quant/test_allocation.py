@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from kanhw import golden
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
+from kanhw.program import golden
 from kanhw.quant import Budget, QuantConfig, allocate, costs_of, lower, quantize_model
 from kanhw.quant.allocation import solve
-from kanhw.quant.sensitivity_sweep import HeldOut
+from kanhw.quant.analysis.sensitivity_sweep import HeldOut
 
 FAST = {"activation_calibration": "max_abs", "weight_calibration": "max_abs"}
 

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.quant.calibration import activation_range, step_and_origin, weight_scale
+from kanhw.quant.quantizers.calibration import activation_range, step_and_origin, weight_scale
 
 METHODS = ("max_abs", "percentile", "mse")
 RNG = np.random.default_rng(5)

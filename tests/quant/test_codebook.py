@@ -6,19 +6,19 @@ from itertools import product
 import numpy as np
 import pytest
 
-from kanhw import golden
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer
 from kanhw.errors import InputError
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
-from kanhw.polynomial_basis import GramBasis
-from kanhw.program import CodebookLayer, ConvolutionLayer, load_program, save_program
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.convolution import ConvLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.program import CodebookLayer, ConvolutionLayer, golden, load_program, save_program
 from kanhw.quant import QuantConfig, lower, quantize_model
-from kanhw.quant.codebook import codebook_storage, quantize_heads
-from kanhw.quant.codebook_layer import QuantCodebook
-from kanhw.quant.model import QuantConvolution
+from kanhw.quant.codebook import codebook_storage
+from kanhw.quant.record.codebook_layer import QuantCodebook
+from kanhw.quant.record.model import QuantConvolution
+from kanhw.quant.task_heads import quantize_heads
 from kanhw.windows import Window
 
 SILU = Activation("silu")

@@ -14,8 +14,8 @@ from kanhw.program import (
 )
 from kanhw.quant import QuantConfig, costs_of, lower, quantize_model
 from kanhw.quant.costs import Costs, LayerCosts, costs_by_layer, layer_costs
-from kanhw.quant.plan import make_plan
-from kanhw.quant.steps import SumStep
+from kanhw.quant.planning.plan import make_plan
+from kanhw.quant.planning.steps import SumStep
 from kanhw.reports.layer_facts import program_facts
 
 MULTIPLY, ADD, READ = 0.2 / 64, 0.03 / 8, 10 / 64

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from kanhw import golden
 from kanhw.errors import InputError
-from kanhw.model import KanModel
-from kanhw.program import Interval, load_program, save_program
+from kanhw.model.network import KanModel
+from kanhw.program import Interval, golden, load_program, save_program
 from kanhw.quant import QuantConfig, lower, quantize_model
 
 bits = st.integers(1, 12)

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis
 from kanhw.errors import InputError
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
 from kanhw.quant import QuantConfig
-from kanhw.quant.codebook import lower_heads, quantize_heads
+from kanhw.quant.task_heads import lower_heads, quantize_heads
 
 
 def layer(rng, n_in, n_out, name):

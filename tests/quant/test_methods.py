@@ -8,30 +8,30 @@ import pytest
 
 import kanhw
 from kanhw import cli
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer, PoolLayer
 from kanhw.errors import InputError
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import GramBasis
-from kanhw.products import Products
-from kanhw.quant import QuantConfig, lower, problem, quantize_model
-from kanhw.quant.branches import branches_of
-from kanhw.quant.freeze import freeze_norms
-from kanhw.quant.methods import METHODS, awq, smoothquant, zeroq
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.model.norm import LayerNorm
+from kanhw.model.products import Products
+from kanhw.model.symbolic import SymbolicEdge
+from kanhw.quant import QuantConfig, lower, quantize_model
+from kanhw.quant.integers.branches import branches_of
+from kanhw.quant.integers.realise import Weighted, realise
+from kanhw.quant.integers.weights import nearest_weights
+from kanhw.quant.methods import METHODS, awq, problem, smoothquant, zeroq
 from kanhw.quant.methods.gptq import Columns, gptq_joint_weights, gptq_weights, round_columns
+from kanhw.quant.methods.problem import layer_error, real_sums, rounding_problem, walk_layers
 from kanhw.quant.methods.scaling import LayerTask
 from kanhw.quant.methods.unreached import copy_neighbours, nearest_reached
-from kanhw.quant.model import QuantBasisTable, QuantConvolution
-from kanhw.quant.plan import make_plan
-from kanhw.quant.problem import layer_error, real_sums, rounding_problem, walk_layers
-from kanhw.quant.realise import Weighted, realise
-from kanhw.quant.steps import steps_of
-from kanhw.quant.weights import nearest_weights
-from kanhw.radial_basis import RadialBasis
-from kanhw.symbolic import SymbolicEdge
+from kanhw.quant.planning.freeze import freeze_norms
+from kanhw.quant.planning.plan import make_plan
+from kanhw.quant.planning.steps import steps_of
+from kanhw.quant.record.model import QuantBasisTable, QuantConvolution
 from kanhw.windows import Window
 
 SILU = Activation("silu")

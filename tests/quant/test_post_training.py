@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from kanhw.errors import InputError
-from kanhw.model import KanModel
-from kanhw.norm import LayerNorm
+from kanhw.model.network import KanModel
+from kanhw.model.norm import LayerNorm
+from kanhw.model.symbolic import SymbolicEdge
 from kanhw.quant import QuantConfig, lower, quantize_model
-from kanhw.quant.realisation import basis_table_luts, chosen_realisation, edge_table_luts
-from kanhw.symbolic import SymbolicEdge
+from kanhw.quant.planning.realisation import basis_table_luts, chosen_realisation, edge_table_luts
 
 REALISATIONS = ("edge_table", "basis_table")
 ACTIVATIONS = ("silu", "identity", "zero", "gelu", "relu", "tanh", "prelu")

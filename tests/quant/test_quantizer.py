@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from kanhw.program import InputEncoder
 from kanhw.quant import QuantConfig
-from kanhw.quant.calibration import weight_scale
-from kanhw.quant.quantizer import activation_quantizer, quantize_weights
+from kanhw.quant.quantizers.calibration import weight_scale
+from kanhw.quant.quantizers.quantizer import activation_quantizer, quantize_weights
 
 METHODS = ("max_abs", "percentile", "mse")
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kanhw.program.reference import round_shift
-from kanhw.quant.rounding import round_half_up
+from kanhw.program.functions.tables import round_shift
+from kanhw.quant.quantizers.rounding import round_half_up
 
 
 def test_ties_go_up():

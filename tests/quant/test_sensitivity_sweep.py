@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kanhw.errors import InputError
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 from kanhw.quant import QuantConfig, quantize_model, sensitivity
-from kanhw.quant.sensitivity_sweep import Unit
+from kanhw.quant.analysis.sensitivity_sweep import Unit
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_bits_that_have_no_integers_are_infinitely_bad(network, monkeypatch):
         return quantize_model(model, calibration, config)
 
     # It takes multipliers that are too short for coarse weights.
-    module = sys.modules["kanhw.quant.sensitivity_sweep"]
+    module = sys.modules["kanhw.quant.analysis.sensitivity_sweep"]
     monkeypatch.setattr(module, "quantize_model", refusing)
     model, calibration, held_out, _ = network
     measured = sensitivity(model, calibration, held_out, bits=(2, 3), branches=("spline",))

@@ -9,20 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kanhw
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.model import KanLayer, KanModel
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.convolution import ConvLayer
+from kanhw.model.network import KanLayer, KanModel
+from kanhw.model.symbolic import SymbolicEdge
 from kanhw.program import ConvolutionLayer, SplineEvaluatorLayer
 from kanhw.quant import QuantConfig, lower, quantize_model
+from kanhw.quant.analysis.sensitivity_sweep import units_of
 from kanhw.quant.costs import costs_of
-from kanhw.quant.quantizer import ActivationQuantizer
-from kanhw.quant.sensitivity_sweep import units_of
-from kanhw.quant.spline_evaluator import cardinal_peak, evaluator_of
-from kanhw.quant.spline_grid import aligned_quantizer
-from kanhw.symbolic import SymbolicEdge
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.quant.splines.spline_evaluator import cardinal_peak, evaluator_of
+from kanhw.quant.splines.spline_grid import aligned_quantizer
 from kanhw.windows import Window
 
 ORDERS = range(1, 6)
@@ -295,7 +295,7 @@ def test_what_does_not_know_it_says_so():
     model, x = _model(rng), rng.normal(size=(20, 3))
     with pytest.raises(InputError, match="does not know evaluated splines"):
         quantize_model(model, x, replace(CONFIG, method="awq"))
-    from kanhw.quant.plan import make_plan
+    from kanhw.quant.planning.plan import make_plan
     from kanhw.quant.training import prepare
 
     with pytest.raises(InputError, match="no training for evaluated splines"):

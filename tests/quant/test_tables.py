@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kanhw.model import KanModel
+from kanhw.model.network import KanModel
 from kanhw.program import BasisTableLayer, EdgeTableLayer
 from kanhw.quant import QuantConfig, lower, quantize_model
 

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from kanhw.activation import Activation
-from kanhw.basis import NoBasis
 from kanhw.errors import InputError
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import NoBasis
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
 from kanhw.quant import QuantConfig, sensitivity
-from kanhw.quant.plan import make_plan
-from kanhw.quant.sensitivity_sweep import Unit
+from kanhw.quant.analysis.sensitivity_sweep import Unit
+from kanhw.quant.planning.plan import make_plan
 
 pytest.importorskip("torch")
-from kanhw.quant.traces import hessian_losses, hessian_traces
+from kanhw.quant.analysis.traces import hessian_losses, hessian_traces
 
 
 def linear(rng, n_in, n_out):

@@ -7,20 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanhw import golden
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer, PoolLayer
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import GramBasis
-from kanhw.products import Products
-from kanhw.program import load_program, save_program
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.model.norm import LayerNorm
+from kanhw.model.products import Products
+from kanhw.model.symbolic import SymbolicEdge
+from kanhw.program import golden, load_program, save_program
 from kanhw.quant import QuantConfig, lower, quantize_model
-from kanhw.quant.freeze import freeze_norms
-from kanhw.radial_basis import RadialBasis
-from kanhw.symbolic import SymbolicEdge
+from kanhw.quant.planning.freeze import freeze_norms
 from kanhw.windows import Window
 
 SILU = Activation("silu")

@@ -14,10 +14,10 @@ from amaranth.hdl import Array, Cat, Const, Module, ResetSignal, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.design import Design, Port, load_design, sha256_of_bytes
+from kanhw.design.design import Design, Port, load_design, sha256_of_bytes
 from kanhw.errors import ToolNotFound
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import Simulator, find_simulator
 
 LATENCY = 3

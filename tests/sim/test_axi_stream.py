@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import kanhw
-from kanhw.design import MANIFEST, sha256_of_bytes
+from kanhw.design.design import MANIFEST, sha256_of_bytes
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.formats import CodeFormat
 from kanhw.program import CodebookLayer, InputEncoder, Program, Requantizer, join_heads
-from kanhw.schedule import Schedule
+from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design, find_simulator
-from kanhw.sim.simulators import find_verilator
+from kanhw.tools.simulators import find_verilator
 
 CODE = CodeFormat(4, True)
 SCHEDULE = Schedule(kind="folded", parallel_inputs=2)

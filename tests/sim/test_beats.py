@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kanhw.design import MANIFEST, Design, Port
+from kanhw.design.design import MANIFEST, Design, Port
+from kanhw.design.packing import pack_codes, payload_ints, unpack_codes
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.flow import generate
+from kanhw.flow.generation import generate
 from kanhw.formats import CodeFormat
 from kanhw.program import (
     ConvolutionLayer,
@@ -23,8 +24,7 @@ from kanhw.program import (
     Requantizer,
 )
 from kanhw.sim import Simulator, check_design, run_cocotb, run_fast
-from kanhw.sim.packing import pack_codes, payload_ints, unpack_codes
-from kanhw.sim.simulators import find_verilator
+from kanhw.tools.simulators import find_verilator
 from kanhw.windows import Window
 
 CODE = CodeFormat(3, False)

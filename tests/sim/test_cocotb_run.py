@@ -112,7 +112,7 @@ def test_waves_are_written_where_asked(tiny: Any, tmp_path: Path, quickest: Simu
 def test_build_failure_quotes_the_simulator(
     tiny: Any, tmp_path: Path, quickest: Simulator
 ) -> None:
-    from kanhw.design import MANIFEST, sha256_of_bytes
+    from kanhw.design.design import MANIFEST, sha256_of_bytes
 
     for name in ("program.safetensors", MANIFEST, "kan.v"):
         (tmp_path / name).write_bytes((tiny.stream / name).read_bytes())

@@ -9,7 +9,7 @@ import pytest
 
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.sim import FastRun, Simulator, run_fast
-from kanhw.sim.simulators import find_verilator
+from kanhw.tools.simulators import find_verilator
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pytest
 
 import kanhw
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.estimation.yosys import run_script, share_folder
 from kanhw.sim import check_design, find_simulator, netlist_design
-from kanhw.sim.cell_models import CELL_MODELS
 from kanhw.sim.netlist import cell_library, with_verilog
+from kanhw.targets.cell_models import CELL_MODELS
+from kanhw.tools.yosys import run_script, share_folder
 
 # A table and a memory that is written, each as wide as block RAM of a family can be, a product.
 MEMORIES = """

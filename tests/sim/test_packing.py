@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kanhw.design import Port
+from kanhw.design.design import Port
+from kanhw.design.packing import payload_bytes, unpack_codes
 from kanhw.formats import CodeFormat
-from kanhw.sim.packing import payload_bytes, unpack_codes
 
 
 @pytest.mark.parametrize("port", [Port(2, CodeFormat(3, True), 3, 5), Port(2, CodeFormat(3, True))])

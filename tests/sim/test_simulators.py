@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
-from kanhw.sim import Simulator, find_simulator, simulators
+from kanhw.sim import Simulator, find_simulator
 from kanhw.sim.processes import run_tool
+from kanhw.tools import simulators
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kanhw.design import Port
+from kanhw.design.design import Port
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.sim import pack_codes, payload_ints, read_vectors, stimulus, unpack_codes
@@ -46,7 +46,7 @@ def test_code_zero_is_least_significant(case: tuple[Port, IntArray]) -> None:
 
 
 def test_many_rows_are_packed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kanhw.sim.packing._BITS_AT_ONCE", 64 * 5 * 3)
+    monkeypatch.setattr("kanhw.design.packing._BITS_AT_ONCE", 64 * 5 * 3)
     port = Port(5, CodeFormat(7, True))
     codes = np.random.default_rng(1).integers(-64, 64, (20, 5))
     np.testing.assert_array_equal(unpack_codes(pack_codes(codes, port), port), codes)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanhw.gateware.address import Address
 from kanhw.gateware.fabric import resetting_saturator
 from kanhw.gateware.fabric.resetting_saturator import ResettingSaturator, flagged
-from kanhw.gateware.signals import Range
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.signals import Range
 
 
 def _check(simulate, sums, base, shift, width, *, last, cycles=1):

@@ -13,9 +13,9 @@ from kanhw.gateware.fabric import primitives, ternary_adders
 from kanhw.gateware.fabric.ternary_plan import plan_sum, ternary_depth
 from kanhw.gateware.fabric.ternary_rows import Row, columns_of, luts_of
 from kanhw.gateware.fabric.ternary_tree import TernaryTree, ternary_latency
-from kanhw.gateware.signals import Range
-from kanhw.gateware.terms import Term
-from kanhw.gateware.verilog import to_verilog
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.terms import Term
+from kanhw.gateware.top.verilog import to_verilog
 
 
 def _signed(words, shape):

@@ -6,17 +6,17 @@ from amaranth.hdl import Module, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.cli import main
-from kanhw.design import load_design
+from kanhw.design.design import load_design
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.gateware.core import ProgramCore
 from kanhw.gateware.fabric import fabric_named, paired_tables
 from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts
-from kanhw.gateware.generator import generate_verilog
-from kanhw.gateware.minimise import MinimisedTable
-from kanhw.gateware.stream_top import StreamTop
+from kanhw.gateware.parts.minimise import MinimisedTable
+from kanhw.gateware.top.generator import generate_verilog
+from kanhw.gateware.top.stream_top import StreamTop
+from kanhw.gateware.unrolled.unrolled_layers import ProgramCore
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer, save_program
-from kanhw.schedule import FABRICS, Schedule
+from kanhw.schedule.schedule import FABRICS, Schedule
 
 TUNED = "ultrascale+"
 

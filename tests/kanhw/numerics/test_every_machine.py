@@ -27,20 +27,20 @@ FORBIDDEN = {
     r"|hypot|erf|erfc|l?gamma|cbrt|dist|sumprod",
 }
 # What trains, and traces, is PyTorch's; reports of integers and simulations compute in integers.
-LEFT_OUT = ("kanhw/numerics/", "kanhw/layers/", "quant/training/", "quant/traces.py")
+LEFT_OUT = ("kanhw/numerics/", "kanhw/layers/", "quant/training/", "quant/analysis/traces.py")
 # Products of matrices of integers, in int64 or in float64 below 2**53, which are exact.
 INTEGER_PRODUCTS = (
     "kanhw/program/",
     "kanhw/reports/curves.py",
-    "quant/codebook_layer.py",
+    "quant/record/codebook_layer.py",
     "quant/codebook/sums.py",
-    "quant/evaluator_layer.py",
-    "quant/evaluator_sums.py",
-    "quant/model.py",
-    "quant/sums.py",
+    "quant/record/evaluator_layer.py",
+    "quant/splines/evaluator_sums.py",
+    "quant/record/model.py",
+    "quant/integers/sums.py",
 )
 # Powers of integers and fractions.
-INTEGER_POWERS = ("kanhw/program/spline_reference.py", "quant/spline_evaluator.py")
+INTEGER_POWERS = ("kanhw/program/functions/splines.py", "quant/splines/spline_evaluator.py")
 
 
 def found_in(path):

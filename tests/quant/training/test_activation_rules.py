@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kanhw.errors import TrainingDiverged
 from kanhw.formats import CodeFormat
 from kanhw.quant import QuantConfig
-from kanhw.quant.quantizer import ActivationQuantizer, activation_quantizer
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_quantizer
 from kanhw.quant.training.activation_quantizers import activation_rule
 
 RULES = ["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]

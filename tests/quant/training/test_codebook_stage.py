@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis
-from kanhw.convolution import ConvLayer, PoolLayer
 from kanhw.errors import InputError
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import GramBasis
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.model.norm import LayerNorm
 from kanhw.quant import QuantConfig, convert, lower, prepare, quantize_model, train
-from kanhw.quant.codebook import fine_tune
 from kanhw.quant.codebook.gains import power_of_two
-from kanhw.quant.codebook_layer import QuantCodebook
-from kanhw.quant.model import QuantConvolution
+from kanhw.quant.record.codebook_layer import QuantCodebook
+from kanhw.quant.record.model import QuantConvolution
 from kanhw.quant.training.codebook_stage import CodebookStage, Integers
-from kanhw.radial_basis import RadialBasis
+from kanhw.quant.training.codebook_tuning import fine_tune
 from kanhw.windows import Window
 
 SILU = Activation("silu")

@@ -5,20 +5,20 @@ import pytest
 import torch
 
 import kanhw
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer, PoolLayer
 from kanhw.errors import InputError, TrainingDiverged
-from kanhw.layer import KanLayer
 from kanhw.layers import KAN
-from kanhw.model import KanModel
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import GramBasis
-from kanhw.products import Products
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.model.norm import LayerNorm
+from kanhw.model.products import Products
+from kanhw.model.symbolic import SymbolicEdge
 from kanhw.quant import QuantConfig, convert, lower, prepare, quantize_model, train
 from kanhw.quant.training import parameter_groups
-from kanhw.radial_basis import RadialBasis
-from kanhw.symbolic import SymbolicEdge
 from kanhw.windows import Window
 
 SILU = Activation("silu")

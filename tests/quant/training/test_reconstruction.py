@@ -7,22 +7,22 @@ import pytest
 import torch
 
 import kanhw
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer, PoolLayer
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import GramBasis
-from kanhw.products import Products
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.model.norm import LayerNorm
+from kanhw.model.products import Products
+from kanhw.model.symbolic import SymbolicEdge
 from kanhw.quant import QuantConfig, lower, quantize_model
-from kanhw.quant.branches import branches_of
-from kanhw.quant.headroom import clips_nothing, with_headroom
-from kanhw.quant.plan import make_plan
+from kanhw.quant.integers.branches import branches_of
+from kanhw.quant.integers.weights import nearest_weights
+from kanhw.quant.planning.headroom import clips_nothing, with_headroom
+from kanhw.quant.planning.plan import make_plan
 from kanhw.quant.training.reconstruction import blocks_of
-from kanhw.quant.weights import nearest_weights
-from kanhw.radial_basis import RadialBasis
-from kanhw.symbolic import SymbolicEdge
 from kanhw.windows import Window
 
 SILU = Activation("silu")

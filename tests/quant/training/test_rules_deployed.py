@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from kanhw.activation import Activation
-from kanhw.basis import BSplineBasis, NoBasis
-from kanhw.convolution import ConvLayer, PoolLayer
-from kanhw.layer import KanLayer
-from kanhw.model import KanModel
-from kanhw.norm import LayerNorm
-from kanhw.polynomial_basis import GramBasis
-from kanhw.products import Products
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.polynomial import GramBasis
+from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.model.norm import LayerNorm
+from kanhw.model.products import Products
+from kanhw.model.symbolic import SymbolicEdge
 from kanhw.quant import QuantConfig, lower
 from kanhw.quant.training import convert, parameter_groups, prepare
-from kanhw.radial_basis import RadialBasis
-from kanhw.symbolic import SymbolicEdge
 from kanhw.windows import Window
 
 RULES = ["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]

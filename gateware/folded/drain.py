@@ -1,0 +1,156 @@
+"""The outputs of a folded layer, handed on while the next ones are computed."""
+
+from __future__ import annotations
+
+from amaranth.hdl import EnableInserter, Module, Mux, Signal, Value
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.gateware.folded.requantize_lane import JoinLane
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.valid_bits import valid_bits
+from kanhw.gateware.stream.stage import Payload
+from kanhw.gateware.unrolled.layer_core import delayed
+from kanhw.program import ProgramLayer
+from kanhw.schedule.fold import Fold
+
+__all__ = ["Drain", "drain_payload", "drain_turns", "one_of"]
+
+
+class Drain(Component):
+    """Takes the accumulators of a group of outputs at once and hands on some codes a clock.
+
+    Equals the requantizers of the layer, output by output.
+
+    Parameters
+    ----------
+    layer
+        Of a Program, so that its widths are known.
+    fold
+        Its groups and lanes.
+    accumulators
+        Range of every branch's accumulators; 0 to 0 for a branch that adds nothing.
+
+    Members
+    -------
+    i : In(stream of a struct): for every branch that adds something, its number and an array of
+        ``parallel_outputs`` accumulators
+    o : Out(stream of outputs.layout)
+    """
+
+    def __init__(self, layer: ProgramLayer, fold: Fold, accumulators: tuple[Range, ...]) -> None:
+        self._fold = fold
+        self._accumulators = accumulators
+        self._lanes = [
+            [JoinLane(requantizer, accumulators, outputs) for outputs in fold.handed.T]
+            for requantizer in layer.requantizers
+        ]
+        self.outputs = drain_payload(layer, fold)
+        arrays = {
+            str(b): data.ArrayLayout(reach.shape, fold.parallel_outputs)
+            for b, reach in enumerate(accumulators)
+            if reach != Range(0, 0)
+        }
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.StructLayout(arrays))),
+                "o": Out(stream.Signature(self.outputs.layout)),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from the one that accepts a group to that of its first outputs."""
+        return 1 + self.depth
+
+    @property
+    def depth(self) -> int:
+        """Cycles of its lanes."""
+        return max(lane.latency for lanes in self._lanes for lane in lanes)
+
+    def elaborate(self, platform: object) -> Module:
+        """Registers for a group, a choice for every lane, and the lanes."""
+        m = Module()
+        fold = self._fold
+        held, row, turn, moves = drain_turns(m, self, fold, self.depth)
+        joins = Module()
+        m.submodules.joins = EnableInserter(moves)(joins)
+        for lane in range(fold.lanes):
+            chosen = {
+                b: one_of([held[b][k * fold.lanes + lane] for k in range(fold.rows)], row)
+                for b in self.i.payload.shape().members
+            }
+            for k, lanes in enumerate(self._lanes):
+                self._join(joins, k, lane, lanes[lane], chosen, turn)
+        return m
+
+    def _join(
+        self, m: Module, k: int, lane: int, unit: JoinLane, chosen: dict[str, Value], turn: Signal
+    ) -> None:
+        m.submodules[f"join{k}_{lane}"] = unit
+        m.d.comb += unit.turn.eq(turn)
+        for b, value in chosen.items():
+            m.d.comb += getattr(unit, f"a{b}").eq(value)
+        waiting = self.depth - unit.latency
+        result = delayed(m, unit.o, waiting, f"output{k}_{lane}")
+        m.d.comb += self.o.payload[str(k)][str(lane)].eq(result)
+
+
+def drain_turns(
+    m: Module, unit: Component, fold: Fold, depth: int
+) -> tuple[Signal, Signal, Signal, Value]:
+    """Holds a group while its rows take turns.
+
+    Parameters
+    ----------
+    m
+        Where the hardware goes.
+    unit
+        With the streams ``i`` of groups and ``o`` of outputs.
+    fold
+        Rows of a group and of a vector.
+    depth
+        Cycles of what the rows go through.
+
+    Returns
+    -------
+    The group, the row within it, the row among all of a vector, and whether what the rows go
+    through moves.
+    """
+    held = Signal(unit.i.payload.shape(), reset_less=True)
+    busy = Signal()
+    row = Signal(max((fold.rows - 1).bit_length(), 1))
+    turn = Signal(max((fold.out_beats - 1).bit_length(), 1))
+    moves = valid_bits(m, busy, depth, unit.o)
+    ends = turn == fold.out_beats - 1
+    last = (row == fold.rows - 1) | ends
+    m.d.comb += unit.i.ready.eq(~busy | (moves & last))
+    with m.If(moves & busy):
+        m.d.sync += [row.eq(Mux(last, 0, row + 1)), turn.eq(Mux(ends, 0, turn + 1))]
+    with m.If(unit.i.ready):
+        m.d.sync += [busy.eq(unit.i.valid), held.eq(unit.i.payload)]
+    return held, row, turn, moves
+
+
+def one_of(values: list[Value], place: Signal) -> Value:
+    """One of several values: a tree of two-way choices."""
+    for bit in place:
+        values = [
+            Mux(bit, values[k + 1], values[k]) if k + 1 < len(values) else values[k]
+            for k in range(0, len(values), 2)
+        ]
+    return values[0]
+
+
+def drain_payload(layer: ProgramLayer, fold: Fold) -> Payload:
+    """Codes of every requantizer, or sums, some a beat."""
+    streams = []
+    length = fold.n_out if fold.out_beats > 1 else None
+    for requantizer in layer.requantizers:
+        format = requantizer.format
+        if format is None:
+            sums = (requantizer.output_format,) * fold.lanes
+            return Payload(((),), fold.out_beats, sums, length)
+        streams.append((Address(format.width, 0, format.count - 1, format.width),) * fold.lanes)
+    return Payload(tuple(streams), fold.out_beats, length=length)

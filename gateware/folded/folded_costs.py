@@ -1,0 +1,61 @@
+"""What a folded layer is made of, from its fold alone."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Value
+
+from kanhw.gateware.folded.folded_layer import FoldedLayer
+from kanhw.gateware.folded.requantize_lane import JoinLane
+from kanhw.gateware.parts.costs import Costs, MemoryShape, choice_luts
+from kanhw.gateware.parts.signals import Range
+from kanhw.program import ProgramLayer
+from kanhw.schedule.fold import Fold
+
+__all__ = ["buffer_costs", "layer_costs"]
+
+
+def layer_costs(layer: ProgramLayer, folded: FoldedLayer, fold: Fold) -> Costs:
+    """Branches, accumulators, and what hands the outputs on.
+
+    Parameters
+    ----------
+    layer
+        The layer of a Program, or the taps of a convolution.
+    folded, fold
+        What it became, and what happens when.
+    """
+    total = Costs()
+    for part in folded.parts:
+        total += part.costs
+        # Codes and step wait for the slowest branch.
+        wait = folded.depth - part.latency
+        total += Costs(register_bits=wait * (len(Value.cast(part.codes)) + len(part.step)))
+    widths = sum(r.format.width for r in folded.accumulators if r != Range(0, 0))
+    accumulators = widths * fold.parallel_outputs
+    # An accumulator and the register that holds it for the drain.
+    total += Costs(accumulator_bits=accumulators, register_bits=2 * accumulators)
+    total += Costs(drain_bits=choice_luts(fold.rows, widths) * fold.lanes)
+    counters = 2 * (fold.out_beats - 1).bit_length() + folded.depth
+    for requantizer in layer.requantizers:
+        for outputs in fold.handed.T:
+            total += JoinLane(requantizer, folded.accumulators, outputs).costs
+    return total + Costs(counters=counters, register_bits=counters)
+
+
+def buffer_costs(fold: Fold, width: int) -> Costs:
+    """The codes of two vectors, and the counters at both ends of them.
+
+    Parameters
+    ----------
+    fold
+        Of the layer.
+    width
+        Bits of a beat.
+    """
+    bits = max((fold.beats - 1).bit_length(), 1)
+    steps = max((fold.steps - 1).bit_length(), 1)
+    return Costs(
+        register_bits=2 * bits + 2 * steps + 8,
+        counters=2 * bits + steps,
+        memories=(MemoryShape(2 << bits, width, written=True),),
+    )

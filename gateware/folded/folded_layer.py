@@ -1,0 +1,261 @@
+"""What a folded layer makes of its codes, step by step: sums, and codes of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.formats import IntArray
+from kanhw.gateware.folded.basis_table import WeightedSums
+from kanhw.gateware.folded.codebook import CodebookSums
+from kanhw.gateware.folded.drain import Drain
+from kanhw.gateware.folded.edge_table import RowSums
+from kanhw.gateware.folded.folded_sums import FoldedSums
+from kanhw.gateware.folded.spline_evaluator import evaluated_branches
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.stream.stage import Payload
+from kanhw.gateware.unrolled.layer_core import delayed
+from kanhw.program import (
+    BasisTableLayer,
+    BranchEdgeTableLayer,
+    CodebookLayer,
+    EdgeTableLayer,
+    ProgramLayer,
+    SplineEvaluatorLayer,
+)
+from kanhw.schedule.fold import Fold
+from kanhw.schedule.schedule import Schedule
+
+__all__ = ["FOLDED_KINDS", "FoldedLayer"]
+
+# Kinds of layers that can be folded.
+FOLDED_KINDS = frozenset(
+    {"edge_table", "branch_edge_table", "basis_table", "codebook", "spline_evaluator"}
+)
+
+
+class FoldedLayer(Component):
+    """One layer of edge tables, basis tables or a codebook, folded; equals the Program's layer.
+
+    The branches make of the codes of a step what they add to a group of accumulators;
+    :class:`Drain` requantizes the accumulators while those of the next group, or vector, are under
+    way. Where it is stalled and not done in time, the branches stop.
+
+    Parameters
+    ----------
+    layer
+        Of a Program, so that its widths are known.
+    inputs
+        What a step's codes are like: codes' own addresses.
+    schedule
+        Adder levels between registers.
+    fold
+        What happens when.
+
+    Members
+    -------
+    i : In(stream of a struct): ``codes``, a struct of the streams that are read, each an array of
+        ``fold.parallel_inputs`` addresses; ``pad``, a bit for each that is set where the input is
+        absent, only if ``fold.padded``; ``step``; ``first`` and ``last`` of a group
+    o : Out(stream of outputs.layout)
+    """
+
+    def __init__(
+        self, layer: ProgramLayer, inputs: Payload, schedule: Schedule, fold: Fold
+    ) -> None:
+        self._fold = fold
+        self._branches, self.accumulators = _merged(layer, _branches(layer, fold, schedule))
+        self._drain = Drain(layer, fold, self.accumulators)
+        codes = {
+            str(k): data.ArrayLayout(unsigned(inputs.streams[k][0].width), fold.parallel_inputs)
+            for k in sorted(set(layer.streams))
+        }
+        step = {
+            "codes": data.StructLayout(codes),
+            **({"pad": unsigned(fold.parallel_inputs)} if fold.padded else {}),
+            "step": unsigned(max((fold.steps - 1).bit_length(), 1)),
+            "first": unsigned(1),
+            "last": unsigned(1),
+        }
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.StructLayout(step))),
+                "o": Out(stream.Signature(self._drain.outputs.layout)),
+            }
+        )
+
+    @property
+    def outputs(self) -> Payload:
+        """Codes of every requantizer, or sums, some a beat."""
+        return self._drain.outputs
+
+    @property
+    def parts(self) -> list[FoldedSums]:
+        """What makes codes sums, of all branches."""
+        return [part for branch in self._branches for _, part in branch.parts]
+
+    @property
+    def depth(self) -> int:
+        """Cycles from the codes of a step to what it adds."""
+        return max((parts.latency for parts in self._branches), default=1)
+
+    @property
+    def drain_depth(self) -> int:
+        """Cycles from accumulators that wait to be handed on to codes."""
+        return self._drain.depth
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from the one that accepts the last step of a group to its first outputs."""
+        return self.depth + 1 + self._drain.latency
+
+    def elaborate(self, platform: object) -> Module:
+        """Branches, accumulators, drain."""
+        m = Module()
+        m.submodules.drain = drain = self._drain
+        m.d.comb += [
+            self.o.payload.eq(drain.o.payload),
+            self.o.valid.eq(drain.o.valid),
+            drain.o.ready.eq(self.o.ready),
+        ]
+        # All of the pipeline moves unless its end holds sums that the drain cannot take.
+        moves, finished = Signal(), Signal()
+        m.d.comb += [
+            moves.eq(~finished | drain.i.ready),
+            self.i.ready.eq(moves),
+            drain.i.valid.eq(finished),
+        ]
+        pipeline = Module()
+        m.submodules.pipeline = EnableInserter(moves)(pipeline)
+        marks: Value = Cat(self.i.valid, self.i.payload.first, self.i.payload.last)
+        for cycle in range(self.depth):
+            register = Signal(3, name=f"marks{cycle}")
+            pipeline.d.sync += register.eq(marks)
+            marks = register
+        valid, first, last = marks[0], marks[1], marks[2]
+        pipeline.d.sync += finished.eq(valid & last)
+        for b, branch in enumerate(self._branches):
+            for j, added in enumerate(self._sums(pipeline, b, branch)):
+                total = Signal(
+                    self.accumulators[b].shape, name=f"accumulator{b}_{j}", reset_less=True
+                )
+                with pipeline.If(valid):
+                    pipeline.d.sync += total.eq(added + Mux(first, 0, total))
+                m.d.comb += drain.i.payload[str(b)][j].eq(total)
+        return m
+
+    def _sums(self, m: Module, b: int, branch: _Branch) -> list[Value]:
+        """What the steps add to a branch, as late as the slowest of all."""
+        step = self.i.payload
+        waiting = self.depth - branch.latency
+        for k, (source, part) in enumerate(branch.parts):
+            m.submodules[f"branch{b}_{k}"] = part
+            late = waiting + branch.slowest - part.latency
+            codes = Value.cast(step.codes[str(source)])
+            m.d.comb += [
+                Value.cast(part.codes).eq(delayed(m, codes, late, f"codes{b}_{k}")),
+                part.step.eq(delayed(m, step.step, late, f"step{b}_{k}")),
+            ]
+            if self._fold.padded:
+                m.d.comb += part.pad.eq(delayed(m, step.pad, late, f"pad{b}_{k}"))
+        sums = [part.o for _, part in branch.parts]
+        if len(sums) == 1:
+            return [sums[0][j] for j in range(self._fold.parallel_outputs)]
+        joined: list[Value] = []
+        for j in range(self._fold.parallel_outputs if sums else 0):
+            added = sum((other[j] for other in sums[1:]), sums[0][j])
+            register = Signal(added.shape(), name=f"added{b}_{j}", reset_less=True)
+            m.d.sync += register.eq(added)
+            joined.append(register)
+        return joined
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """What is added up in the same accumulators: hardware, and the stream that it reads."""
+
+    parts: tuple[tuple[int, FoldedSums], ...]
+
+    @property
+    def slowest(self) -> int:
+        return max((part.latency for _, part in self.parts), default=0)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from codes to the sum of all parts, which has a register of its own."""
+        return self.slowest + (len(self.parts) > 1)
+
+
+def _merged(
+    layer: ProgramLayer, sums: tuple[list[FoldedSums], ...]
+) -> tuple[tuple[_Branch, ...], tuple[Range, ...]]:
+    """The branches and the ranges of their accumulators.
+
+    Branches that every requantizer multiplies by the same are one. An accumulator that nothing is
+    added to has the range of 0.
+    """
+    branches = [
+        tuple((stream, part) for part in parts)
+        for stream, parts in zip(layer.streams, sums, strict=True)
+    ]
+    ranges = [
+        Range(format.lo, format.hi) if parts else Range(0, 0)
+        for format, parts in zip(layer.accumulator_formats or (), branches, strict=True)
+    ]
+    same = all((r.multipliers == r.multipliers[0]).all() for r in layer.requantizers)
+    if same and len(branches) == 2:
+        branches = [branches[0] + branches[1], ()]
+        ranges = [ranges[0] + ranges[1], Range(0, 0)]
+    return tuple(_Branch(parts) for parts in branches), tuple(ranges)
+
+
+def _branches(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> tuple[list[FoldedSums], ...]:
+    """The hardware of every branch, whose parts are added up; none for one that adds nothing."""
+    if layer.kind == "edge_table":
+        return (_rows(fold, schedule, cast(EdgeTableLayer, layer).tables),)
+    if layer.kind == "branch_edge_table":
+        edges = cast(BranchEdgeTableLayer, layer)
+        return tuple(
+            _rows(fold, schedule, tables) for tables in (edges.spline_tables, edges.base_tables)
+        )
+    if layer.kind == "codebook":
+        codebook = cast(CodebookLayer, layer)
+        return _shapes(fold, schedule, codebook), _base(fold, schedule, codebook)
+    if layer.kind == "spline_evaluator":
+        return evaluated_branches(fold, schedule, cast(SplineEvaluatorLayer, layer))
+    bases = cast(BasisTableLayer, layer)
+    tables, index, weights = bases.basis, bases.basis_index, bases.coefficients
+    return _weighted(fold, schedule, tables, index, weights), _base(fold, schedule, bases)
+
+
+def _rows(fold: Fold, schedule: Schedule, tables: IntArray) -> list[FoldedSums]:
+    return [RowSums(fold, schedule, tables)] if tables.any() else []
+
+
+def _base(
+    fold: Fold, schedule: Schedule, layer: BasisTableLayer | CodebookLayer
+) -> list[FoldedSums]:
+    return _weighted(fold, schedule, layer.base, layer.base_index, layer.base_weights)
+
+
+def _shapes(fold: Fold, schedule: Schedule, layer: CodebookLayer) -> list[FoldedSums]:
+    parts: list[FoldedSums] = []
+    if layer.gains.any() and layer.shapes.any():
+        parts.append(CodebookSums(fold, schedule, layer.shapes, layer.index, layer.gains))
+    if layer.biases is None or layer.offsets is None or layer.offsets_index is None:
+        return parts
+    # The offsets are a basis of one function.
+    tables, weights = layer.offsets[:, :, None], layer.biases[:, :, None]
+    return parts + _weighted(fold, schedule, tables, layer.offsets_index, weights)
+
+
+def _weighted(
+    fold: Fold, schedule: Schedule, tables: IntArray, index: IntArray, weights: IntArray
+) -> list[FoldedSums]:
+    if not weights.any() or not tables.any():
+        return []
+    return [WeightedSums(fold, schedule, tables, index, weights)]

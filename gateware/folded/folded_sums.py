@@ -1,0 +1,122 @@
+"""What the branches of a folded layer share: from the codes of a step to what they add."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.formats import IntArray
+from kanhw.gateware.parts.adder_tree import AdderTree
+from kanhw.gateware.parts.costs import Costs, tree_costs
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.terms import Term
+from kanhw.gateware.unrolled.layer_core import delayed
+from kanhw.schedule.fold import Fold
+from kanhw.schedule.schedule import Schedule
+
+__all__ = ["FoldedSums", "packed_words", "parameter_memory"]
+
+# Smaller memories of constants are left to the synthesiser, which may make them of LUTs.
+BLOCK_BITS = 4096
+
+
+class FoldedSums(Component):
+    """What the inputs of a beat add to the outputs of a group, one step a clock.
+
+    Sub-classes make the operands of every output; this class adds them.
+
+    Parameters
+    ----------
+    fold
+        The steps.
+    width
+        Bits of an input's table address.
+    schedule
+        Adder levels between registers.
+    reach
+        Range of what a step adds to an output.
+
+    Members
+    -------
+    codes : In(array of parallel_inputs table addresses)
+    pad : In(parallel_inputs bits), set where an input is absent; only if ``fold.padded``
+    step : In(unsigned)
+    o : Out(array of parallel_outputs sums), :attr:`latency` cycles later
+    """
+
+    def __init__(self, fold: Fold, width: int, schedule: Schedule, reach: Range) -> None:
+        self.fold = fold
+        self.schedule = schedule
+        self.range = reach
+        step_bits = max((fold.steps - 1).bit_length(), 1)
+        super().__init__(
+            {
+                "codes": In(data.ArrayLayout(unsigned(width), fold.parallel_inputs)),
+                **({"pad": In(unsigned(fold.parallel_inputs))} if fold.padded else {}),
+                "step": In(unsigned(step_bits)),
+                "o": Out(data.ArrayLayout(reach.shape, fold.parallel_outputs)),
+            }
+        )
+
+    @property
+    @abstractmethod
+    def latency(self) -> int:
+        """Cycles from codes to sums."""
+
+    @property
+    @abstractmethod
+    def costs(self) -> Costs:
+        """What it is made of."""
+
+    def sum_costs(self, terms: Sequence[Term], late: int = 0) -> Costs:
+        """What :meth:`add` takes for every output of a group, all of them alike."""
+        registers = Costs(register_bits=self.range.format.width * (1 + late))
+        own = tree_costs(terms, self.schedule.adder_levels) + registers
+        return own.times(self.fold.parallel_outputs)
+
+    def present(self, m: Module, lane: int, value: Value, cycles: int) -> Value:
+        """A value that a lane's code made some cycles ago, or 0 if the input is absent."""
+        if not self.fold.padded:
+            return value
+        return Mux(delayed(m, self.pad[lane], cycles, f"pad{lane}"), 0, value)
+
+    def add(
+        self, m: Module, output: int, operands: list[tuple[Value, Term]], late: int = 0
+    ) -> None:
+        """Add the operands of an output into a register, and wait ``late`` cycles more."""
+        tree = AdderTree([term for _, term in operands], levels=self.schedule.adder_levels)
+        m.submodules[f"sum{output}"] = tree
+        for k, (value, _) in enumerate(operands):
+            m.d.comb += tree.operand(k).eq(value)
+        # The range is exact, that of the tree a bound: what it holds above this width is sign.
+        total = Signal(self.range.shape, name=f"total{output}", reset_less=True)
+        m.d.sync += total.eq(tree.o)
+        m.d.comb += self.o[output].eq(delayed(m, total, late, f"total{output}"))
+
+
+def packed_words(values: IntArray, width: int) -> list[int]:
+    """Rows of integers as memory words, ``width`` bits each in two's complement, first lowest.
+
+    Parameters
+    ----------
+    values
+        ``[words, count]``.
+    width
+        Bits of each.
+    """
+    bits = (values[:, :, None] >> np.arange(width)) & 1
+    packed = np.packbits(bits.reshape(len(values), -1).astype(np.uint8), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def parameter_memory(words: list[int], width: int) -> Memory:
+    """A memory that is never written, in block RAM unless it is small."""
+    large = len(words) * width >= BLOCK_BITS
+    attributes = {"ram_style": "block", "rom_style": "block"} if large else {}
+    return Memory(shape=unsigned(width), depth=len(words), init=words, attrs=attributes)

@@ -1,0 +1,117 @@
+"""What basis tables times coefficients are made of, folded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kanhw.gateware.folded.basis_banks import BasisBanks
+from kanhw.gateware.parts.bit_planes import subset_range
+from kanhw.gateware.parts.costs import PRODUCT_BITS, Costs, MemoryShape, table_luts, tree_costs
+from kanhw.gateware.parts.paired_products import PairedProducts
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.terms import Term
+from kanhw.schedule.fold import Fold
+from kanhw.schedule.schedule import Schedule
+
+__all__ = ["WeightedParts"]
+
+
+@dataclass(frozen=True)
+class WeightedParts:
+    """The parts of :class:`~kanhw.gateware.folded.basis_table.WeightedSums`, counted.
+
+    Parameters
+    ----------
+    fold, schedule
+        As there.
+    banks
+        The basis tables by bank.
+    width
+        Bits of a code.
+    weights, values, reach
+        Ranges of a weight, of a value of one bank, and of what a step adds to an output.
+    """
+
+    fold: Fold
+    schedule: Schedule
+    banks: BasisBanks
+    width: int
+    weights: Range
+    values: Range
+    reach: Range
+
+    @property
+    def costs(self) -> Costs:
+        """Tables and memories of every bank, then bit planes or products, and adders."""
+        lanes = self._lane().times(self.fold.parallel_inputs)
+        # The place of a step's words: the step times the rows of a bank.
+        depth = self.banks.depth
+        place = Costs(
+            adder_bits=self._place_bits * (depth.bit_count() - 1), register_bits=self._place_bits
+        )
+        return place + lanes + (self._planes() if self.banks.count > 1 else self._products())
+
+    @property
+    def _place_bits(self) -> int:
+        return (self.fold.steps * self.banks.depth - 1).bit_length()
+
+    def _lane(self) -> Costs:
+        """Of a lane: value and row by code, and the weights of every bank."""
+        fold, banks = self.fold, self.banks
+        kinds = (banks.values.shape[0] - 1).bit_length()
+        rows = (banks.depth - 1).bit_length()
+        words, word = fold.steps * banks.depth, self.weights.format.width * fold.parallel_outputs
+        total = Costs(table_bits=table_luts((fold.steps - 1).bit_length(), kinds))
+        # Bit planes: weights wait for the choice, and codes for the weights.
+        waiting = word if banks.count > 1 else 0
+        total += Costs(register_bits=(self.width + kinds) * (banks.count > 1))
+        for bank in range(banks.count):
+            values = banks.values[:, :, bank]
+            width = Range(int(values.min()), int(values.max())).format.width
+            total += Costs(
+                table_bits=table_luts(self.width + kinds, width + rows),
+                register_bits=width + rows + waiting,
+                adder_bits=self._place_bits if banks.depth & (banks.depth - 1) else 0,
+                memories=(MemoryShape(words, word),),
+            )
+        return total
+
+    def _planes(self) -> Costs:
+        """Of the bit planes of all lanes, and of the sums over them."""
+        fold, values = self.fold, self.banks.values
+        bits, place = self.weights.format.width, subset_range(values)
+        pairs = [subset_range(values[:, :, k : k + 2]) for k in range(0, values.shape[2], 2)]
+        # An odd bank is a pair of its own: nothing to add up in front, nothing to choose.
+        both = sum(pair.format.width for pair in pairs[: values.shape[2] // 2])
+        single = pairs[-1].format.width if values.shape[2] % 2 else 0
+        shared = Costs(adder_bits=both, register_bits=3 * both + single)
+        chosen = Costs(choice_bits=both)
+        chosen += tree_costs([Term(pair) for pair in pairs], self.schedule.adder_levels)
+        terms = [Term(place, k, self.weights.format.signed and k == bits - 1) for k in range(bits)]
+        planes = chosen.times(bits * fold.parallel_outputs)
+        return (shared + planes).times(fold.parallel_inputs) + self._sums(
+            terms * fold.parallel_inputs
+        )
+
+    def _products(self) -> Costs:
+        """Of the products of one value a lane, and of the sums over them."""
+        fold, product = self.fold, self.weights * self.values
+        lanes, outputs = fold.parallel_inputs, fold.parallel_outputs
+        held = Costs(register_bits=2 * self.values.format.width * lanes)
+        pairs = PairedProducts(self.weights, self.values, self.reach)
+        if not pairs.fits:
+            large = product.format.width >= PRODUCT_BITS
+            bits = 0 if large else self.weights.format.width * self.values.format.width
+            waiting = self.weights.format.width + product.format.width
+            each = Costs(multipliers=int(large), adder_bits=bits, register_bits=waiting)
+            return held + each.times(lanes * outputs) + self._sums([Term(product)] * lanes)
+        levels = self.schedule.adder_levels
+        packed = pairs.costs(lanes, levels).times(outputs // 2)
+        rest = tree_costs([Term(product)] * lanes, levels) + Costs(multipliers=lanes)
+        return held + packed + rest.times(outputs % 2) + self._sums([Term(self.reach)])
+
+    def _sums(self, terms: list[Term]) -> Costs:
+        """Of the sum of these terms for every output, and its register."""
+        own = tree_costs(terms, self.schedule.adder_levels)
+        own += Costs(register_bits=self.reach.format.width)
+        return own.times(self.fold.parallel_outputs)

@@ -1,0 +1,284 @@
+"""A fully connected layer over many clocks, whose heads share a codebook that stays on chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.gateware.folded.code_buffer import CodeBuffer
+from kanhw.gateware.heads.resident_drain import ResidentDrain
+from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count
+from kanhw.gateware.heads.resident_sums import FactorSums, ResidentSums, ShapeSums
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.gateware.unrolled.layer_core import delayed
+from kanhw.program import ResidentLayer
+from kanhw.program.kinds.codebook import CodebookLayer
+from kanhw.schedule.fold import Fold
+from kanhw.schedule.schedule import Schedule
+
+__all__ = ["MemoryRegion", "ResidentStage"]
+
+
+@dataclass(frozen=True)
+class MemoryRegion:
+    """One memory of a stage: so many words of so many bits for every head."""
+
+    words: int
+    width: int
+
+
+class ResidentStage(Stage):
+    """A resident codebook layer, folded; equals the layer of the head that a vector is for.
+
+    It works as :class:`~kanhw.gateware.folded.folded_stage.FoldedStage` does, and steps through the
+    vectors of one head right behind those of another: which bank a vector reads comes beside it.
+
+    Parameters
+    ----------
+    layer
+        Of a Program, so that its widths are known.
+    inputs
+        Codes' own addresses, ``fold.parallel_inputs`` a beat.
+    schedule
+        Adder levels between registers.
+    fold
+        What happens when.
+
+    Members
+    -------
+    i, o
+        As for every stage.
+    bank : In(stream of unsigned)
+        The bank of every vector, offered no later than its first code is read; taken with its last
+        step.
+    passed : Out(stream of unsigned)
+        The same banks, handed on when they are taken, or before.
+    w_enable : In, a bit per memory; w_bank, w_address, w_data : In
+        Only where heads can be written.
+    """
+
+    def __init__(
+        self, layer: ResidentLayer, inputs: Payload, schedule: Schedule, fold: Fold
+    ) -> None:
+        self._layer = layer
+        self._fold = fold
+        # In the order in which they sit in a word of the buffer.
+        self._read = sorted(set(layer.streams))
+        members = inputs.layout.members
+        self._codes = data.StructLayout({str(k): members[str(k)] for k in self._read})
+        self._buffer = CodeBuffer(self._codes.size, fold.beats, fold.groups)
+        self._branches = _branches(layer, fold, schedule)
+        self._accumulators = tuple(
+            Range(form.lo, form.hi) if parts else Range(0, 0)
+            for form, parts in zip(layer.accumulator_formats or (), self._branches, strict=True)
+        )
+        self._drain = ResidentDrain(layer, fold, self._accumulators)
+        # What every stage has, and more: so not by its constructor.
+        self._inputs, self._outputs = inputs, self._drain.outputs
+        bank = unsigned(max((bank_count(layer) - 1).bit_length(), 1))
+        writes = {}
+        if layer.writable is not None:
+            words = max(region.words for region in self.regions)
+            writes = {
+                "w_enable": In(len(self.regions)),
+                "w_bank": In(bank),
+                "w_address": In(unsigned(max((words - 1).bit_length(), 1))),
+                "w_data": In(unsigned(max(region.width for region in self.regions))),
+            }
+        Component.__init__(
+            self,
+            {
+                "i": In(stream.Signature(inputs.layout)),
+                "o": Out(stream.Signature(self._drain.outputs.layout)),
+                "bank": In(stream.Signature(bank)),
+                "passed": Out(stream.Signature(bank)),
+                **writes,
+            },
+        )
+
+    @property
+    def fold(self) -> Fold:
+        """What happens when."""
+        return self._fold
+
+    @property
+    def layer(self) -> ResidentLayer:
+        """The heads."""
+        return self._layer
+
+    @property
+    def regions(self) -> list[MemoryRegion]:
+        """Its memories, in the order of the bits of ``w_enable``."""
+        return [
+            MemoryRegion(memory.words, memory.width)
+            for holder in self._holders
+            for memory in holder.memories
+        ]
+
+    def head_words(self, head: CodebookLayer) -> list[list[int]]:
+        """What every memory holds for a head."""
+        return [words for holder in self._holders for words in holder.head_words(head)]
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from an input's last beat to its output's."""
+        through = self._buffer.latency + 1 + self._depth + 1 + self._drain.latency
+        return through + self._fold.steps + self._fold.last_rows - 2
+
+    @property
+    def initiation_interval(self) -> int:
+        """Clocks per vector: those of its steps."""
+        return self._fold.steps
+
+    @property
+    def _holders(self) -> list[HeadHolder]:
+        parts: list[HeadHolder] = [part for branch in self._branches for part in branch]
+        return parts + [lane for lanes in self._drain.lanes for lane in lanes]
+
+    @property
+    def _depth(self) -> int:
+        """Moves from the codes of a step to what all its branches add."""
+        return max((_branch_latency(parts) for parts in self._branches), default=1) or 1
+
+    def elaborate(self, platform: object) -> Module:
+        """Buffer, branches, accumulators, drain."""
+        m = Module()
+        m.submodules.buffer = buffer = self._buffer
+        m.submodules.drain = drain = self._drain
+        step = buffer.o.payload
+        m.d.comb += [
+            buffer.i.payload.eq(Cat(Value.cast(self.i.payload[str(k)]) for k in self._read)),
+            buffer.i.valid.eq(self.i.valid),
+            self.i.ready.eq(buffer.i.ready),
+            self.o.payload.eq(drain.o.payload),
+            self.o.valid.eq(drain.o.valid),
+            drain.o.ready.eq(self.o.ready),
+        ]
+        # All of the pipeline moves unless its end holds sums that the drain cannot take. A vector's
+        # last step waits while its bank cannot be handed on; what is in front of it goes on. The
+        # bank may be handed on before the step can move: what was offered stays.
+        moves, finished, ends, enters = Signal(), Signal(), Signal(), Signal()
+        handed, free = Signal(), Signal()
+        m.d.comb += [
+            moves.eq(~finished | drain.i.ready),
+            ends.eq(buffer.o.valid & (step.step == self._fold.steps - 1)),
+            free.eq(~ends | handed | self.passed.ready),
+            enters.eq(buffer.o.valid & free),
+            buffer.o.ready.eq(moves & free),
+            drain.i.valid.eq(finished),
+            self.bank.ready.eq(moves & ends & free),
+            self.passed.valid.eq(ends & ~handed),
+            self.passed.payload.eq(self.bank.payload),
+        ]
+        with m.If(ends):
+            m.d.sync += handed.eq(free & ~moves)
+        pipeline = Module()
+        m.submodules.pipeline = EnableInserter(moves)(pipeline)
+        bits = len(self.bank.payload)
+        marks: Value = Cat(enters, step.first, step.last, self.bank.payload)
+        first_codes = Signal(self._codes.size, reset_less=True)
+        first_step = Signal(len(step.step), reset_less=True)
+        pipeline.d.sync += [first_codes.eq(step.codes), first_step.eq(step.step)]
+        history = []
+        for cycle in range(1 + self._depth):
+            register = Signal(3 + bits, name=f"marks{cycle}")
+            pipeline.d.sync += register.eq(marks)
+            marks = register
+            history.append(register)
+        valid, first, last, bank = marks[0], marks[1], marks[2], marks[3:]
+        finished_bank = Signal(bits, reset_less=True)
+        pipeline.d.sync += [finished.eq(valid & last), finished_bank.eq(bank)]
+        m.d.comb += drain.i.payload.bank.eq(finished_bank)
+        codes = data.View(self._codes, first_codes)
+        for b, parts in enumerate(self._branches):
+            added = self._sums(m, pipeline, b, parts, codes, first_step, history, moves)
+            for j, value in enumerate(added):
+                shape = self._accumulators[b].shape
+                total = Signal(shape, name=f"accumulator{b}_{j}", reset_less=True)
+                with pipeline.If(valid):
+                    pipeline.d.sync += total.eq(value + Mux(first, 0, total))
+                m.d.comb += drain.i.payload[str(b)][j].eq(total)
+        self._connect_writes(m)
+        return m
+
+    def _sums(
+        self,
+        m: Module,
+        pipeline: Module,
+        b: int,
+        parts: list[ResidentSums],
+        codes: data.View,
+        step: Value,
+        history: list[Signal],
+        moves: Signal,
+    ) -> list[Value]:
+        """What the steps add to a branch, as late as the slowest of all."""
+        for k, part in enumerate(parts):
+            m.submodules[f"branch{b}_{k}"] = part
+            late = self._depth - part.latency - (len(parts) > 1)
+            stream_codes = Value.cast(codes[str(self._layer.streams[part.branch])])
+            m.d.comb += [
+                part.moves.eq(moves),
+                Value.cast(part.codes).eq(delayed(pipeline, stream_codes, late, f"codes{b}_{k}")),
+                part.step.eq(delayed(pipeline, step, late, f"step{b}_{k}")),
+                part.bank.eq(history[late][3:]),
+            ]
+        if len(parts) < 2:
+            return [value for part in parts for value in _values(part)]
+        joined: list[Value] = []
+        for j, values in enumerate(zip(*map(_values, parts), strict=True)):
+            added = sum(values[1:], values[0])
+            register = Signal(added.shape(), name=f"added{b}_{j}", reset_less=True)
+            pipeline.d.sync += register.eq(added)
+            joined.append(register)
+        return joined
+
+    def _connect_writes(self, m: Module) -> None:
+        if self._layer.writable is None:
+            return
+        place = 0
+        for holder in self._holders:
+            count = len(holder.memories)
+            m.d.comb += [
+                holder.w_enable.eq(self.w_enable[place : place + count]),
+                holder.w_bank.eq(self.w_bank),
+                holder.w_address.eq(self.w_address),
+                holder.w_data.eq(self.w_data),
+            ]
+            place += count
+
+
+def _values(part: ResidentSums) -> list[Value]:
+    return [part.o[j] for j in range(part.fold.parallel_outputs)]
+
+
+def _branch_latency(parts: list[ResidentSums]) -> int:
+    """Moves from codes to the sum of all parts, which has a register of its own."""
+    return max((part.latency for part in parts), default=0) + (len(parts) > 1)
+
+
+def _branches(
+    layer: ResidentLayer, fold: Fold, schedule: Schedule
+) -> tuple[list[ResidentSums], list[ResidentSums]]:
+    """The hardware of both branches, whose parts are added up; none where no head has anything."""
+    heads, formats = layer.heads, layer.writable
+    spline: list[ResidentSums] = []
+    if layer.shapes.any() and (formats or any(head.gains.any() for head in heads)):
+        spline.append(ShapeSums(layer, fold, schedule))
+    biased = heads[0].biases is not None
+    if biased and (formats.biases if formats else any(_any(head.biases) for head in heads)):
+        fields = ("biases", "offsets", "offsets_index")
+        spline.append(FactorSums(layer, fold, schedule, fields, 0))
+    base: list[ResidentSums] = []
+    if formats.base_weights if formats else any(head.base_weights.any() for head in heads):
+        fields = ("base_weights", "base", "base_index")
+        base.append(FactorSums(layer, fold, schedule, fields, 1))
+    return spline, base
+
+
+def _any(values: object) -> bool:
+    return bool(getattr(values, "any", bool)())

@@ -1,0 +1,1 @@
+"""Convolution and pooling, unrolled and folded: line buffers, windows, rows of pixels."""

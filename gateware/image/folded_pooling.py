@@ -1,0 +1,155 @@
+"""Pooling of whole images that come some channels a beat."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value, unsigned
+from amaranth.lib.memory import Memory
+
+from kanhw.errors import InputError
+from kanhw.gateware.folded.requantize_lane import JoinLane
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.table import Table
+from kanhw.gateware.parts.valid_bits import valid_bits
+from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.gateware.unrolled.layer_core import delayed
+from kanhw.program import PoolingLayer
+from kanhw.schedule.fold import rows_of
+
+__all__ = ["FoldedPoolingStage"]
+
+# In front of the lanes: what codes are worth, and what that makes of the totals.
+TOTAL_CYCLES = 2
+
+
+class FoldedPoolingStage(Stage):
+    """Sum or largest value of whole images: takes parts of pixels, gives parts of a vector.
+
+    Equals :class:`kanhw.program.PoolingLayer` with a window of the size of the image. The totals of
+    all channels are in a memory, of which every beat changes a word; those of the last pixel are
+    requantized as they come, by as many lanes as a beat has channels.
+
+    Parameters
+    ----------
+    layer
+        Of a Program, so that its widths are known.
+    inputs
+        Codes' own addresses, parts of pixels.
+
+    Raises
+    ------
+    InputError
+        If pixels come whole, or the window is smaller than the image.
+    """
+
+    def __init__(self, layer: PoolingLayer, inputs: Payload) -> None:
+        channels = layer.window.shape[0]
+        if inputs.portions == 1 or layer.window.size != layer.window.shape[1:]:
+            raise InputError(
+                f"Layer {layer.name!r}: only whole images are pooled part by part of their pixels"
+            )
+        self._layer = layer
+        format = (layer.accumulator_formats or ())[0]
+        self._totals = Range(format.lo, format.hi)
+        handed = rows_of(channels, inputs.count)
+        self._lanes = [
+            [JoinLane(requantizer, (self._totals,), outputs) for outputs in handed.T]
+            for requantizer in layer.requantizers
+        ]
+        super().__init__(inputs, _payload(layer, inputs))
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from an image's last beat to its vector's."""
+        return TOTAL_CYCLES + self._depth
+
+    @property
+    def initiation_interval(self) -> int:
+        """A clock per beat."""
+        return self.inputs.beats
+
+    @property
+    def _depth(self) -> int:
+        return max(lane.latency for lanes in self._lanes for lane in lanes)
+
+    def elaborate(self, platform: object) -> Module:
+        """Worth of codes, totals, lanes; all of them move together."""
+        m = Module()
+        portions, area = self.inputs.portions, self._layer.area
+        portion, pixel = Signal(range(portions)), Signal(range(area))
+        ends = portion == portions - 1
+        last = pixel == area - 1
+        moves = valid_bits(m, self.i.valid & last, self.latency, self.o)
+        m.d.comb += self.i.ready.eq(moves)
+        with m.If(moves & self.i.valid):
+            m.d.sync += portion.eq(Mux(ends, 0, portion + 1))
+            with m.If(ends):
+                m.d.sync += pixel.eq(Mux(last, 0, pixel + 1))
+        pooled = Module()
+        m.submodules.pooled = EnableInserter(moves)(pooled)
+        marks = Cat(self.i.valid, pixel == 0)
+        held = Signal(2)
+        place = delayed(pooled, portion, 1, "place")
+        pooled.d.sync += held.eq(marks)
+        totals = self._add(pooled, held[0], held[1], place, moves)
+        turn = delayed(pooled, place, 1, "turn")
+        for k, lanes in enumerate(self._lanes):
+            for j, (lane, total) in enumerate(zip(lanes, totals, strict=True)):
+                pooled.submodules[f"join{k}_{j}"] = lane
+                pooled.d.comb += [lane.turn.eq(turn), lane.a0.eq(total)]
+                result = delayed(pooled, lane.o, self._depth - lane.latency, f"output{k}_{j}")
+                m.d.comb += self.o.payload[str(k)][str(j)].eq(result)
+        return m
+
+    def _add(
+        self, m: Module, valid: Value, begins: Value, place: Value, moves: Signal
+    ) -> list[Value]:
+        """The totals of a beat's channels with its values in them, a cycle after these."""
+        width = self._totals.format.width
+        memory = Memory(
+            shape=unsigned(width * self.inputs.count),
+            depth=self.inputs.portions,
+            init=(),
+            attrs={"ram_style": "distributed"},
+        )
+        m.submodules.totals = memory
+        reader, writer = memory.read_port(domain="comb"), memory.write_port()
+        added: list[Value] = []
+        codes = self.i.payload[str(self._layer.stream)]
+        for lane in range(self.inputs.count):
+            worth = Table(tuple(self._layer.table.tolist()))
+            m.submodules[f"worth{lane}"] = worth
+            before = reader.data.word_select(lane, width)
+            if self._totals.format.signed:
+                before = before.as_signed()
+            total = Signal(self._totals.shape, name=f"total{lane}")
+            m.d.comb += [
+                worth.i.eq(codes[str(lane)]),
+                total.eq(Mux(begins, worth.o, self._joined(before, worth.o))),
+            ]
+            added.append(total)
+        m.d.comb += [
+            reader.addr.eq(place),
+            writer.addr.eq(place),
+            writer.data.eq(Cat(added)),
+            writer.en.eq(valid & moves),
+        ]
+        return [delayed(m, total, 1, f"held{lane}") for lane, total in enumerate(added)]
+
+    def _joined(self, total: Value, value: Value) -> Value:
+        if self._layer.mode == "sum":
+            return total + value
+        return Mux(value > total, value, total)
+
+
+def _payload(layer: PoolingLayer, inputs: Payload) -> Payload:
+    """Codes of every requantizer, or sums, as many a beat as come."""
+    streams = []
+    for requantizer in layer.requantizers:
+        format = requantizer.format
+        if format is None:
+            sums = (requantizer.output_format,) * inputs.count
+            return Payload(((),), inputs.portions, sums, layer.n_out)
+        address = Address(format.width, 0, format.count - 1, format.width)
+        streams.append((address,) * inputs.count)
+    return Payload(tuple(streams), inputs.portions, length=layer.n_out)

@@ -1,0 +1,98 @@
+"""When a folded convolution takes and gives: its handshakes, cycle by cycle."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+
+from kanhw.gateware.image.window_buffer import WindowBuffer
+from kanhw.schedule.fold import Fold
+
+__all__ = ["FoldedPace"]
+
+
+class FoldedPace:
+    """A window buffer and a folded layer, as :mod:`kanhw.gateware.stream.cycle_model` takes them.
+
+    Parameters
+    ----------
+    buffer
+        The window buffer.
+    fold
+        Of the layer.
+    depth
+        Cycles from the codes of a step to what it adds.
+    drain_depth
+        Cycles from accumulators to codes.
+    """
+
+    def __init__(self, buffer: WindowBuffer, fold: Fold, depth: int, drain_depth: int) -> None:
+        lacking, in_row, to_row = buffer.lacking
+        self._in_row, self._to_row = in_row.tolist(), to_row.tolist()
+        self._freed = buffer.freed.tolist()
+        self._beats, self._steps = fold.beats, fold.steps
+        self._rows, self._turns = fold.rows, fold.out_beats
+        # What the window lacks, and what there is room for.
+        self._lacks, self._room = lacking, buffer.fold.depth
+        self._step = self._column = self._row = 0
+        self._read = self._ends = False
+        # The ends of groups on their way to the accumulators, and codes on theirs out.
+        self._pipeline = deque([False] * (depth + 1), depth + 1)
+        self._busy, self._place, self._turn = False, 0, 0
+        self._codes = deque([False] * drain_depth, drain_depth)
+        self.valid = False
+
+    def step(self, offered: bool, ready: bool) -> bool:
+        """Go through one clock, and say whether the stage was ready for an input."""
+        hands_on = ready or not self.valid
+        ends = self._place == self._rows - 1 or self._turn == self._turns - 1
+        taken = not self._busy or (hands_on and ends)
+        finished = self._pipeline[-1]
+        moves = not finished or taken
+        reads = moves or not self._read
+        accepts = self._room > 0
+        if hands_on:
+            self._hand_on(ends)
+        if taken:
+            self._busy = finished
+        if moves:
+            self._pipeline.appendleft(self._read and self._ends)
+        if reads:
+            self._read = self._lacks <= 0
+            if self._read:
+                self._advance()
+        if accepts and offered:
+            self._lacks -= 1
+            self._room -= 1
+        return accepts
+
+    def state(self) -> Hashable:
+        """All that decides what it will do."""
+        return (
+            *(self._lacks, self._room, self._step, self._column, self._row),
+            *(self._read, self._ends, self._busy, self._place, self._turn),
+            *self._pipeline,
+            *self._codes,
+        )
+
+    def _hand_on(self, ends: bool) -> None:
+        self._codes.appendleft(self._busy)
+        self.valid = self._codes[-1]
+        if self._busy:
+            self._place = 0 if ends else self._place + 1
+            self._turn = (self._turn + 1) % self._turns
+
+    def _advance(self) -> None:
+        """Read a step."""
+        self._ends = self._step % self._beats == self._beats - 1
+        self._step += 1
+        if self._step < self._steps:
+            return
+        self._step = 0
+        if self._column < len(self._in_row) - 1:
+            self._lacks += self._in_row[self._column]
+            self._column += 1
+            return
+        self._lacks += self._to_row[self._row]
+        self._room += self._freed[self._row]
+        self._column, self._row = 0, (self._row + 1) % len(self._to_row)

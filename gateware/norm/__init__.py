@@ -1,0 +1,1 @@
+"""LayerNorm in integers, a feature a clock."""

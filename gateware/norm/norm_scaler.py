@@ -1,0 +1,189 @@
+"""The last part of a layer normalisation: from codes and their statistics to new codes."""
+
+from __future__ import annotations
+
+import numpy as np
+from amaranth.hdl import Module, Shape, Signal, Value, unsigned
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.formats import IntArray
+from kanhw.gateware.parts.adder_tree import AdderTree
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.multiplier import Multiplier
+from kanhw.gateware.parts.saturator import Saturator
+from kanhw.gateware.parts.signals import Range, shape_of
+from kanhw.gateware.parts.table import Table
+from kanhw.gateware.parts.terms import Term
+from kanhw.gateware.unrolled.layer_core import delayed
+from kanhw.program import NormLayer, Requantizer
+
+__all__ = ["NormScaler"]
+
+
+class NormScaler(Component):
+    """``(gamma[index] (n q - sum) root M + bias)`` requantized: one code a clock.
+
+    The multipliers M of a requantizer are folded into gamma, its rounding and the address's origin
+    into the bias; both are tables addressed by the element's index. Latency:
+    :attr:`latency` cycles.
+
+    Parameters
+    ----------
+    layer
+        The normalisation.
+    codes, total, root
+        Ranges of q, of the sum and of the reciprocal root.
+    outputs
+        The addresses of every requantizer; empty where it hands out its sums.
+    side_width
+        Bits that accompany every code unchanged.
+
+    Members
+    -------
+    i : In(codes.shape)
+    side : In(unsigned(side_width))
+    index : In(unsigned)
+        Of the element in its vector.
+    first : In(1)
+        With a vector's first element: its statistics are taken, the sum with the code, the root
+        one cycle later.
+    total, root : In
+        The statistics.
+    o0, o1, ... : Out(one per requantizer)
+    side_o : Out(unsigned(side_width))
+    """
+
+    def __init__(
+        self,
+        layer: NormLayer,
+        codes: Range,
+        total: Range,
+        root: Range,
+        outputs: tuple[tuple[Address, ...], ...],
+        side_width: int,
+    ) -> None:
+        self._layer = layer
+        self._ranges = (codes, total)
+        self._outputs = outputs
+        count = layer.n_in
+        reach = count * (codes.hi - codes.lo)
+        bound = layer.normalised_bound
+        self._normalise = Multiplier(
+            Range(-reach, reach), root, output=Range(-bound, bound)
+        )
+        self._scales = [
+            _scale(layer, requantizer, addresses)
+            for requantizer, addresses in zip(layer.requantizers, outputs, strict=True)
+        ]
+        shapes = [self._shape(k) for k in range(len(outputs))]
+        super().__init__(
+            {
+                "i": In(codes.shape),
+                "side": In(unsigned(side_width)),
+                "index": In(unsigned(max((count - 1).bit_length(), 1))),
+                "first": In(1),
+                "total": In(total.shape),
+                "root": In(root.shape),
+                **{f"o{k}": Out(shape) for k, shape in enumerate(shapes)},
+                "side_o": Out(unsigned(side_width)),
+            }
+        )
+
+    def _shape(self, k: int) -> Shape:
+        requantizer = self._layer.requantizers[k]
+        if requantizer.format is None:
+            return shape_of(requantizer.output_format)
+        return unsigned(self._outputs[k][0].width)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a code to its normalised codes."""
+        slowest = max(scale.latency for _, _, scale in self._scales)
+        return 2 + self._normalise.latency + slowest + 1
+
+    def elaborate(self, platform: object) -> Module:
+        """Difference, product with the root, gain and bias, saturation."""
+        m = Module()
+        codes, total_range = self._ranges
+        code = Signal(codes.shape, reset_less=True)
+        began = Signal(reset_less=True)
+        total = Signal(total_range.shape, reset_less=True)
+        root = Signal(self.root.shape(), reset_less=True)
+        m.d.sync += [code.eq(self.i), began.eq(self.first)]
+        with m.If(self.first):
+            m.d.sync += total.eq(self.total)
+        with m.If(began):
+            m.d.sync += root.eq(self.root)
+
+        m.submodules.normalise = normalise = self._normalise
+        difference = Signal(normalise.a.shape(), reset_less=True)
+        m.d.sync += difference.eq(self._difference(m, code, total))
+        m.d.comb += [normalise.a.eq(difference), normalise.b.eq(root)]
+
+        # The tables have a register, which is loaded together with the product's.
+        index = delayed(m, self.index, 1 + normalise.latency, "index")
+        for k, (gains, biases, scale) in enumerate(self._scales):
+            self._requantize(m, k, index, gains, biases, scale)
+        m.d.comb += self.side_o.eq(delayed(m, self.side, self.latency, "side"))
+        return m
+
+    def _difference(self, m: Module, code: Value, total: Value) -> Value:
+        codes, total_range = self._ranges
+        digits = signed_digits(self._layer.n_in)
+        terms = [Term(codes, digit.shift, digit.negative) for digit in digits]
+        m.submodules.difference = tree = AdderTree([*terms, Term(total_range, 0, True)], levels=0)
+        for k in range(len(digits)):
+            m.d.comb += tree.operand(k).eq(code)
+        m.d.comb += tree.operand(len(digits)).eq(total)
+        return tree.o
+
+    def _requantize(
+        self, m: Module, k: int, index: Value, gains: Table, biases: Table, scale: Multiplier
+    ) -> None:
+        m.submodules[f"gains{k}"] = gains
+        m.submodules[f"biases{k}"] = biases
+        m.submodules[f"scale{k}"] = scale
+        m.d.comb += [
+            gains.i.eq(index),
+            biases.i.eq(index),
+            scale.a.eq(gains.o),
+            scale.b.eq(self._normalise.o),
+            scale.c.eq(biases.o),
+        ]
+        requantizer = self._layer.requantizers[k]
+        if requantizer.format is None:
+            result = Signal(scale.range.shape, name=f"result{k}", reset_less=True)
+            m.d.sync += result.eq(scale.o)
+        else:
+            saturator = Saturator(scale.range, requantizer.shift, len(getattr(self, f"o{k}")))
+            m.submodules[f"saturator{k}"] = saturator
+            m.d.comb += saturator.i.eq(scale.o)
+            result = saturator.o
+        waiting = max(other.latency for _, _, other in self._scales) - scale.latency
+        m.d.comb += getattr(self, f"o{k}").eq(delayed(m, result, waiting, f"output{k}"))
+
+
+def _scale(
+    layer: NormLayer, requantizer: Requantizer, addresses: tuple[Address, ...]
+) -> tuple[Table, Table, Multiplier]:
+    """Gains, biases and the multiplier that they go to."""
+    gains: IntArray = layer.gamma * requantizer.multipliers[0]
+    constants = requantizer.bias.copy()
+    if requantizer.format is not None:
+        half = 1 << (requantizer.shift - 1) if requantizer.shift else 0
+        origins = np.array([requantizer.format.lo + a.offset for a in addresses], np.int64)
+        constants += half - (origins << requantizer.shift)
+    bound = layer.normalised_bound
+    reach = np.abs(gains) * bound
+    result = Range(int((constants - reach).min()), int((constants + reach).max()))
+    gain_table, bias_table = _table(gains), _table(constants)
+    y = Range(-bound, bound)
+    return gain_table, bias_table, Multiplier(gain_table.range, y, bias_table.range, output=result)
+
+
+def _table(values: IntArray) -> Table:
+    """One entry per element; the last is repeated up to a power of two."""
+    depth = 1 << max((len(values) - 1).bit_length(), 1)
+    padding = (int(values[-1]),) * (depth - len(values))
+    return Table((*values.tolist(), *padding))

@@ -1,0 +1,1 @@
+"""Parts that every room uses: adders, tables, saturation, multipliers, memories, their costs."""

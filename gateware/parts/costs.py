@@ -1,0 +1,123 @@
+"""What hardware is made of, counted before it is built: adders, choices, tables, memories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from kanhw.gateware.parts.terms import Term
+
+__all__ = [
+    "LUT_INPUTS",
+    "PRODUCT_BITS",
+    "Costs",
+    "MemoryShape",
+    "choice_luts",
+    "table_luts",
+    "tree_costs",
+]
+
+# Inputs of a LUT, and bits of a product from which on synthesis takes a multiplier block.
+LUT_INPUTS = 6
+PRODUCT_BITS = 9
+
+
+@dataclass(frozen=True)
+class MemoryShape:
+    """A memory: ``words`` of ``width`` bits, and how it is used.
+
+    Parameters
+    ----------
+    words, width
+        Its size.
+    ports
+        Read ports.
+    written
+        Whether it is written as well, so that no table of constants can stand for it.
+    """
+
+    words: int
+    width: int
+    ports: int = 1
+    written: bool = False
+
+    @property
+    def bits(self) -> int:
+        """Of all words."""
+        return self.words * self.width
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Parts of some hardware, in units that do not depend on a family of FPGAs.
+
+    Parameters
+    ----------
+    adder_bits
+        Bits of two-input adders.
+    accumulator_bits
+        Bits of adders with a register that they add to, or start again.
+    choice_bits
+        LUT6 of multiplexers: four values a LUT and bit.
+    drain_bits
+        The same of multiplexers among many registers.
+    table_bits
+        LUT6 of tables of constants.
+    register_bits
+        Bits of registers.
+    multipliers
+        Products that are worth a block of their own.
+    counters
+        Bits of counters and comparisons.
+    memories
+        Every memory.
+    """
+
+    adder_bits: int = 0
+    accumulator_bits: int = 0
+    choice_bits: int = 0
+    drain_bits: int = 0
+    table_bits: int = 0
+    register_bits: int = 0
+    multipliers: int = 0
+    counters: int = 0
+    memories: tuple[MemoryShape, ...] = ()
+
+    def __add__(self, other: Costs) -> Costs:
+        return Costs(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def times(self, count: int) -> Costs:
+        """``count`` of the same hardware."""
+        return Costs(*(getattr(self, f.name) * count for f in fields(self)))
+
+
+def table_luts(address_bits: int, width: int) -> int:
+    """LUT6 of a table of ``2**address_bits`` constants of ``width`` bits."""
+    return width << max(address_bits - LUT_INPUTS, 0)
+
+
+def choice_luts(count: int, width: int) -> int:
+    """LUT6 that choose one of ``count`` values of ``width`` bits, four of them in each."""
+    return width * -(-(count - 1) // 3)
+
+
+def tree_costs(terms: Sequence[Term], levels: int) -> Costs:
+    """Adders and inner registers of an :class:`~kanhw.gateware.parts.adder_tree.AdderTree`.
+
+    Where one operand has low bits that are zero, the other's go through without an adder.
+    """
+    nodes = [(term.value_range, term.shift) for term in terms]
+    depth = max(len(nodes) - 1, 0).bit_length()
+    adders = registers = 0
+    for level in range(1, depth + 1):
+        ordered = sorted(nodes, key=lambda node: max(abs(node[0].lo), abs(node[0].hi)))
+        nodes = []
+        for k in range(0, len(ordered) - 1, 2):
+            (one, low), (other, high) = ordered[k], ordered[k + 1]
+            total = one + other
+            adders += total.format.width - max(low, high)
+            nodes.append((total, min(low, high)))
+        nodes += ordered[len(nodes) * 2 :]
+        if levels and level % levels == 0 and level < depth:
+            registers += sum(reach.format.width - low for reach, low in nodes)
+    return Costs(adder_bits=adders, register_bits=registers)

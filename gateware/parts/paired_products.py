@@ -1,0 +1,90 @@
+"""Sums of products, two of them at the price of one multiplier block a product."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, Value
+
+from kanhw.gateware.parts.adder_tree import AdderTree
+from kanhw.gateware.parts.costs import Costs, tree_costs
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.terms import Term
+
+__all__ = ["PairedProducts"]
+
+# What a DSP block multiplies, in two's complement, and the sum of products from which it is worth.
+WIDE_BITS, NARROW_BITS, LEAST_BITS = 27, 18, 9
+
+
+class PairedProducts:
+    """``sum of w * x`` for two weights on every value x, from a multiplier a value.
+
+    ``sum of (w0 + w1 * 2**k) * x`` holds ``sum of w0 * x`` in its k low bits as two's complement;
+    the rest is ``sum of w1 * x``, less 1 where that is negative.
+
+    Parameters
+    ----------
+    weights, values
+        Ranges of w and x.
+    reach
+        Of each sum, which has 0 in it.
+    """
+
+    def __init__(self, weights: Range, values: Range, reach: Range) -> None:
+        self._values = values
+        self._place = reach.format.width + (not reach.format.signed)
+        self._packed = weights + weights.shifted_left(self._place)
+        self.range = reach
+        self._sum = reach + reach.shifted_left(self._place)
+
+    @property
+    def fits(self) -> bool:
+        """Whether a multiplier block takes both weights, and whether that is worth one."""
+        wide, narrow = (
+            r.format.width + (not r.format.signed) for r in (self._packed, self._values)
+        )
+        return self._place >= LEAST_BITS and wide <= WIDE_BITS and narrow <= NARROW_BITS
+
+    def costs(self, count: int, levels: int) -> Costs:
+        """What the two sums over ``count`` values take: blocks, adders, the last correction."""
+        tree = tree_costs([Term(self._packed * self._values)] * count, levels)
+        own = Costs(
+            multipliers=count,
+            adder_bits=count * LEAST_BITS // 2 + self.range.format.width,
+            register_bits=self._sum.format.width
+            + count * (2 * LEAST_BITS + (self._packed * self._values).format.width),
+        )
+        return tree + own
+
+    def sums(
+        self, m: Module, name: str, pairs: list[tuple[Value, Value, Value]], levels: int
+    ) -> list[tuple[Value, Term]]:
+        """The two sums: packed weights, products and sums each in a register.
+
+        Parameters
+        ----------
+        m, name
+            Where the hardware goes, and its name.
+        pairs
+            w0, w1 and, a cycle later, x of every value.
+        levels
+            Adder levels between registers.
+        """
+        each = self._packed * self._values
+        tree = AdderTree([Term(each) for _ in pairs], levels=levels)
+        m.submodules[f"pair{name}"] = tree
+        for k, (low, high, value) in enumerate(pairs):
+            weights = Signal(self._packed.shape, name=f"weights{name}_{k}", reset_less=True)
+            product = Signal(each.shape, name=f"product{name}_{k}", reset_less=True)
+            m.d.sync += [
+                weights.eq(low + (high << self._place)),
+                product.eq(weights * value),
+            ]
+            m.d.comb += tree.operand(k).eq(product)
+        total = Signal(self._sum.shape, name=f"packed{name}", reset_less=True)
+        m.d.sync += total.eq(tree.o)
+        term = Term(self.range)
+        low_sum: Value = total[: self._place].as_signed()
+        high_sum = total[self._place :]
+        if self._sum.format.signed:
+            high_sum = high_sum.as_signed()
+        return [(low_sum, term), (high_sum + total[self._place - 1], term)]

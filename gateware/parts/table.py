@@ -1,0 +1,97 @@
+"""A table of constants addressed by a code."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.errors import InputError
+from kanhw.gateware.parts.signals import Range
+
+__all__ = ["Table"]
+
+
+class Table(Component):
+    """``o = values[i]``: one look-up a clock.
+
+    Equals indexing the tuple ``values``. Latency is 1 cycle with ``registered``, else 0.
+
+    Parameters
+    ----------
+    values
+        2**n integers, n >= 1.
+    registered
+        Whether a register follows the table.
+    padding
+        What the table hands out instead where there is no address; None where there always is one.
+
+    Members
+    -------
+    i : In(unsigned(n))
+        Address.
+    pad : In(1)
+        Whether there is none; only with ``padding``.
+    o : Out(shape of the smallest to the largest value)
+    """
+
+    def __init__(
+        self, values: tuple[int, ...], *, registered: bool = True, padding: int | None = None
+    ) -> None:
+        self._values = tuple(int(v) for v in values)
+        depth = len(self._values)
+        if depth < 2 or depth & (depth - 1):
+            raise InputError(f"A table needs 2, 4, 8, ... values, not {depth}")
+        self._registered = bool(registered)
+        self._padding = padding
+        pad = {} if padding is None else {"pad": In(1)}
+        address = In(unsigned(depth.bit_length() - 1))
+        super().__init__({"i": address, **pad, "o": Out(self.range.shape)})
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The table's entries."""
+        return self._values
+
+    @property
+    def registered(self) -> bool:
+        """Whether a register follows the table."""
+        return self._registered
+
+    @property
+    def range(self) -> Range:
+        """Smallest and largest of what the table hands out."""
+        padding = () if self._padding is None else (self._padding,)
+        return Range(min(*self._values, *padding), max(*self._values, *padding))
+
+    @property
+    def latency(self) -> int:
+        """Cycles from address to entry."""
+        return int(self._registered)
+
+    def elaborate(self, platform: object) -> Module:
+        """A memory that is never written, and its register."""
+        m = Module()
+        shape = self.range.shape
+        # Logic is what is wanted: Vivado reads rom_style, Yosys ram_style, and both would rather
+        # spend a block RAM on a large table.
+        memory = Memory(
+            shape=shape,
+            depth=len(self._values),
+            init=self._values,
+            attrs={"rom_style": "distributed", "ram_style": "logic"},
+        )
+        m.submodules.memory = memory
+        read = memory.read_port(domain="comb")
+        m.d.comb += read.addr.eq(self.i)
+        value = read.data
+        if self._padding is not None:
+            # In front of a register, a constant for every bit is a synchronous set or reset.
+            value = Mux(self.pad, Const(self._padding, shape), value)
+        if self._registered:
+            register = Signal(shape, reset_less=True)
+            m.d.sync += register.eq(value)
+            m.d.comb += self.o.eq(register)
+        else:
+            m.d.comb += self.o.eq(value)
+        return m

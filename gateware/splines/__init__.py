@@ -1,0 +1,1 @@
+"""B-splines and activations by arithmetic, and what that takes."""

@@ -1,0 +1,90 @@
+"""The live functions of a code, turned so that each stands where its index says."""
+
+from __future__ import annotations
+
+import numpy as np
+from amaranth.hdl import Array, Module, Mux, Signal, Value
+
+from kanhw.formats import IntArray
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.table import Table
+from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
+from kanhw.gateware.unrolled.layer_core import delayed
+
+__all__ = ["TURN_LATENCY", "TurnedSpline"]
+
+TURN_LATENCY = 2
+"""Cycles from the outputs of an evaluator to turned values."""
+
+
+class TurnedSpline:
+    """The p + 1 values of an evaluator by bank: function k, if it lives, in bank k mod (p + 1).
+
+    Live functions follow one another, so there is one for every bank, and a choice among p + 1
+    values for every bank puts them there, however many functions there are.
+
+    Parameters
+    ----------
+    m
+        Where the hardware goes.
+    name
+        Of the registers.
+    unit
+        The evaluator.
+    count
+        Functions of the input, K.
+    """
+
+    def __init__(self, m: Module, name: str, unit: SplineEvaluator, count: int) -> None:
+        order, reach = unit.order, unit.first_range
+        self._m, self._name = m, name
+        self.banks = banks = order + 1
+        self._cells = cells = count + order
+        self._count = count
+        cell = Signal(Range(reach.lo + order, reach.hi + order).shape, name=f"{name}_cell")
+        m.d.comb += cell.eq(unit.first + order)
+        # 0 is outside of the grid.
+        inside = (cell >= 0) & (cell < cells)
+        self._place = Signal(range(cells + 1), name=f"{name}_place", reset_less=True)
+        m.d.sync += self._place.eq(Mux(inside, cell + 1, 0))
+        self._first = np.arange(cells) - order
+        turn = self._table(f"{name}_turn", self._first % banks, cell)
+        live = [delayed(m, unit.o[r], 1, f"{name}_live{r}") for r in range(banks)]
+        self.values: list[Value] = []
+        for b in range(banks):
+            value = Signal(unit.range.shape, name=f"{name}_bank{b}", reset_less=True)
+            m.d.sync += value.eq(Array([live[(b - e) % banks] for e in range(banks)])[turn])
+            self.values.append(value)
+
+    def _table(self, name: str, values: IntArray, address: Value) -> Value:
+        bits = max((len(values) - 1).bit_length(), 1)
+        table = Table((*values.tolist(), *[0] * ((1 << bits) - len(values))))
+        self._m.submodules[name] = table
+        self._m.d.comb += table.i.eq(address)
+        return table.o
+
+    def lives(self, k: int) -> Value:
+        """Whether function k lives at the code of the values."""
+        there = (self._first <= k) & (k < self._first + self.banks)
+        return self._of_place(f"{self._name}_lives{k}", there.astype(np.int64))
+
+    def exists(self, bank: int) -> Value:
+        """Whether the layer has the function that a bank's value belongs to."""
+        function = self._function(bank)
+        there = (function >= 0) & (function < self._count)
+        return self._of_place(f"{self._name}_exists{bank}", there.astype(np.int64))
+
+    def row(self, bank: int) -> Value:
+        """Which function of the bank lives: k div (p + 1); 0 where there is none."""
+        function = self._function(bank)
+        rows = np.where((function >= 0) & (function < self._count), function // self.banks, 0)
+        return self._of_place(f"{self._name}_row{bank}", rows)
+
+    def _function(self, bank: int) -> IntArray:
+        """Of every cell the index of the function in a bank, which there may not be."""
+        found: IntArray = self._first + (bank - self._first) % self.banks
+        return found
+
+    def _of_place(self, name: str, values: IntArray) -> Value:
+        """Something about every cell, beside the turned values; 0 outside of the grid."""
+        return self._table(name, np.concatenate([np.zeros(1, np.int64), values]), self._place)

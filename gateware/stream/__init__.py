@@ -1,0 +1,1 @@
+"""Streams of codes: what a stage is, when it takes and gives, and adapters between stages."""

@@ -1,0 +1,147 @@
+"""What a design is a chain of: components between two streams of addresses."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import Shape, unsigned
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.formats import CodeFormat, IntArray
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.signals import shape_of
+from kanhw.schedule.fold import rows_of
+
+__all__ = ["Payload", "Stage", "vector_layout"]
+
+
+def vector_layout(shapes: list[Shape]) -> data.StructLayout:
+    """Values of different shapes, named by their number."""
+    return data.StructLayout({str(k): shape for k, shape in enumerate(shapes)})
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What travels between two stages.
+
+    Parameters
+    ----------
+    streams
+        The addresses of every stream of codes in one beat, ``[streams][values]``.
+    beats
+        Beats that make up a whole vector or image.
+    sums
+        Formats of the values where a last layer hands out its sums instead of addresses; then
+        ``streams`` is ``((),)``.
+    length
+        Values of a whole vector that comes some a beat, in order, the last beat filled up with
+        anything; None for a vector in one beat, and for an image, which comes pixel by pixel.
+    channels
+        Values of a pixel where that does not make a beat of an image: the pixel comes some values
+        a beat, in order, the last beat filled up with anything; or several pixels come together,
+        for a layer that takes vectors. None otherwise.
+    """
+
+    streams: tuple[tuple[Address, ...], ...]
+    beats: int = 1
+    sums: tuple[CodeFormat, ...] = ()
+    length: int | None = None
+    channels: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Values of each stream in one beat."""
+        return len(self.sums or self.streams[0])
+
+    @property
+    def pixel(self) -> int:
+        """Values of a vector, or of a pixel of an image."""
+        return self.length or self.channels or self.count
+
+    @property
+    def portions(self) -> int:
+        """Beats of a vector, or of a pixel of an image."""
+        return -(-self.pixel // self.count)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of an image, 1 for a vector; not where several come together."""
+        return self.beats // self.portions
+
+    def places(self, total: int) -> IntArray:
+        """Which of the ``total`` values is where, ``[beats, count]``; -1 for what fills up.
+
+        The values of an image are numbered in the order channel, row, column.
+        """
+        if self.channels is None and (self.length is not None or self.beats == 1):
+            return rows_of(total, self.count)
+        by_pixel = np.arange(total).reshape(self.pixel, -1).T
+        if self.count > self.pixel:
+            by_pixel = by_pixel.reshape(1, -1)
+        filler = -by_pixel.shape[1] % self.count
+        filled = np.pad(by_pixel, [(0, 0), (0, filler)], constant_values=-1)
+        return filled.reshape(-1, self.count)
+
+    @property
+    def layout(self) -> data.StructLayout:
+        """A struct of streams "0", "1" ..., each a struct of values "0", "1" ..."""
+        vectors = [[unsigned(address.width) for address in stream] for stream in self.streams]
+        if self.sums:
+            vectors = [[shape_of(format) for format in self.sums]]
+        return vector_layout([vector_layout(shapes) for shapes in vectors])
+
+
+class Stage(Component):
+    """A part of a network between two streams, which it may stall and be stalled by.
+
+    Sub-classes document the layers that they compute, and add nothing to these ports.
+
+    Parameters
+    ----------
+    inputs, outputs
+        The two payloads.
+
+    Members
+    -------
+    i : In(stream of inputs.layout)
+    o : Out(stream of outputs.layout)
+    """
+
+    def __init__(self, inputs: Payload, outputs: Payload) -> None:
+        self._inputs = inputs
+        self._outputs = outputs
+        super().__init__(
+            {
+                "i": In(stream.Signature(inputs.layout)),
+                "o": Out(stream.Signature(outputs.layout)),
+            }
+        )
+
+    @property
+    def inputs(self) -> Payload:
+        """What it takes."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> Payload:
+        """What it gives."""
+        return self._outputs
+
+    @property
+    @abstractmethod
+    def latency(self) -> int:
+        """Clock edges from the one that accepts an input (its last beat) to its output's.
+
+        From idle, without stalls. An output of several beats counts by its last.
+        """
+
+    @property
+    @abstractmethod
+    def initiation_interval(self) -> int:
+        """Clocks between two inputs (vectors or images) in steady state, when nothing stalls it.
+
+        A stage keeps it whatever its neighbours do, so that a chain's is the largest of them.
+        """

@@ -1,0 +1,166 @@
+"""Vectors and pixels that come some codes a beat, in other portions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from amaranth.hdl import Module, Mux, Signal, Value
+
+from kanhw.errors import InputError
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.stream.stage import Payload, Stage
+
+__all__ = ["CollectStage", "SplitStage"]
+
+
+class SplitStage(Stage):
+    """Takes a whole vector, or an image pixel by pixel, and hands it on some codes a beat.
+
+    What fills up the last beat of a vector, or of every pixel, is not said. A vector (pixel) is
+    taken at the earliest together with the last beat of the one before.
+
+    Parameters
+    ----------
+    inputs
+        A vector (pixel) in one beat, all of them codes' own addresses.
+    count
+        Codes a beat, fewer than there are.
+    """
+
+    def __init__(self, inputs: Payload, count: int) -> None:
+        if inputs.portions != 1 or not 1 <= count < inputs.count:
+            raise InputError(
+                f"To split a vector of {inputs.pixel} in {inputs.portions} beats, it must come in "
+                f"one and go in several, not {count} codes a beat"
+            )
+        streams = tuple((_common(stream),) * count for stream in inputs.streams)
+        beats = inputs.beats * -(-inputs.count // count)
+        image = inputs.beats > 1
+        length, channels = (None, inputs.count) if image else (inputs.count, None)
+        outputs = Payload(streams, beats, inputs.sums, length, channels)
+        super().__init__(inputs, outputs)
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from a vector (the last pixel) to its last beat."""
+        return self.outputs.portions
+
+    @property
+    def initiation_interval(self) -> int:
+        """A clock per beat."""
+        return self.outputs.beats
+
+    def elaborate(self, platform: object) -> Module:
+        """A register that is shifted by a beat."""
+        m = Module()
+        beats, count = self.outputs.portions, self.outputs.count
+        place, busy, last, takes = Signal(range(beats)), Signal(), Signal(), Signal()
+        m.d.comb += [
+            last.eq(place == beats - 1),
+            self.o.valid.eq(busy),
+            self.i.ready.eq(~busy | (last & self.o.ready)),
+            takes.eq(self.i.valid & self.i.ready),
+        ]
+        with m.If(busy & self.o.ready):
+            m.d.sync += place.eq(Mux(last, 0, place + 1))
+        with m.If(self.i.ready):
+            m.d.sync += busy.eq(self.i.valid)
+        for k in self.outputs.layout.members:
+            values = [Value.cast(value) for value in _values(self.i.payload[k])]
+            held = [
+                Signal(values[0].shape(), name=f"held{k}_{i}", reset_less=True)
+                for i in range(len(values))
+            ]
+            for i, value in enumerate(values):
+                after = held[i + count] if i + count < len(held) else held[i]
+                with m.If(takes):
+                    m.d.sync += held[i].eq(value)
+                with m.Elif(self.o.ready):
+                    m.d.sync += held[i].eq(after)
+            for lane in range(count):
+                m.d.comb += self.o.payload[k][str(lane)].eq(held[lane])
+        return m
+
+
+class CollectStage(Stage):
+    """Takes a vector or pixel some codes a beat and hands it on in larger beats, or whole.
+
+    Or takes whole pixels, and hands on several of an image together, the last beat filled up with
+    anything. A larger beat is handed on at the earliest together with the arrival of what follows.
+
+    Parameters
+    ----------
+    inputs
+        A vector or an image in several beats.
+    count
+        Codes a beat: a multiple of those that come, or the whole vector or pixel.
+    """
+
+    def __init__(self, inputs: Payload, count: int) -> None:
+        # Of whole pixels, all of the image's are collected.
+        pixels = inputs.portions == 1
+        whole = inputs.count * inputs.beats if pixels else inputs.pixel
+        if not inputs.count < count <= whole or (count % inputs.count and count != whole):
+            raise InputError(
+                f"{inputs.count} of {whole} codes a beat cannot be collected to {count}: it must "
+                "be a multiple, or the whole vector"
+            )
+        self.portions = -(-count // inputs.count)
+        self.unit = inputs.beats if pixels else inputs.portions
+        streams = tuple(
+            stream * (count // inputs.count) if pixels else stream[:1] * count
+            for stream in inputs.streams
+        )
+        beats = inputs.beats // self.unit * -(-self.unit // self.portions)
+        outputs = replace(inputs, streams=streams, beats=beats, sums=inputs.sums[:1] * count)
+        if pixels:
+            outputs = replace(outputs, channels=inputs.count)
+        elif count == whole:
+            outputs = replace(outputs, length=None, channels=None)
+        super().__init__(inputs, outputs)
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from the last beat to the last larger one."""
+        return 1
+
+    @property
+    def initiation_interval(self) -> int:
+        """A clock per beat that comes."""
+        return self.inputs.beats
+
+    def elaborate(self, platform: object) -> Module:
+        """A register for every code, loaded in turn."""
+        m = Module()
+        portions, beats = self.portions, self.unit
+        place, beat = Signal(range(portions)), Signal(range(beats))
+        valid, takes, last, ends = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(~valid | self.o.ready),
+            self.o.valid.eq(valid),
+            takes.eq(self.i.valid & self.i.ready),
+            ends.eq(beat == beats - 1),
+            last.eq((place == portions - 1) | ends),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += valid.eq(takes & last)
+        with m.If(takes):
+            m.d.sync += [place.eq(Mux(last, 0, place + 1)), beat.eq(Mux(ends, 0, beat + 1))]
+        for k in self.outputs.layout.members:
+            arriving = _values(self.i.payload[k])
+            for i, target in enumerate(_values(self.o.payload[k])):
+                portion, lane = divmod(i, len(arriving))
+                held = Signal(target.shape(), name=f"held{k}_{i}", reset_less=True)
+                with m.If(takes & (place == portion)):
+                    m.d.sync += held.eq(arriving[lane])
+                m.d.comb += target.eq(held)
+        return m
+
+
+def _common(stream: tuple[Address, ...]) -> Address:
+    """What is known of every code of a stream."""
+    return replace(stream[0], lo=min(a.lo for a in stream), hi=max(a.hi for a in stream), offset=0)
+
+
+def _values(vector: Value) -> list[Value]:
+    return [vector[name] for name in vector.shape().members]

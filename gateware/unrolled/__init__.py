@@ -1,0 +1,1 @@
+"""Layers with hardware for every edge: a vector at every clock."""

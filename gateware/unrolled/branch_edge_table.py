@@ -1,0 +1,28 @@
+"""A layer of two edge tables per edge, for branches that read different codes."""
+
+from __future__ import annotations
+
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.unrolled.edge_table import SummedTablesCore
+from kanhw.program import BranchEdgeTableLayer
+from kanhw.schedule.schedule import Schedule
+
+__all__ = ["BranchEdgeTableCore"]
+
+
+class BranchEdgeTableCore(SummedTablesCore):
+    """One layer of two tables per edge; equals :class:`kanhw.program.BranchEdgeTableLayer`.
+
+    Where both multipliers of an output are 1, its branches share one adder tree without a join.
+    """
+
+    def __init__(
+        self,
+        layer: BranchEdgeTableLayer,
+        inputs: tuple[tuple[Address, ...], ...],
+        schedule: Schedule,
+        *,
+        exact: tuple[bool, ...],
+    ) -> None:
+        tables = (layer.spline_tables, layer.base_tables)
+        super().__init__(layer, inputs, schedule, tables, exact=exact)

@@ -1,0 +1,136 @@
+"""A layer of edge tables, unrolled: every edge a table, every output an adder tree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from amaranth.hdl import Module
+
+from kanhw.formats import IntArray
+from kanhw.gateware.fabric import Summands
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.minimise import MinimisedTable
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.terms import Term
+from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, minimise_input
+from kanhw.program import EdgeTableLayer, ProgramLayer
+from kanhw.schedule.schedule import Schedule
+
+__all__ = ["EdgeTableCore", "SummedTablesCore"]
+
+# A table of an output, by branch and input.
+_Tables = dict[tuple[int, int], MinimisedTable]
+
+
+class SummedTablesCore(LayerCore):
+    """A layer whose every accumulator is a sum of edge tables.
+
+    Tables are minimised and shared where two outputs need the same one. What was taken out of them
+    is one constant per output, which the fabric adds where it costs the least.
+
+    Parameters
+    ----------
+    layer, inputs, schedule, exact
+        As for :class:`~kanhw.gateware.unrolled.layer_core.LayerCore`.
+    tables
+        ``[n_out, n_in, 2**width]`` of every branch.
+    """
+
+    def __init__(
+        self,
+        layer: ProgramLayer,
+        inputs: tuple[tuple[Address, ...], ...],
+        schedule: Schedule,
+        tables: tuple[IntArray, ...],
+        *,
+        exact: tuple[bool, ...],
+    ) -> None:
+        # [branch][j][i]
+        self._minimised = [
+            [
+                [minimise_input(row[i], address) for i, address in enumerate(inputs[stream])]
+                for row in branch
+            ]
+            for branch, stream in zip(tables, layer.streams, strict=True)
+        ]
+        self._known: dict[tuple[tuple[int, ...], int, int | None], Summands] = {}
+        super().__init__(layer, inputs, schedule, exact=exact)
+
+    @property
+    def source_latency(self) -> int:
+        """Cycles from addresses to table outputs."""
+        return int(self.schedule.table_registers)
+
+    def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
+        """How many tables of output j vary, as the fabric makes them."""
+        summands = self._summands(branches, j, constant)
+        return len(summands.tables) + (summands.constant != 0)
+
+    def operands(
+        self, m: Module, branches: tuple[int, ...], j: int, constant: int | None
+    ) -> tuple[list[Operand], int]:
+        """The tables of output j, as the fabric makes them, and its constant."""
+        summands = self._summands(branches, j, constant)
+        operands = [
+            Operand(self.table(m, branch, i, table), _term(table))
+            for (branch, i), table in summands.tables
+        ]
+        return operands + constant_operand(summands.constant), summands.left
+
+    def _summands(self, branches: tuple[int, ...], j: int, constant: int | None) -> Summands:
+        key = (branches, j, constant)
+        if key not in self._known:
+            tables = self._tables_of(branches, j)
+            fixed = sum(
+                (table.values[0] << table.shift) - table.offset
+                for table in tables.values()
+                if table.constant
+            )
+            varying = {place: table for place, table in tables.items() if not table.constant}
+            self._known[key] = self._made(varying, fixed, constant, j)
+        return self._known[key]
+
+    def _made(self, varying: _Tables, fixed: int, constant: int | None, j: int) -> Summands:
+        if constant is None:
+            made = self._of_fabric(varying, None, j) if varying else Summands((), 0, 0)
+            return replace(made, left=made.left + fixed)
+        if not varying:
+            return Summands((), constant + fixed, 0)
+        return self._of_fabric(varying, constant + fixed, j)
+
+    def _of_fabric(self, varying: _Tables, constant: int | None, j: int) -> Summands:
+        return self.fabric.summands(
+            varying,
+            constant,
+            None if constant is None else self.window(0, j),
+            registered=self.schedule.table_registers,
+        )
+
+    def _tables_of(self, branches: tuple[int, ...], j: int) -> _Tables:
+        return {
+            (branch, i): table
+            for branch in branches
+            for i, table in enumerate(self._minimised[branch][j])
+        }
+
+
+class EdgeTableCore(SummedTablesCore):
+    """One layer of a table per edge; equals :class:`kanhw.program.EdgeTableLayer`."""
+
+    def __init__(
+        self,
+        layer: EdgeTableLayer,
+        inputs: tuple[tuple[Address, ...], ...],
+        schedule: Schedule,
+        *,
+        exact: tuple[bool, ...],
+    ) -> None:
+        super().__init__(layer, inputs, schedule, (layer.tables,), exact=exact)
+
+
+def _range(table: MinimisedTable) -> Range:
+    return Range(min(table.outputs), max(table.outputs))
+
+
+def _term(table: MinimisedTable) -> Term:
+    return Term(_range(table), table.shift)

@@ -1,0 +1,357 @@
+"""What every unrolled layer shares: sums to codes, aligned to one latency."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.formats import IntArray
+from kanhw.gateware.fabric import Fabric, TableBank, Window, fabric_named
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.minimise import MinimisedTable, minimise_table
+from kanhw.gateware.parts.signals import Range, shape_of
+from kanhw.gateware.parts.terms import Term
+from kanhw.gateware.stream.stage import Payload, vector_layout
+from kanhw.program import Interval, ProgramLayer
+from kanhw.schedule.schedule import Schedule
+
+__all__ = [
+    "LayerCore",
+    "Operand",
+    "constant_operand",
+    "delayed",
+    "minimise_input",
+    "output_addresses",
+    "output_payload",
+    "table_interval",
+]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A value in the fabric and how it enters a sum."""
+
+    value: Value
+    term: Term
+
+
+def constant_operand(constant: int) -> list[Operand]:
+    """The operand that adds a constant: none for zero."""
+    if constant == 0:
+        return []
+    range = Range(constant, constant)
+    return [Operand(Const(constant, range.shape), Term(range))]
+
+
+def minimise_input(table: IntArray, address: Address) -> MinimisedTable:
+    """A table ``[2**code_width]`` as the input behind an address needs it."""
+    return minimise_table(
+        table[address.entries], address.lo, address.hi, padded=address.padded
+    )
+
+
+def delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
+    """``value`` a number of cycles later."""
+    for cycle in range(cycles):
+        register = Signal(value.shape(), name=f"{name}_delay{cycle}", reset_less=True)
+        m.d.sync += register.eq(value)
+        value = register
+    return value
+
+
+class LayerCore(Component):
+    """A layer of a Program, unrolled: takes a vector at every clock, answers after ``latency``.
+
+    Between layers travel table addresses (:class:`~kanhw.gateware.parts.address.Address`).
+    Sub-classes make the operands of each accumulator; this class adds them, joins the branches,
+    rounds, saturates and registers.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    inputs
+        The addresses of every stream of the layer before, ``[streams][n_in]``.
+    schedule
+        Adder levels between registers; whether tables are registered; the fabric.
+    exact
+        Which of the layer's streams must leave as codes, not as raw sums.
+
+    Members
+    -------
+    i0, i1, ... : In(struct of n_in unsigned addresses "0", "1" ...), one per stream
+    pad : In(n_in), which inputs are absent; only where some may be
+    o0, o1, ... : Out(struct of n_out), one per requantizer: unsigned addresses, or signed sums
+        where the requantizer hands out its sums
+    """
+
+    def __init__(
+        self,
+        layer: ProgramLayer,
+        inputs: tuple[tuple[Address, ...], ...],
+        schedule: Schedule,
+        *,
+        exact: tuple[bool, ...],
+    ) -> None:
+        self.layer = layer
+        self.inputs = inputs
+        self.schedule = schedule
+        self.fabric = fabric_named(schedule.fabric)
+        self._exact = exact
+        self._accumulators = self.accumulator_intervals()
+        self.outputs = output_addresses(layer, self._accumulators, exact, self.fabric)
+        self._paths = {
+            (r, j): self._path_latency(r, j)
+            for r in range(len(layer.requantizers))
+            for j in range(layer.n_out)
+        }
+        members = {
+            f"i{k}": In(vector_layout([unsigned(address.width) for address in stream]))
+            for k, stream in enumerate(inputs)
+        }
+        if any(address.padded for stream in inputs for address in stream):
+            members["pad"] = In(unsigned(layer.n_in))
+        for k, requantizer in enumerate(layer.requantizers):
+            shapes = [self._output_shape(k, j) for j in range(requantizer.n_out)]
+            members[f"o{k}"] = Out(vector_layout(shapes))
+        super().__init__(members)
+
+    @property
+    @abstractmethod
+    def source_latency(self) -> int:
+        """Cycles from addresses to operands."""
+
+    @abstractmethod
+    def operands(
+        self, m: Module, branches: tuple[int, ...], j: int, constant: int | None
+    ) -> tuple[list[Operand], int]:
+        """Operands of the sum of output j's accumulators, and what is left to add to it.
+
+        With a ``constant`` the operands already include it, and what is left goes to the saturator:
+        a sub-class whose :meth:`operands` leave anything asks :meth:`window` what they may leave.
+        """
+
+    @abstractmethod
+    def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
+        """How many operands :meth:`operands` gives."""
+
+    def accumulator_intervals(self) -> tuple[Interval, ...]:
+        """Bounds of the accumulators over all addresses that can occur."""
+        reach = tuple(table_interval(self.inputs[stream]) for stream in self.layer.streams)
+        missing = np.array([address.padded for address in self.inputs[self.layer.streams[0]]])
+        if missing.any():
+            # Only the layers that a convolution holds know of absent inputs.
+            return cast(Any, self.layer).accumulator_intervals(reach, missing)
+        return self.layer.accumulator_intervals(reach)
+
+    @property
+    def payload(self) -> Payload:
+        """What leaves, as the next stage takes it."""
+        return output_payload(self.layer, self.outputs)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from addresses in to codes out."""
+        return max(self._paths.values())
+
+    def address(self, branch: int, i: int) -> Value:
+        """Table address of input i in a branch."""
+        stream = getattr(self, f"i{self.layer.streams[branch]}")
+        value: Value = stream[str(i)]
+        return value
+
+    def _output_shape(self, r: int, j: int) -> Shape:
+        requantizer = self.layer.requantizers[r]
+        if requantizer.format is None:
+            return shape_of(requantizer.output_format)
+        return unsigned(self.outputs[r][j].width)
+
+    def _direct(self, j: int) -> bool:
+        """Whether output j needs no join: its branches are in the right scale, for one code."""
+        requantizers = self.layer.requantizers
+        return len(requantizers) == 1 and bool((requantizers[0].multipliers[:, j] == 1).all())
+
+    @property
+    def _branches(self) -> tuple[int, ...]:
+        return tuple(range(len(self.layer.branches)))
+
+    def window(self, r: int, j: int) -> Window | None:
+        """What the saturator of output j does not need to be added up; None without one."""
+        requantizer = self.layer.requantizers[r]
+        if requantizer.format is None:
+            return None
+        signed = self._exact[r] and requantizer.format.signed
+        return self.fabric.window(self.outputs[r][j], requantizer.shift, signed=signed)
+
+    def _constant(self, r: int, j: int) -> int:
+        """What to add to the branches of output j: bias, rounding, and the address's origin."""
+        requantizer = self.layer.requantizers[r]
+        bias = int(requantizer.bias[j])
+        if requantizer.format is None:
+            return bias
+        half = 1 << (requantizer.shift - 1) if requantizer.shift else 0
+        origin = requantizer.format.lo + self.outputs[r][j].offset
+        return bias + half - (origin << requantizer.shift)
+
+    def _accumulator_latency(self, j: int) -> int:
+        return max(
+            self._tree_latency(self.operand_count((branch,), j, None))
+            for branch in self._branches
+        )
+
+    def _tree_latency(self, count: int) -> int:
+        return self.fabric.tree_latency(count, self.schedule.adder_levels)
+
+    def _result_latency(self, r: int, j: int) -> int:
+        """Of the register behind the last sum."""
+        if self.layer.requantizers[r].format is None:
+            return 1
+        return self.fabric.saturator_latency(
+            self.outputs[r][j], last=self._exact[r], outputs=len(self.outputs[r])
+        )
+
+    def _path_latency(self, r: int, j: int) -> int:
+        requantizer, result = self.layer.requantizers[r], self._result_latency(r, j)
+        constant = self._constant(r, j)
+        if self._direct(j):
+            inner = self._tree_latency(self.operand_count(self._branches, j, constant))
+            return self.source_latency + inner + result
+        digits = sum(len(signed_digits(int(f))) for f in requantizer.multipliers[:, j])
+        # The constant of a join is not known before the operands are: it always has its place.
+        accumulator = self._accumulator_latency(j) + 1
+        return self.source_latency + accumulator + self._tree_latency(digits + 1) + result
+
+    def elaborate(self, platform: object) -> Module:
+        """Every output by itself, from its operands to its delayed code."""
+        m = Module()
+        # What sub-classes make once however many ask for it.
+        self._tables: dict[tuple[object, ...], Value] = {}
+        self._bank: TableBank = self.fabric.bank(registered=self.schedule.table_registers)
+        for j in range(self.layer.n_out):
+            if self._direct(j):
+                operands, left = self.operands(m, self._branches, j, self._constant(0, j))
+                self._finish(m, 0, j, operands, left)
+                continue
+            accumulators = [self._accumulator(m, branch, j) for branch in self._branches]
+            for r in range(len(self.layer.requantizers)):
+                self._finish(m, r, j, self._join(r, j, accumulators), 0)
+        self._bank.finish(m, platform)
+        return m
+
+    def table(self, m: Module, branch: int, i: int, table: MinimisedTable) -> Value:
+        """Output of a table on input i, made once however many ask for it."""
+        pad = None if table.padding is None else self.pad[i]
+        input = (self.layer.streams[branch], i)
+        return self._bank.output(m, input, self.address(branch, i), table, pad)
+
+    def _accumulator(self, m: Module, branch: int, j: int) -> tuple[Value, Range, int]:
+        """A registered accumulator, its range, and the constant that its users have to add."""
+        operands, left = self.operands(m, (branch,), j, None)
+        if not operands:
+            return Const(0, 1), Range(0, 0), left
+        name = self.layer.branches[branch]
+        tree = self._tree(m, operands, f"{name}_sum{j}")
+        register = Signal(tree.range.shape, name=f"{name}{j}", reset_less=True)
+        m.d.sync += register.eq(tree.o)
+        waiting = self._accumulator_latency(j) - tree.latency
+        return delayed(m, register, waiting, register.name), tree.range, left
+
+    def _join(self, r: int, j: int, accumulators: list[tuple[Value, Range, int]]) -> list[Operand]:
+        requantizer = self.layer.requantizers[r]
+        constant, operands = self._constant(r, j), []
+        for factor, (value, range, left) in zip(
+            requantizer.multipliers[:, j].tolist(), accumulators, strict=True
+        ):
+            constant += factor * left
+            operands += [
+                Operand(value, Term(range, digit.shift, digit.negative))
+                for digit in signed_digits(factor)
+                if range != Range(0, 0)
+            ]
+        return operands + constant_operand(constant)
+
+    def _tree(
+        self, m: Module, operands: list[Operand], name: str, bound: Range | None = None
+    ) -> Any:
+        tree = self.fabric.tree([o.term for o in operands], self.schedule.adder_levels, bound)
+        m.submodules[name] = tree
+        for k, operand in enumerate(operands):
+            m.d.comb += tree.operand(k).eq(operand.value)
+        return tree
+
+    def _finish(self, m: Module, r: int, j: int, operands: list[Operand], left: int) -> None:
+        """Add, round, saturate, register, and wait for the slowest output."""
+        requantizer = self.layer.requantizers[r]
+        operands = operands or [Operand(Const(0, 1), Term(Range(0, 0)))]
+        bound = self._sums(r, j, left)
+        tree = self._tree(m, operands, f"sum{r}_{j}", bound)
+        if requantizer.format is None:
+            result = Signal(tree.range.shape, name=f"result{r}_{j}", reset_less=True)
+            m.d.sync += result.eq(tree.o)
+        else:
+            address = self.outputs[r][j]
+            saturator: Any = self.fabric.saturator(
+                tree.range, left, requantizer.shift, address, self._result_latency(r, j)
+            )
+            m.submodules[f"saturator{r}_{j}"] = saturator
+            m.d.comb += saturator.i.eq(tree.o)
+            result = saturator.o
+        # Trees of several depths end here; codes are the narrowest thing to delay.
+        taken = self._taken(r, j, tree)
+        output = delayed(m, result, self.latency - taken, f"output{r}_{j}")
+        m.d.comb += getattr(self, f"o{r}")[str(j)].eq(output)
+
+    def _sums(self, r: int, j: int, left: int) -> Range:
+        """Bounds of what the operands add up to, which their own ranges may exceed."""
+        requantizer = self.layer.requantizers[r]
+        sums = requantizer.sum_interval(self._accumulators)
+        more = self._constant(r, j) - int(requantizer.bias[j]) - left
+        return Range(int(sums.lo[j]) + more, int(sums.hi[j]) + more)
+
+    def _taken(self, r: int, j: int, tree: Any) -> int:
+        """Cycles that output j has really taken (a join without a constant may be shorter)."""
+        taken: int = self.source_latency + tree.latency + self._result_latency(r, j)
+        return taken if self._direct(j) else taken + self._accumulator_latency(j) + 1
+
+
+def output_addresses(
+    layer: ProgramLayer,
+    accumulators: tuple[Interval, ...],
+    exact: tuple[bool, ...],
+    fabric: Fabric | None = None,
+) -> tuple[tuple[Address, ...], ...]:
+    """How every output travels on, ``[requantizers][n_out]``; empty for sums handed out."""
+    fabric = fabric or fabric_named("portable")
+    outputs = []
+    for k, requantizer in enumerate(layer.requantizers):
+        rounded = requantizer.sum_interval(accumulators).shifted(requantizer.shift)
+        format = requantizer.format
+        outputs.append(
+            tuple(
+                fabric.address(int(lo), int(hi), format, last=exact[k])
+                for lo, hi in zip(rounded.lo, rounded.hi, strict=True)
+            )
+            if format
+            else ()
+        )
+    return tuple(outputs)
+
+
+def output_payload(layer: ProgramLayer, outputs: tuple[tuple[Address, ...], ...]) -> Payload:
+    """The payload of a layer's own streams, or of the sums that it hands out."""
+    last = layer.requantizers[0]
+    return Payload(outputs, sums=() if last.format else (last.output_format,) * last.n_out)
+
+
+def table_interval(addresses: tuple[Address, ...]) -> Interval:
+    """The table entries that each address can reach."""
+    return Interval(
+        np.array([int(a.entries[a.lo]) for a in addresses]),
+        np.array([int(a.entries[a.hi]) for a in addresses]),
+    )

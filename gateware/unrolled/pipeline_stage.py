@@ -1,0 +1,60 @@
+"""Layers without run-time norms or windows: unrolled, one vector a clock, stalled as a whole."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, EnableInserter, Module, Signal
+
+from kanhw.gateware.stream.stage import Stage
+from kanhw.gateware.unrolled.unrolled_layers import PipelineCore
+
+__all__ = ["PipelineStage"]
+
+
+class PipelineStage(Stage):
+    """Unrolled layers (:class:`PipelineCore`) behind streams, a vector per clock.
+
+    The pipeline moves unless its end holds a result that nobody takes. Only the valid bits are
+    reset; what the datapath holds then is never handed out.
+
+    Parameters
+    ----------
+    core
+        The layers.
+    """
+
+    def __init__(self, core: PipelineCore) -> None:
+        self._core = core
+        super().__init__(core.inputs, core.outputs)
+
+    @property
+    def core(self) -> PipelineCore:
+        """The layers."""
+        return self._core
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from an accepted input to its output."""
+        return self._core.latency
+
+    @property
+    def initiation_interval(self) -> int:
+        """One."""
+        return 1
+
+    def elaborate(self, platform: object) -> Module:
+        """The core, and a valid bit for each of its registers."""
+        m = Module()
+        moves = Signal()
+        valid = Signal(self.latency)
+        history = Cat(self.i.valid, valid)
+        m.submodules.core = EnableInserter(moves)(self._core)
+        m.d.comb += [
+            self.o.valid.eq(history[-1]),
+            moves.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(moves),
+            self._core.i.eq(self.i.payload),
+            self.o.payload.eq(self._core.o),
+        ]
+        with m.If(moves):
+            m.d.sync += valid.eq(history[:-1])
+        return m

@@ -1,0 +1,100 @@
+"""A layer of products of codes: PyKAN's multiplication nodes."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
+
+from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.terms import Term
+from kanhw.gateware.unrolled.layer_core import (
+    LayerCore,
+    Operand,
+    constant_operand,
+    delayed,
+    table_interval,
+)
+from kanhw.program import ProductLayer
+from kanhw.schedule.schedule import Schedule
+
+__all__ = ["ProductCore"]
+
+
+class ProductCore(LayerCore):
+    """One layer of products; equals :class:`kanhw.program.ProductLayer`.
+
+    The codes of a group are multiplied two by two, with a register after every level of
+    multiplications; shorter groups wait for the longest. The requantizers' multipliers are
+    constants: some five shifted additions of a few LUTs each, while a DSP block is worth more than
+    a hundred LUTs on every family, so they are added up like any other join.
+    """
+
+    layer: ProductLayer
+
+    def __init__(
+        self,
+        layer: ProductLayer,
+        inputs: tuple[tuple[Address, ...], ...],
+        schedule: Schedule,
+        *,
+        exact: tuple[bool, ...],
+    ) -> None:
+        codes = table_interval(inputs[layer.stream])
+        self._ranges = [
+            Range(int(lo) + layer.lowest, int(hi) + layer.lowest)
+            for lo, hi in zip(codes.lo, codes.hi, strict=True)
+        ]
+        super().__init__(layer, inputs, schedule, exact=exact)
+
+    @property
+    def source_latency(self) -> int:
+        """Cycles from addresses to products: the levels of the largest group."""
+        return max(len(group) - 1 for group in self.layer.groups).bit_length()
+
+    def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
+        """The product, and the constant if there is one."""
+        return 1 + bool(constant)
+
+    def operands(
+        self, m: Module, branches: tuple[int, ...], j: int, constant: int | None
+    ) -> tuple[list[Operand], int]:
+        """The product of output j."""
+        factors = [(self._code(i), self._ranges[i]) for i in self.layer.groups[j]]
+        level = 0
+        while len(factors) > 1:
+            products = [
+                _registered_product(m, factors[k : k + 2], f"product{j}_{level}_{k // 2}")
+                for k in range(0, len(factors), 2)
+            ]
+            factors, level = products, level + 1
+        value, reach = factors[0]
+        value = delayed(m, value, self.source_latency - level, f"product{j}")
+        value, reach = _rounded(value, reach, (self.layer.shifts or (0,) * (j + 1))[j])
+        return [Operand(value, Term(reach)), *constant_operand(constant or 0)], 0
+
+    def _code(self, i: int) -> Value:
+        """The signed code of input i."""
+        address, lowest = self.address(0, i), self.layer.lowest
+        if lowest == -(1 << (self.layer.width - 1)):
+            return Cat(address[:-1], ~address[-1]).as_signed()
+        return address + Const(lowest, signed(max(lowest.bit_length() + 1, 2)))
+
+
+def _rounded(value: Value, reach: Range, shift: int) -> tuple[Value, Range]:
+    """The product without its low bits, rounded half up."""
+    if shift == 0:
+        return value, reach
+    half = 1 << (shift - 1)
+    return (value + half) >> shift, Range((reach.lo + half) >> shift, (reach.hi + half) >> shift)
+
+
+def _registered_product(
+    m: Module, factors: list[tuple[Value, Range]], name: str
+) -> tuple[Value, Range]:
+    value, reach = factors[0]
+    if len(factors) == 2:
+        other, other_reach = factors[1]
+        value, reach = value * other, reach * other_reach
+    register = Signal(reach.shape, name=name, reset_less=True)
+    m.d.sync += register.eq(value)
+    return register, reach

@@ -1,0 +1,297 @@
+"""Layers unrolled, one behind the other, without a handshake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Const, Module, Value
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+
+from kanhw.errors import InputError
+from kanhw.formats import CodeFormat
+from kanhw.gateware.parts.address import Address, input_addresses
+from kanhw.gateware.parts.signals import shape_of
+from kanhw.gateware.stream.argmax import Argmax
+from kanhw.gateware.stream.stage import Payload
+from kanhw.gateware.unrolled.basis_table import BasisTableCore
+from kanhw.gateware.unrolled.branch_edge_table import BranchEdgeTableCore
+from kanhw.gateware.unrolled.codebook import CodebookCore
+from kanhw.gateware.unrolled.edge_table import EdgeTableCore
+from kanhw.gateware.unrolled.layer_core import LayerCore
+from kanhw.gateware.unrolled.product import ProductCore
+from kanhw.gateware.unrolled.spline_evaluator import SplineEvaluatorCore
+from kanhw.program import ConvolutionLayer, Program, ProgramLayer, Requantizer
+from kanhw.schedule.schedule import Schedule
+
+__all__ = [
+    "LAYER_CORES",
+    "PipelineCore",
+    "PipelinedLayer",
+    "ProgramCore",
+    "UnrolledLayers",
+    "exact_streams",
+    "flip_sign",
+    "input_bits",
+    "output_bits",
+    "output_format",
+]
+
+# The realisation of every kind of layer that takes a vector at every clock.
+LAYER_CORES: dict[str, type[LayerCore]] = {
+    "edge_table": EdgeTableCore,
+    "branch_edge_table": BranchEdgeTableCore,
+    "basis_table": BasisTableCore,
+    "codebook": CodebookCore,
+    "spline_evaluator": SplineEvaluatorCore,
+    "product": ProductCore,
+}
+
+# Layers that compute with codes: those in front may not hand them a raw sum as an address.
+CODE_READERS = frozenset({"layer_norm", "product", "spline_evaluator"})
+
+
+def exact_streams(
+    layers: Sequence[ProgramLayer], index: int, folded: bool = False
+) -> tuple[bool, ...]:
+    """Which streams behind layer ``index`` must be codes, not raw sums; passed ones included.
+
+    With ``folded`` every kind of layer wants codes, since one table serves many inputs.
+    """
+    layer = layers[index]
+    count = len(layer.requantizers) + len(layer.passes)
+    if folded or index == len(layers) - 1:
+        return (True,) * count
+    after = layers[index + 1]
+    reader = after.taps.kind if isinstance(after, ConvolutionLayer) else after.kind
+    exact = [reader in CODE_READERS and k in after.streams for k in range(count)]
+    if after.passes:
+        beyond = exact_streams(layers, index + 1)[len(after.requantizers) :]
+        for k, wanted in zip(after.passes, beyond, strict=True):
+            exact[k] |= wanted
+    return tuple(exact)
+
+
+def flip_sign(value: Value, format: CodeFormat) -> Value:
+    """Between a code and its table address, which differ in the top bit of a signed format."""
+    bits = Value.cast(value)
+    return Cat(bits[:-1], ~bits[-1]) if format.signed else bits
+
+
+def input_bits(program: Program, codes: Value) -> Value:
+    """The network's input codes as a payload of table addresses; also for a part of them."""
+    return _flipped(codes, program.input.format)
+
+
+def output_format(program: Program) -> CodeFormat | None:
+    """Of the codes that leave as addresses; None for an index and for sums, which leave as such."""
+    return None if program.argmax else program.layers[-1].requantizers[0].format
+
+
+def output_bits(program: Program, payload: Value) -> Value:
+    """The last payload as the network's outputs."""
+    format = output_format(program)
+    return Value.cast(payload) if format is None else _flipped(payload, format)
+
+
+def _flipped(values: Value, format: CodeFormat) -> Value:
+    bits, width = Value.cast(values), format.width
+    return Cat(flip_sign(bits[k : k + width], format) for k in range(0, len(bits), width))
+
+
+@dataclass(frozen=True)
+class PipelinedLayer:
+    """A layer, and which of its own streams must leave as codes."""
+
+    layer: ProgramLayer
+    exact: tuple[bool, ...]
+
+
+class UnrolledLayers:
+    """Consecutive layers that take a vector at every clock, to be put into a component.
+
+    Parameters
+    ----------
+    layers
+        In order, each of a kind in ``LAYER_CORES``.
+    inputs
+        The addresses in front of them.
+    schedule
+        Registers.
+    argmax
+        The last requantizer of the network if an index is wanted in place of its codes.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[PipelinedLayer],
+        inputs: Payload,
+        schedule: Schedule,
+        argmax: Requantizer | None,
+    ) -> None:
+        self.inputs = self.outputs = inputs
+        self._cores: list[LayerCore] = []
+        for entry in layers:
+            kind = LAYER_CORES[entry.layer.kind]
+            core = kind(entry.layer, self.outputs.streams, schedule, exact=entry.exact)
+            self._cores.append(core)
+            self.outputs = core.payload
+        self._ranked = argmax
+        self._argmax = None
+        if argmax is not None:
+            if argmax.n_out > 1:
+                self._argmax = Argmax(argmax.n_out, shape_of(argmax.output_format))
+            width = max((argmax.n_out - 1).bit_length(), 1)
+            self.outputs = Payload(((Address(width, 0, argmax.n_out - 1, width),),))
+
+    @property
+    def latency(self) -> int:
+        """Cycles from addresses in to addresses out."""
+        argmax = self._argmax.latency if self._argmax else 0
+        return sum(core.latency for core in self._cores) + argmax
+
+    def connect(self, m: Module, streams: list[list[Value]]) -> list[list[Value]]:
+        """Put the layers into a module, fed by streams of addresses; gives what they hand out."""
+        for index, core in enumerate(self._cores):
+            m.submodules[f"layer{index}"] = core
+            for k, stream in enumerate(streams):
+                for i, value in enumerate(stream):
+                    m.d.comb += getattr(core, f"i{k}")[str(i)].eq(value)
+            requantizers = range(len(core.layer.requantizers))
+            streams = [_values(getattr(core, f"o{k}")) for k in requantizers]
+        if self._ranked is None:
+            return streams
+        if self._argmax is None:
+            return [[Const(0, 1)]]
+        format = self._ranked.format
+        codes = streams[0] if format is None else [flip_sign(v, format) for v in streams[0]]
+        m.submodules.argmax = self._argmax
+        for j, code in enumerate(codes):
+            m.d.comb += self._argmax.i[j].eq(code)
+        return [[self._argmax.o]]
+
+
+class PipelineCore(Component):
+    """Consecutive layers that take a vector at every clock and answer ``latency`` cycles later.
+
+    Equals the layers of :class:`kanhw.program.Program`, on addresses
+    (:class:`~kanhw.gateware.parts.address.Address`), and its argmax.
+
+    Parameters
+    ----------
+    layers, inputs, schedule, argmax
+        As for :class:`UnrolledLayers`.
+
+    Members
+    -------
+    i : In(inputs.layout)
+    o : Out(outputs.layout)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[PipelinedLayer],
+        inputs: Payload,
+        schedule: Schedule,
+        *,
+        argmax: Requantizer | None = None,
+    ) -> None:
+        self._layers = UnrolledLayers(layers, inputs, schedule, argmax)
+        super().__init__({"i": In(inputs.layout), "o": Out(self.outputs.layout)})
+
+    @property
+    def inputs(self) -> Payload:
+        """What it takes."""
+        return self._layers.inputs
+
+    @property
+    def outputs(self) -> Payload:
+        """What it gives."""
+        return self._layers.outputs
+
+    @property
+    def latency(self) -> int:
+        """Cycles from addresses in to addresses out."""
+        return self._layers.latency
+
+    def elaborate(self, platform: object) -> Module:
+        """The layers between the two payloads."""
+        m = Module()
+        streams = [_values(self.i[str(k)]) for k in range(len(self.i.shape().members))]
+        for k, values in enumerate(self._layers.connect(m, streams)):
+            for j, value in enumerate(values):
+                m.d.comb += self.o[str(k)][str(j)].eq(value)
+        return m
+
+
+def _values(vector: data.View) -> list[Value]:
+    return [vector[str(i)] for i in range(len(vector.shape().members))]
+
+
+class ProgramCore(Component):
+    """A Program of pipelined layers: codes at every clock, outputs ``latency`` cycles later.
+
+    Equals ``program(codes)``.
+
+    Parameters
+    ----------
+    program
+        The network.
+    schedule
+        Registers.
+
+    Members
+    -------
+    i : In(array of n_in codes), feature 0 in the least significant bits
+    o : Out(array of n_out outputs)
+
+    Raises
+    ------
+    InputError
+        If a layer is not of a kind that takes a vector at every clock.
+    """
+
+    def __init__(self, program: Program, schedule: Schedule) -> None:
+        self._program = program
+        for layer in program.layers:
+            if layer.kind not in LAYER_CORES:
+                raise InputError(
+                    f"Layer {layer.name!r}: a {layer.kind} does not take a vector at every clock, "
+                    "so the design needs a handshake: use Schedule(handshake=True)"
+                )
+        layers = [
+            PipelinedLayer(layer, exact_streams(program.layers, index))
+            for index, layer in enumerate(program.layers)
+        ]
+        inputs = Payload((input_addresses(program.input.format, program.n_in),))
+        ranked = program.layers[-1].requantizers[0] if program.argmax else None
+        self._layers = UnrolledLayers(layers, inputs, schedule, ranked)
+        super().__init__(
+            {
+                "i": In(data.ArrayLayout(shape_of(program.input.format), program.n_in)),
+                "o": Out(data.ArrayLayout(shape_of(program.output_format), program.n_out)),
+            }
+        )
+
+    @property
+    def program(self) -> Program:
+        """The network."""
+        return self._program
+
+    @property
+    def latency(self) -> int:
+        """Cycles from codes in to outputs out."""
+        return self._layers.latency
+
+    def elaborate(self, platform: object) -> Module:
+        """Codes turned to table addresses in front, and back behind."""
+        m = Module()
+        format = self._program.input.format
+        codes = [flip_sign(self.i[i], format) for i in range(self._program.n_in)]
+        outputs = self._layers.connect(m, [codes])[0]
+        handed_out = output_format(self._program)
+        for j, value in enumerate(outputs):
+            code = value if handed_out is None else flip_sign(value, handed_out)
+            m.d.comb += self.o[j].eq(code)
+        return m

@@ -1,0 +1,1 @@
+"""The folder that a design is: manifest, ports, wires, and files for other tools."""

@@ -1,0 +1,230 @@
+"""The verb ``simulate``: a design's Verilog against its Program, and against the user's data."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.design.design import Design
+from kanhw.errors import InputError, ToolNotFound
+from kanhw.flow.generation import given_design
+from kanhw.formats import IntArray
+from kanhw.program import Program
+
+if TYPE_CHECKING:
+    from kanhw.sim import EquivalenceReport, Vectors
+
+__all__ = ["Verification", "predicted_classes", "simulate"]
+
+# Bytes of Verilog times vectors times clocks each; an event-driven simulator does some 3e7 of
+# these a second.
+_COCOTB_WORK = 6e9
+_HIGHEST_SEED = (1 << 32) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """What a simulation proved, and what it means for the user's data.
+
+    Parameters
+    ----------
+    equivalence
+        The comparison with the Program, without tolerance.
+    outputs
+        What the simulated Verilog gave: int64 ``[N, n_out]``.
+    accuracy
+        Share of the labels that the hardware's largest output (or its class index) hits, 0 to 1;
+        None without labels.
+    max_error
+        Largest difference between the hardware's outputs, in real units where the network has them,
+        and a float ``y``; None without one.
+    error_of_range
+        ``max_error`` over the range of ``y``; None where that is 0.
+    netlist
+        The target whose synthesised netlist was simulated; None if it was the Verilog itself.
+    """
+
+    equivalence: EquivalenceReport
+    outputs: IntArray
+    accuracy: float | None = None
+    max_error: float | None = None
+    error_of_range: float | None = None
+    netlist: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every output equals the golden model's, and an integer ``y`` if there is one."""
+        return self.equivalence.passed
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the outputs, as plain JSON values."""
+        return {
+            **self.equivalence.to_json(),
+            "accuracy": self.accuracy,
+            "max_error": self.max_error,
+            "error_of_range": self.error_of_range,
+            "netlist": self.netlist,
+        }
+
+
+def simulate(
+    design: Design | str | Path,
+    vectors: str | Path | npt.ArrayLike,
+    *,
+    labels: npt.ArrayLike | None = None,
+    engine: Literal["auto", "cocotb", "fast"] = "auto",
+    simulator: str | None = None,
+    stalls: bool = True,
+    seed: int = 1,
+    waves: str | Path | None = None,
+    netlist: str | None = None,
+) -> Verification:
+    """Simulate a design's Verilog and compare every output with its Program.
+
+    Parameters
+    ----------
+    design
+        From :func:`kanhw.generate`, or its folder.
+    vectors
+        An npz file with ``x`` and, where there are any, ``y``, ``labels`` and ``head`` (which head
+        each vector is for); or the array x itself. ``x`` ``[N, n_in]`` holds real features for a
+        network that was quantized from a float model, codes for an integer network. Integers in
+        ``y`` must be reproduced exactly; reals are only reported as an error figure.
+    labels
+        ``[N]`` class indices, where ``vectors`` is an array.
+    engine
+        ``cocotb`` drives valid/ready with random stalls and checks the stream rules; ``fast``
+        compiles the Verilog with Verilator and pushes a whole data set through it, with stalls as
+        well; ``auto`` takes cocotb unless that would take many minutes (large designs, many
+        vectors, many clocks each) and nothing asks for it.
+    simulator
+        ``icarus``, ``verilator`` or a path; None takes the first that is found.
+    stalls, seed
+        Whether both ends pause at random, and the seed of that, 0 to 2**32 - 1.
+    waves
+        Where to write a wave file (cocotb only); it gets the simulator's suffix.
+    netlist
+        ``xcup``, ``ecp5`` or ``ice40``: synthesise the design first and simulate the cells that
+        it became, which shows that synthesis kept its function.
+
+    Returns
+    -------
+    Verification
+        ``passed``, what the hardware gave, latency and throughput in clock cycles.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no design, its files were changed, or the vectors do not fit it.
+    ToolNotFound, ToolFailed
+        If there is no simulator, or it fails. A comparison that was made and failed is no error:
+        look at ``passed``.
+    TypeError
+        If the design is neither, or there are labels beside a file.
+    """
+    from kanhw.sim import check_design, checked_vectors, read_vectors, stimulus
+
+    if not isinstance(seed, int) or not 0 <= seed <= _HIGHEST_SEED:
+        raise InputError(f"The seed of the stalls must be 0 to {_HIGHEST_SEED}, not {seed!r}")
+    loaded = given_design(design)
+    program = loaded.load_program()
+    if not isinstance(vectors, str | Path):
+        data = checked_vectors(program, vectors, labels=labels)
+    elif labels is None:
+        data = read_vectors(vectors, program)
+    else:
+        raise TypeError(f"labels belong to an array x; put them into {vectors} as 'labels'")
+    if engine == "auto":
+        wanted = waves is not None or simulator is not None
+        engine = "cocotb" if wanted else _suitable_engine(loaded, len(data))
+    with _simulated(loaded, netlist) as simulated:
+        equivalence = check_design(
+            simulated.path,
+            stimulus(program, data.x, data.head),
+            data.expected,
+            heads=data.head,
+            engine=engine,
+            simulator=simulator,
+            stalls=stalls,
+            seed=seed,
+            waves=waves,
+        )
+    equivalence = replace(equivalence, design=str(loaded.path))
+    return replace(_verification(program, equivalence, data), netlist=netlist)
+
+
+@contextmanager
+def _simulated(design: Design, netlist: str | None) -> Iterator[Design]:
+    """The design, or a folder with its netlist for as long as that is simulated."""
+    if netlist is None:
+        yield design
+        return
+    from kanhw.sim.netlist import netlist_design
+
+    with tempfile.TemporaryDirectory(prefix="kanhw-netlist-") as folder:
+        yield netlist_design(design.path, netlist, Path(folder) / "netlist")
+
+
+def _suitable_engine(design: Design, vectors: int) -> Literal["cocotb", "fast"]:
+    """The cocotb testbench, unless simulating that many clocks of that much Verilog is slow."""
+    from kanhw.tools.simulators import find_verilator
+
+    work = design.verilog_path.stat().st_size * vectors * design.initiation_interval
+    if work <= _COCOTB_WORK:
+        return "cocotb"
+    try:
+        find_verilator()
+    except ToolNotFound:
+        return "cocotb"
+    return "fast"
+
+
+def predicted_classes(
+    program: Program, outputs: IntArray, head: IntArray | None = None
+) -> IntArray:
+    """The class ``[N]`` that integer outputs ``[N, n_out]`` of a network mean.
+
+    Of several outputs the largest names it, the first of them if several are equal; a single one
+    means class 1 above zero and class 0 otherwise. ``head`` ``[N]`` is the head of every vector.
+    """
+    if program.argmax:
+        return outputs[:, 0]
+    values = _real(program, outputs, head)
+    classes = values.argmax(axis=1) if program.n_out > 1 else values[:, 0] > 0
+    return np.asarray(classes, np.int64)
+
+
+def _real(
+    program: Program, outputs: IntArray, head: IntArray | None = None
+) -> npt.NDArray[np.float64]:
+    """Outputs in real units, of every vector's own head; as they are where there are none."""
+    if program.output_scale is None:
+        return outputs.astype(np.float64)
+    real = program.decode_output(outputs)
+    for number in () if head is None else np.unique(head).tolist():
+        rows = head == number
+        real[rows] = program.head(number).decode_output(outputs[rows])
+    return real
+
+
+def _verification(
+    program: Program, equivalence: EquivalenceReport, data: Vectors
+) -> Verification:
+    outputs = equivalence.outputs
+    accuracy = max_error = error_of_range = None
+    # Figures make no sense where outputs were lost.
+    if len(outputs) == len(data):
+        if data.labels is not None:
+            accuracy = float((predicted_classes(program, outputs, data.head) == data.labels).mean())
+        if data.y is not None and data.expected is None and not program.argmax:
+            max_error = float(np.abs(_real(program, outputs, data.head) - data.y).max())
+            span = float(np.ptp(data.y))
+            error_of_range = max_error / span if span > 0 else None
+    return Verification(equivalence, outputs, accuracy, max_error, error_of_range)

@@ -1,0 +1,1 @@
+"""The float64 record of a network, whatever library it came from."""

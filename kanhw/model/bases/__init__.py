@@ -1,0 +1,1 @@
+"""Basis functions: B-splines, Gaussians, polynomials; a file each."""

@@ -1,0 +1,1 @@
+"""The integer functions themselves, for numpy arrays and torch tensors alike."""

@@ -1,0 +1,1 @@
+"""Programs that share codebooks, joined as heads of one."""

@@ -1,0 +1,1 @@
+"""What does not change numbers: unrolled or folded, registers, which step reads what."""

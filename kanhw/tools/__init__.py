@@ -1,0 +1,1 @@
+"""Programs that kanhw runs: finding them, running them, their versions."""

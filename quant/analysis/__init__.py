@@ -1,0 +1,1 @@
+"""What is sensitive: losses by layer and branch, Hessian traces."""

@@ -1,0 +1,1 @@
+"""From a plan and rounded weights to the integers of every step."""

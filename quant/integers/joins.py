@@ -1,0 +1,145 @@
+"""Scale ratios as integers: how sums become the codes of the next quantizer."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.errors import InputError
+from kanhw.formats import IntArray
+from kanhw.numerics import whole_log2
+from kanhw.quant.config import QuantConfig
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.rounding import round_half_up
+from kanhw.quant.record.model import Join
+
+__all__ = ["EXACT", "direct_join", "highest_shift", "output_unit", "snapped_join"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_MAX_SHIFT = 30
+# What sums may reach: float64 is exact to 2**53, and snapped scale ratios add a little.
+EXACT = 2.0**52
+
+
+def highest_shift(
+    name: str, top: int, units: FloatArray, reach: FloatArray, target: ActivationQuantizer
+) -> int:
+    """The most fraction bits of a code that leave units within ``top``, and sums exact.
+
+    Parameters
+    ----------
+    name
+        Of the layer, for messages.
+    top
+        The largest integer that a unit may become.
+    units
+        ``[..., n_out]`` reals to be written as integers over ``2**shift`` code steps.
+    reach
+        ``[n_out]``: the largest magnitude of the real sums.
+    target
+        The quantizer of the codes.
+    """
+    largest = float((units / target.scale).max())
+    farthest = float((reach / target.scale + np.abs(target.zero_point)).max())
+    if farthest > EXACT:
+        raise InputError(
+            f"{name}: its sums reach {farthest:.3g} steps of the codes that they become: "
+            "calibrate with data that vary more"
+        )
+    room = [2.0**_MAX_SHIFT]
+    if largest > 0:
+        room.append(top / largest)
+    if farthest > 0:
+        room.append(EXACT / farthest)
+    return int(whole_log2(min(room)))
+
+
+def output_unit(spans: FloatArray, reach: FloatArray, bits: int) -> float:
+    """A real step that gives the widest of ``spans`` about 2**bits steps, and exact sums."""
+    return max(float(spans.max()) / ((1 << bits) - 1), float(reach.max()) / EXACT) or 1.0
+
+
+def direct_join(
+    bias: FloatArray,
+    unit: FloatArray,
+    shift: int,
+    target: ActivationQuantizer | None,
+    branches: int = 1,
+) -> Join:
+    """The join of sums that are already in the target's units: no multiplier.
+
+    Parameters
+    ----------
+    bias
+        ``[n_out]`` reals.
+    unit
+        ``[n_out]``: real units of the sums.
+    shift
+        Bits between a step of the sums and one of the codes; below 0 where the sums are coarser.
+    target
+        The quantizer of the codes; None hands out the sums.
+    branches
+        How many sums are joined, all in the same units.
+    """
+    integers = round_half_up(bias / unit).astype(np.int64)
+    scale = unit if target is None else target.scale
+    # Sums that are coarser than codes are shifted up to them.
+    factor = 1 << max(-shift, 0)
+    shift = max(shift, 0)
+    if target is not None:
+        integers = integers * factor + (target.zero_point << shift)
+    multipliers = np.full((branches, len(bias)), factor, np.int64)
+    return Join(multipliers, integers, shift, target, scale)
+
+
+def snapped_join(
+    name: str,
+    bias: FloatArray,
+    units: FloatArray,
+    bounds: FloatArray,
+    target: ActivationQuantizer | None,
+    config: QuantConfig,
+) -> Join:
+    """Every branch's scale over the target's, as an integer over a common power of two.
+
+    Parameters
+    ----------
+    name
+        Of the layer, for messages.
+    bias
+        ``[n_out]`` reals.
+    units
+        ``[branches, n_out]``: real units of every branch's sums.
+    bounds
+        ``[branches, n_out]``: what no sum's magnitude exceeds.
+    target
+        The quantizer of the codes; None makes a common scale for outputs.
+    config
+        Its ``multiplier_bits``.
+    """
+    top = (1 << (config.multiplier_bits - 1)) - 1
+    # A branch that adds nothing (no weights are left) must not coarsen the others' multipliers.
+    units = np.where(bounds > 0, units, 0.0)
+    reach = (units * bounds).sum(axis=0) + np.abs(bias)
+    if target is None:
+        # The finest common output scale that the multipliers allow.
+        finest = max(float(units.max()) / top, float(reach.max()) / EXACT) or 1.0
+        scale = np.full(len(bias), finest)
+        multipliers = round_half_up(units / scale).astype(np.int64)
+        return Join(multipliers, _integers(bias / scale), 0, None, scale)
+    ratios = units / target.scale
+    shift = highest_shift(name, top, units, reach, target)
+    if shift < 0:
+        raise InputError(
+            f"{name}: one step of its sums is {float(ratios.max()):.0f} code steps, more "
+            f"than a multiplier of {config.multiplier_bits} bits reaches: use more weight or "
+            "multiplier bits, or fewer activation bits"
+        )
+    multipliers = round_half_up(ratios * 2.0**shift).astype(np.int64)
+    integers = _integers(bias / target.scale * 2.0**shift) + (target.zero_point << shift)
+    return Join(multipliers, integers, shift, target, target.scale)
+
+
+def _integers(values: FloatArray) -> IntArray:
+    return round_half_up(values).astype(np.int64)

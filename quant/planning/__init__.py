@@ -1,0 +1,1 @@
+"""What stands between the steps of a network, before anything is rounded."""

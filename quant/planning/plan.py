@@ -1,0 +1,251 @@
+"""What stands between the steps of a network: its quantizers, chosen from calibration data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.errors import InputError
+from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.network import KanModel
+from kanhw.quant.config import QuantConfig
+from kanhw.quant.integers.branches import SumInputs
+from kanhw.quant.planning.freeze import freeze_norms
+from kanhw.quant.planning.realisation import check_table_bits, chosen_realisation
+from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_quantizer
+from kanhw.quant.splines.spline_grid import aligned_quantizer
+
+__all__ = ["Consumer", "Plan", "make_plan"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# A shared code wastes this share of its steps outside the spline's support before ``auto`` gives
+# the branches a code each.
+_WASTE = 0.25
+# Of codes that are normalised.
+_WIDEST_NORM = 14
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A network's steps, what each wants in front of it, and the values that were seen there.
+
+    Parameters
+    ----------
+    steps
+        In order.
+    consumers
+        What every step wants.
+    values
+        ``[N, n]`` reals in front of every step, and the network's outputs last.
+    config
+        What was asked for.
+    source
+        Where the float model came from.
+    """
+
+    steps: tuple[Step, ...]
+    consumers: tuple[Consumer, ...]
+    values: tuple[FloatArray, ...]
+    config: QuantConfig
+    source: str
+
+
+def make_plan(
+    model: KanModel,
+    calibration: npt.ArrayLike,
+    config: QuantConfig,
+) -> Plan:
+    """Choose the quantizers of every value between two steps.
+
+    Raises
+    ------
+    InputError
+        If the calibration data are empty, of the wrong width, or not finite, the config names a
+        layer that there is not, or the model has layers that have no integer form here.
+    """
+    value = _checked_calibration(calibration, model)
+    source = model.source
+    if config.norms == "frozen":
+        frozen = freeze_norms(model, value)
+        model = frozen.model
+        source += (
+            "; norms frozen to calibration statistics, which changes outputs by at most "
+            f"{100 * frozen.change_of_range:.2g} % of their range on that data"
+        )
+    steps = steps_of(model)
+    config.check_layers([step.name for step in steps])
+    consumers: list[Consumer] = []
+    values = [value]
+    for index, step in enumerate(steps):
+        # A norm that passes the raw code on leaves its consumer no choice of that code.
+        passed = consumers[-1].streams[-1] if index and _passes(steps[index - 1]) else None
+        image = index > 0 and _makes_images(steps[index - 1])
+        # What a norm passes on is the code of the layer behind it.
+        asked = config.for_layer(steps[index + _passes(step)].name)
+        if image:
+            asked = replace(asked, activation_granularity="tensor")
+        consumers.append(_consumer(step, values[-1], asked, first=index == 0, passed=passed))
+        values.append(step(values[-1]))
+    return Plan(tuple(steps), tuple(consumers), tuple(values), config, source)
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """What a step wants in front of it.
+
+    Parameters
+    ----------
+    streams
+        The quantizers of the streams that it is given, in order.
+    made
+        Those of them that the step before has to make; the others are passed on by it.
+    realisation
+        Of a layer's edges.
+    """
+
+    streams: tuple[ActivationQuantizer, ...]
+    made: int
+    realisation: str = "edge_table"
+
+    @property
+    def wanted(self) -> tuple[ActivationQuantizer, ...]:
+        """What the step before has to make."""
+        return self.streams[: self.made]
+
+    def sum_inputs(self, step: SumStep) -> SumInputs:
+        """What a layer reads; every tap of a window with the image's one quantizer."""
+        quantizers = self.streams
+        if step.window is not None:
+            quantizers = tuple(q.cut_to(step.window.taps) for q in quantizers)
+        return SumInputs(quantizers, self.realisation)
+
+
+def _makes_images(step: Step) -> bool:
+    """Whether a step's outputs are images, which have one scale for all positions."""
+    return isinstance(step, PoolStep) or (isinstance(step, SumStep) and step.window is not None)
+
+
+def _passes(step: Step) -> bool:
+    return isinstance(step, NormStep) and step.passes
+
+
+def _checked_calibration(calibration: npt.ArrayLike, model: KanModel) -> FloatArray:
+    features = np.asarray(calibration)
+    if features.dtype.kind not in "fiub":
+        raise TypeError(f"Calibration data must be numbers, not {features.dtype}")
+    if features.ndim > 2 and features.shape[1:] == model.input_shape:
+        features = features.reshape(len(features), model.n_in)
+    features = features.astype(np.float64)
+    if features.ndim != 2 or features.shape[1] != model.n_in:
+        shape = ", ".join(map(str, model.input_shape))
+        raise InputError(
+            f"Calibration data must have shape [N, {shape}] for this model, not "
+            f"{list(features.shape)}"
+        )
+    if features.shape[0] == 0:
+        raise InputError("Calibration needs at least one sample, not 0")
+    if not np.isfinite(features).all():
+        raise InputError("Calibration data hold NaN or infinity: remove or fill those rows")
+    return features
+
+
+def _consumer(
+    step: Step,
+    value: FloatArray,
+    config: QuantConfig,
+    *,
+    first: bool,
+    passed: ActivationQuantizer | None,
+) -> Consumer:
+    bits = config.activation_bits
+    if first and config.input_bits is not None:
+        bits = config.input_bits
+    if isinstance(step, SumStep):
+        if passed is not None:
+            return _split_sums(step, value, passed, config)
+        return _sums(step, value, bits, config, first=first)
+    if isinstance(step, PoolStep):
+        check_table_bits(step.name, bits)
+        pooled = activation_quantizer(
+            value, bits, config, activation=step.activation, per_tensor=True
+        )
+        return Consumer((pooled,), 1)
+    if isinstance(step, ProductStep):
+        wide = bits if first else config.product_bits
+        factor = activation_quantizer(value, wide, config, per_tensor=True, symmetric=True)
+        return Consumer((factor,), 1)
+    wide = min(bits, _WIDEST_NORM) if first else config.norm_bits
+    normalised = activation_quantizer(value, wide, config, per_tensor=True, symmetric=False)
+    if first or not step.passes:
+        return Consumer((normalised,), 1)
+    return Consumer((normalised, activation_quantizer(value, bits, config)), 2)
+
+
+def _split_sums(
+    step: SumStep, value: FloatArray, passed: ActivationQuantizer, config: QuantConfig
+) -> Consumer:
+    """A layer whose basis reads the normalised value, and whose base branch the raw one."""
+    bits = config.activation_bits
+    realisation = _realisation(step, bits, config)
+    normalised = step.layer.spline_input(value)
+    spline = activation_quantizer(normalised, bits, config, step.layer.basis.support)
+    if realisation == "codebook" and config.codebook_branches == "joint":
+        raise InputError(
+            f"{step.name}: its basis reads a normalised value and its base branch the raw one, so "
+            "no shape can contain both: choose codebook_branches='separate' or norms='frozen'"
+        )
+    return Consumer((_fitted(spline, step, realisation, config), passed), 1, realisation)
+
+
+def _sums(
+    step: SumStep, value: FloatArray, bits: int, config: QuantConfig, *, first: bool
+) -> Consumer:
+    layer, activation = step.layer, step.activation
+    realisation = _realisation(step, bits, config)
+    in_window = True if step.window is not None else None
+    # Without a base branch, nothing beyond the support is told apart.
+    only_spline = not (layer.base_weights.any() or layer.symbolic) and activation is None
+    support = layer.basis.support if activation is None and in_window is None else None
+    limits = support if only_spline else None
+    shared = activation_quantizer(
+        value, bits, config, limits, activation=activation, per_tensor=in_window
+    )
+    one_code = first or realisation == "edge_table" or config.branch_inputs == "shared"
+    one_code = one_code or config.shared_quantizers
+    # Shapes that contain the base branch are functions of one code.
+    one_code = one_code or (realisation == "codebook" and config.codebook_branches == "joint")
+    if one_code or limits is not None or support is None or layer.symbolic:
+        return Consumer((_fitted(shared, step, realisation, config),), 1, realisation)
+    spline = activation_quantizer(value, bits, config, limits=support)
+    if config.branch_inputs == "auto" and (spline.scale > (1 - _WASTE) * shared.scale).all():
+        return Consumer((_fitted(shared, step, realisation, config),), 1, realisation)
+    return Consumer((_fitted(spline, step, realisation, config), shared), 2, realisation)
+
+
+def _fitted(
+    quantizer: ActivationQuantizer, step: SumStep, realisation: str, config: QuantConfig
+) -> ActivationQuantizer:
+    """The quantizer in front of a spline, with power-of-two cells where that saves arithmetic."""
+    basis = step.layer.basis
+    if realisation != "spline_evaluator" or not config.evaluator_alignment:
+        return quantizer
+    return aligned_quantizer(quantizer, basis) if isinstance(basis, BSplineBasis) else quantizer
+
+
+def _realisation(step: SumStep, bits: int, config: QuantConfig) -> str:
+    # One edge per output, or functions of a raw input beside a basis of the normalised one.
+    if step.name == "activation" or (step.layer.symbolic and step.layer.spline_norm):
+        check_table_bits(step.name, bits)
+        return "edge_table"
+    if config.realisation == "codebook":
+        check_table_bits(step.name, bits)
+        # A symbolic edge shares its shape with nobody, and without a basis there is none to share.
+        if step.layer.symbolic:
+            return "edge_table"
+        return "codebook" if step.layer.basis.count else "basis_table"
+    table_bits = config.table_bits or config.activation_bits + 3
+    return chosen_realisation(step.layer, bits, table_bits, config)

@@ -1,0 +1,167 @@
+"""A float model as a flat list of steps, each of which becomes one layer of integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.errors import InputError
+from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import NoBasis
+from kanhw.model.convolution import ConvLayer, PoolLayer
+from kanhw.model.layer import KanLayer
+from kanhw.model.network import KanModel
+from kanhw.model.norm import LayerNorm
+from kanhw.model.products import Products
+from kanhw.windows import Window
+
+__all__ = ["NormStep", "PoolStep", "ProductStep", "Step", "SumStep", "steps_of"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SumStep:
+    """The sums of a KAN layer, on a vector or on every window of an image.
+
+    Parameters
+    ----------
+    layer
+        Its ``post`` is empty. With a ``spline_norm``, a :class:`NormStep` in front of it hands out
+        the normalised codes and passes the raw ones on.
+    activation
+        What stands between the value whose codes come in and the layer's x; None is nothing.
+        Tables are made for the activated value, so it costs nothing.
+    window
+        The windows of a convolution.
+    """
+
+    layer: KanLayer
+    activation: Activation | None = None
+    window: Window | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages and reports."""
+        return self.layer.name
+
+    def __call__(self, value: FloatArray) -> FloatArray:
+        """The sums of values ``[N, n]``."""
+        x = value if self.activation is None else self.activation(value)
+        if self.window is None:
+            return self.layer.sums(x)
+        return ConvLayer(self.layer, self.window)(x)
+
+
+@dataclass(frozen=True, eq=False)
+class NormStep:
+    """A layer normalisation.
+
+    Parameters
+    ----------
+    norm
+        The normalisation.
+    name
+        For messages and reports.
+    passes
+        Whether the raw codes go on beside the normalised ones; the value that goes on is then the
+        raw one, and the layer behind normalises its spline's input itself.
+    """
+
+    norm: LayerNorm
+    name: str
+    passes: bool
+
+    def __call__(self, value: FloatArray) -> FloatArray:
+        """The value that the next step is given."""
+        return value if self.passes else self.norm(value)
+
+
+@dataclass(frozen=True, eq=False)
+class ProductStep:
+    """Products of sums."""
+
+    products: Products
+    name: str
+
+    def __call__(self, value: FloatArray) -> FloatArray:
+        """The nodes of sums ``[N, n]``."""
+        return self.products(value)
+
+
+@dataclass(frozen=True, eq=False)
+class PoolStep:
+    """Pooling, of the activated value."""
+
+    layer: PoolLayer
+    activation: Activation | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages and reports."""
+        return self.layer.name
+
+    def __call__(self, value: FloatArray) -> FloatArray:
+        """The pooled images of values ``[N, n]``."""
+        return self.layer(value if self.activation is None else self.activation(value))
+
+
+Step = SumStep | NormStep | ProductStep | PoolStep
+
+
+def steps_of(model: KanModel) -> list[Step]:
+    """Flatten a model: norms and products become steps, activations move into the next tables.
+
+    Raises
+    ------
+    InputError
+        If an activation stands in front of a normalisation or products.
+    """
+    steps: list[Step] = []
+    pending: Activation | None = None
+    for layer in model.layers:
+        if isinstance(layer, PoolLayer):
+            steps.append(PoolStep(layer, pending))
+            pending = None
+            continue
+        taps, window = (layer.taps, layer.window) if isinstance(layer, ConvLayer) else (layer, None)
+        if taps.spline_norm is not None:
+            _refuse(pending, f"{taps.name}, in front of its normalisation")
+            steps.append(NormStep(taps.spline_norm, f"{taps.name}.norm", passes=True))
+        steps.append(SumStep(replace(taps, post=()), pending, window))
+        pending = None
+        for post in taps.post:
+            if isinstance(post, Activation):
+                _refuse(pending, f"{taps.name}, in front of another one")
+                pending = None if post.name == "identity" else post
+                continue
+            _refuse(pending, f"{taps.name}, in front of a {type(post).__name__}")
+            if isinstance(post, LayerNorm):
+                steps.append(NormStep(post, f"{taps.name}.norm", passes=False))
+            else:
+                steps.append(ProductStep(post, f"{taps.name}.products"))
+    if pending is not None:
+        steps.append(SumStep(_elementwise(pending, model.n_out)))
+    return steps
+
+
+def _refuse(pending: Activation | None, where: str) -> None:
+    if pending is not None:
+        raise InputError(
+            f"{where}, there is the activation {pending.name}: such a network has no integer form "
+            "here; the activation must stand directly in front of a KAN layer or pooling"
+        )
+
+
+def _elementwise(activation: Activation, count: int) -> KanLayer:
+    """An activation at the end of a network, as a layer with one edge per output."""
+    return KanLayer(
+        NoBasis(count),
+        np.empty((count, count, 0)),
+        np.eye(count),
+        activation,
+        np.zeros(count),
+        "activation",
+    )

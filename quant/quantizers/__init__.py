@@ -1,0 +1,1 @@
+"""What maps reals to codes: ranges, steps, and the one rounding rule."""

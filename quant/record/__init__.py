@@ -1,0 +1,1 @@
+"""The QuantModel: a network whose float64 arithmetic is exact integers."""

@@ -1,0 +1,113 @@
+"""A quantized layer whose splines are evaluated, in float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.program.functions.splines import piece_polynomials
+from kanhw.quant.quantizers.quantizer import WeightQuantizer
+from kanhw.quant.quantizers.rounding import round_half_up
+from kanhw.quant.splines.spline_evaluator import Evaluator
+
+if TYPE_CHECKING:
+    from kanhw.quant.record.model import Join
+
+__all__ = ["QuantSplineEvaluator"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class QuantSplineEvaluator:
+    """A layer as evaluated bases and integer weights, branches apart.
+
+    Parameters
+    ----------
+    name
+        Of the float layer.
+    base, spline
+        The quantized weights.
+    evaluator
+        The constants of the functions.
+    joins
+        One per quantizer that reads this layer.
+    spline_stream, base_stream
+        Which quantizer of the layer before addresses each branch.
+    """
+
+    name: str
+    base: WeightQuantizer
+    spline: WeightQuantizer
+    evaluator: Evaluator
+    joins: tuple[Join, ...]
+    spline_stream: int = 0
+    base_stream: int = 0
+
+    passes: ClassVar[tuple[int, ...]] = ()
+
+    def sums(
+        self,
+        streams: tuple[FloatArray, ...],
+        lowest: tuple[int, ...],
+        present: npt.NDArray[np.bool_] | None = None,
+    ) -> tuple[FloatArray, ...]:
+        """The spline and base sums ``[N, n_out]`` of code streams ``[N, n_in]``."""
+        address = streams[self.spline_stream] - lowest[self.spline_stream]
+        basis = self._basis(address)
+        activation = self._activation(streams[self.base_stream] - lowest[self.base_stream])
+        if present is not None:
+            basis, activation = basis * present[:, :, None], activation * present
+        weights = self.spline.codes.reshape(len(self.spline.codes), -1).astype(np.float64)
+        spline_sum: FloatArray = basis.reshape(len(basis), -1) @ weights.T
+        base_sum: FloatArray = activation @ self.base.codes.astype(np.float64).T
+        return spline_sum, base_sum
+
+    def _basis(self, address: FloatArray) -> FloatArray:
+        """All functions ``[N, n_in, K]``: integers in float64."""
+        splines = self.evaluator.splines
+        order, places = splines.order, 2.0**splines.fraction_bits
+        position = np.floor((address * splines.multipliers + splines.offsets) / 2.0**splines.shift)
+        cell = np.floor(position / places)
+        place = position - cell * places
+        count = self.spline.codes.shape[2]
+        values = np.zeros((*address.shape, count))
+        for r, live in enumerate(self._pieces(place)):
+            for k in range(count):
+                values[:, :, k] += np.where(cell == k + order - r, live, 0.0)
+        return values
+
+    def _pieces(self, place: FloatArray) -> list[FloatArray]:
+        splines = self.evaluator.splines
+        order, places = splines.order, 2.0**splines.fraction_bits
+        if splines.table is not None:
+            rows = place.astype(np.int64)
+            near = [splines.table[rows, r] for r in range(order // 2 + 1)]
+            far = [splines.table[int(places) - rows, r] for r in range((order + 1) // 2)]
+            return [column.astype(np.float64) for column in (*near, *reversed(far))]
+        powers = [np.full_like(place, splines.scale)]
+        for _ in range(order):
+            powers.append(round_half_up(powers[-1] * place / places))
+        guard = 2.0**splines.guard_bits
+        pieces = []
+        for piece in piece_polynomials(order):
+            total = np.zeros_like(place)
+            for c, power in zip(piece, powers, strict=True):
+                total += c * power
+            pieces.append(round_half_up(total / guard))
+        return pieces
+
+    def _activation(self, address: FloatArray) -> FloatArray:
+        """The base activation ``[N, n_in]``: integers in float64."""
+        curves = self.evaluator.base
+        between = 2.0**curves.fraction_bits
+        row = np.floor(address / between)
+        low, rows = address - row * between, row.astype(np.int64)
+        first = curves.tables[curves.index, rows].astype(np.float64)
+        after = curves.tables[curves.index, rows + 1].astype(np.float64)
+        return round_half_up(
+            (first * between + (after - first) * low) / (between * 2.0**curves.guard_bits)
+        )

@@ -1,0 +1,1 @@
+"""Grids in codes, and the constants of evaluated splines."""
