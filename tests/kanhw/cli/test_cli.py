@@ -16,7 +16,7 @@ import pytest
 from kanhw import cli, load_design
 from kanhw.design.design import MANIFEST, sha256_of_bytes
 from kanhw.errors import ToolFailed, ToolNotFound
-from kanhw.flow.generation import demonstration
+from kanhw.flow import demonstration
 
 torch = pytest.importorskip("torch")
 

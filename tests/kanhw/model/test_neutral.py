@@ -25,7 +25,7 @@ from kanhw.model.products import Products
 from kanhw.model.symbolic import SymbolicEdge
 from kanhw.windows import Window
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "neutral-format.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "neutral-format.md"
 SILU = Activation("silu")
 
 

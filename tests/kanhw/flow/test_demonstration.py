@@ -9,8 +9,8 @@ import pytest
 
 import kanhw
 from kanhw import InputError, ToolNotFound, cli
+from kanhw.flow import demonstration
 from kanhw.flow.demonstration import DemoSize, run_demonstration
-from kanhw.flow.generation import demonstration
 from kanhw.sim import find_simulator
 from kanhw.tools.simulators import find_verilator
 

@@ -20,7 +20,7 @@ from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
 from kanhw.program.kinds.layer import LAYER_KINDS
 from kanhw.sim import find_simulator
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 
 
 @pytest.fixture

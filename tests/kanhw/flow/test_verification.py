@@ -8,7 +8,7 @@ import pytest
 import kanhw
 from kanhw import InputError, ToolNotFound
 from kanhw.design.design import Design, Port
-from kanhw.flow.generation import verification
+from kanhw.flow import verification
 from kanhw.flow.verification import _verification, predicted_classes
 from kanhw.formats import CodeFormat
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
