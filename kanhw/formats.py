@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 
-__all__ = ["CodeFormat", "IntArray", "format_for"]
+__all__ = ["CodeFormat", "FloatArray", "IntArray", "format_for"]
 
+FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.network import KanModel
 from kanhw.quant.codebook import codebook_weights
 from kanhw.quant.config import QuantConfig
@@ -22,8 +23,6 @@ from kanhw.quant.planning.plan import make_plan
 from kanhw.quant.record.model import QuantModel
 
 __all__ = ["quantize_model"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Methods that take the functions of an evaluator as they are.
 _EVALUATED = ("uniform", "gptq", "gptq_joint", "zeroq")

@@ -19,10 +19,9 @@ import kanhw
 from kanhw import InputError, KanModel, Program, QuantConfig, Verification
 from kanhw.design.design import Design
 from kanhw.errors import ToolNotFound
+from kanhw.formats import FloatArray
 from kanhw.quant import lower, quantize_model
 from kanhw.sim import find_simulator
-
-FloatArray = npt.NDArray[np.float64]
 
 EDGE_W4A6: dict[str, Any] = {
     "base_bits": 4,

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.formats import FloatArray
+
 # Scripts in this folder find the benchmarks' common module one folder up.
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -38,7 +40,6 @@ __all__ = [
     "wine",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 # Of what is not held out for testing.

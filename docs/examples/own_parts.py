@@ -12,16 +12,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kanhw.formats import CodeFormat, IntArray
+from kanhw.formats import CodeFormat, FloatArray, IntArray
 from kanhw.gateware.top.registration import register_realisation
 from kanhw.gateware.unrolled.edge_table import SummedTablesCore
-from kanhw.model.bases.bspline import FloatArray, checked_batch, input_values
+from kanhw.model.arrays import checked_batch, input_values
 from kanhw.program import Requantizer
 from kanhw.program.arrays import frozen_integers
 from kanhw.program.functions.tables import constants_like, edge_table_sums
 from kanhw.program.intervals import Interval, edge_table_interval
 
-# A basis: the members of kanhw.model.bases.bspline.Basis. Nothing is registered, a layer just holds
+# A basis: the members of kanhw.model.bases.basis.Basis. Nothing is registered, a layer just holds
 # one. -----------------------------------------------------------------------------------------
 
 

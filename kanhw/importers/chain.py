@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import FloatArray, NoBasis
+from kanhw.model.bases.basis import NoBasis
 from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.network import KanLayer, KanModel, ModelLayer
 from kanhw.model.norm import LayerNorm

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.model.bases.bspline import FloatArray
+from kanhw.formats import FloatArray
 
 __all__ = ["SUFFIXES", "State", "parameter", "read_checkpoint", "strip_wrappers"]
 

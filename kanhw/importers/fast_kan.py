@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.importers import networks
 from kanhw.importers.checkpoint import State, parameter
 from kanhw.importers.settings import (
@@ -26,7 +27,6 @@ from kanhw.importers.settings import (
     real,
 )
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import FloatArray
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.network import KanLayer, KanModel
 from kanhw.model.norm import LayerNorm

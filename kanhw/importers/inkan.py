@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.importers import networks
 from kanhw.importers.checkpoint import State, parameter
 from kanhw.importers.settings import default_notes, read_activation
-from kanhw.model.bases.bspline import UNIFORM_TOLERANCE, BSplineBasis, FloatArray
+from kanhw.model.bases.bspline import UNIFORM_TOLERANCE, BSplineBasis
 from kanhw.model.network import KanLayer, KanModel
 
 __all__ = ["OPTIONS", "build", "layer", "matches"]

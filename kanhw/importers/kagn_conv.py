@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.importers import networks
 from kanhw.importers.chain import Chain
 from kanhw.importers.checkpoint import State, parameter
@@ -33,7 +34,6 @@ from kanhw.importers.settings import (
     pairs,
 )
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import FloatArray
 from kanhw.model.bases.polynomial import GramBasis
 from kanhw.model.convolution import ConvLayer
 from kanhw.model.layer import KanLayer

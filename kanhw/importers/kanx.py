@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.importers import networks
 from kanhw.importers.checkpoint import State, parameter
 from kanhw.importers.settings import (
@@ -23,7 +24,7 @@ from kanhw.importers.settings import (
     integers,
 )
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis, FloatArray
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanLayer, KanModel
 
 __all__ = ["OPTIONS", "build", "layer", "matches"]

@@ -21,12 +21,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.importers.checkpoint import State
 from kanhw.importers.pykan_options import PykanOptions
 from kanhw.importers.pykan_tensors import Tensors, matches, read_network
 from kanhw.importers.pykan_triple import Triple, calibration_data, find_triple
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import Basis, BSplineBasis, FloatArray
+from kanhw.model.bases.basis import Basis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.repeated_knots import RepeatedKnotBasis
 from kanhw.model.network import KanLayer, KanModel
 from kanhw.model.products import Products

@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.importers.checkpoint import State, parameter
-from kanhw.model.bases.bspline import FloatArray
 
 __all__ = ["Network", "Tensors", "matches", "read_network"]
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from kanhw.errors import InputError, ToolNotFound
+from kanhw.formats import FloatArray
 from kanhw.importers.checkpoint import State, read_checkpoint
 from kanhw.importers.pykan_options import PykanOptions
 from kanhw.importers.pykan_yaml import read_yaml
-from kanhw.model.bases.bspline import FloatArray
 
 __all__ = ["Triple", "calibration_data", "find_triple"]
 

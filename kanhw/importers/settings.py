@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.importers.checkpoint import State, parameter
 from kanhw.model.activation import ACTIVATIONS, Activation
-from kanhw.model.bases.bspline import FloatArray
 from kanhw.model.layer import KanLayer
 
 __all__ = [

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.importers import sequential
 from kanhw.layers.common import activation_name, arrays, maker
 from kanhw.layers.efficient_kan import KAN, KANLinear
@@ -17,7 +18,8 @@ from kanhw.layers.fast_kan import FastKAN, FastKANLayer
 from kanhw.layers.kagn import KAGN, KAGNLayer
 from kanhw.layers.kagn_conv import KAGNConv2DLayer
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis, FloatArray, NoBasis
+from kanhw.model.bases.basis import NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import GramBasis
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.convolution import ConvLayer, PoolLayer

@@ -7,11 +7,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.formats import FloatArray
+
 __all__ = ["EdgeRemoval"]
 
 BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
-
 
 class EdgeRemoval:
     """Takes edges out of a network one at a time, and with each the edges that it made useless.

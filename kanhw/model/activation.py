@@ -7,14 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw import numerics
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 
 __all__ = ["ACTIVATIONS", "Activation"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from kanhw.errors import InputError
-from kanhw.model.bases.bspline import FloatArray
+from kanhw.formats import FloatArray
 from kanhw.model.layer import KanLayer
 from kanhw.windows import Window
 

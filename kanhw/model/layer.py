@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import Basis, FloatArray, checked_batch, frozen_array
+from kanhw.model.arrays import checked_batch, frozen_array
+from kanhw.model.bases.basis import Basis
 from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
 from kanhw.model.symbolic import SymbolicEdge

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.model.bases.bspline import FloatArray, checked_batch
+from kanhw.formats import FloatArray
+from kanhw.model.arrays import checked_batch
 from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.layer import KanLayer
 

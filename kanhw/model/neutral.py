@@ -17,7 +17,8 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.files import write_whole
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import Basis, BSplineBasis, NoBasis
+from kanhw.model.bases.basis import Basis, NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.bases.repeated_knots import RepeatedKnotBasis

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import Basis, BSplineBasis, FloatArray, NoBasis
+from kanhw.model.bases.basis import Basis, NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.bases.repeated_knots import RepeatedKnotBasis

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanhw.errors import InputError
-from kanhw.model.bases.bspline import FloatArray, frozen_array
+from kanhw.formats import FloatArray
+from kanhw.model.arrays import frozen_array
 
 __all__ = ["LayerNorm"]
 

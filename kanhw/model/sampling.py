@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis, FloatArray, frozen_array
+from kanhw.model.arrays import frozen_array
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanLayer, KanModel
 from kanhw.numerics import indistinct
 

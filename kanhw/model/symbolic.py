@@ -10,7 +10,7 @@ import numpy as np
 
 from kanhw import numerics
 from kanhw.errors import InputError
-from kanhw.model.bases.bspline import FloatArray
+from kanhw.formats import FloatArray
 from kanhw.numerics import integer_power
 
 __all__ = ["SYMBOLIC_FUNCTIONS", "SymbolicEdge", "check_symbolic_edges"]

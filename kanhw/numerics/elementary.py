@@ -15,6 +15,8 @@ from functools import wraps
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.formats import FloatArray
+
 __all__ = [
     "arccos",
     "arcsin",
@@ -33,7 +35,6 @@ __all__ = [
     "whole_log2",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 Function = Callable[[FloatArray], FloatArray]
 
 # Values worked on at a time: a dozen arrays of them stay in the processor's cache.

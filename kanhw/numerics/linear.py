@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
+
+from kanhw.formats import FloatArray
 
 __all__ = ["cholesky", "gram", "matmul"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Bits of an exact sum.
 _EXACT_BITS = 53

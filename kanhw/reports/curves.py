@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.model.network import KanModel
 from kanhw.program import (
     BasisTableLayer,
@@ -27,8 +27,6 @@ from kanhw.reports.streams import CodeStream, layer_streams
 from kanhw.windows import Window
 
 __all__ = ["EdgePlot", "LayerCurves", "Trace", "network_curves"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Points of a float curve: more than a small plot has pixels for.
 FINE_POINTS = 129

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
 from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.layer import KanLayer
@@ -18,8 +18,6 @@ from kanhw.program import ConvolutionLayer, NormLayer, Program, ProgramLayer
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
 
 __all__ = ["FloatEdges", "float_edges"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

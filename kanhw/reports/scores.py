@@ -11,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.model.network import KanModel
 from kanhw.program import ConvolutionLayer, PoolingLayer, Program
 
 __all__ = ["STAGES", "Score", "measure"]
-
-FloatArray = npt.NDArray[np.float64]
 
 STAGES: Mapping[str, str] = {
     "float": "Float model",

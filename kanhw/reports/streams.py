@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from kanhw.formats import CodeFormat, IntArray
+from kanhw.formats import CodeFormat, FloatArray, IntArray
 from kanhw.program import InputEncoder, Program, Requantizer
 from kanhw.windows import Window
 
 __all__ = ["CodeStream", "layer_streams"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

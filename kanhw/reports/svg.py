@@ -8,13 +8,12 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.formats import FloatArray
 from kanhw.reports.curves import EdgePlot, Trace
 from kanhw.reports.layer_text import edge_name
 from kanhw.reports.text import lsb, real, sentence
 
 __all__ = ["Frame", "edge_description", "edge_svg", "line_path", "step_path"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # More steps than pixels would only make the file large.
 MAX_STEPS = 160

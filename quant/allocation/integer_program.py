@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import ToolNotFound
+from kanhw.formats import FloatArray
 
 __all__ = ["check_solver", "solve"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def check_solver() -> None:

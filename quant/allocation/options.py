@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError, ToolNotFound
+from kanhw.formats import FloatArray
 from kanhw.model.network import KanModel
 from kanhw.quant.allocation.budget import Budget
 from kanhw.quant.analysis.sensitivity_sweep import (
@@ -30,7 +31,6 @@ from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 
 __all__ = ["GUARD", "Choice", "Losses", "Options", "neighbours", "targets"]
 
-FloatArray = npt.NDArray[np.float64]
 Losses = dict[tuple[Unit, int], float]
 
 # Measurements change one unit at a time and leave at least these bits to the rest.

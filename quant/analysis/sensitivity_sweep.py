@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.network import KanModel
 from kanhw.numerics import indistinct
 from kanhw.quant.config import QuantConfig
@@ -36,8 +37,6 @@ __all__ = [
     "with_bits",
     "with_rest",
 ]
-
-FloatArray = npt.NDArray[np.float64]
 
 # In the order of rows and heat maps.
 BRANCHES = ("base", "spline", "basis", "table", "activation")

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.network import KanModel
 from kanhw.quant.analysis.sensitivity_sweep import (
     HeldOut,
@@ -40,7 +41,6 @@ from kanhw.quant.training.stages import SumStage
 
 __all__ = ["Traces", "hessian_losses", "hessian_traces"]
 
-FloatArray = npt.NDArray[np.float64]
 IntRows = npt.NDArray[np.int64]
 
 # QuantizedNetwork has no more bits than this, which is as good as none for a trace.

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.numerics import matmul
 
 __all__ = ["Clusters", "grouped_sums", "k_means"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Rows whose distances to all centres are held at a time.
 _ROWS = 4096

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.numerics import matmul
 from kanhw.quant.codebook.clustering import grouped_sums
 
 __all__ = ["EdgeSet", "Match"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Edges whose products with all shapes are held at a time.
 _ROWS = 4096

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw import numerics
+from kanhw.formats import FloatArray
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.quantizers.quantizer import WeightQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
 
 __all__ = ["highest_gain", "power_of_two", "quantize_gains"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Steps that are tried, as shares of the one that reaches the largest gain.
 _SHARES = np.linspace(0.1, 1.0, 91)

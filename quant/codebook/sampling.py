@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.formats import FloatArray
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import SumInputs
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
 
 __all__ = ["LayerEdges", "sample_edges"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # What all codes of an input share evenly when errors are weighted by data: a code that calibration
 # never met may come all the same.

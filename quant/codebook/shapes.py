@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.quant.codebook.clustering import k_means
 from kanhw.quant.codebook.edge_set import EdgeSet, Match
 from kanhw.quant.codebook.gains import quantize_gains
@@ -17,8 +17,6 @@ from kanhw.quant.quantizers.quantizer import WeightQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
 
 __all__ = ["FittedLayer", "FittedShapes", "find_shapes", "fit_shapes"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Rounds of least squares after k-means, and of rounding.
 _ROUNDS = 40

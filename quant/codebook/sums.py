@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from kanhw.formats import FloatArray
 from kanhw.quant.codebook.weights import CodebookWeights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import SumInputs
@@ -17,8 +17,6 @@ from kanhw.quant.record.codebook_layer import QuantCodebook
 from kanhw.quant.record.model import Join, QuantConvolution
 
 __all__ = ["quantize_codebook"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def quantize_codebook(

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.quant.codebook.sampling import LayerEdges, sample_edges
 from kanhw.quant.codebook.shapes import FittedLayer, fit_shapes
 from kanhw.quant.config import QuantConfig
@@ -20,8 +19,6 @@ from kanhw.quant.quantizers.quantizer import WeightQuantizer, quantize_weights
 from kanhw.quant.quantizers.rounding import round_half_up
 
 __all__ = ["CodebookWeights", "codebook_weights", "integer_biases"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # What layers of one codebook have to agree on.
 _SHARED_FIELDS = (

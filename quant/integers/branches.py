@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.tables import base_tables, basis_tables
@@ -17,8 +17,6 @@ from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.splines.spline_evaluator import Evaluator, evaluator_of
 
 __all__ = ["Branches", "SumInputs", "branches_of"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.numerics import whole_log2
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
@@ -14,8 +13,6 @@ from kanhw.quant.quantizers.rounding import round_half_up
 from kanhw.quant.record.model import Join
 
 __all__ = ["EXACT", "direct_join", "highest_shift", "output_unit", "snapped_join"]
-
-FloatArray = npt.NDArray[np.float64]
 
 _MAX_SHIFT = 30
 # What sums may reach: float64 is exact to 2**53, and snapped scale ratios add a little.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.numerics import power_of_two, whole_log2
@@ -17,8 +16,6 @@ from kanhw.quant.quantizers.rounding import round_half_up
 from kanhw.quant.record.model import Join, QuantNorm, QuantPool, QuantProducts
 
 __all__ = ["quantize_norm", "quantize_pool", "quantize_products"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Significant bits of the reciprocal root at the largest variance; it has more at smaller ones.
 _ROOT_BITS = 10

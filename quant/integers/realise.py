@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from kanhw.quant.codebook import CodebookWeights, quantize_codebook
 from kanhw.quant.integers.branches import Branches, branches_of
 from kanhw.quant.integers.norms import quantize_norm, quantize_pool, quantize_products
@@ -20,8 +17,6 @@ from kanhw.quant.record.evaluator_layer import QuantSplineEvaluator
 from kanhw.quant.record.model import QuantConvolution, QuantLayer, QuantModel
 
 __all__ = ["Weighted", "realise", "realise_nearest", "realise_step"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

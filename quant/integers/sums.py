@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import Branches, SumInputs
@@ -31,7 +30,6 @@ from kanhw.quant.splines.evaluator_sums import evaluator_sums
 
 __all__ = ["quantize_sums", "table_unit"]
 
-FloatArray = npt.NDArray[np.float64]
 Targets = tuple[ActivationQuantizer | None, ...]
 _Taps = QuantEdgeTable | QuantBranchEdgeTable | QuantBasisTable | QuantSplineEvaluator
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.model.layer import KanLayer
 from kanhw.model.symbolic import check_symbolic_edges
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
@@ -22,8 +21,6 @@ __all__ = [
     "signed_codes",
     "table_codes",
 ]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from kanhw.formats import FloatArray
 from kanhw.numerics import positive_power
 from kanhw.quant.integers.realise import Weighted
 from kanhw.quant.integers.weights import RoundedWeights, nearest_weights, weight_bits
@@ -17,8 +17,6 @@ from kanhw.quant.methods.unreached import copy_neighbours
 from kanhw.quant.quantizers.quantizer import WeightQuantizer, nearest_codes
 
 __all__ = ["awq_scales", "awq_weights", "clipped"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Exponents of the mean magnitude that are tried, and shares of the largest weight.
 _EXPONENTS = np.arange(20) / 20

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.numerics import cholesky, gram, matmul
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.weights import RoundedWeights, nearest_weights, weight_bits
@@ -17,7 +17,6 @@ from kanhw.quant.quantizers.rounding import round_half_up
 
 __all__ = ["Columns", "gptq_joint_weights", "gptq_weights", "round_columns"]
 
-FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 # Columns between two products of matrices.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
 from kanhw.model.layer import KanLayer
 from kanhw.model.norm import LayerNorm
@@ -20,8 +20,6 @@ from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, Su
 from kanhw.windows import Window
 
 __all__ = ["derivative", "norm_pullback", "pullback"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Half the distance of the two points of a difference, in units of x: far above the rounding of
 # float64 and far below the width of a bump.

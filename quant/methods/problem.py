@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.formats import FloatArray
 from kanhw.numerics import matmul
 from kanhw.quant.integers.branches import Branches, branches_of
 from kanhw.quant.integers.realise import Weighted, realise_step
@@ -25,7 +26,6 @@ __all__ = [
     "walk_layers",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 AddressArray = npt.NDArray[np.uint16]
 BoolArray = npt.NDArray[np.bool_]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from kanhw.formats import FloatArray
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import SumInputs, branches_of
 from kanhw.quant.integers.tables import basis_functions
@@ -15,8 +15,6 @@ from kanhw.quant.methods.unreached import nearest_marked
 from kanhw.quant.planning.steps import SumStep
 
 __all__ = ["Features", "LayerTask"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Magnitudes below this share of the largest count as that: tables of one layer have one unit.
 _LEAST = 1e-4

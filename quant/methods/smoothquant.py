@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from kanhw.formats import FloatArray
 from kanhw.numerics import positive_power
 from kanhw.quant.integers.realise import Weighted
 from kanhw.quant.integers.weights import nearest_weights
@@ -12,8 +12,6 @@ from kanhw.quant.methods.scaling import Features, LayerTask
 from kanhw.quant.methods.unreached import copy_neighbours
 
 __all__ = ["smooth_scales", "smoothquant_weights"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # How much of the range moves: a of ``max|f|^a / max|w|^(1 - a)``.
 _STRENGTH = 0.5

@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
 from kanhw.model.bases.affine import AffineBasis
-from kanhw.model.bases.bspline import Basis, BSplineBasis
+from kanhw.model.bases.basis import Basis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.network import KanModel
@@ -20,8 +21,6 @@ from kanhw.quant.methods.gradients import derivative, norm_pullback, pullback
 from kanhw.quant.planning.steps import NormStep, Step, SumStep, steps_of
 
 __all__ = ["SYNTHETIC_SAMPLES", "synthesize_inputs"]
-
-FloatArray = npt.NDArray[np.float64]
 
 SYNTHETIC_SAMPLES = 128
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.bases.affine import AffineBasis
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.model.norm import LayerNorm
 
 __all__ = ["FrozenNorms", "freeze_norms"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

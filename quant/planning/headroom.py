@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.symbolic import check_symbolic_edges
 from kanhw.quant.planning.plan import Consumer, Plan
 from kanhw.quant.planning.steps import ProductStep, Step, SumStep
@@ -20,8 +20,6 @@ from kanhw.quant.quantizers.calibration import step_and_origin
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 
 __all__ = ["clips_nothing", "with_headroom"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Halvings of the calibration data that are looked at.
 _HALVINGS = 16

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanModel
 from kanhw.quant.config import QuantConfig
@@ -19,8 +20,6 @@ from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_qua
 from kanhw.quant.splines.spline_grid import aligned_quantizer
 
 __all__ = ["Consumer", "Plan", "make_plan"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # A shared code wastes this share of its steps outside the spline's support before ``auto`` gives
 # the branches a code each.

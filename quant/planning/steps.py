@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import NoBasis
+from kanhw.model.bases.basis import NoBasis
 from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
@@ -18,8 +18,6 @@ from kanhw.model.products import Products
 from kanhw.windows import Window
 
 __all__ = ["NormStep", "PoolStep", "ProductStep", "Step", "SumStep", "steps_of"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

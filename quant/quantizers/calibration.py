@@ -6,17 +6,14 @@ import math
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import CodeFormat
+from kanhw.formats import CodeFormat, FloatArray
 from kanhw.numerics import indistinct
 from kanhw.quant.config import Calibration
 from kanhw.quant.quantizers.rounding import round_half_up
 
 __all__ = ["activation_range", "step_and_origin", "weight_scale"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Ends of a range that a search tries, as shares of the way from the median to the extreme: of one
 # end, and of each of two.

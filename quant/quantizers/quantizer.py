@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.formats import CodeFormat, IntArray
+from kanhw.formats import CodeFormat, FloatArray, IntArray
 from kanhw.model.activation import Activation
 from kanhw.numerics import indistinct
 from kanhw.quant.config import QuantConfig
@@ -21,8 +21,6 @@ __all__ = [
     "nearest_codes",
     "quantize_weights",
 ]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

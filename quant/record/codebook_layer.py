@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.quant.quantizers.quantizer import WeightQuantizer
 
 if TYPE_CHECKING:
     from kanhw.quant.record.model import Join
 
 __all__ = ["QuantCodebook"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

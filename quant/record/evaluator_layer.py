@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.formats import FloatArray
 from kanhw.program.functions.splines import piece_polynomials
 from kanhw.quant.quantizers.quantizer import WeightQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from kanhw.quant.record.model import Join
 
 __all__ = ["QuantSplineEvaluator"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

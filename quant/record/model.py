@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
@@ -34,8 +34,6 @@ __all__ = [
     "QuantProducts",
     "next_streams",
 ]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

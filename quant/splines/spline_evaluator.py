@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.layer import KanLayer
 from kanhw.program.functions.interpolation import Interpolation
@@ -28,8 +28,6 @@ __all__ = [
     "polynomial_error",
     "spline_arithmetic",
 ]
-
-FloatArray = npt.NDArray[np.float64]
 
 # What polynomials may add to the half LSB of rounding.
 _POLYNOMIAL_LSB = Fraction(1, 4)

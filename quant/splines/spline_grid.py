@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw import numerics
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.layer import KanLayer
 from kanhw.numerics import power_of_two
@@ -18,8 +17,6 @@ from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
 
 __all__ = ["Grid", "Positions", "aligned_quantizer", "obstacle", "positions"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Two cells are equally wide if they differ by no more: float32 knots do by some 1e-6.
 _SAME = 1e-5

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
+from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import ActivationRule
 from kanhw.quant.training.dorefa import FixedRange
@@ -20,8 +18,6 @@ from kanhw.quant.training.pact import LearnedClipping
 from kanhw.quant.training.qil import LearnedInterval
 
 __all__ = ["ActivationRule", "activation_rule"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Every rule by its name in QuantConfig.quantizer.
 _RULES: dict[str, Callable[[ActivationQuantizer, FloatArray], ActivationRule]] = {

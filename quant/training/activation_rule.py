@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kanhw.errors import TrainingDiverged
-from kanhw.formats import CodeFormat, IntArray
+from kanhw.formats import CodeFormat, FloatArray, IntArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.straight_through import straight_through
 
@@ -23,7 +23,6 @@ __all__ = [
     "one_bit_side",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 # A step or width never becomes smaller than this share of what it started with.
 SMALLEST_SHARE = 1e-3
 # Roundings of a sum that may add up, each of the size of the range of codes.

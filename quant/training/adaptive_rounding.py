@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import WeightQuantizer
 from kanhw.quant.training.weight_rule import WeightRule
 
 __all__ = ["AdaptiveRounding"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # The sigmoid is stretched over both ends, so that 0 and 1 are reached.
 _STRETCH, _OVERHANG = 1.2, 0.1

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from kanhw.formats import FloatArray
 from kanhw.quant.planning.headroom import clips_nothing
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import ActivationRule, learned_gradient_scale
 from kanhw.quant.training.straight_through import round_half_up, scale_gradient
 
 __all__ = ["Calibrated"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # A learned step stays within this factor of the calibrated one.
 _MOST = 2.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,8 +28,6 @@ from kanhw.quant.training.straight_through import round_half_up
 from kanhw.quant.training.tabulate import cell_slopes, look_up
 
 __all__ = ["CodebookStage", "Integers", "codebook_stages"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Integers(nn.Module):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import IntervalRule
 from kanhw.quant.training.straight_through import straight_through
 from kanhw.quant.training.weight_rule import WeightRule, odd_integers
 
 __all__ = ["FixedRange", "TanhWeights"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class FixedRange(IntervalRule):

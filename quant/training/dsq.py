@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from kanhw.formats import FloatArray
 from kanhw.quant.training.activation_rule import at_least_a_share
 from kanhw.quant.training.learned_ends import LearnedEnds
 from kanhw.quant.training.straight_through import straight_through
@@ -16,7 +16,6 @@ from kanhw.quant.training.weight_rule import WeightRule, mean_magnitude, odd_int
 
 __all__ = ["SoftRounding", "SoftWeightRounding", "staircase"]
 
-FloatArray = npt.NDArray[np.float64]
 # Gaps to hard steps, at the start and at the end of a training.
 _SOFT, _HARD = 0.4, 0.05
 # Half of the weights' range starts at this many standard deviations.

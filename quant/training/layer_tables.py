@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kanhw.model.bases.bspline import Basis
+from kanhw.formats import FloatArray
+from kanhw.model.bases.basis import Basis
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.tables import basis_functions, signed_codes, table_codes
@@ -17,8 +17,6 @@ from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.tabulate import cell_slopes
 
 __all__ = ["Functions", "LayerTables", "functions_of"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor, nn
 
+from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import IntervalRule, at_least_a_share
 
 __all__ = ["LearnedEnds"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class LearnedEnds(IntervalRule):

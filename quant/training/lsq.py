@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from kanhw.formats import CodeFormat
+from kanhw.formats import CodeFormat, FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import (
     IntervalRule,
@@ -29,8 +28,6 @@ __all__ = [
     "LearnedWeightStep",
     "SpreadWeightStep",
 ]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class LearnedIntervalRule(IntervalRule):

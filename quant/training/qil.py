@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.activation_rule import at_least_a_share, learned_gradient_scale
 from kanhw.quant.training.lsq import LearnedIntervalRule
@@ -15,7 +15,6 @@ from kanhw.quant.training.weight_rule import WeightRule, mean_magnitude
 
 __all__ = ["LearnedInterval", "LearnedWeightInterval"]
 
-FloatArray = npt.NDArray[np.float64]
 # Powers are taken within these exponents, and are a straight line below this argument: a power of
 # less than one has no slope at 0 that a step could follow.
 _EXPONENTS = (0.25, 4.0)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kanhw.formats import FloatArray
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import SumInputs, branches_of
@@ -27,8 +27,6 @@ from kanhw.quant.training.weight_quantizers import WeightRule, weight_rule
 from kanhw.windows import Window
 
 __all__ = ["NormStage", "PoolStage", "ProductStage", "Stage", "Stream", "SumStage"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
+from kanhw.formats import FloatArray
 from kanhw.quant.training.dorefa import TanhWeights
 from kanhw.quant.training.dsq import SoftWeightRounding
 from kanhw.quant.training.lsq import LearnedWeightStep, SpreadWeightStep
@@ -14,8 +12,6 @@ from kanhw.quant.training.qil import LearnedWeightInterval
 from kanhw.quant.training.weight_rule import WeightRule
 
 __all__ = ["WeightRule", "weight_rule"]
-
-FloatArray = npt.NDArray[np.float64]
 
 # Every rule by its name in QuantConfig.quantizer.
 _RULES: dict[str, Callable[..., WeightRule]] = {

@@ -6,15 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import WeightQuantizer
 
 __all__ = ["WeightRule", "mean_magnitude", "odd_integers"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class WeightRule(nn.Module, ABC):

@@ -12,8 +12,10 @@ import numpy.typing as npt
 import pytest
 
 import kanhw
+from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import Basis, BSplineBasis, NoBasis
+from kanhw.model.bases.basis import Basis, NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import GramBasis
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.convolution import ConvLayer, PoolLayer
@@ -22,8 +24,6 @@ from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
 from kanhw.model.symbolic import SymbolicEdge
 from kanhw.windows import Window
-
-FloatArray = npt.NDArray[np.float64]
 
 _ACTIVATIONS = ("silu", "identity", "zero", "gelu", "relu", "tanh", "prelu")
 

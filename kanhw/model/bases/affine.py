@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanhw.errors import InputError
-from kanhw.model.bases.bspline import Basis, FloatArray, frozen_array
+from kanhw.formats import FloatArray
+from kanhw.model.arrays import frozen_array
+from kanhw.model.bases.basis import Basis
 
 __all__ = ["AffineBasis"]
 

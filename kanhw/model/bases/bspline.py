@@ -3,90 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
+from kanhw.model.arrays import checked_batch, frozen_array, input_values
 
-__all__ = [
-    "BSplineBasis",
-    "Basis",
-    "FloatArray",
-    "NoBasis",
-    "checked_batch",
-    "frozen_array",
-    "input_values",
-    "positive_count",
-]
-
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["BSplineBasis"]
 
 # float32 knots are uniform to about 3e-6 of a step; real non-uniform grids differ by far more.
 UNIFORM_TOLERANCE = 1e-4
-
-
-@runtime_checkable
-class Basis(Protocol):
-    """K functions of every input of a layer.
-
-    ``count`` is K; ``spare`` is how many more values per input an evaluation holds for a moment;
-    ``support`` is [n_in, 2], outside of which every function is 0, or None where there is no such
-    bound.
-    """
-
-    @property
-    def n_in(self) -> int:
-        """Inputs."""
-
-    @property
-    def count(self) -> int:
-        """K."""
-
-    @property
-    def spare(self) -> int:
-        """Values per input held besides the K results."""
-
-    @property
-    def support(self) -> FloatArray | None:
-        """[n_in, 2], or None."""
-
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """[N, n_in] to [N, n_in, K]."""
-
-    def evaluate_input(self, i: int, x: FloatArray) -> FloatArray:
-        """The functions of input i at x [M]: [M, K]."""
-
-
-@dataclass(frozen=True, eq=False)
-class NoBasis:
-    """No basis functions at all: a layer with a base branch only, such as a linear one."""
-
-    n_in: int
-
-    @property
-    def count(self) -> int:
-        """K = 0."""
-        return 0
-
-    @property
-    def spare(self) -> int:
-        """Nothing is held."""
-        return 0
-
-    @property
-    def support(self) -> None:
-        """There is nothing to be 0."""
-        return
-
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """[N, n_in, 0]."""
-        return np.empty((*checked_batch(x, self.n_in, "The basis").shape, 0))
-
-    def evaluate_input(self, i: int, x: FloatArray) -> FloatArray:
-        """[M, 0]."""
-        return np.empty((len(x), 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,92 +159,3 @@ def _check_increasing(knots: FloatArray) -> None:
         f"Input {i} has decreasing knots: position {m} holds {here:.9g} and position {m + 1} "
         f"{after:.9g}; knots must increase strictly"
     )
-
-
-def checked_batch(x: Any, width: int, owner: str) -> FloatArray:
-    """Give ``x`` as float64 [N, width], or an error that begins with ``owner``.
-
-    Raises
-    ------
-    InputError
-        If ``x`` has another shape, or holds NaN or an infinity.
-    TypeError
-        If ``x`` is not made of real numbers.
-    """
-    array = _as_float64(x, f"{owner} takes real numbers")
-    if array.ndim != 2:
-        hint = "; put one sample in a batch with x[np.newaxis, :]" if array.ndim == 1 else ""
-        raise InputError(f"{owner} expects shape [N, {width}] but got {list(array.shape)}{hint}")
-    if array.shape[1] != width:
-        raise InputError(f"{owner} expects {width} inputs per sample but got {array.shape[1]}")
-    if not np.isfinite(array).all():
-        row, column = (int(place) for place in np.argwhere(~np.isfinite(array))[0])
-        raise InputError(
-            f"{owner} needs finite inputs but got {array[row, column]} in sample {row}, input "
-            f"{column}: drop or fill such samples first"
-        )
-    return array
-
-
-def input_values(i: int, x: Any, n_in: int) -> FloatArray:
-    """Give values ``x`` [M] of input ``i`` of a basis as float64, or an error.
-
-    Raises
-    ------
-    InputError
-        If there is no such input, or ``x`` has another shape or holds NaN or an infinity.
-    """
-    if not 0 <= i < n_in:
-        raise InputError(f"Input {i} does not exist: the basis has inputs 0 to {n_in - 1}")
-    return checked_batch(np.asarray(x)[..., np.newaxis], 1, f"Input {i} of the basis")[:, 0]
-
-
-def positive_count(n_in: int) -> None:
-    """Refuse a number of inputs that is none.
-
-    Raises
-    ------
-    InputError
-        If it is less than 1.
-    TypeError
-        If it is not an integer.
-    """
-    if not isinstance(n_in, int) or isinstance(n_in, bool):
-        raise TypeError(f"The number of inputs must be an integer, not {n_in!r}")
-    if n_in < 1:
-        raise InputError(f"A basis needs at least 1 input, not {n_in}")
-
-
-def frozen_array(
-    value: Any, name: str, dimensions: tuple[str, ...], *, may_be_empty: bool = False
-) -> FloatArray:
-    """Copy ``value`` to a read-only float64 array with one axis for each name of ``dimensions``.
-
-    Raises
-    ------
-    InputError
-        If the number of axes is another one, an axis is empty, or a number is NaN or infinite.
-    TypeError
-        If ``value`` is not made of real numbers.
-    """
-    array = np.array(_as_float64(value, f"{name} must hold real numbers"), np.float64)
-    if array.ndim != len(dimensions) or (0 in array.shape and not may_be_empty):
-        raise InputError(
-            f"{name} must have the shape [{', '.join(dimensions)}], none of them 0, not "
-            f"{list(array.shape)}"
-        )
-    if not np.isfinite(array).all():
-        place = [int(index) for index in np.argwhere(~np.isfinite(array))[0]]
-        raise InputError(f"{name} holds {array[tuple(place)]} at {place}: it must be finite")
-    array.setflags(write=False)
-    return array
-
-
-def _as_float64(value: Any, complaint: str) -> FloatArray:
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise InputError(f"{complaint} in a rectangular array: {error}") from error
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{complaint}, not {array.dtype}")
-    return np.asarray(array, np.float64)

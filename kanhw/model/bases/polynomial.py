@@ -8,14 +8,9 @@ import numpy as np
 
 from kanhw import numerics
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import (
-    FloatArray,
-    checked_batch,
-    frozen_array,
-    input_values,
-    positive_count,
-)
+from kanhw.model.arrays import checked_batch, frozen_array, input_values, positive_count
 
 __all__ = ["ChebyshevBasis", "GramBasis", "recurrence_factors"]
 

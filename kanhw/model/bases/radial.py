@@ -8,13 +8,8 @@ import numpy as np
 
 from kanhw import numerics
 from kanhw.errors import InputError
-from kanhw.model.bases.bspline import (
-    FloatArray,
-    checked_batch,
-    frozen_array,
-    input_values,
-    positive_count,
-)
+from kanhw.formats import FloatArray
+from kanhw.model.arrays import checked_batch, frozen_array, input_values, positive_count
 
 __all__ = ["RadialBasis"]
 

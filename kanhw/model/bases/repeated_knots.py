@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanhw.errors import InputError
-from kanhw.model.bases.bspline import FloatArray, checked_batch, frozen_array, input_values
+from kanhw.formats import FloatArray
+from kanhw.model.arrays import checked_batch, frozen_array, input_values
 
 __all__ = ["RepeatedKnotBasis"]
 

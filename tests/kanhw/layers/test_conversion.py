@@ -22,7 +22,8 @@ from kanhw.layers import (
     module_of,
 )
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.basis import NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.convolution import ConvLayer
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel

@@ -11,7 +11,8 @@ from kanhw.importers import load_model
 from kanhw.layers import PyKAN, PyKANLayer
 from kanhw.layers.pykan import FUNCTIONS
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.basis import NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanLayer, KanModel
 from kanhw.model.symbolic import SYMBOLIC_FUNCTIONS, SymbolicEdge
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import kanhw
 from kanhw.errors import InputError
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.basis import NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.bases.repeated_knots import RepeatedKnotBasis

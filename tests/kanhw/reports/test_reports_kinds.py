@@ -14,7 +14,8 @@ from kanhw import InputError
 from kanhw.design.design import Design, Port
 from kanhw.formats import CodeFormat, format_for
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.basis import NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import GramBasis
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.convolution import ConvLayer, PoolLayer

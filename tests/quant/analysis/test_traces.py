@@ -5,7 +5,7 @@ import pytest
 
 from kanhw.errors import InputError
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import NoBasis
+from kanhw.model.bases.basis import NoBasis
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.quant import QuantConfig, sensitivity

@@ -10,7 +10,8 @@ import kanhw
 from kanhw import cli
 from kanhw.errors import InputError
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.basis import NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import GramBasis
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.convolution import ConvLayer, PoolLayer

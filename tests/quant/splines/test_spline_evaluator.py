@@ -12,7 +12,8 @@ import kanhw
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.basis import NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.convolution import ConvLayer
 from kanhw.model.network import KanLayer, KanModel
 from kanhw.model.symbolic import SymbolicEdge

@@ -8,7 +8,8 @@ import torch
 
 import kanhw
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis, NoBasis
+from kanhw.model.bases.basis import NoBasis
+from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import GramBasis
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.convolution import ConvLayer, PoolLayer

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kanhw.errors import InputError
 from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import Basis
+from kanhw.model.bases.basis import Basis
 from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis, recurrence_factors
 
 SILU = Activation("silu")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
-from kanhw.model.bases.bspline import Basis
+from kanhw.model.bases.basis import Basis
 from kanhw.model.bases.radial import RadialBasis
 
 NUMBERS = st.floats(-20, 20)
