@@ -8,12 +8,13 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from kanhw.formats import IntArray
-from kanhw.gateware.folded.folded_sums import FoldedSums, packed_words, parameter_memory
+from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import tree_latency
 from kanhw.gateware.parts.costs import PRODUCT_BITS, Costs, MemoryShape
+from kanhw.gateware.parts.delayed import delayed
+from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
-from kanhw.gateware.unrolled.layer_core import delayed
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.schedule import Schedule
 

@@ -6,9 +6,10 @@ import numpy as np
 from amaranth.hdl import Cat, Module
 
 from kanhw.formats import IntArray
-from kanhw.gateware.folded.folded_sums import FoldedSums, packed_words, parameter_memory
+from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import tree_latency
 from kanhw.gateware.parts.costs import Costs, MemoryShape
+from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold

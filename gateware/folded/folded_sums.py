@@ -5,26 +5,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-import numpy as np
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.formats import IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.costs import Costs, tree_costs
+from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
-from kanhw.gateware.unrolled.layer_core import delayed
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["FoldedSums", "packed_words", "parameter_memory"]
-
-# Smaller memories of constants are left to the synthesiser, which may make them of LUTs.
-BLOCK_BITS = 4096
-
+__all__ = ["FoldedSums"]
 
 class FoldedSums(Component):
     """What the inputs of a beat add to the outputs of a group, one step a clock.
@@ -98,25 +91,3 @@ class FoldedSums(Component):
         total = Signal(self.range.shape, name=f"total{output}", reset_less=True)
         m.d.sync += total.eq(tree.o)
         m.d.comb += self.o[output].eq(delayed(m, total, late, f"total{output}"))
-
-
-def packed_words(values: IntArray, width: int) -> list[int]:
-    """Rows of integers as memory words, ``width`` bits each in two's complement, first lowest.
-
-    Parameters
-    ----------
-    values
-        ``[words, count]``.
-    width
-        Bits of each.
-    """
-    bits = (values[:, :, None] >> np.arange(width)) & 1
-    packed = np.packbits(bits.reshape(len(values), -1).astype(np.uint8), axis=1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in packed]
-
-
-def parameter_memory(words: list[int], width: int) -> Memory:
-    """A memory that is never written, in block RAM unless it is small."""
-    large = len(words) * width >= BLOCK_BITS
-    attributes = {"ram_style": "block", "rom_style": "block"} if large else {}
-    return Memory(shape=unsigned(width), depth=len(words), init=words, attrs=attributes)

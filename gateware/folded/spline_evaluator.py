@@ -9,13 +9,13 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.folded.multiplied_sums import BankValue, MultipliedSums
 from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.splines.evaluator_costs import curve_costs, spline_costs
 from kanhw.gateware.splines.interpolator import Interpolator
 from kanhw.gateware.splines.rotated_spline import TURN_LATENCY, TurnedSpline
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
-from kanhw.gateware.unrolled.layer_core import delayed
 from kanhw.program import SplineEvaluatorLayer
 from kanhw.program.functions.interpolation import Interpolation
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic

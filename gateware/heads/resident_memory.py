@@ -10,7 +10,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.gateware.folded.folded_sums import BLOCK_BITS, packed_words
+from kanhw.gateware.parts.parameter_memory import BLOCK_BITS, packed_words
 from kanhw.gateware.parts.signals import Range
 from kanhw.program import ResidentLayer
 from kanhw.program.kinds.codebook import CodebookLayer

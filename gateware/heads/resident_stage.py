@@ -12,9 +12,9 @@ from kanhw.gateware.folded.code_buffer import CodeBuffer
 from kanhw.gateware.heads.resident_drain import ResidentDrain
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count
 from kanhw.gateware.heads.resident_sums import FactorSums, ResidentSums, ShapeSums
+from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.stream.stage import Payload, Stage
-from kanhw.gateware.unrolled.layer_core import delayed
 from kanhw.program import ResidentLayer
 from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.schedule.fold import Fold

@@ -8,11 +8,11 @@ from amaranth.lib.memory import Memory
 from kanhw.errors import InputError
 from kanhw.gateware.folded.requantize_lane import JoinLane
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.valid_bits import valid_bits
 from kanhw.gateware.stream.stage import Payload, Stage
-from kanhw.gateware.unrolled.layer_core import delayed
 from kanhw.program import PoolingLayer
 from kanhw.schedule.fold import rows_of
 

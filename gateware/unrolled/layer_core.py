@@ -14,6 +14,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.fabric import Fabric, TableBank, Window, fabric_named
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.minimise import MinimisedTable, minimise_table
 from kanhw.gateware.parts.signals import Range, shape_of
 from kanhw.gateware.parts.terms import Term
@@ -25,7 +26,6 @@ __all__ = [
     "LayerCore",
     "Operand",
     "constant_operand",
-    "delayed",
     "minimise_input",
     "output_addresses",
     "output_payload",
@@ -54,15 +54,6 @@ def minimise_input(table: IntArray, address: Address) -> MinimisedTable:
     return minimise_table(
         table[address.entries], address.lo, address.hi, padded=address.padded
     )
-
-
-def delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
-    """``value`` a number of cycles later."""
-    for cycle in range(cycles):
-        register = Signal(value.shape(), name=f"{name}_delay{cycle}", reset_less=True)
-        m.d.sync += register.eq(value)
-        value = register
-    return value
 
 
 class LayerCore(Component):

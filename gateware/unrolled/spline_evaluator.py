@@ -11,12 +11,13 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.splines.interpolator import Interpolator
 from kanhw.gateware.splines.rotated_spline import TURN_LATENCY, TurnedSpline
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
-from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, delayed
+from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand
 from kanhw.program import SplineEvaluatorLayer
 from kanhw.schedule.schedule import Schedule
 

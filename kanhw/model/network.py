@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kanhw.errors import InputError, ToolNotFound
+from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.arrays import checked_batch
 from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.layer import KanLayer
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = ["KanLayer", "KanModel", "ModelLayer"]
 
@@ -102,24 +98,6 @@ class KanModel:
         for layer in self.layers:
             values.append(layer(values[-1]))
         return values
-
-    def module(self) -> nn.Module:
-        """Make the trainable PyTorch network that computes the same: see kanhw.layers.module_of.
-
-        Raises
-        ------
-        InputError
-            If a layer has no trainable equal; the message names it.
-        ToolNotFound
-            If PyTorch is not installed.
-        """
-        try:
-            from kanhw.layers import module_of
-        except ImportError as error:
-            raise ToolNotFound(
-                "A trainable network needs PyTorch: pip install 'kanhw[torch]'"
-            ) from error
-        return module_of(self)
 
     def flat(self, x: FloatArray) -> FloatArray:
         """Samples [N, *input_shape] (or [N, n_in]) as float64 [N, n_in], checked."""

@@ -13,9 +13,9 @@ from kanhw.gateware.folded.code_buffer import CodeBuffer
 from kanhw.gateware.folded.codebook import CodebookSums
 from kanhw.gateware.folded.drain import Drain
 from kanhw.gateware.folded.edge_table import RowSums
-from kanhw.gateware.folded.folded_sums import packed_words
 from kanhw.gateware.folded.requantize_lane import JoinLane
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.parameter_memory import packed_words
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.stream.serial_argmax import SerialArgmax
 from kanhw.gateware.stream.stage import Payload

@@ -12,7 +12,7 @@ from torch import nn
 
 from kanhw.errors import InputError
 from kanhw.importers import fast_kan, load_model
-from kanhw.layers import FastKAN, FastKANLayer
+from kanhw.layers import FastKAN, FastKANLayer, module_of
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.network import KanModel
 
@@ -318,7 +318,7 @@ def test_to_model_equals_the_network(tmp_path: Path, options: dict[str, Any]) ->
     record = network.to_model()
     flat = x.reshape(-1, 3).numpy()
     np.testing.assert_allclose(record(flat), y.reshape(-1, 2).detach().numpy(), atol=1e-5)
-    back = record.module()
+    back = module_of(record)
     assert isinstance(back, FastKAN)
     torch.testing.assert_close(back(x), y, atol=1e-5, rtol=0)
     torch.save(network.state_dict(), tmp_path / "net.pt")

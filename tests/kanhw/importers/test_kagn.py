@@ -12,7 +12,7 @@ from torch import nn
 
 from kanhw.errors import InputError
 from kanhw.importers import kagn, load_model
-from kanhw.layers import KAGN, KAGNLayer
+from kanhw.layers import KAGN, KAGNLayer, module_of
 from kanhw.model.activation import Activation
 from kanhw.model.bases.polynomial import GramBasis
 from kanhw.model.network import KanModel
@@ -57,7 +57,7 @@ def test_layers_equal_the_library(folder: Path) -> None:
     assert isinstance(loaded, KanModel)
     x = np.load(folder / "vectors.npz")["x"]
     np.testing.assert_allclose(record(x), loaded(x), atol=1e-12)
-    check(lambda x: loaded.module()(torch.from_numpy(x)).detach().numpy(), folder)
+    check(lambda x: module_of(loaded)(torch.from_numpy(x)).detach().numpy(), folder)
 
 
 def by_the_equations(
@@ -238,7 +238,7 @@ def test_to_model_equals_the_network(tmp_path: Path, options: dict[str, Any]) ->
     loaded = load_model(tmp_path / "net.pt", **told)
     assert isinstance(loaded, KanModel)
     np.testing.assert_array_equal(loaded(flat), record(flat))
-    back = record.module()
+    back = module_of(record)
     assert isinstance(back, KAGN)
     torch.testing.assert_close(back(x), y, atol=1e-4, rtol=0)
     # Saved and read again, the network is the same, though its weights of P_0 are not.

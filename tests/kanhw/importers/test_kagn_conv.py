@@ -13,7 +13,7 @@ from torch import nn
 
 from kanhw.errors import InputError
 from kanhw.importers import kagn_conv, load_model
-from kanhw.layers import KAGNConv2DLayer
+from kanhw.layers import KAGNConv2DLayer, module_of
 from kanhw.model.convolution import ConvLayer
 from kanhw.model.network import KanModel
 
@@ -59,7 +59,7 @@ def test_layers_equal_the_library(folder: Path) -> None:
     check(lambda x: network(torch.from_numpy(x)).detach().numpy(), folder)
     model = load_model(folder)
     assert isinstance(model, KanModel)
-    check(lambda x: model.module().eval()(torch.from_numpy(x)).detach().numpy(), folder)
+    check(lambda x: module_of(model).eval()(torch.from_numpy(x)).detach().numpy(), folder)
 
 
 def by_the_equations(
@@ -358,7 +358,7 @@ def test_to_model_equals_the_layer(options: dict[str, Any]) -> None:
     record = layer.to_model((2, 6, 7))
     assert record.input_shape == (2, 6, 7)
     np.testing.assert_allclose(record(x.numpy()), y.reshape(len(x), -1), atol=1e-4)
-    back = record.module().eval()
+    back = module_of(record).eval()
     np.testing.assert_allclose(back(x).detach().numpy(), y.reshape(len(x), -1), atol=1e-4)
     # What it saved is read as by anyone.
     state = {name: value.numpy() for name, value in layer.state_dict().items()}

@@ -58,7 +58,7 @@ def test_features_there_and_back(make: Any) -> None:
     model = model_of(network)
     check(network, model)
     assert model.source == f"kanhw.layers.{type(network).__name__}"
-    back = model.module()
+    back = module_of(model)
     check(back, model)
     if isinstance(network, KAN | FastKAN | KAGN):
         assert type(back) is type(network)
@@ -83,10 +83,10 @@ def test_images_there_and_back() -> None:
     model = model_of(network, (2, 6, 6))
     check(network, model)
     with pytest.raises(InputError, match=r"^2: the only trainable convolution is KAGN's, with sil"):
-        model.module()
+        module_of(model)
     del network[2]
     model = model_of(network.eval(), (2, 6, 6))
-    check(model.module(), model)
+    check(module_of(model), model)
 
 
 def test_output_of_images_is_flat() -> None:
@@ -103,7 +103,7 @@ def test_uneven_and_zero_parts_survive() -> None:
         Activation("zero"), np.zeros(2), "odd", post=(Activation("relu"),),
     )  # fmt: skip
     model = KanModel((layer,))
-    check(model.module(), model)
+    check(module_of(model), model)
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ GRAM = gramkan.build({"0.basis_weights": np.ones((2, 2, 3)), "0.beta_weights": n
 def test_module_of_refuses(layer: Any, message: str) -> None:
     shape = (1, 3, 3) if isinstance(layer, ConvLayer) else None
     with pytest.raises(InputError, match=message):
-        KanModel((layer,), shape=shape).module()
+        module_of(KanModel((layer,), shape=shape))
