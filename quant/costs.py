@@ -27,11 +27,12 @@ from kanhw.program import (
     SplineEvaluatorLayer,
 )
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import Branches, SumInputs, branches_of
+from kanhw.quant.integers.branches import Branches, branches_of
 from kanhw.quant.integers.sums import quantize_sums
 from kanhw.quant.integers.weights import RoundedWeights, nearest_weights
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer, quantize_weights
+from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.record.model import (
     QuantBasisTable,
     QuantBranchEdgeTable,

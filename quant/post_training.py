@@ -16,10 +16,10 @@ from kanhw.formats import FloatArray
 from kanhw.model.network import KanModel
 from kanhw.quant.codebook import codebook_weights
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.realise import realise, realise_nearest
 from kanhw.quant.methods import METHODS, round_with_data
 from kanhw.quant.methods.zeroq import SYNTHETIC_SAMPLES, synthesize_inputs
 from kanhw.quant.planning.plan import make_plan
+from kanhw.quant.realise import realise, realise_nearest
 from kanhw.quant.record.model import QuantModel
 
 __all__ = ["quantize_model"]

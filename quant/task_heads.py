@@ -11,6 +11,7 @@ from kanhw.model.network import KanModel
 from kanhw.program import Program, join_heads
 from kanhw.quant.codebook.weights import codebook_weights
 from kanhw.quant.config import QuantConfig
+from kanhw.quant.lowering import lower
 from kanhw.quant.planning.plan import Plan, make_plan
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.record.model import QuantModel
@@ -66,7 +67,7 @@ def quantize_heads(
     if not any(consumer.realisation == "codebook" for consumer in plans[0].consumers):
         raise InputError("Heads share codebooks: choose realisation='codebook'")
     # Which itself imports this package.
-    from kanhw.quant.integers.realise import realise_nearest
+    from kanhw.quant.realise import realise_nearest
 
     codebooks = codebook_weights(plans)
     return [realise_nearest(plan, own) for plan, own in zip(plans, codebooks, strict=True)]
@@ -88,8 +89,6 @@ def lower_heads(models: Sequence[QuantModel], *, writable: bool = False) -> Prog
     InputError
         If there are none, or they do not share their codebooks.
     """
-    from kanhw.quant.lowering import lower
-
     return join_heads([lower(model) for model in models], writable=writable)
 
 

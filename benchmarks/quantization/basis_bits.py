@@ -22,8 +22,8 @@ from plots import Point, pareto_front, pareto_plot
 from results import RESULTS, ResultTable, average
 
 from kanhw.quant import QuantConfig, costs_of, lower
-from kanhw.quant.integers.realise import realise_nearest
 from kanhw.quant.planning.plan import make_plan
+from kanhw.quant.realise import realise_nearest
 
 BASIS = tuple(range(1, 15))
 WEIGHTS = ACTIVATIONS = tuple(range(2, 9))

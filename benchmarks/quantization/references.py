@@ -26,12 +26,12 @@ from reference_networks import FASHION, NAMES, parts
 from results import RESULTS, ResultTable
 
 from kanhw.quant import Budget, QuantConfig, allocate, lower, quantize_model
-from kanhw.quant.integers.realise import Weighted
 from kanhw.quant.integers.weights import nearest_weights
 from kanhw.quant.methods import round_with_data
 from kanhw.quant.methods.problem import RoundingProblem, layer_error, walk_layers
 from kanhw.quant.planning.plan import Plan, make_plan
 from kanhw.quant.planning.steps import SumStep
+from kanhw.quant.realise import Weighted
 
 CALIBRATION_ROWS = 1024
 

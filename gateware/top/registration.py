@@ -6,7 +6,7 @@ from kanhw.errors import InputError
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES
 from kanhw.program import ProgramLayer
-from kanhw.program.kinds.layer import LAYER_KINDS
+from kanhw.program.kinds.kinds import LAYER_KINDS
 
 __all__ = ["register_realisation"]
 

@@ -1,16 +1,15 @@
 """The integer contract: what quantization ends in and every back end must reproduce."""
 
-from kanhw.program.heads.join import join_heads
 from kanhw.program.intervals import Interval
+from kanhw.program.join_heads import join_heads
+from kanhw.program.kinds.basis_table import BasisTableLayer
+from kanhw.program.kinds.branch_edge_table import BranchEdgeTableLayer
 from kanhw.program.kinds.codebook import CodebookLayer
-from kanhw.program.kinds.convolution import ConvolutionLayer, PoolingLayer
-from kanhw.program.kinds.layer import (
-    BasisTableLayer,
-    BranchEdgeTableLayer,
-    EdgeTableLayer,
-    ProgramLayer,
-)
+from kanhw.program.kinds.convolution import ConvolutionLayer
+from kanhw.program.kinds.edge_table import EdgeTableLayer
+from kanhw.program.kinds.layer import ProgramLayer
 from kanhw.program.kinds.norm import NormLayer
+from kanhw.program.kinds.pooling import PoolingLayer
 from kanhw.program.kinds.product import ProductLayer
 from kanhw.program.kinds.resident import HeadFormats, ResidentLayer
 from kanhw.program.kinds.spline_evaluator import SplineEvaluatorLayer

@@ -19,6 +19,7 @@ from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.program.kinds.convolution import ConvolutionLayer
 from kanhw.program.kinds.layer import ProgramLayer
 from kanhw.program.kinds.resident import ResidentLayer
+from kanhw.program.kinds.resident_structure import with_streams_apart
 
 __all__ = ["InputEncoder", "Program"]
 
@@ -188,15 +189,13 @@ class Program:
                 f"A head of this Program has layers {kinds}, not "
                 f"{[layer.kind for layer in program.layers]}"
             )
-        from kanhw.program.heads.join import with_streams_apart
-
         ours, theirs = ([layer.streams for layer in each.layers] for each in (self, program))
-        network = program if ours == theirs else with_streams_apart(program)
+        others = program.layers if ours == theirs else with_streams_apart(program.layers)
         layers = tuple(
             own.with_head(number, other)
             if isinstance(own, ResidentLayer) and isinstance(other, CodebookLayer)
             else own
-            for own, other in zip(self.layers, network.layers, strict=True)
+            for own, other in zip(self.layers, others, strict=True)
         )
         encoders = [program.input if h == number else e for h, e in enumerate(self.encoders)]
         return replace(self, layers=layers, input=encoders[0], encoders=tuple(encoders))

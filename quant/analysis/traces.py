@@ -30,12 +30,13 @@ from kanhw.quant.analysis.sensitivity_sweep import (
     with_rest,
 )
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import Branches, SumInputs, branches_of
+from kanhw.quant.integers.branches import Branches, branches_of
 from kanhw.quant.integers.sums import table_unit
 from kanhw.quant.integers.tables import finite_base_edges
 from kanhw.quant.planning.plan import Plan, make_plan
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, quantize_weights
+from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.training.network import QuantizedNetwork, prepare
 from kanhw.quant.training.stages import SumStage
 

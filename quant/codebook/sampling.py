@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from kanhw.formats import FloatArray
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import SumInputs
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
+from kanhw.quant.quantizers.sum_inputs import SumInputs
 
 __all__ = ["LayerEdges", "sample_edges"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from kanhw.formats import FloatArray
 from kanhw.quant.codebook.weights import CodebookWeights
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import SumInputs
 from kanhw.quant.integers.joins import snapped_join
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.record.codebook_layer import QuantCodebook
 from kanhw.quant.record.model import Join, QuantConvolution
 

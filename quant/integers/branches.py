@@ -13,28 +13,10 @@ from kanhw.formats import FloatArray, IntArray
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.tables import base_tables, basis_tables
-from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.splines.spline_evaluator import Evaluator, evaluator_of
 
-__all__ = ["Branches", "SumInputs", "branches_of"]
-
-
-@dataclass(frozen=True)
-class SumInputs:
-    """The quantizers in front of a layer: one for both branches, or the spline's and the base's."""
-
-    quantizers: tuple[ActivationQuantizer, ...]
-    realisation: str
-
-    @property
-    def spline(self) -> ActivationQuantizer:
-        """In front of the basis."""
-        return self.quantizers[0]
-
-    @property
-    def base(self) -> ActivationQuantizer:
-        """In front of the base activation."""
-        return self.quantizers[-1]
+__all__ = ["Branches", "branches_of"]
 
 
 @dataclass(frozen=True, eq=False)

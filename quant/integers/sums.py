@@ -10,13 +10,15 @@ import numpy as np
 from kanhw.formats import FloatArray, IntArray
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import Branches, SumInputs
+from kanhw.quant.integers.branches import Branches
 from kanhw.quant.integers.joins import direct_join, highest_shift, output_unit, snapped_join
+from kanhw.quant.integers.spline_evaluator import evaluator_sums
 from kanhw.quant.integers.tables import finite_base_edges
 from kanhw.quant.integers.weights import RoundedWeights
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
+from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.record.evaluator_layer import QuantSplineEvaluator
 from kanhw.quant.record.model import (
     Join,
@@ -26,7 +28,6 @@ from kanhw.quant.record.model import (
     QuantEdgeTable,
     QuantLayer,
 )
-from kanhw.quant.splines.evaluator_sums import evaluator_sums
 
 __all__ = ["quantize_sums", "table_unit"]
 

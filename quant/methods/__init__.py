@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kanhw.quant.integers.realise import Weighted
 from kanhw.quant.methods.awq import awq_weights
 from kanhw.quant.methods.gptq import gptq_joint_weights, gptq_weights
 from kanhw.quant.methods.problem import RoundingProblem, walk_layers
@@ -12,6 +11,7 @@ from kanhw.quant.methods.scaling import LayerTask
 from kanhw.quant.methods.smoothquant import smoothquant_weights
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
+from kanhw.quant.realise import Weighted
 
 __all__ = ["METHODS", "round_with_data"]
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from kanhw.formats import FloatArray
 from kanhw.numerics import positive_power
-from kanhw.quant.integers.realise import Weighted
 from kanhw.quant.integers.weights import RoundedWeights, nearest_weights, weight_bits
 from kanhw.quant.methods.problem import RoundingProblem, layer_error, layer_errors
 from kanhw.quant.methods.scaling import Features, LayerTask
 from kanhw.quant.methods.unreached import copy_neighbours
 from kanhw.quant.quantizers.quantizer import WeightQuantizer, nearest_codes
+from kanhw.quant.realise import Weighted
 
 __all__ = ["awq_scales", "awq_weights", "clipped"]
 

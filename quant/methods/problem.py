@@ -11,10 +11,10 @@ import numpy.typing as npt
 from kanhw.formats import FloatArray
 from kanhw.numerics import matmul
 from kanhw.quant.integers.branches import Branches, branches_of
-from kanhw.quant.integers.realise import Weighted, realise_step
 from kanhw.quant.integers.weights import RoundedWeights
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
+from kanhw.quant.realise import Weighted, realise_step
 from kanhw.quant.record.model import QuantLayer, next_streams
 
 __all__ = [

@@ -8,11 +8,12 @@ import numpy as np
 
 from kanhw.formats import FloatArray
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import SumInputs, branches_of
+from kanhw.quant.integers.branches import branches_of
 from kanhw.quant.integers.tables import basis_functions
 from kanhw.quant.methods.problem import RoundingProblem, real_sums
 from kanhw.quant.methods.unreached import nearest_marked
 from kanhw.quant.planning.steps import SumStep
+from kanhw.quant.quantizers.sum_inputs import SumInputs
 
 __all__ = ["Features", "LayerTask"]
 

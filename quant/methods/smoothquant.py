@@ -6,10 +6,10 @@ import numpy as np
 
 from kanhw.formats import FloatArray
 from kanhw.numerics import positive_power
-from kanhw.quant.integers.realise import Weighted
 from kanhw.quant.integers.weights import nearest_weights
 from kanhw.quant.methods.scaling import Features, LayerTask
 from kanhw.quant.methods.unreached import copy_neighbours
+from kanhw.quant.realise import Weighted
 
 __all__ = ["smooth_scales", "smoothquant_weights"]
 

@@ -12,11 +12,11 @@ from kanhw.formats import FloatArray
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanModel
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import SumInputs
 from kanhw.quant.planning.freeze import freeze_norms
 from kanhw.quant.planning.realisation import check_table_bits, chosen_realisation
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_quantizer
+from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.splines.spline_grid import aligned_quantizer
 
 __all__ = ["Consumer", "Plan", "make_plan"]

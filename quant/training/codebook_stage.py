@@ -17,11 +17,11 @@ from kanhw.formats import IntArray
 from kanhw.quant.codebook.gains import highest_gain
 from kanhw.quant.codebook.weights import CodebookWeights, codebook_weights
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import SumInputs
 from kanhw.quant.integers.tables import base_tables
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer
+from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.training.layer_tables import LayerTables
 from kanhw.quant.training.stages import Stage, Stream, numbers, parameter, windowed
 from kanhw.quant.training.straight_through import round_half_up

@@ -14,9 +14,9 @@ from kanhw.errors import InputError
 from kanhw.model.network import KanModel
 from kanhw.quant.codebook import CodebookWeights
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.realise import Weighted, realise
 from kanhw.quant.planning.plan import Consumer, Plan, make_plan
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep
+from kanhw.quant.realise import Weighted, realise
 from kanhw.quant.record.model import QuantModel
 from kanhw.quant.training.activation_quantizers import ActivationRule, activation_rule
 from kanhw.quant.training.codebook_stage import CodebookStage, codebook_stages

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import branches_of
-from kanhw.quant.integers.realise import Weighted, realise
 from kanhw.quant.integers.weights import RoundedWeights, nearest_weights
 from kanhw.quant.planning.headroom import with_headroom
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import PoolStep, Step, SumStep
+from kanhw.quant.realise import Weighted, realise
 from kanhw.quant.record.model import QuantModel
 from kanhw.quant.training.adaptive_rounding import AdaptiveRounding
 from kanhw.quant.training.calibrated import Calibrated

@@ -14,13 +14,14 @@ from torch.nn import functional
 from kanhw.formats import FloatArray
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import SumInputs, branches_of
-from kanhw.quant.integers.realise import Weighted
+from kanhw.quant.integers.branches import branches_of
 from kanhw.quant.integers.sums import table_unit
 from kanhw.quant.integers.tables import signed_codes
 from kanhw.quant.integers.weights import RoundedWeights
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.sum_inputs import SumInputs
+from kanhw.quant.realise import Weighted
 from kanhw.quant.training.layer_tables import Functions, LayerTables, functions_of
 from kanhw.quant.training.tabulate import look_up
 from kanhw.quant.training.weight_quantizers import WeightRule, weight_rule

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.heads.formats import HeadFormats, HeadRequantizer, hull
-from kanhw.program.heads.structure import alike, in_form_of
 from kanhw.program.intervals import Interval, check_magnitude
 from kanhw.program.kinds.codebook import CodebookLayer
+from kanhw.program.kinds.resident_formats import HeadFormats, HeadRequantizer, hull
+from kanhw.program.kinds.resident_structure import alike, in_form_of
 from kanhw.program.requantizer import Requantizer
 
 __all__ = ["HeadFormats", "HeadRequantizer", "ResidentLayer"]

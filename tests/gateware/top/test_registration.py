@@ -17,7 +17,7 @@ from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES
 from kanhw.model.activation import Activation
 from kanhw.model.network import KanLayer
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
-from kanhw.program.kinds.layer import LAYER_KINDS
+from kanhw.program.kinds.kinds import LAYER_KINDS
 from kanhw.sim import find_simulator
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"

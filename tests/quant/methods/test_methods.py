@@ -22,7 +22,6 @@ from kanhw.model.products import Products
 from kanhw.model.symbolic import SymbolicEdge
 from kanhw.quant import QuantConfig, lower, quantize_model
 from kanhw.quant.integers.branches import branches_of
-from kanhw.quant.integers.realise import Weighted, realise
 from kanhw.quant.integers.weights import nearest_weights
 from kanhw.quant.methods import METHODS, awq, problem, smoothquant, zeroq
 from kanhw.quant.methods.gptq import Columns, gptq_joint_weights, gptq_weights, round_columns
@@ -32,6 +31,7 @@ from kanhw.quant.methods.unreached import copy_neighbours, nearest_reached
 from kanhw.quant.planning.freeze import freeze_norms
 from kanhw.quant.planning.plan import make_plan
 from kanhw.quant.planning.steps import steps_of
+from kanhw.quant.realise import Weighted, realise
 from kanhw.quant.record.model import QuantBasisTable, QuantConvolution
 from kanhw.windows import Window
 

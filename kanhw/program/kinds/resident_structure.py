@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from typing import cast
 
 import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.program.kinds.codebook import CodebookLayer
+from kanhw.program.kinds.layer import ProgramLayer
 
-__all__ = ["alike", "in_form_of"]
+__all__ = ["alike", "in_form_of", "with_streams_apart"]
 
 
 def alike(heads: tuple[CodebookLayer, ...]) -> tuple[CodebookLayer, ...]:
@@ -34,6 +37,20 @@ def alike(heads: tuple[CodebookLayer, ...]) -> tuple[CodebookLayer, ...]:
         for joins in zip(*(head.requantizers for head in heads), strict=True)
     ]
     return tuple(_shifted(head, shifts) for head in heads)
+
+
+def with_streams_apart(layers: Sequence[ProgramLayer]) -> tuple[ProgramLayer, ...]:
+    """The same layers, in which codebooks behind codebooks have a stream for each branch.
+
+    Where the codes of two branches are the same, quantization makes one stream of them.
+    """
+    apart = list(layers)
+    for k, (layer, after) in enumerate(pairwise(layers)):
+        if isinstance(layer, CodebookLayer) and isinstance(after, CodebookLayer):
+            joins = tuple(layer.requantizers[stream] for stream in after.streams)
+            apart[k] = replace(cast(CodebookLayer, apart[k]), requantizers=joins)
+            apart[k + 1] = replace(after, spline_stream=0, base_stream=1)
+    return tuple(apart)
 
 
 def _check_shared(first: CodebookLayer, head: CodebookLayer, number: int) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import Branches, SumInputs
+from kanhw.quant.integers.branches import Branches
 from kanhw.quant.integers.joins import snapped_join
 from kanhw.quant.integers.weights import RoundedWeights
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.record.evaluator_layer import QuantSplineEvaluator
 
 __all__ = ["evaluator_sums"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -13,9 +12,10 @@ from kanhw.errors import InputError
 from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.program.kinds.layer import ProgramLayer
 from kanhw.program.kinds.resident import HeadFormats, ResidentLayer
+from kanhw.program.kinds.resident_structure import with_streams_apart
 from kanhw.program.program import Program
 
-__all__ = ["join_heads", "with_streams_apart"]
+__all__ = ["join_heads"]
 
 
 def join_heads(
@@ -63,20 +63,6 @@ def join_heads(
     )
 
 
-def with_streams_apart(program: Program) -> Program:
-    """The same network, in which codebooks behind codebooks have a stream for each branch.
-
-    Where the codes of two branches are the same, quantization makes one stream of them.
-    """
-    layers = list(program.layers)
-    for k, (layer, after) in enumerate(pairwise(program.layers)):
-        if isinstance(layer, CodebookLayer) and isinstance(after, CodebookLayer):
-            joins = tuple(layer.requantizers[stream] for stream in after.streams)
-            layers[k] = replace(cast(CodebookLayer, layers[k]), requantizers=joins)
-            layers[k + 1] = replace(after, spline_stream=0, base_stream=1)
-    return replace(program, layers=tuple(layers))
-
-
 def _with_equal_streams(programs: Sequence[Program]) -> Sequence[Program]:
     streams = [
         [(len(layer.requantizers), layer.streams) for layer in program.layers]
@@ -84,7 +70,7 @@ def _with_equal_streams(programs: Sequence[Program]) -> Sequence[Program]:
     ]
     if all(own == streams[0] for own in streams):
         return programs
-    return [with_streams_apart(program) for program in programs]
+    return [replace(program, layers=with_streams_apart(program.layers)) for program in programs]
 
 
 def _declared(layer: ResidentLayer, writable: bool | dict[str, HeadFormats]) -> ResidentLayer:

@@ -1,1 +1,0 @@
-"""Programs that share codebooks, joined as heads of one."""
