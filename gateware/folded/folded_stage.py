@@ -7,9 +7,11 @@ from amaranth.hdl import Cat, Module, Value
 from kanhw.gateware.folded.code_buffer import CodeBuffer
 from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.program import ProgramLayer
 from kanhw.schedule.fold import Fold
+from kanhw.schedule.formula import Formula
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["FoldedStage"]
@@ -70,6 +72,21 @@ class FoldedStage(Stage):
     def initiation_interval(self) -> int:
         """Clocks per vector: those of its steps."""
         return self._fold.steps
+
+    @property
+    def holds_vectors(self) -> bool:
+        """The buffer keeps a vector while the one before is computed."""
+        return True
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """The steps of a vector; the buffer, the pipeline, and the serializer of outputs."""
+        steps = self._fold.clocks
+        through = Formula.of(2) + self._folded.depth + 1 + 1 + self._folded.drain_depth
+        return steps, through + steps + self._fold.last_rows + -2
+
+    def pace(self) -> Pace:
+        """Nothing is walked through where rhythms end."""
+        raise TypeError("a folded layer keeps vectors: its handshake is not walked through")
 
     def elaborate(self, platform: object) -> Module:
         """Buffer, and what becomes of its steps."""

@@ -14,10 +14,12 @@ from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count
 from kanhw.gateware.heads.resident_sums import FactorSums, ResidentSums, ShapeSums
 from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.program import ResidentLayer
 from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.schedule.fold import Fold
+from kanhw.schedule.formula import Formula
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["MemoryRegion", "ResidentStage"]
@@ -143,6 +145,21 @@ class ResidentStage(Stage):
     def _depth(self) -> int:
         """Moves from the codes of a step to what all its branches add."""
         return max((_branch_latency(parts) for parts in self._branches), default=1) or 1
+
+    @property
+    def holds_vectors(self) -> bool:
+        """The buffer keeps a vector while the one before is computed."""
+        return True
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """The steps of a vector; the buffer, the pipeline, and the serializer of outputs."""
+        steps = self._fold.clocks
+        through = Formula.of(2) + 1 + self._depth + 1 + self._drain.latency
+        return steps, through + steps + self._fold.last_rows + -2
+
+    def pace(self) -> Pace:
+        """Nothing is walked through where rhythms end."""
+        raise TypeError("a folded layer keeps vectors: its handshake is not walked through")
 
     def elaborate(self, platform: object) -> Module:
         """Buffer, branches, accumulators, drain."""

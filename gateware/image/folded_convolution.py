@@ -16,6 +16,7 @@ from kanhw.gateware.stream.cycle_model import walked
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.program import ConvolutionLayer
 from kanhw.schedule.fold import Fold
+from kanhw.schedule.formula import Formula
 from kanhw.schedule.schedule import Schedule
 from kanhw.schedule.window_fold import WindowFold
 
@@ -92,6 +93,26 @@ class FoldedConvolutionStage(Stage):
     def initiation_interval(self) -> int:
         """Clocks per image: the steps of its windows, unless they wait for what they read."""
         return self._timing[1]
+
+    @property
+    def reads_windows(self) -> bool:
+        """Windows are read when their last word has come."""
+        return True
+
+    @property
+    def waits_for_words(self) -> bool:
+        """Windows may be read faster than words come, and words wait for room."""
+        return True
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """The steps of all windows, and the clocks in which these wait for words."""
+        steps = Formula.of(self._windows.window.positions) * Formula.of(self._fold.beats)
+        steps *= Formula.ceil(self._fold.n_out, self._fold.parallel_outputs)
+        interval = self.initiation_interval
+        if interval != steps.value:
+            # Known by walking through the handshakes.
+            steps = Formula(f"{steps.text} + {interval - steps.value} waiting", interval)
+        return steps, Formula.of(self.latency)
 
     def pace(self) -> FoldedPace:
         """When it takes and gives."""

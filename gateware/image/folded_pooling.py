@@ -12,9 +12,11 @@ from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.valid_bits import valid_bits
+from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.program import PoolingLayer
 from kanhw.schedule.fold import rows_of
+from kanhw.schedule.formula import Formula
 
 __all__ = ["FoldedPoolingStage"]
 
@@ -71,6 +73,14 @@ class FoldedPoolingStage(Stage):
     @property
     def _depth(self) -> int:
         return max(lane.latency for lanes in self._lanes for lane in lanes)
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock per beat, and those of its registers."""
+        return Formula.of(self.inputs.beats), Formula.of(self.latency)
+
+    def pace(self) -> Pace:
+        """When it takes and gives."""
+        return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
         """Worth of codes, totals, lanes; all of them move together."""

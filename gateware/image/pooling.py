@@ -11,8 +11,10 @@ from kanhw.gateware.image.line_buffer import LineBuffer
 from kanhw.gateware.image.pooling_core import ChannelValues, PoolingCore
 from kanhw.gateware.image.windowed_stage import WindowedStage
 from kanhw.gateware.parts.valid_bits import valid_bits
+from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.program import PoolingLayer, ProgramLayer
+from kanhw.schedule.formula import Formula
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["GlobalPoolingStage", "PoolingStage", "pooling_stage"]
@@ -101,6 +103,14 @@ class GlobalPoolingStage(Stage):
     def initiation_interval(self) -> int:
         """A clock per pixel."""
         return self._layer.area
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock per beat, and those of its registers."""
+        return Formula.of(self.inputs.beats), Formula.of(self.latency)
+
+    def pace(self) -> Pace:
+        """When it takes and gives."""
+        return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
         """Values, accumulators, and what makes codes of these; all of them move together."""

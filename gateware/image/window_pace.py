@@ -1,14 +1,17 @@
-"""When a folded convolution takes and gives: its handshakes, cycle by cycle."""
+"""When stages of windows take and give: their handshakes, cycle by cycle."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
 
+import numpy as np
+
 from kanhw.gateware.image.window_buffer import WindowBuffer
 from kanhw.schedule.fold import Fold
+from kanhw.schedule.raster import Raster
 
-__all__ = ["FoldedPace"]
+__all__ = ["FoldedPace", "LinePace"]
 
 
 class FoldedPace:
@@ -96,3 +99,62 @@ class FoldedPace:
         self._lacks += self._to_row[self._row]
         self._room += self._freed[self._row]
         self._column, self._row = 0, (self._row + 1) % len(self._to_row)
+
+
+class LinePace:
+    """A :class:`~kanhw.gateware.image.line_buffer.LineBuffer` with a pipeline behind it.
+
+    Parameters
+    ----------
+    raster
+        The slots of an image.
+    depth
+        Cycles of the pipeline.
+    """
+
+    def __init__(self, raster: Raster, depth: int) -> None:
+        rows, columns = raster.axes
+        self._pixels = np.outer(rows.occupied, columns.occupied).ravel().tolist()
+        self._windows = np.outer(rows.windows, columns.windows).ravel().tolist()
+        self._first, self._reach = raster.first, raster.last - raster.first
+        self._slots = raster.slots
+        self._slot = self._fill = self._place = 0
+        self._filling = self._busy = self._window = False
+        self._bits = [False] * depth
+        self.valid = False
+
+    def step(self, offered: bool, ready: bool) -> bool:
+        """Go through one clock, and say whether the stage was ready for an input."""
+        flows = ready or not self.valid
+        free = flows or not self._window
+        at_start, pixel = self._slot == 0, self._pixels[self._slot]
+        starts = at_start and offered and not self._filling
+        due = self._filling or self._busy
+        moves = free and ((starts or due) if at_start else (offered or not pixel))
+        accepts = free and pixel and not (at_start and self._filling)
+        if flows:
+            self._bits = [self._window, *self._bits[:-1]]
+            self.valid = self._bits[-1]
+        if moves:
+            self._slot = (self._slot + (starts or not at_start)) % self._slots
+            self._window = self._advance(starts)
+        elif flows:
+            self._window = False
+        return accepts
+
+    def state(self) -> Hashable:
+        """All that decides what it will do."""
+        slots = self._slot, self._fill, self._place
+        return *slots, self._filling, self._busy, self._window, *self._bits
+
+    def _advance(self, starts: bool) -> bool:
+        """Whether this slot completes a window."""
+        first = self._filling and self._fill == self._first if self._first else starts
+        if self._first and (starts or self._filling):
+            self._filling = not first
+            self._fill = 1 if starts else self._fill + 1
+        if not (first or self._busy):
+            return False
+        place, self._busy = self._place, self._place != self._reach
+        self._place = (place + 1) % self._slots if self._busy else 0
+        return self._windows[place]

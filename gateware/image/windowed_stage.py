@@ -8,9 +8,12 @@ from typing import Any
 from amaranth.hdl import Cat, EnableInserter, Module, Value
 
 from kanhw.gateware.image.line_buffer import LineBuffer
+from kanhw.gateware.image.window_pace import LinePace
 from kanhw.gateware.parts.valid_bits import valid_bits
+from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.gateware.unrolled.layer_core import LayerCore
+from kanhw.schedule.formula import Formula
 from kanhw.schedule.raster import Raster
 
 __all__ = ["WindowedStage"]
@@ -57,6 +60,20 @@ class WindowedStage(Stage):
     def initiation_interval(self) -> int:
         """Clocks per image: those of the line buffer."""
         return self._buffer.interval
+
+    @property
+    def reads_windows(self) -> bool:
+        """Windows are complete when their last pixel has come."""
+        return True
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock per pixel and per gap between rows; the line buffer, and the layer behind it."""
+        rows, columns = (Formula.of(axis.slots) for axis in self.raster.axes)
+        return rows * columns, Formula.of(self._buffer.latency) + self._core.latency
+
+    def pace(self) -> Pace:
+        """When it takes and gives."""
+        return LinePace(self.raster, self._core.latency)
 
     def join(self, m: Module, pixel: list[Value]) -> Any:
         """Line buffer and pipeline between the two streams; gives the payload of a window.

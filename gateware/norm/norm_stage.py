@@ -8,9 +8,11 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data
 
 from kanhw.gateware.norm.serial_layer_norm import SerialLayerNorm
+from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.gateware.unrolled.layer_core import output_payload
 from kanhw.program import NormLayer, ProgramLayer
+from kanhw.schedule.formula import Formula
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["NormStage"]
@@ -61,6 +63,17 @@ class NormStage(Stage):
     def initiation_interval(self) -> int:
         """Clocks between two vectors."""
         return self._norm.initiation_interval
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock per feature, or as long as a root takes; features go in and out one by one."""
+        count = Formula.of(self.inputs.count)
+        interval = Formula.most(count, Formula.of(self.initiation_interval))
+        twice = Formula.of(2) * count
+        return interval, twice + (self.latency - twice.value)
+
+    def pace(self) -> Pace:
+        """When it takes and gives."""
+        return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
         """The register, the serial norm, the shift register."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Protocol
 
-__all__ = ["Pace", "walked"]
+__all__ = ["BeatPace", "Pace", "walked"]
 
 # Images after which a chain that has not found a steady rhythm is measured as it is.
 MOST_IMAGES = 24
@@ -63,3 +63,43 @@ def walked(paces: Sequence[Pace], in_beats: int, out_beats: int) -> tuple[int, i
                 images = len(ends) - 1 - before
                 return ends[0] - last_taken, -((ends[before] - ends[-1]) // images)
         cycle += 1
+
+
+class BeatPace:
+    """Every so many beats one result, ``latency`` clocks later; stalled as a whole.
+
+    Parameters
+    ----------
+    beats
+        Of an input.
+    interval
+        Clocks between two inputs of one beat.
+    latency
+        Clocks from the last beat of an input to its result, at least 1.
+    """
+
+    def __init__(self, beats: int, interval: int, latency: int) -> None:
+        self._beats = beats
+        self._rest = 0 if beats > 1 else interval - 1
+        self._bits = [False] * latency
+        self._count = self._resting = 0
+        self.valid = False
+
+    def step(self, offered: bool, ready: bool) -> bool:
+        """Go through one clock, and say whether the stage was ready for an input."""
+        moves = ready or not self.valid
+        accepts = moves and not self._resting
+        enters = accepts and offered
+        if enters:
+            self._count = (self._count + 1) % self._beats
+            self._resting = self._rest
+        elif self._resting:
+            self._resting -= 1
+        if moves:
+            self._bits = [enters and self._count == 0, *self._bits[:-1]]
+            self.valid = self._bits[-1]
+        return accepts
+
+    def state(self) -> Hashable:
+        """All that decides what it will do."""
+        return self._count, self._resting, *self._bits

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from amaranth.hdl import Module, Signal
 
+from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.schedule.formula import Formula
 
 __all__ = ["GatherStage"]
 
@@ -40,6 +42,14 @@ class GatherStage(Stage):
     def initiation_interval(self) -> int:
         """A clock per pixel."""
         return self.inputs.beats
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock per beat, and those of its registers."""
+        return Formula.of(self.inputs.beats), Formula.of(self.latency)
+
+    def pace(self) -> Pace:
+        """When it takes and gives."""
+        return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
         """A shift register for every channel."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, Value
 
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.schedule.formula import Formula
 
 __all__ = ["SerialArgmax"]
 
@@ -35,6 +37,14 @@ class SerialArgmax(Stage):
     def initiation_interval(self) -> int:
         """A clock per value."""
         return self.inputs.beats
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock per beat, and those of its registers."""
+        return Formula.of(self.inputs.beats), Formula.of(self.latency)
+
+    def pace(self) -> Pace:
+        """When it takes and gives."""
+        return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
         """The largest so far, its index, and the finished result."""

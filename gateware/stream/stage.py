@@ -13,7 +13,9 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.signals import shape_of
+from kanhw.gateware.stream.cycle_model import BeatPace, Pace
 from kanhw.schedule.fold import rows_of
+from kanhw.schedule.formula import Formula
 
 __all__ = ["Payload", "Stage", "vector_layout"]
 
@@ -145,3 +147,38 @@ class Stage(Component):
 
         A stage keeps it whatever its neighbours do, so that a chain's is the largest of them.
         """
+
+    @abstractmethod
+    def clocks(self) -> tuple[Formula, Formula]:
+        """The interval and the latency as formulas of sizes, with the numbers in them."""
+
+    @abstractmethod
+    def pace(self) -> Pace:
+        """A fresh model of the handshake, for walking through it clock by clock."""
+
+    def beat_pace(self) -> Pace:
+        """The pace of a stage that makes a result of its beats, and is stalled as a whole."""
+        return BeatPace(self.inputs.beats, self.initiation_interval, self.latency)
+
+    @property
+    def is_wires(self) -> bool:
+        """Whether there is no register between its ends; a latency of 0 alone does not say so.
+
+        (The last window of an image may be complete before its last pixel.)
+        """
+        return False
+
+    @property
+    def reads_windows(self) -> bool:
+        """Whether the rhythm of its input decides when its outputs come: it waits for rows."""
+        return False
+
+    @property
+    def waits_for_words(self) -> bool:
+        """Whether windows may wait for what they read even where words come at every clock."""
+        return False
+
+    @property
+    def holds_vectors(self) -> bool:
+        """Whether a vector is kept while the next one comes in, so that rhythms end here."""
+        return (self.inputs.length, self.outputs.length) != (None, None)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 
 from amaranth.hdl import Module, Mux, Signal, Value
 
 from kanhw.errors import InputError
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.schedule.formula import Formula
 
 __all__ = ["CollectStage", "SplitStage"]
 
@@ -49,6 +52,16 @@ class SplitStage(Stage):
     def initiation_interval(self) -> int:
         """A clock per beat."""
         return self.outputs.beats
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock for every part of a pixel."""
+        beats = Formula.ceil(self.inputs.count, self.outputs.count)
+        pixels = self.inputs.beats
+        return (beats if pixels == 1 else Formula.of(pixels) * beats), beats
+
+    def pace(self) -> Pace:
+        """When it takes and gives."""
+        return _SplitPace(self.outputs.portions)
 
     def elaborate(self, platform: object) -> Module:
         """A register that is shifted by a beat."""
@@ -129,6 +142,14 @@ class CollectStage(Stage):
         """A clock per beat that comes."""
         return self.inputs.beats
 
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock per beat, and one."""
+        return Formula.of(self.inputs.beats), Formula.of(self.latency)
+
+    def pace(self) -> Pace:
+        """When it takes and gives."""
+        return _CollectPace(self.unit, self.portions)
+
     def elaborate(self, platform: object) -> Module:
         """A register for every code, loaded in turn."""
         m = Module()
@@ -164,3 +185,51 @@ def _common(stream: tuple[Address, ...]) -> Address:
 
 def _values(vector: Value) -> list[Value]:
     return [vector[name] for name in vector.shape().members]
+
+
+class _SplitPace:
+    """When a :class:`SplitStage` takes and gives."""
+
+    def __init__(self, portions: int) -> None:
+        self._portions = portions
+        self._place = 0
+        self.valid = False
+
+    def step(self, offered: bool, ready: bool) -> bool:
+        """Go through one clock, and say whether the stage was ready for an input."""
+        last = self._place == self._portions - 1
+        accepts = not self.valid or (last and ready)
+        if self.valid and ready:
+            self._place = 0 if last else self._place + 1
+        if accepts:
+            self.valid = offered
+        return accepts
+
+    def state(self) -> Hashable:
+        """All that decides what it will do."""
+        return self._place, self.valid
+
+
+class _CollectPace:
+    """When a :class:`CollectStage` takes and gives."""
+
+    def __init__(self, unit: int, portions: int) -> None:
+        self._unit, self._portions = unit, portions
+        self._place = self._beat = 0
+        self.valid = False
+
+    def step(self, offered: bool, ready: bool) -> bool:
+        """Go through one clock, and say whether the stage was ready for an input."""
+        accepts = ready or not self.valid
+        if accepts:
+            ends = self._beat == self._unit - 1
+            last = ends or self._place == self._portions - 1
+            self.valid = offered and last
+            if offered:
+                self._place = 0 if last else self._place + 1
+                self._beat = 0 if ends else self._beat + 1
+        return accepts
+
+    def state(self) -> Hashable:
+        """All that decides what it will do."""
+        return self._place, self._beat, self.valid

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, EnableInserter, Module, Signal
 
+from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Stage
 from kanhw.gateware.unrolled.unrolled_layers import PipelineCore
+from kanhw.schedule.formula import Formula
 
 __all__ = ["PipelineStage"]
 
@@ -40,6 +42,19 @@ class PipelineStage(Stage):
     def initiation_interval(self) -> int:
         """One."""
         return 1
+
+    @property
+    def is_wires(self) -> bool:
+        """A pipeline without registers."""
+        return self._core.latency == 0
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock per beat, and those of its registers."""
+        return Formula.of(self.inputs.beats), Formula.of(self.latency)
+
+    def pace(self) -> Pace:
+        """When it takes and gives."""
+        return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
         """The core, and a valid bit for each of its registers."""

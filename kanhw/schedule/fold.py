@@ -9,6 +9,7 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
+from kanhw.schedule.formula import Formula
 
 __all__ = ["Fold", "fold_of", "rows_of"]
 
@@ -92,6 +93,15 @@ class Fold:
     def steps(self) -> int:
         """Clocks that a vector takes, and clocks per vector: handing on never takes longer."""
         return self.beats * self.groups
+
+    @property
+    def clocks(self) -> Formula:
+        """:attr:`steps` as a formula of the sizes."""
+        beats = Formula.ceil(self.n_in, self.parallel_inputs)
+        if beats.value != self.beats:
+            # An image, of which a beat holds part of a pixel.
+            beats = Formula.of(self.beats)
+        return beats * Formula.ceil(self.n_out, self.parallel_outputs)
 
     @property
     def rows(self) -> int:

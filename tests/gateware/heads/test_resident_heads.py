@@ -9,6 +9,7 @@ from amaranth.sim import Simulator
 
 from kanhw.design.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.errors import InputError
+from kanhw.estimation.clocks import design_clocks
 from kanhw.formats import CodeFormat
 from kanhw.gateware import generate_verilog
 from kanhw.gateware.heads import head_stream
@@ -115,6 +116,18 @@ def test_another_head_at_every_vector(parallel, writable, stream_run):
     steps = [-(-n // parallel[0]) * -(-m // parallel[1]) for n, m in ((5, 4), (4, 3))]
     # Regrouping is slower only where layers take a clock or two.
     assert top.initiation_interval == max(steps) or parallel == (5, 5)
+
+
+@pytest.mark.parametrize("parallel", [(1, 1), (2, 3), (5, 5)])
+def test_formulas_of_clocks(parallel):
+    program = join_heads(networks(0, (5, 4, 3), 3), writable=True)
+    schedule = folded(*parallel)
+    clocks, top = design_clocks(program, schedule), StreamTop(program, schedule)
+    for own, stage in zip(clocks.stages, top.stages, strict=True):
+        assert (own.interval.value, own.latency.value) == (stage.initiation_interval, stage.latency)
+    steps = str(clocks.stages[0].interval)
+    assert clocks.stages[0].stage == "ResidentStage" and "ceil(5 / " in steps
+    assert (clocks.latency, clocks.initiation_interval) == (top.latency, top.initiation_interval)
 
 
 def test_every_input_of_every_head(stream_run):

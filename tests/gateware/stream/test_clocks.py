@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from kanhw.estimation.clocks import Formula, design_clocks
+from kanhw.estimation.clocks import design_clocks
 from kanhw.gateware.top.stream_top import StreamTop
+from kanhw.schedule.formula import Formula
 from kanhw.schedule.schedule import Schedule
 
 
