@@ -51,7 +51,7 @@ def data(name: str) -> tuple[Any, Any, Any]:
 
 def parts(name: str) -> tuple[KanModel, Any, Any, Any]:
     """A network, its training features, test features and test labels (None for formulas)."""
-    from kanhw.importers.pykan import calibration_data
+    from kanhw.importers.pykan.network import calibration_data
 
     folder = network_folder(name)
     model = kanhw.load(folder)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kanhw.flow.generation import estimate, generate, quantize
     from kanhw.flow.reporting import report
     from kanhw.flow.verification import Verification, simulate
-    from kanhw.importers import load_model as load
+    from kanhw.importers.load import load_model as load
     from kanhw.model.network import KanModel
     from kanhw.model.sampling import from_callable
     from kanhw.program import Program, load_program, save_program
@@ -69,7 +69,7 @@ _HOMES = {
     "estimate": "flow.generation",
     "from_callable": "model.sampling",
     "generate": "flow.generation",
-    "load": "importers:load_model",
+    "load": "importers.load:load_model",
     "load_design": "design.design",
     "load_program": "program",
     "quantize": "flow.generation",

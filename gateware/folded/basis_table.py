@@ -14,10 +14,9 @@ from kanhw.gateware.folded.weighted_costs import WeightedParts
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.parts.bit_planes import SharedPair, subset_range
 from kanhw.gateware.parts.costs import Costs
-from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.paired_products import PairedProducts
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold

@@ -16,8 +16,7 @@ from kanhw.gateware.folded.drain import Drain
 from kanhw.gateware.folded.edge_table import RowSums
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.folded.spline_evaluator import evaluated_branches
-from kanhw.gateware.parts.delayed import delayed
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.stream.stage import Payload
 from kanhw.program import (
     BasisTableLayer,

@@ -11,8 +11,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.costs import Costs, tree_costs
-from kanhw.gateware.parts.delayed import delayed
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.schedule import Schedule

@@ -13,9 +13,8 @@ from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.parts.bit_planes import SharedPair, subset_range
 from kanhw.gateware.parts.costs import PRODUCT_BITS, Costs, MemoryShape
-from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.schedule import Schedule

@@ -9,8 +9,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.folded.multiplied_sums import BankValue, MultipliedSums
 from kanhw.gateware.parts.costs import Costs
-from kanhw.gateware.parts.delayed import delayed
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.splines.evaluator_costs import curve_costs, spline_costs
 from kanhw.gateware.splines.interpolator import Interpolator

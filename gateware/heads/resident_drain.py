@@ -13,10 +13,9 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.drain import drain_payload, drain_turns, one_of
 from kanhw.gateware.folded.requantize_lane import output_shape
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, packed_fields, range_over
-from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.saturator import Saturator
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.program import ResidentLayer
 from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.program.kinds.resident import HeadRequantizer

@@ -12,8 +12,7 @@ from kanhw.gateware.folded.code_buffer import CodeBuffer
 from kanhw.gateware.heads.resident_drain import ResidentDrain
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count
 from kanhw.gateware.heads.resident_sums import FactorSums, ResidentSums, ShapeSums
-from kanhw.gateware.parts.delayed import delayed
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.program import ResidentLayer

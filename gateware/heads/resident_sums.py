@@ -10,9 +10,8 @@ from amaranth.lib.wiring import In, Out
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, range_over
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
-from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.terms import Term
 from kanhw.program import ResidentLayer

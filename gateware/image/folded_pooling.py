@@ -8,8 +8,7 @@ from amaranth.lib.memory import Memory
 from kanhw.errors import InputError
 from kanhw.gateware.folded.requantize_lane import JoinLane
 from kanhw.gateware.parts.address import Address
-from kanhw.gateware.parts.delayed import delayed
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.valid_bits import valid_bits
 from kanhw.gateware.stream.cycle_model import Pace

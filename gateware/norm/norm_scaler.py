@@ -10,10 +10,9 @@ from kanhw.formats import IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.saturator import Saturator
-from kanhw.gateware.parts.signals import Range, shape_of
+from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.terms import Term
 from kanhw.program import NormLayer, Requantizer

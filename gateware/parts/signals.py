@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Shape, signed, unsigned
+from amaranth.hdl import Module, Shape, Signal, Value, signed, unsigned
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, format_for
 
-__all__ = ["Range", "shape_of"]
+__all__ = ["Range", "delayed", "shape_of"]
 
 
 def shape_of(format: CodeFormat) -> Shape:
@@ -51,3 +51,12 @@ class Range:
     def shifted_left(self, shift: int) -> Range:
         """The range times ``2**shift``."""
         return Range(self.lo << shift, self.hi << shift)
+
+
+def delayed(m: Module, value: Value, cycles: int, name: str) -> Value:
+    """``value`` a number of cycles later."""
+    for cycle in range(cycles):
+        register = Signal(value.shape(), name=f"{name}_delay{cycle}", reset_less=True)
+        m.d.sync += register.eq(value)
+        value = register
+    return value

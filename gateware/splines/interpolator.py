@@ -7,9 +7,8 @@ from amaranth.hdl import Cat, Module, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.program.functions.interpolation import Interpolation
 
 __all__ = ["Interpolator"]

@@ -6,8 +6,7 @@ import numpy as np
 from amaranth.hdl import Array, Module, Mux, Signal, Value
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.delayed import delayed
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
 

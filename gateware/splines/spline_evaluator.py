@@ -7,8 +7,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.delayed import delayed
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.splines.spline_pieces import spline_pieces
 from kanhw.gateware.splines.spline_position import SplinePosition
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic

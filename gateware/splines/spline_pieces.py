@@ -9,9 +9,8 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.errors import InputError
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic
 from kanhw.program.functions.splines import piece_polynomials

@@ -9,9 +9,8 @@ from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.multiplier import Multiplier
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.terms import Term
 

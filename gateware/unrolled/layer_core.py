@@ -14,9 +14,8 @@ from kanhw.formats import IntArray
 from kanhw.gateware.fabric import Fabric, TableBank, Window, fabric_named
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.delayed import delayed
 from kanhw.gateware.parts.minimise import MinimisedTable, minimise_table
-from kanhw.gateware.parts.signals import Range, shape_of
+from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.stream.stage import Payload, vector_layout
 from kanhw.program import Interval, ProgramLayer

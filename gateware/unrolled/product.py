@@ -5,8 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
 from kanhw.gateware.parts.address import Address
-from kanhw.gateware.parts.delayed import delayed
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, table_interval
 from kanhw.program import ProductLayer

@@ -11,8 +11,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.delayed import delayed
-from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.splines.interpolator import Interpolator
 from kanhw.gateware.splines.rotated_spline import TURN_LATENCY, TurnedSpline

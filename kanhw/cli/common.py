@@ -74,7 +74,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 
 def load_given(options: argparse.Namespace) -> KanModel | Program:
     """The network of a command's MODEL argument."""
-    from kanhw.importers import load_model
+    from kanhw.importers.load import load_model
 
     return load_model(options.model, **given_options(options))
 

@@ -172,7 +172,7 @@ def _number(text: str, change: str) -> int | float:
 def _calibration(options: argparse.Namespace) -> Any:
     """The calibration data that were named, or those that the checkpoint brings; None for zeroq."""
     from kanhw.files import read_arrays
-    from kanhw.importers.pykan import calibration_data
+    from kanhw.importers.pykan.network import calibration_data
 
     if options.calibration is not None:
         return read_arrays(options.calibration)["x"]

@@ -101,7 +101,7 @@ def _float_model(model: KanModel | str | Path | None) -> KanModel | None:
         return model
     if not isinstance(model, str | Path):
         raise TypeError(f"model must be a KanModel or its file, not {type(model).__name__}")
-    from kanhw.importers import load_model
+    from kanhw.importers.load import load_model
 
     loaded = load_model(model)
     if not isinstance(loaded, KanModel):

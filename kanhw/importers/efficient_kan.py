@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from kanhw.errors import InputError
-from kanhw.importers import networks
-from kanhw.importers.checkpoint import State, parameter
-from kanhw.importers.settings import default_notes, expect_shape, read_activation
+from kanhw.importers.parts import networks
+from kanhw.importers.parts.checkpoint import State, parameter
+from kanhw.importers.parts.settings import default_notes, expect_shape, read_activation
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanLayer, KanModel
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from kanhw.importers import networks
-from kanhw.importers.checkpoint import State, parameter
-from kanhw.importers.settings import check_degree, expect_shape
+from kanhw.importers.parts import networks
+from kanhw.importers.parts.checkpoint import State, parameter
+from kanhw.importers.parts.settings import check_degree, expect_shape
 from kanhw.model.activation import Activation
 from kanhw.model.bases.polynomial import GramBasis
 from kanhw.model.network import KanLayer, KanModel

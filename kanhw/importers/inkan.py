@@ -15,9 +15,9 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.importers import networks
-from kanhw.importers.checkpoint import State, parameter
-from kanhw.importers.settings import default_notes, read_activation
+from kanhw.importers.parts import networks
+from kanhw.importers.parts.checkpoint import State, parameter
+from kanhw.importers.parts.settings import default_notes, read_activation
 from kanhw.model.bases.bspline import UNIFORM_TOLERANCE, BSplineBasis
 from kanhw.model.network import KanLayer, KanModel
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kanhw.errors import InputError
-from kanhw.importers import networks
-from kanhw.importers.checkpoint import State, parameter
-from kanhw.importers.settings import (
+from kanhw.importers.parts import networks
+from kanhw.importers.parts.checkpoint import State, parameter
+from kanhw.importers.parts.settings import (
     activation_name,
     check_degree,
     epsilon,

@@ -18,12 +18,12 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.importers import networks
-from kanhw.importers.chain import Chain
-from kanhw.importers.checkpoint import State, parameter
 from kanhw.importers.kagn import without_wrappers
-from kanhw.importers.plain import batch_norm
-from kanhw.importers.settings import (
+from kanhw.importers.parts import networks
+from kanhw.importers.parts.chain import Chain
+from kanhw.importers.parts.checkpoint import State, parameter
+from kanhw.importers.parts.plain import batch_norm
+from kanhw.importers.parts.settings import (
     check_degree,
     epsilon,
     expect_shape,

@@ -20,21 +20,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kanhw.errors import InputError
-from kanhw.importers import (
-    chebykan,
-    efficient_kan,
-    fast_kan,
-    gramkan,
-    inkan,
-    kagn,
-    kagn_conv,
-    kanx,
-    networks,
-    plain,
-)
-from kanhw.importers.chain import Chain
-from kanhw.importers.checkpoint import State
-from kanhw.importers.settings import (
+from kanhw.importers import chebykan, efficient_kan, fast_kan, gramkan, inkan, kagn, kagn_conv, kanx
+from kanhw.importers.parts import networks, plain
+from kanhw.importers.parts.chain import Chain
+from kanhw.importers.parts.checkpoint import State
+from kanhw.importers.parts.settings import (
     default_notes,
     epsilon,
     integers,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kanhw.errors import InputError
-from kanhw.importers import pykan
+from kanhw.importers.pykan import network as pykan
 from kanhw.layers.common import arrays, at_least
 from kanhw.layers.pykan import BASE_FUNCTIONS, FUNCTIONS, PyKANLayer, PyKANSymbolic
 from kanhw.model.bases.bspline import BSplineBasis

@@ -1,47 +1,5 @@
 """Post-training rounding that looks at data: what a layer's weights become on what enters it."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
-from kanhw.quant.methods.awq import awq_weights
-from kanhw.quant.methods.gptq import gptq_joint_weights, gptq_weights
-from kanhw.quant.methods.problem import RoundingProblem, walk_layers
-from kanhw.quant.methods.scaling import LayerTask
-from kanhw.quant.methods.smoothquant import smoothquant_weights
-from kanhw.quant.planning.plan import Plan
-from kanhw.quant.planning.steps import SumStep
-from kanhw.quant.realise import Weighted
+from kanhw.quant.methods.with_data import METHODS, round_with_data
 
 __all__ = ["METHODS", "round_with_data"]
-
-
-def round_with_data(plan: Plan) -> tuple[Weighted | None, ...]:
-    """Round the weights of every layer by the method that the plan's config names.
-
-    Layer by layer: what enters one are the codes that the quantized layers before it make of the
-    calibration data.
-    """
-    method = METHODS[plan.config.method]
-
-    def choose(index: int, step: SumStep, problem: RoundingProblem) -> Weighted:
-        inputs = plan.consumers[index].sum_inputs(step)
-        return method(LayerTask(problem, step, inputs, plan.config.for_layer(step.name)))
-
-    return walk_layers(plan, plan.values[0], choose)
-
-
-def _gptq(task: LayerTask) -> Weighted:
-    return Weighted(task.problem.branches, gptq_weights(task.problem, task.config))
-
-
-def _gptq_joint(task: LayerTask) -> Weighted:
-    return Weighted(task.problem.branches, gptq_joint_weights(task.problem, task.config))
-
-
-METHODS: dict[str, Callable[[LayerTask], Weighted]] = {
-    "awq": awq_weights,
-    "gptq": _gptq,
-    "gptq_joint": _gptq_joint,
-    "smoothquant": smoothquant_weights,
-}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import WeightQuantizer
-from kanhw.quant.training.weight_rule import WeightRule
+from kanhw.quant.training.rules.weight_rule import WeightRule
 
 __all__ = ["AdaptiveRounding"]
 

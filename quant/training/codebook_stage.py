@@ -23,8 +23,8 @@ from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.training.layer_tables import LayerTables
+from kanhw.quant.training.rules.straight_through import round_half_up
 from kanhw.quant.training.stages import Stage, Stream, numbers, parameter, windowed
-from kanhw.quant.training.straight_through import round_half_up
 from kanhw.quant.training.tabulate import cell_slopes, look_up
 
 __all__ = ["CodebookStage", "Integers", "codebook_stages"]

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kanhw.errors import InputError, TrainingDiverged
-from kanhw.quant.training.activation_rule import ActivationRule
 from kanhw.quant.training.network import QuantizedNetwork
-from kanhw.quant.training.weight_rule import WeightRule
+from kanhw.quant.training.rules.activation_rule import ActivationRule
+from kanhw.quant.training.rules.weight_rule import WeightRule
 
 __all__ = ["parameter_groups", "train"]
 

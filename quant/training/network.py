@@ -18,8 +18,9 @@ from kanhw.quant.planning.plan import Consumer, Plan, make_plan
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep
 from kanhw.quant.realise import Weighted, realise
 from kanhw.quant.record.model import QuantModel
-from kanhw.quant.training.activation_quantizers import ActivationRule, activation_rule
 from kanhw.quant.training.codebook_stage import CodebookStage, codebook_stages
+from kanhw.quant.training.rules.activation_quantizers import ActivationRule, activation_rule
+from kanhw.quant.training.rules.weight_quantizers import WeightRule
 from kanhw.quant.training.stages import (
     NormStage,
     PoolStage,
@@ -28,7 +29,6 @@ from kanhw.quant.training.stages import (
     Stream,
     SumStage,
 )
-from kanhw.quant.training.weight_quantizers import WeightRule
 
 __all__ = ["QuantizedNetwork", "convert", "prepare"]
 

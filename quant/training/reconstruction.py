@@ -23,8 +23,8 @@ from kanhw.quant.planning.steps import PoolStep, Step, SumStep
 from kanhw.quant.realise import Weighted, realise
 from kanhw.quant.record.model import QuantModel
 from kanhw.quant.training.adaptive_rounding import AdaptiveRounding
-from kanhw.quant.training.calibrated import Calibrated
 from kanhw.quant.training.network import QuantizedNetwork
+from kanhw.quant.training.rules.calibrated import Calibrated
 from kanhw.quant.training.stages import Stream, SumStage
 
 __all__ = ["blocks_of", "reconstruct"]

@@ -23,8 +23,8 @@ from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.realise import Weighted
 from kanhw.quant.training.layer_tables import Functions, LayerTables, functions_of
+from kanhw.quant.training.rules.weight_quantizers import WeightRule, weight_rule
 from kanhw.quant.training.tabulate import look_up
-from kanhw.quant.training.weight_quantizers import WeightRule, weight_rule
 from kanhw.windows import Window
 
 __all__ = ["NormStage", "PoolStage", "ProductStage", "Stage", "Stream", "SumStage"]

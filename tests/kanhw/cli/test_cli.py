@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from kanhw import cli, load_design
+from kanhw.cli import command as command_line
 from kanhw.design.design import MANIFEST, sha256_of_bytes
 from kanhw.errors import ToolFailed, ToolNotFound
 from kanhw.flow import demonstration
@@ -501,7 +502,7 @@ def test_help_has_an_example_that_parses(command, capsys):
     assert shown.err == ""
     example = shown.out.split("example:\n", 1)[1].split()
     assert example[:2] == ["kanhw", command]
-    assert cli._parser().parse_args(example[1:]).json is ("--json" in example)
+    assert command_line._parser().parse_args(example[1:]).json is ("--json" in example)
 
 
 def test_version_and_general_help(capsys):

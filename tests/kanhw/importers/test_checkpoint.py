@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import save_file
 
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.importers import load_model
-from kanhw.importers.checkpoint import SUFFIXES, read_checkpoint
+from kanhw.importers.load import load_model
+from kanhw.importers.parts.checkpoint import SUFFIXES, read_checkpoint
 from kanhw.layers import KAN
 from kanhw.model.network import KanModel
 

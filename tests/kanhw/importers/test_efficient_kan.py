@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
-from kanhw.importers import efficient_kan, load_model
+from kanhw.importers import efficient_kan
+from kanhw.importers.load import load_model
 from kanhw.model.network import KanModel
 
 FOLDERS = ["efficient_kan_digits", "efficient_kan_fashion", "efficient_kan_wine"]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from kanhw.errors import InputError
-from kanhw.importers import fast_kan, load_model
+from kanhw.importers import fast_kan
+from kanhw.importers.load import load_model
 from kanhw.layers import FastKAN, FastKANLayer, module_of
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.network import KanModel

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
-from kanhw.importers import gramkan, load_model
+from kanhw.importers import gramkan
+from kanhw.importers.load import load_model
 from kanhw.model.network import KanModel
 
 State = dict[str, np.ndarray]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from kanhw.errors import InputError
-from kanhw.importers import kagn, load_model
+from kanhw.importers import kagn
+from kanhw.importers.load import load_model
 from kanhw.layers import KAGN, KAGNLayer, module_of
 from kanhw.model.activation import Activation
 from kanhw.model.bases.polynomial import GramBasis

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from kanhw.errors import InputError
-from kanhw.importers import kagn_conv, load_model
+from kanhw.importers import kagn_conv
+from kanhw.importers.load import load_model
 from kanhw.layers import KAGNConv2DLayer, module_of
 from kanhw.model.convolution import ConvLayer
 from kanhw.model.network import KanModel

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
-from kanhw.importers import kanx, load_model
+from kanhw.importers import kanx
+from kanhw.importers.load import load_model
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanModel
 

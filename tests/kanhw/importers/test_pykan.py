@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import kanhw
 from kanhw.errors import InputError
-from kanhw.importers import pykan
-from kanhw.importers.pykan import calibration_data
+from kanhw.importers.pykan import network as pykan
+from kanhw.importers.pykan.network import calibration_data
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.repeated_knots import RepeatedKnotBasis
 from kanhw.model.products import Products

@@ -10,7 +10,7 @@ import torch
 
 import kanhw
 from kanhw.errors import InputError
-from kanhw.importers.pykan import calibration_data
+from kanhw.importers.pykan.network import calibration_data
 from kanhw.layers import PyKAN
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # pykan imports pyplot

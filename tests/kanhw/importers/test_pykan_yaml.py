@@ -2,7 +2,7 @@
 
 import pytest
 
-from kanhw.importers.pykan_yaml import PythonObject, read_yaml
+from kanhw.importers.pykan.config_yaml import PythonObject, read_yaml
 
 
 def test_scalars():

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from kanhw.errors import InputError
-from kanhw.importers import load_model, sequential
+from kanhw.importers import sequential
+from kanhw.importers.load import load_model
 from kanhw.layers import FastKANLayer, KAGNConv2DLayer, KAGNLayer, KANLinear
 from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.layer import KanLayer

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kanhw.errors import InputError
-from kanhw.importers import load_model
+from kanhw.importers.load import load_model
 from kanhw.layers import KAN, KANLinear
 
 CONFIGS: dict[str, tuple[list[int], dict[str, Any]]] = {

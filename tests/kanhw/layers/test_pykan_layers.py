@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
-from kanhw.importers import load_model
+from kanhw.importers.load import load_model
 from kanhw.layers import PyKAN, PyKANLayer
 from kanhw.layers.pykan import FUNCTIONS
 from kanhw.model.activation import Activation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from kanhw.quant.training.straight_through import round_half_up, scale_gradient
+from kanhw.quant.training.rules.straight_through import round_half_up, scale_gradient
 from kanhw.quant.training.tabulate import cell_slopes, look_up
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
-from kanhw.quant.training.activation_rule import ActivationRule
-from kanhw.quant.training.dorefa import FixedRange
-from kanhw.quant.training.dsq import SoftRounding
-from kanhw.quant.training.lsq import LearnedStep, LearnedStepOffset
-from kanhw.quant.training.pact import LearnedClipping
-from kanhw.quant.training.qil import LearnedInterval
+from kanhw.quant.training.rules.activation_rule import ActivationRule
+from kanhw.quant.training.rules.dorefa import FixedRange
+from kanhw.quant.training.rules.dsq import SoftRounding
+from kanhw.quant.training.rules.lsq import LearnedStep, LearnedStepOffset
+from kanhw.quant.training.rules.pact import LearnedClipping
+from kanhw.quant.training.rules.qil import LearnedInterval
 
 __all__ = ["ActivationRule", "activation_rule"]
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.importers.chain import Chain, linear_layer
-from kanhw.importers.checkpoint import State, parameter
-from kanhw.importers.settings import DEFAULT_EPSILON
+from kanhw.importers.parts.chain import Chain, linear_layer
+from kanhw.importers.parts.checkpoint import State, parameter
+from kanhw.importers.parts.settings import DEFAULT_EPSILON
 from kanhw.model.norm import LayerNorm
 
 __all__ = ["add_batch_norm", "add_layer_norm", "add_linear", "add_plain", "batch_norm", "is_plain"]

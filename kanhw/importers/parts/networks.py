@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from kanhw.errors import InputError
-from kanhw.importers.chain import Chain
-from kanhw.importers.checkpoint import State, strip_wrappers
-from kanhw.importers.plain import add_plain, is_plain
+from kanhw.importers.parts.chain import Chain
+from kanhw.importers.parts.checkpoint import State, strip_wrappers
+from kanhw.importers.parts.plain import add_plain, is_plain
 from kanhw.model.network import KanLayer, KanModel
 
 __all__ = [

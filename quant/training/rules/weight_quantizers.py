@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kanhw.formats import FloatArray
-from kanhw.quant.training.dorefa import TanhWeights
-from kanhw.quant.training.dsq import SoftWeightRounding
-from kanhw.quant.training.lsq import LearnedWeightStep, SpreadWeightStep
-from kanhw.quant.training.qil import LearnedWeightInterval
-from kanhw.quant.training.weight_rule import WeightRule
+from kanhw.quant.training.rules.dorefa import TanhWeights
+from kanhw.quant.training.rules.dsq import SoftWeightRounding
+from kanhw.quant.training.rules.lsq import LearnedWeightStep, SpreadWeightStep
+from kanhw.quant.training.rules.qil import LearnedWeightInterval
+from kanhw.quant.training.rules.weight_rule import WeightRule
 
 __all__ = ["WeightRule", "weight_rule"]
 

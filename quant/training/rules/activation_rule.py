@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from kanhw.errors import TrainingDiverged
 from kanhw.formats import CodeFormat, FloatArray, IntArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
-from kanhw.quant.training.straight_through import straight_through
+from kanhw.quant.training.rules.straight_through import straight_through
 
 __all__ = [
     "SMALLEST_SHARE",

@@ -8,18 +8,18 @@ from torch import Tensor, nn
 
 from kanhw.formats import CodeFormat, FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
-from kanhw.quant.training.activation_rule import (
+from kanhw.quant.training.rules.activation_rule import (
     IntervalRule,
     at_least_a_share,
     learned_gradient_scale,
     one_bit_side,
 )
-from kanhw.quant.training.straight_through import (
+from kanhw.quant.training.rules.straight_through import (
     round_half_up,
     scale_gradient,
     straight_through,
 )
-from kanhw.quant.training.weight_rule import WeightRule, mean_magnitude
+from kanhw.quant.training.rules.weight_rule import WeightRule, mean_magnitude
 
 __all__ = [
     "LearnedIntervalRule",

@@ -11,7 +11,7 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.importers.checkpoint import State, parameter
+from kanhw.importers.parts.checkpoint import State, parameter
 
 __all__ = ["Network", "Tensors", "matches", "read_network"]
 

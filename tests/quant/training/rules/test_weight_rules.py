@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kanhw.quant.training.weight_quantizers import weight_rule
+from kanhw.quant.training.rules.weight_quantizers import weight_rule
 
 RULES = ["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]
 # Rules whose grid has an odd number of steps, so that zero is not on it.

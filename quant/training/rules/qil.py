@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
-from kanhw.quant.training.activation_rule import at_least_a_share, learned_gradient_scale
-from kanhw.quant.training.lsq import LearnedIntervalRule
-from kanhw.quant.training.straight_through import scale_gradient, straight_through
-from kanhw.quant.training.weight_rule import WeightRule, mean_magnitude
+from kanhw.quant.training.rules.activation_rule import at_least_a_share, learned_gradient_scale
+from kanhw.quant.training.rules.lsq import LearnedIntervalRule
+from kanhw.quant.training.rules.straight_through import scale_gradient, straight_through
+from kanhw.quant.training.rules.weight_rule import WeightRule, mean_magnitude
 
 __all__ = ["LearnedInterval", "LearnedWeightInterval"]
 

@@ -22,10 +22,10 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.importers.checkpoint import State
-from kanhw.importers.pykan_options import PykanOptions
-from kanhw.importers.pykan_tensors import Tensors, matches, read_network
-from kanhw.importers.pykan_triple import Triple, calibration_data, find_triple
+from kanhw.importers.parts.checkpoint import State
+from kanhw.importers.pykan.options import PykanOptions
+from kanhw.importers.pykan.tensors import Tensors, matches, read_network
+from kanhw.importers.pykan.triple import Triple, calibration_data, find_triple
 from kanhw.model.activation import Activation
 from kanhw.model.bases.basis import Basis
 from kanhw.model.bases.bspline import BSplineBasis
@@ -55,7 +55,7 @@ def build(state: State, options: Mapping[str, Any]) -> KanModel:
     state
         Named tensors.
     options
-        See :class:`kanhw.importers.pykan_options.PykanOptions`.
+        See :class:`kanhw.importers.pykan.options.PykanOptions`.
 
     Raises
     ------

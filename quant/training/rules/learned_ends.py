@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
-from kanhw.quant.training.activation_rule import IntervalRule, at_least_a_share
+from kanhw.quant.training.rules.activation_rule import IntervalRule, at_least_a_share
 
 __all__ = ["LearnedEnds"]
 

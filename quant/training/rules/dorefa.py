@@ -7,9 +7,9 @@ from torch import Tensor
 
 from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
-from kanhw.quant.training.activation_rule import IntervalRule
-from kanhw.quant.training.straight_through import straight_through
-from kanhw.quant.training.weight_rule import WeightRule, odd_integers
+from kanhw.quant.training.rules.activation_rule import IntervalRule
+from kanhw.quant.training.rules.straight_through import straight_through
+from kanhw.quant.training.rules.weight_rule import WeightRule, odd_integers
 
 __all__ = ["FixedRange", "TanhWeights"]
 

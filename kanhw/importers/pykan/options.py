@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from kanhw.errors import InputError
-from kanhw.importers.pykan_yaml import PythonObject
+from kanhw.importers.pykan.config_yaml import PythonObject
 
 __all__ = ["PykanOptions"]
 

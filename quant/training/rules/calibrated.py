@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from kanhw.formats import FloatArray
 from kanhw.quant.planning.headroom import clips_nothing
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
-from kanhw.quant.training.activation_rule import ActivationRule, learned_gradient_scale
-from kanhw.quant.training.straight_through import round_half_up, scale_gradient
+from kanhw.quant.training.rules.activation_rule import ActivationRule, learned_gradient_scale
+from kanhw.quant.training.rules.straight_through import round_half_up, scale_gradient
 
 __all__ = ["Calibrated"]
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.formats import FloatArray
-from kanhw.importers.checkpoint import State, read_checkpoint
-from kanhw.importers.pykan_options import PykanOptions
-from kanhw.importers.pykan_yaml import read_yaml
+from kanhw.importers.parts.checkpoint import State, read_checkpoint
+from kanhw.importers.pykan.config_yaml import read_yaml
+from kanhw.importers.pykan.options import PykanOptions
 
 __all__ = ["Triple", "calibration_data", "find_triple"]
 
@@ -67,7 +67,7 @@ class Triple:
         Raises
         ------
         InputError, ToolNotFound
-            As :func:`kanhw.importers.checkpoint.read_checkpoint`.
+            As :func:`kanhw.importers.parts.checkpoint.read_checkpoint`.
         """
         return read_checkpoint(self.state_path, suffix=".pt")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kanhw.quant.training.learned_ends import LearnedEnds
+from kanhw.quant.training.rules.learned_ends import LearnedEnds
 
 __all__ = ["LearnedClipping"]
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from kanhw.formats import FloatArray
-from kanhw.quant.training.activation_rule import at_least_a_share
-from kanhw.quant.training.learned_ends import LearnedEnds
-from kanhw.quant.training.straight_through import straight_through
-from kanhw.quant.training.weight_rule import WeightRule, mean_magnitude, odd_integers
+from kanhw.quant.training.rules.activation_rule import at_least_a_share
+from kanhw.quant.training.rules.learned_ends import LearnedEnds
+from kanhw.quant.training.rules.straight_through import straight_through
+from kanhw.quant.training.rules.weight_rule import WeightRule, mean_magnitude, odd_integers
 
 __all__ = ["SoftRounding", "SoftWeightRounding", "staircase"]
 

@@ -12,7 +12,7 @@ from kanhw.errors import TrainingDiverged
 from kanhw.formats import CodeFormat
 from kanhw.quant import QuantConfig
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_quantizer
-from kanhw.quant.training.activation_quantizers import activation_rule
+from kanhw.quant.training.rules.activation_quantizers import activation_rule
 
 RULES = ["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]
 # Ranges of 3 bits: -1.5 to 2 with a zero point, and 0 to 3.5 without.

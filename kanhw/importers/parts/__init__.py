@@ -1,0 +1,1 @@
+"""What importers share: reading tensors and options, finding layers, putting modules together."""

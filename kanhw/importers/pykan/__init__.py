@@ -1,0 +1,1 @@
+"""PyKAN: checkpoints of every version, symbolic edges, multiplication nodes, its saved batch."""

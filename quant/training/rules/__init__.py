@@ -1,0 +1,1 @@
+"""Rules of quantization in training: what maps weights and activations to codes, a file each."""
