@@ -1,13 +1,14 @@
 """Are Programs, Verilog and reports the same bytes on every kind of machine?
 
     python benchmarks/same_bytes.py [--networks NAME ...] [--methods NAME ...]
-                                    [--environments NAME ...] [--json FILE]
+                                    [--environments NAME ...] [--programs] [--json FILE]
 
 Every reference network is quantized by every method from its checkpoint and its training data, once
 in each environment: other BLAS kernels, numpy and the C library without newer vector instructions,
 PyTorch likewise, one thread and two. Each is a process of its own, since all of them choose when
 they start. Compared are the float outputs, Programs, Verilog (of large networks folded) and
-reports. Exit status 1 if any file differs from the first environment's.
+reports; with --programs no more than Programs. Exit status 1 if any file differs from the first
+environment's.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def main() -> None:
     """Run every environment, compare, print."""
     options = _options()
     if options.child:
-        print(json.dumps(hashes(options.networks, options.methods)))
+        print(json.dumps(hashes(options)))
         return
     print(environment_line(), flush=True)
     table = Table(["environment", "files", "differ", "seconds"], [18])
@@ -112,6 +113,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", choices=known, default=list(METHODS))
     names = list(ENVIRONMENTS)
     parser.add_argument("--environments", nargs="+", choices=names, default=names)
+    parser.add_argument("--programs", action="store_true", help="neither Verilog nor reports")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -123,7 +125,7 @@ def _run(environment: dict[str, str], options: argparse.Namespace) -> dict[str, 
     if chosen.get("NPY_DISABLE_CPU_FEATURES") == "*":
         chosen["NPY_DISABLE_CPU_FEATURES"] = " ".join(_dispatched())
     command = [sys.executable, __file__, "--child", "--networks", *options.networks]
-    command += ["--methods", *options.methods]
+    command += ["--methods", *options.methods, *["--programs"] * options.programs]
     done = subprocess.run(
         command, env={**os.environ, **chosen}, stdout=subprocess.PIPE, text=True, check=False
     )
@@ -140,16 +142,16 @@ def _dispatched() -> list[str]:
     return [name for name in __cpu_dispatch__ if __cpu_features__.get(name)]
 
 
-def hashes(networks: list[str], methods: list[str]) -> dict[str, str]:
+def hashes(options: argparse.Namespace) -> dict[str, str]:
     """Of every file of every network and method; what is refused is hashed by its message."""
     found: dict[str, str] = {}
-    for network in networks:
+    for network in options.networks:
         model, train_x, test_x, labels = parts(network)
         if network == FASHION:
             train_x, test_x = train_x[:CALIBRATED], test_x[:CALIBRATED]
             labels = labels[:CALIBRATED]
         found[f"{network}/float"] = _digest(model(test_x).tobytes())
-        for method in methods:
+        for method in options.methods:
             config = {**METHODS, **TRAINED}[method]
             data = None if method == "zeroq" else train_x
             try:
@@ -160,6 +162,8 @@ def hashes(networks: list[str], methods: list[str]) -> dict[str, str]:
             with tempfile.TemporaryDirectory() as work:
                 file = save_program(program, Path(work) / "program.safetensors")
                 found[f"{network}/{method}/program"] = _digest(Path(file).read_bytes())
+                if options.programs:
+                    continue
                 for path in _design(program, model, (test_x, labels), Path(work)):
                     found[f"{network}/{method}/{path.name}"] = _digest(path.read_bytes())
     return found
