@@ -1,4 +1,4 @@
-"""The levels of proof (docs/architecture.md), end to end through the public verbs.
+"""The levels of proof (docs/verification.md), end to end through the public verbs.
 
 0: ``kanhw.load`` equals the library that trained the network. 1: the quantized model equals its
 Program. 3: the Verilog equals the Program, under cocotb with random stalls and on the fast path.
