@@ -163,10 +163,10 @@ def estimate(
     design
         From :func:`kanhw.generate`, or its folder.
     target
-        ``xcup`` (UltraScale+), ``ecp5`` or ``ice40``.
+        A key of ``kanhw.estimation.TARGETS``, such as ``xcup`` (UltraScale+).
     fmax
-        Whether to place and route too (``ecp5`` only, minutes for a large design), for the clock
-        that the design reaches.
+        Whether to place and route too (minutes for a large design), for the clock that the design
+        reaches, where the target can be: ``ecp5``.
     seeds
         How many times it is placed; the clock is the median.
 
@@ -174,8 +174,8 @@ def estimate(
     -------
     ResourceEstimate
         A post-synthesis estimate in cells of the target: ``lut``, ``ff``, ``dsp``, ``bram`` and
-        more; for ``xcup`` the smaller of two recipes, which it names. ``fmax_mhz`` is None unless
-        it was asked for.
+        more; the smallest of the target's recipes, which it names. ``fmax_mhz`` is None unless it
+        was asked for.
 
     Raises
     ------
@@ -187,10 +187,10 @@ def estimate(
     TypeError
         If the design is neither, or the target is no string.
     """
-    from kanhw.estimation import estimate_design, target_named
+    from kanhw.estimation import TARGETS, estimate_design, target_named
 
     if not isinstance(target, str):
-        raise TypeError(f"target must be the name of one (xcup, ecp5, ice40), not {target!r}")
+        raise TypeError(f"target must be the name of one ({', '.join(TARGETS)}), not {target!r}")
     target_named(target)
     return estimate_design(given_design(design).path, target, fmax=fmax, seeds=seeds)
 

@@ -111,8 +111,8 @@ def simulate(
     waves
         Where to write a wave file (cocotb only); it gets the simulator's suffix.
     netlist
-        ``xcup``, ``ecp5`` or ``ice40``: synthesise the design first and simulate the cells that
-        it became, which shows that synthesis kept its function.
+        The name of a target, such as ``ecp5``: synthesise the design for it first and simulate the
+        cells that it became, which shows that synthesis kept its function.
 
     Returns
     -------
