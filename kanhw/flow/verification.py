@@ -122,7 +122,8 @@ def simulate(
     Raises
     ------
     InputError
-        If the folder holds no design, its files were changed, or the vectors do not fit it.
+        If the folder holds no design or one of another back end than Verilog's, its files were
+        changed, or the vectors do not fit it.
     ToolNotFound, ToolFailed
         If there is no simulator, or it fails. A comparison that was made and failed is no error:
         look at ``passed``.
