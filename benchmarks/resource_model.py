@@ -4,7 +4,7 @@
 
 Every design is modelled from its Program and schedule and then synthesised for UltraScale+ (as
 ``kanhw estimate`` does). --fit prints the weights that would suit these designs best, beside those
-that kanhw/estimation/resource_model.py has.
+that the target has (kanhw/targets/).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import numpy as np
 from measuring import Table, environment_line, write_results
 
 from kanhw.estimation import estimate_verilog, yosys_version
-from kanhw.estimation.resource_model import WEIGHTS, features_of, model_design
+from kanhw.estimation.resource_model import features_of, model_design
 from kanhw.estimation.unbuilt import unbuilt
 from kanhw.formats import CodeFormat
 from kanhw.gateware import generate_verilog
@@ -36,7 +37,10 @@ from kanhw.program import (
     Requantizer,
 )
 from kanhw.schedule.schedule import Schedule
+from kanhw.targets.table import MODELLED, model_of
 
+RAMS, PARTS = model_of(MODELLED)
+WEIGHTS = asdict(PARTS)
 CODE = CodeFormat(4, signed=True)
 
 
@@ -135,10 +139,10 @@ def measure(name: str, program: Program, schedule: Schedule, folder: Path) -> di
     verilog = folder / "kan.v"
     text = generate_verilog(program, schedule)
     verilog.write_text(text.text, encoding="utf-8")
-    found = estimate_verilog(verilog, text.top, "xcup", jobs=1)
+    found = estimate_verilog(verilog, text.top, MODELLED, jobs=1)
     modelled = model_design(program, schedule)
     with unbuilt():
-        parts = [features_of(option.costs) for option in stage_costs(program, schedule)]
+        parts = [features_of(option.costs, RAMS) for option in stage_costs(program, schedule)]
     return {
         "design": name,
         "features": {key: sum(part[key] for part in parts) for key in WEIGHTS},

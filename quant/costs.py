@@ -39,6 +39,7 @@ from kanhw.quant.record.model import (
     QuantConvolution,
     QuantEdgeTable,
 )
+from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = ["Costs", "LayerCosts", "costs_by_layer", "costs_of", "layer_costs"]
 
@@ -49,8 +50,6 @@ __all__ = ["Costs", "LayerCosts", "costs_by_layer", "costs_of", "layer_costs"]
 _ADD_ENERGY = 0.03 / 8
 _MULTIPLY_ENERGY = 0.2 / 64
 _READ_ENERGY = 10.0 / 64
-# Address bits that one LUT takes.
-_LUT_INPUTS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +280,7 @@ def _sum_width(width: int, terms: int) -> int:
 
 def _depth_factor(depth: int) -> int:
     """LUTs of one bit of a table."""
-    return 1 << max((depth - 1).bit_length() - _LUT_INPUTS, 0)
+    return 1 << max((depth - 1).bit_length() - LUT_INPUTS, 0)
 
 
 class _Tally:

@@ -11,16 +11,11 @@ from pathlib import Path
 from kanhw.design.design import MANIFEST, Design, load_design, sha256_of_bytes
 from kanhw.errors import InputError
 from kanhw.files import write_folder
-from kanhw.targets.cell_models import CELL_MODELS
-from kanhw.targets.target import target_named
+from kanhw.targets.table import library_of, target_named
+from kanhw.targets.target import CellLibrary
 from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, share_folder
 
 __all__ = ["cell_library", "netlist_design", "with_verilog"]
-
-_FOLDERS = {"xcup": "xilinx", "ecp5": "ecp5", "ice40": "ice40"}
-
-# Values of inputs that are left open, which Verilog-2005 has not; Yosys leaves none open.
-_DEFINITIONS = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"
 
 _MODULE = re.compile(
     r"(?:^\(\*[^\n]*\*\)\s*)*^\s*module\s+(\\\S+|\w+)\b.*?\bendmodule\b[^\n]*\n", re.M | re.S
@@ -45,7 +40,7 @@ def netlist_design(
     design_dir
         A generated design.
     target
-        ``xcup``, ``ecp5`` or ``ice40``.
+        The name of one that has models of its cells.
     out
         The folder to make.
     recipe
@@ -56,7 +51,8 @@ def netlist_design(
     Raises
     ------
     InputError
-        If there is no such design, target or recipe, or the folder cannot be made.
+        If there is no such design, target or recipe, the target has no models of its cells, or
+        the folder cannot be made.
     ToolNotFound, ToolFailed
         If there is no Yosys, or it fails.
     """
@@ -67,7 +63,7 @@ def netlist_design(
         raise InputError(
             f"Unknown recipe {recipe!r}: {target} has {', '.join(map(repr, family.recipes))}"
         )
-    library = share_folder() / _FOLDERS[target] / "cells_sim.v"
+    library = library_of(target)
     with tempfile.TemporaryDirectory(prefix="kanhw-netlist-") as folder:
         shutil.copyfile(design.verilog_path, Path(folder) / "design.v")
         commands = family.script(recipe, design.top)
@@ -82,7 +78,7 @@ def netlist_design(
     return with_verilog(design, verilog.encode(), out)
 
 
-def cell_library(netlist: str, library: Path) -> str:
+def cell_library(netlist: str, library: CellLibrary) -> str:
     """The models of the cells that a netlist holds.
 
     Parameters
@@ -90,20 +86,24 @@ def cell_library(netlist: str, library: Path) -> str:
     netlist
         Verilog.
     library
-        Verilog with models; what it includes lies beside it. Where it has none of a cell, it is
-        in ``kanhw.targets.cell_models``.
+        Models of the target's cells. What its file includes lies beside that.
+
+    Raises
+    ------
+    ToolNotFound
+        If there is no Yosys, or its libraries are not where they usually are.
     """
-    text = _with_includes(library)
+    text = _with_includes(share_folder() / library.file)
     modules = {match[1]: match[0] for match in _MODULE.finditer(text)}
-    modules |= CELL_MODELS
+    modules |= library.models
     used, waiting = set[str](), [netlist]
     while waiting:
         found = {word for word in _WORD.findall(waiting.pop()) if word in modules} - used
         used |= found
         waiting += [modules[name] for name in found]
-    own = used & CELL_MODELS.keys()
+    own = used & library.models.keys()
     kept = _MODULE.sub(lambda match: match[0] if match[1] in used - own else "", text)
-    return _DEFINITIONS + kept + "".join(CELL_MODELS[name] for name in sorted(own))
+    return library.definitions + kept + "".join(library.models[name] for name in sorted(own))
 
 
 def _with_includes(path: Path) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value
 
-__all__ = ["CELL_MODELS", "CellPlatform", "carry_chain", "lut6_2"]
+__all__ = ["CELL_MODELS", "CellPlatform", "carry_chain", "lut6_2", "models_for"]
 
 CARRY_BITS = 8
 
@@ -39,6 +39,17 @@ endmodule
 `endif
 """
 """Verilog of the cells that are instantiated, left out where ``SYNTHESIS`` is defined."""
+
+
+def models_for(verilog: str) -> str:
+    """The models that Verilog needs: :data:`CELL_MODELS` if it holds one of the cells, else none.
+
+    Parameters
+    ----------
+    verilog
+        Modules that may hold instances.
+    """
+    return CELL_MODELS if " LUT6_2 " in verilog or " CARRY8 " in verilog else ""
 
 
 class CellPlatform:

@@ -8,13 +8,14 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import LUT_INPUTS, Costs, table_luts, tree_costs
+from kanhw.gateware.parts.costs import Costs, table_luts, tree_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.saturator import Saturator
 from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.terms import Term
 from kanhw.program import Requantizer
+from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = ["JoinLane", "output_shape"]
 

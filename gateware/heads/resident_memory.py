@@ -10,10 +10,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.gateware.parts.parameter_memory import BLOCK_BITS, packed_words
+from kanhw.gateware.parts.parameter_memory import packed_words
 from kanhw.gateware.parts.signals import Range
 from kanhw.program import ResidentLayer
 from kanhw.program.kinds.codebook import CodebookLayer
+from kanhw.targets.memories import BLOCK_BITS
 
 __all__ = ["BankedMemory", "HeadHolder", "bank_count", "packed_fields", "range_over"]
 

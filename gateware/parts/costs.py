@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from kanhw.gateware.parts.terms import Term
+from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = [
-    "LUT_INPUTS",
     "PRODUCT_BITS",
     "Costs",
     "MemoryShape",
@@ -17,8 +17,7 @@ __all__ = [
     "tree_costs",
 ]
 
-# Inputs of a LUT, and bits of a product from which on synthesis takes a multiplier block.
-LUT_INPUTS = 6
+# Bits of a product from which on synthesis takes a multiplier block.
 PRODUCT_BITS = 9
 
 

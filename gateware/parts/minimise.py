@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.formats import IntArray
+from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = ["MinimisedTable", "minimise_table", "table_cost"]
 
-LUT_INPUTS = 6
 # How many offsets of a table are tried at most, and how many entries that may take.
 OFFSETS, OFFSET_ENTRIES = 64, 1 << 14
 

@@ -7,11 +7,9 @@ from amaranth.hdl import unsigned
 from amaranth.lib.memory import Memory
 
 from kanhw.formats import IntArray
+from kanhw.targets.memories import BLOCK_BITS
 
-__all__ = ["BLOCK_BITS", "packed_words", "parameter_memory"]
-
-# Smaller memories of constants are left to the synthesiser, which may make them of LUTs.
-BLOCK_BITS = 4096
+__all__ = ["packed_words", "parameter_memory"]
 
 
 def packed_words(values: IntArray, width: int) -> list[int]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import LUT_INPUTS, Costs
+from kanhw.gateware.parts.costs import Costs
 from kanhw.gateware.splines.evaluator_costs import evaluator_costs
 from kanhw.program import (
     BasisTableLayer,
@@ -16,6 +16,7 @@ from kanhw.program import (
     ProgramLayer,
     SplineEvaluatorLayer,
 )
+from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = ["unrolled_costs"]
 

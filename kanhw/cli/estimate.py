@@ -1,4 +1,4 @@
-"""``kanhw estimate DIR --target xcup|ecp5|ice40``."""
+"""``kanhw estimate DIR --target NAME``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from kanhw.cli.common import Commands, add_command, show
+from kanhw.targets.table import TARGETS, names_of_placed
 
 
 def add_parser(commands: Commands) -> None:
@@ -18,9 +19,12 @@ def add_parser(commands: Commands) -> None:
         run,
     )
     parser.add_argument("design", metavar="DIR", help="a folder made by 'kanhw generate'")
-    parser.add_argument("--target", required=True, help="xcup (UltraScale+), ecp5 or ice40")
+    families = ", ".join(f"{name} ({target.family})" for name, target in TARGETS.items())
+    parser.add_argument("--target", required=True, metavar="NAME", help=families)
     parser.add_argument(
-        "--fmax", action="store_true", help="place and route too, for the clock (ecp5)"
+        "--fmax",
+        action="store_true",
+        help=f"place and route too, for the clock ({names_of_placed()})",
     )
     parser.add_argument(
         "--seeds", type=int, default=3, help="to place with; the clock is the median (default: 3)"

@@ -10,6 +10,8 @@ from kanhw.cli.common import Commands, add_command, add_model, load_given, show
 from kanhw.errors import InputError
 
 if TYPE_CHECKING:
+    from kanhw.design.backend_design import BackendDesign
+    from kanhw.design.design import Design
     from kanhw.schedule.schedule import Schedule
 
 
@@ -63,8 +65,13 @@ def add_parser(commands: Commands) -> None:
         "--no-handshake", action="store_true", help="the bare core: a vector at every clock"
     )
     parser.add_argument(
+        "--backend",
+        default="verilog",
+        metavar="NAME",
+        help="what is written: verilog (default), or a back end that was registered",
+    )
+    parser.add_argument(
         "--interface",
-        default="stream",
         metavar="NAME",
         help="the ports: stream (default), or axi4-stream, with a script that makes a Vivado IP",
     )
@@ -99,14 +106,23 @@ def run(options: argparse.Namespace) -> int:
         schedule=schedule,
         argmax=options.argmax or None,
         interface=options.interface,
+        backend=options.backend,
     )
-    show(
-        options,
-        {"design": str(design.path), **design.to_json(), **data},
-        f"{design.path}: {design.verilog}, latency {design.latency_cycles} cycles, one inference "
-        f"every {design.initiation_interval}{text}",
-    )
+    told = {"design": str(design.path), **design.to_json(), **data}
+    show(options, told, f"{design.path}: {_described(design)}{text}")
     return 0
+
+
+def _described(design: Design | BackendDesign) -> str:
+    """The files that were written, in a line."""
+    from kanhw.design.backend_design import BackendDesign
+
+    if isinstance(design, BackendDesign):
+        return f"{', '.join(design.files)} ({design.backend})"
+    return (
+        f"{design.verilog}, latency {design.latency_cycles} cycles, one inference every "
+        f"{design.initiation_interval}"
+    )
 
 
 def _schedule(options: argparse.Namespace, kind: str) -> Schedule:

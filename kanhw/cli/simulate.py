@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from kanhw.cli.common import Commands, add_command, show
+from kanhw.targets.table import names_of_simulated
 
 
 def add_parser(commands: Commands) -> None:
@@ -35,7 +36,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--netlist",
         metavar="TARGET",
-        help="synthesise for xcup, ecp5 or ice40 first and simulate the cells",
+        help=f"synthesise for a target first and simulate the cells: {names_of_simulated()}",
     )
     parser.add_argument("--simulator", help="icarus, verilator or a path (default: what is found)")
     parser.add_argument("--no-stalls", action="store_true", help="never pause either end")

@@ -3,7 +3,8 @@
 from kanhw.estimation.place_and_route import PlacedTiming
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.estimation.runs import estimate_design, estimate_many, estimate_verilog
-from kanhw.targets.target import TARGETS, Target, target_named
+from kanhw.targets.table import TARGETS, target_named
+from kanhw.targets.target import Target
 from kanhw.tools.yosys import yosys_version
 
 __all__ = [

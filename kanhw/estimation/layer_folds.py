@@ -9,6 +9,7 @@ from kanhw.estimation.resource_model import Resources, resources_of
 from kanhw.program import ConvolutionLayer, Program
 from kanhw.schedule.budget import Budget
 from kanhw.schedule.schedule import Schedule
+from kanhw.targets.table import MODELLED
 
 __all__ = ["FoldedLayers", "LayerFold", "LayerFolds"]
 
@@ -64,11 +65,14 @@ class LayerFolds:
         The network.
     schedule
         Folded; its parallel inputs and outputs mean nothing.
+    target
+        Whose resources are modelled.
     """
 
-    def __init__(self, program: Program, schedule: Schedule) -> None:
+    def __init__(self, program: Program, schedule: Schedule, target: str = MODELLED) -> None:
         self._program = program
         self._schedule = schedule
+        self._target = target
         self._known: dict[tuple[int, tuple[int, int]], LayerFold] = {}
 
     def smallest(self) -> FoldedLayers:
@@ -125,7 +129,8 @@ class LayerFolds:
         key = layer, parallel
         if key not in self._known:
             option = layer_option(self._program, layer, self._schedule, parallel)
-            self._known[key] = LayerFold(option.parallel, option.clocks, resources_of(option.costs))
+            resources = resources_of(option.costs, self._target)
+            self._known[key] = LayerFold(option.parallel, option.clocks, resources)
         return self._known[key]
 
 

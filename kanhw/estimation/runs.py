@@ -18,7 +18,8 @@ from kanhw.design.design import load_design
 from kanhw.errors import InputError, ToolFailed
 from kanhw.estimation.place_and_route import PlacedTiming, check_seeds, place_and_route
 from kanhw.estimation.resources import ResourceEstimate
-from kanhw.targets.target import Target, target_named
+from kanhw.targets.table import target_named
+from kanhw.targets.target import Target
 from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, yosys_version
 
 __all__ = ["estimate_design", "estimate_many", "estimate_verilog"]
@@ -98,7 +99,11 @@ class _Run:
             return None
         try:
             return place_and_route(
-                folder / NETLIST_NAME, seeds=self.seeds, timeout=self.timeout, stop=self.stop
+                folder / NETLIST_NAME,
+                self.target.name,
+                seeds=self.seeds,
+                timeout=self.timeout,
+                stop=self.stop,
             )
         except ToolFailed as error:
             raise ToolFailed(f"Placing {self.verilog} on {self.target.name}: {error}") from error
@@ -126,16 +131,16 @@ def estimate_verilog(
     top
         Name of its top module.
     target
-        A key of ``kanhw.estimation.TARGETS``: ``xcup``, ``ecp5`` or ``ice40``.
+        A key of ``kanhw.estimation.TARGETS``, such as ``xcup``.
     flags
-        Further options of the target's ``synth_*`` command, such as ``-nobram`` or, for an iCE40
-        UltraPlus, ``-dsp``.
+        Further options of the target's ``synth_*`` command, such as ``-nobram``.
     timeout
         Seconds that one Yosys run may take.
     jobs
         Runs at a time, at most one a processor.
     fmax
-        Whether to place and route as well, for the clock that the design reaches (``ecp5`` only).
+        Whether to place and route as well, for the clock that the design reaches, where the target
+        can be.
     seeds
         How many times, one after the other; the clock is the median.
 

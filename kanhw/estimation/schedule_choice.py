@@ -16,6 +16,7 @@ from kanhw.estimation.unbuilt import unbuilt
 from kanhw.program import Program
 from kanhw.schedule.budget import Budget
 from kanhw.schedule.schedule import Schedule
+from kanhw.targets.table import MODELLED, model_of
 
 __all__ = ["ScheduleChoice", "schedule_for"]
 
@@ -29,7 +30,7 @@ class ScheduleChoice:
     schedule
         What to hand to :func:`kanhw.generate`.
     resources
-        Of the whole design on UltraScale+, as modelled.
+        Of the whole design on the target, as modelled.
     clocks
         Between two inferences.
     """
@@ -51,7 +52,11 @@ class ScheduleChoice:
 
 
 def schedule_for(
-    program: Program, budget: Budget, schedule: Schedule | None = None
+    program: Program,
+    budget: Budget,
+    schedule: Schedule | None = None,
+    *,
+    target: str = MODELLED,
 ) -> ScheduleChoice:
     """The schedule with the fewest clocks that fits, and of those the one with the fewest LUTs.
 
@@ -66,12 +71,15 @@ def schedule_for(
     schedule
         Registers; its kind and its parallel inputs and outputs are what is chosen. None is
         ``Schedule()``.
+    target
+        Whose resources the budget limits: one that the resource model was fitted for, which is
+        UltraScale+.
 
     Raises
     ------
     InputError
         If nothing fits: which limits are missed, by how much, and what comes nearest; or if the
-        network has heads.
+        network has heads, or there is no resource model of the target.
     TypeError
         If an argument is of another type.
     """
@@ -79,13 +87,14 @@ def schedule_for(
         raise TypeError(f"schedule_for needs a Program, not {type(program).__name__}")
     if not isinstance(budget, Budget):
         raise TypeError(f"budget must be a kanhw.Budget, not {type(budget).__name__}")
+    model_of(target)
     if any(layer.kind == "resident" for layer in program.layers):
         raise InputError(
             "A budget cannot choose the schedule of a network with heads, whose hardware is not "
             "modelled: use the folded schedule and say how many inputs and outputs meet in a clock"
         )
     with unbuilt():
-        search = _Search(program, schedule or Schedule())
+        search = _Search(program, schedule or Schedule(), target)
         if budget.lut is None and budget.clocks is not None:
             found = search.cheapest(budget.clocks, budget)
         else:
@@ -96,12 +105,13 @@ def schedule_for(
 
 
 class _Search:
-    def __init__(self, program: Program, schedule: Schedule) -> None:
+    def __init__(self, program: Program, schedule: Schedule, target: str) -> None:
         self._program = program
+        self._target = target
         self._plain = replace(schedule, kind="unrolled", parallel_inputs=1, parallel_outputs=1)
         self._folded = replace(self._plain, kind="folded", handshake=True, table_registers=True)
         # Folded designs have a handshake; without one there is nothing to choose.
-        self._folds = LayerFolds(program, self._folded) if schedule.handshake else None
+        self._folds = LayerFolds(program, self._folded, target) if schedule.handshake else None
         self._unrolled = self._whole()
 
     def quickest(self, budget: Budget) -> ScheduleChoice | None:
@@ -153,7 +163,8 @@ class _Search:
         from kanhw.gateware.top.stage_costs import stage_costs
 
         options = stage_costs(self._program, self._plain)
-        total = sum((resources_of(option.costs) for option in options), Resources())
+        parts = (resources_of(option.costs, self._target) for option in options)
+        total = sum(parts, Resources())
         return ScheduleChoice(self._plain, total, max(option.clocks for option in options))
 
     def _choice(self, chosen: FoldedLayers) -> ScheduleChoice:

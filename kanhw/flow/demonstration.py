@@ -6,7 +6,7 @@ import importlib.util
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from kanhw.flow.verification import Verification, simulate
 from kanhw.model.network import KanModel
 from kanhw.program import save_program
 from kanhw.progress import Progress
+from kanhw.targets.table import TARGETS
 
 if TYPE_CHECKING:
     from kanhw.estimation import ResourceEstimate
@@ -49,14 +50,14 @@ class DemoSize:
     images
         How many are simulated under cocotb at most; the test part comes first.
     targets
-        What is synthesised for.
+        What is synthesised for; all by default.
     """
 
     hidden: int = 16
     epochs: int = 15
     pruning: tuple[tuple[int, int], ...] = ((700, 10), (500, 10), (400, 10), (320, 10), (250, 30))
     images: int = 1797
-    targets: tuple[str, ...] = ("xcup", "ecp5", "ice40")
+    targets: tuple[str, ...] = field(default_factory=lambda: tuple(TARGETS))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,21 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy.typing as npt
 
+from kanhw.design.backend_design import BackendDesign, load_backend_design
 from kanhw.design.design import (
     MANIFEST,
     PROGRAM_FILE,
-    VERILOG_FILE,
+    VERILOG,
     Design,
     load_design,
+    not_verilog,
     sha256_of_bytes,
 )
-from kanhw.design.packaging import package_files
-from kanhw.errors import ToolFailed
+from kanhw.errors import InputError
 from kanhw.files import write_folder
+from kanhw.flow.backends import backend_named, options_for
 from kanhw.model.network import KanModel
 from kanhw.program import Program, program_bytes
 from kanhw.schedule.schedule import Schedule
@@ -80,15 +82,42 @@ def quantize(
     return lower(quantize_model(model, calibration, config))
 
 
+@overload
 def generate(
     program: Program,
     out: str | Path,
     *,
     schedule: Schedule | None = None,
     argmax: bool | None = None,
-    interface: str = "stream",
-) -> Design:
-    """Write a Program as Verilog into a new, self-contained folder.
+    interface: str | None = None,
+    backend: Literal["verilog"] = "verilog",
+) -> Design: ...
+
+
+@overload
+def generate(
+    program: Program,
+    out: str | Path,
+    *,
+    schedule: Schedule | None = None,
+    argmax: bool | None = None,
+    interface: str | None = None,
+    backend: str,
+    **options: object,
+) -> Design | BackendDesign: ...
+
+
+def generate(
+    program: Program,
+    out: str | Path,
+    *,
+    schedule: Schedule | None = None,
+    argmax: bool | None = None,
+    interface: str | None = None,
+    backend: str = VERILOG,
+    **options: object,
+) -> Design | BackendDesign:
+    """Write a Program as Verilog, or by another back end, into a new, self-contained folder.
 
     Parameters
     ----------
@@ -101,26 +130,32 @@ def generate(
     argmax
         True hands out the class index instead of the outputs; None leaves the Program's choice.
     interface
-        The ports: ``stream`` (a clock, payloads with valid and ready) or ``axi4-stream``.
+        The ports: ``stream`` (a clock, payloads with valid and ready; what None means) or
+        ``axi4-stream``.
+    backend
+        What it is written as: ``verilog``, or one that was registered
+        (:func:`kanhw.flow.backends.register_backend`).
+    **options
+        Further options of that back end.
 
     Returns
     -------
     Design
-        Where it is, its latency in clock cycles, and the formats of its input and output.
+        Where it is, its latency in clock cycles, and the formats of its input and output. From
+        another back end a :class:`~kanhw.design.backend_design.BackendDesign`: where it is, and
+        what the back end says of it.
 
     Raises
     ------
     InputError
-        If the folder holds something else or cannot be written; nothing half-written stays.
+        If the folder holds something else or cannot be written (nothing half-written stays), or
+        there is no such back end, or it does not take an option.
     ToolFailed
         If the Verilog cannot be written out.
     TypeError
         If ``program`` is a float model, or an argument is of another type.
     """
-    from amaranth.back.verilog import YosysError
-
     from kanhw import __version__
-    from kanhw.gateware import generate_verilog
 
     if isinstance(program, KanModel):
         raise TypeError(
@@ -136,21 +171,23 @@ def generate(
     schedule = schedule or Schedule()
     if argmax is not None:
         program = program.with_argmax(argmax)
-    try:
-        verilog = generate_verilog(program, schedule, interface)
-    except YosysError as error:
-        raise ToolFailed(f"Yosys, which Amaranth writes Verilog with, failed: {error}") from error
-    files = {PROGRAM_FILE: program_bytes(program), VERILOG_FILE: verilog.text.encode()}
-    design = Design.of(Path(out), schedule, verilog)
-    files |= {name: text.encode() for name, text in package_files(design).items()}
+    chosen = backend_named(backend)
+    written = chosen.write(
+        program, schedule, options_for(chosen, {"interface": interface, **options})
+    )
+    files = {PROGRAM_FILE: program_bytes(program), **written.files}
+    entries = written.facts
+    if backend != VERILOG:
+        names = tuple(sorted(written.files))
+        entries = BackendDesign(Path(out), backend, names, schedule, written.facts).to_json()
     manifest = {
-        **design.to_json(),
+        **entries,
         "kanhw": __version__,
         "files": {name: sha256_of_bytes(content) for name, content in files.items()},
     }
     files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
     write_folder(out, files)
-    return load_design(out)
+    return load_design(out) if backend == VERILOG else load_backend_design(out)
 
 
 def estimate(
@@ -163,10 +200,10 @@ def estimate(
     design
         From :func:`kanhw.generate`, or its folder.
     target
-        ``xcup`` (UltraScale+), ``ecp5`` or ``ice40``.
+        A key of ``kanhw.estimation.TARGETS``, such as ``xcup`` (UltraScale+).
     fmax
-        Whether to place and route too (``ecp5`` only, minutes for a large design), for the clock
-        that the design reaches.
+        Whether to place and route too (minutes for a large design), for the clock that the design
+        reaches, where the target can be: ``ecp5``.
     seeds
         How many times it is placed; the clock is the median.
 
@@ -174,23 +211,24 @@ def estimate(
     -------
     ResourceEstimate
         A post-synthesis estimate in cells of the target: ``lut``, ``ff``, ``dsp``, ``bram`` and
-        more; for ``xcup`` the smaller of two recipes, which it names. ``fmax_mhz`` is None unless
-        it was asked for.
+        more; the smallest of the target's recipes, which it names. ``fmax_mhz`` is None unless it
+        was asked for.
 
     Raises
     ------
     InputError
         If the target is unknown or has no place and route, ``seeds`` is no positive integer, or
-        the folder holds no design or its files were changed.
+        the folder holds no design, one of another back end than Verilog's, or its files were
+        changed.
     ToolNotFound, ToolFailed
         If there is no Yosys or nextpnr, or one fails.
     TypeError
         If the design is neither, or the target is no string.
     """
-    from kanhw.estimation import estimate_design, target_named
+    from kanhw.estimation import TARGETS, estimate_design, target_named
 
     if not isinstance(target, str):
-        raise TypeError(f"target must be the name of one (xcup, ecp5, ice40), not {target!r}")
+        raise TypeError(f"target must be the name of one ({', '.join(TARGETS)}), not {target!r}")
     target_named(target)
     return estimate_design(given_design(design).path, target, fmax=fmax, seeds=seeds)
 
@@ -199,6 +237,8 @@ def given_design(design: Design | str | Path) -> Design:
     """The design itself, or the one in a folder, for functions that take either."""
     if isinstance(design, Design):
         return design
+    if isinstance(design, BackendDesign):
+        raise InputError(not_verilog(design.path, design.backend))
     if not isinstance(design, str | Path):
         raise TypeError(
             f"A design must come from kanhw.generate or be its folder, not {type(design).__name__}"

@@ -111,8 +111,8 @@ def simulate(
     waves
         Where to write a wave file (cocotb only); it gets the simulator's suffix.
     netlist
-        ``xcup``, ``ecp5`` or ``ice40``: synthesise the design first and simulate the cells that
-        it became, which shows that synthesis kept its function.
+        The name of a target, such as ``ecp5``: synthesise the design for it first and simulate the
+        cells that it became, which shows that synthesis kept its function.
 
     Returns
     -------
@@ -122,7 +122,8 @@ def simulate(
     Raises
     ------
     InputError
-        If the folder holds no design, its files were changed, or the vectors do not fit it.
+        If the folder holds no design or one of another back end than Verilog's, its files were
+        changed, or the vectors do not fit it.
     ToolNotFound, ToolFailed
         If there is no simulator, or it fails. A comparison that was made and failed is no error:
         look at ``passed``.

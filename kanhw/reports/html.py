@@ -13,7 +13,7 @@ from kanhw.reports import layer_text, text
 from kanhw.reports.curves import EdgePlot, LayerCurves
 from kanhw.reports.summary import Summary
 from kanhw.reports.svg import edge_svg
-from kanhw.targets.target import TARGETS
+from kanhw.targets.table import TARGETS
 
 __all__ = ["write_html"]
 

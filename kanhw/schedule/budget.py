@@ -22,7 +22,8 @@ class Budget:
     Parameters
     ----------
     lut, bram, dsp
-        LUTs, block RAMs of 18 Kbit and multiplier blocks of UltraScale+.
+        LUTs, block RAMs and multiplier blocks of the target that is modelled: UltraScale+, whose
+        block RAMs count as 18 Kbit each.
     clocks
         Clocks between two inferences.
     """

@@ -1,4 +1,4 @@
-"""How Yosys spreads a memory over the block RAMs of UltraScale+, and what is left for LUTs."""
+"""How synthesis spreads a memory over the block RAMs of a family, and what is left for LUTs."""
 
 from __future__ import annotations
 
@@ -6,19 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-__all__ = ["MappedMemory", "map_memory"]
+__all__ = ["BLOCK_BITS", "BlockRams", "BlockShape", "MappedMemory"]
 
-# Block RAM is asked for from this many bits on (kanhw.gateware.folded.folded_sums); LUTs hold the
-# others.
+# Block RAM is asked for from this many bits on; smaller memories of constants are left to the
+# synthesiser, which may make them of LUTs.
 BLOCK_BITS = 4096
-# A LUT as memory of 64 words holds this many bits: a RAM64M8 has seven read ports for eight LUTs.
-LUT_MEMORY_WORDS = 64
-# What Yosys' memory_libmap weighs against each other: halves and wholes of a block, multiplexers.
-HALF_COST, WHOLE_COST, CHOICE_COST = 129.0, 257.0, 0.5
-# Words and bits of a block, which may be half a block or a whole one, by read ports.
-HALVES = {1: (1, 2, 4, 9, 18, 36), 2: (1, 2, 4, 9, 18)}
-WHOLES = {1: (1, 2, 4, 9, 18, 36, 72), 2: (1, 2, 4, 9, 18, 36)}
-HALF_BITS, WHOLE_BITS = 1 << 14, 1 << 15
 
 
 @dataclass(frozen=True)
@@ -28,11 +20,11 @@ class MappedMemory:
     Parameters
     ----------
     bram
-        Block RAMs of 18 Kbit.
+        Block RAMs, in the ``bram_unit`` of the target.
     choice_luts
-        LUT6 that choose between blocks that hold different words.
+        LUTs that choose between blocks that hold different words.
     table_luts
-        LUT6 of a memory that is no block RAM.
+        LUTs of a memory that is no block RAM.
     """
 
     bram: int = 0
@@ -40,42 +32,90 @@ class MappedMemory:
     table_luts: int = 0
 
 
-@cache
-def map_memory(words: int, width: int, ports: int = 1, written: bool = False) -> MappedMemory:
-    """The cheapest way to hold ``words`` of ``width`` bits.
+@dataclass(frozen=True)
+class BlockShape:
+    """One way to use a block RAM, such as half of it.
 
     Parameters
     ----------
-    words, width
-        The memory's size.
-    ports
-        Read ports; a block has two.
-    written
-        Whether it is written as well, in which case one port is the writer's.
+    bits
+        It holds, without parity: widths of 9 and more have a parity bit for every 8.
+    widths
+        Bits a word may have with one read port, and with two.
+    cost
+        What Yosys' memory_libmap weighs it with.
+    count
+        Of the target's ``bram_unit``.
     """
+
+    bits: int
+    widths: tuple[tuple[int, ...], tuple[int, ...]]
+    cost: float
+    count: int
+
+    def words(self, width: int) -> int:
+        """Words of ``width`` bits."""
+        return self.bits // (width // 9 * 8 if width >= 9 else width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockRams:
+    """The memories of a family.
+
+    Parameters
+    ----------
+    shapes
+        Of its block RAMs.
+    choice_cost
+        What memory_libmap weighs a bit of a multiplexer between blocks with, beside their costs.
+    lut_words
+        Words, of a bit, that a LUT holds as memory.
+    written_ports, written_luts
+        Bits, and LUTs that it takes, of the widest memory of ``lut_words`` words that is written.
+    """
+
+    shapes: tuple[BlockShape, ...]
+    choice_cost: float
+    lut_words: int
+    written_ports: int
+    written_luts: int
+
+    def mapped(self, words: int, width: int, ports: int = 1, written: bool = False) -> MappedMemory:
+        """The cheapest way to hold ``words`` of ``width`` bits.
+
+        Parameters
+        ----------
+        words, width
+            The memory's size.
+        ports
+            Read ports; a block has two.
+        written
+            Whether it is written as well, in which case one port is the writer's.
+        """
+        return _mapped(self, words, width, ports, written)
+
+
+@cache
+def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) -> MappedMemory:
     if words * width < BLOCK_BITS:
-        groups = -(-words // LUT_MEMORY_WORDS)
-        sites = -(-width // 7) * 8 * groups if written else width * groups
+        groups = -(-words // rams.lut_words)
+        sites = width * groups
+        if written:
+            sites = -(-width // rams.written_ports) * rams.written_luts * groups
         return MappedMemory(table_luts=sites * ports, choice_luts=_choices(groups, width) * ports)
-    found = min(_ways(words, width, min(ports, 2)))
-    _, blocks, rows = found
+    _, blocks, rows = min(_ways(rams, words, width, min(ports, 2)))
     return MappedMemory(bram=blocks, choice_luts=_choices(rows, width) * ports)
 
 
-def _ways(words: int, width: int, ports: int) -> Iterator[tuple[float, int, int]]:
-    """Cost, block RAMs of 18 Kbit and rows of blocks of every shape of block."""
-    for bits, widths, cost, count in (
-        (HALF_BITS, HALVES[ports], HALF_COST, 1),
-        (WHOLE_BITS, WHOLES[ports], WHOLE_COST, 2),
-    ):
-        for wide in widths:
-            # Widths of 9 and more have a parity bit for every 8.
-            depth = bits // (wide // 9 * 8 if wide >= 9 else wide)
-            rows, columns = -(-words // depth), -(-width // wide)
-            choice = CHOICE_COST * (rows - 1) * width * ports
-            yield rows * columns * cost + choice, rows * columns * count, rows
+def _ways(rams: BlockRams, words: int, width: int, ports: int) -> Iterator[tuple[float, int, int]]:
+    """Cost, number and rows of blocks of every shape and width of word."""
+    for shape in rams.shapes:
+        for wide in shape.widths[ports - 1]:
+            rows, columns = -(-words // shape.words(wide)), -(-width // wide)
+            choice = rams.choice_cost * (rows - 1) * width * ports
+            yield rows * columns * shape.cost + choice, rows * columns * shape.count, rows
 
 
 def _choices(count: int, width: int) -> int:
-    """LUT6 that choose one of ``count`` words, four in each."""
+    """LUTs of six inputs that choose one of ``count`` words, four in each."""
     return width * -(-(count - 1) // 3)

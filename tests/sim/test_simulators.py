@@ -11,13 +11,13 @@ import pytest
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.sim import Simulator, find_simulator
 from kanhw.sim.processes import run_tool
-from kanhw.tools import simulators
+from kanhw.tools import simulators, tool
 
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KANHW_SIMULATOR", raising=False)
-    simulators._output_of.cache_clear()
+    tool.answer_of.cache_clear()
 
 
 def _script(folder: Path, name: str, text: str, interpreter: str = "/bin/sh") -> Path:

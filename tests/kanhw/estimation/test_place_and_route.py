@@ -8,7 +8,8 @@ import pytest
 
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.estimation import PlacedTiming, ResourceEstimate, estimate_verilog
-from kanhw.estimation.place_and_route import check_seeds, find_nextpnr, place_and_route
+from kanhw.estimation.place_and_route import check_seeds, place_and_route
+from kanhw.tools.nextpnr import nextpnr
 
 # A register, some adders in a row, a register.
 ADDERS = """
@@ -73,7 +74,7 @@ def test_the_median_of_the_slowest_clocks_is_taken(fake_nextpnr, netlist):
         'print(\'{"fmax": {"a": {"achieved": 200.0}, "b": {"achieved": %s}}}\' % mhz,'
         " file=report)"
     )
-    timing = place_and_route(netlist, seeds=3, timeout=60)
+    timing = place_and_route(netlist, "ecp5", seeds=3, timeout=60)
     assert timing.fmax_mhz == 80 and timing.fmax_by_seed == (90, 70, 80)
     assert timing.tool.endswith("fake nextpnr: nextpnr-9.9")
     assert PlacedTiming.from_json(timing.to_json()) == timing
@@ -87,10 +88,10 @@ def test_the_median_of_the_slowest_clocks_is_taken(fake_nextpnr, netlist):
 def test_failures_are_one_line(fake_nextpnr, netlist):
     fake_nextpnr("print('{\"fmax\": {}}', file=report)")
     with pytest.raises(ToolFailed, match=r"^The design has no path between two registers"):
-        place_and_route(netlist, seeds=1, timeout=60)
+        place_and_route(netlist, "ecp5", seeds=1, timeout=60)
     fake_nextpnr("print('ERROR: Unable to place cell'); sys.exit(255)")
     with pytest.raises(ToolFailed, match=r"^nextpnr \(.*\) failed with seed 1: ERROR: Unable to"):
-        place_and_route(netlist, seeds=1, timeout=60)
+        place_and_route(netlist, "ecp5", seeds=1, timeout=60)
 
 
 def test_what_cannot_be_placed_is_refused_before_any_work(tmp_path):
@@ -108,8 +109,8 @@ def test_a_missing_nextpnr_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolNotFound, match=r"^nextpnr-ecp5 was not found: .*'pip install yowasp-"):
-        find_nextpnr()
+        nextpnr("nextpnr-ecp5").find()
     for named in ("no-such-nextpnr", sys.executable):
         monkeypatch.setenv("NEXTPNR_ECP5", named)
         with pytest.raises(ToolNotFound, match=r"^\$NEXTPNR_ECP5 is .*, which does not run"):
-            find_nextpnr()
+            nextpnr("nextpnr-ecp5").find()

@@ -24,7 +24,8 @@ from kanhw.program import (
 )
 from kanhw.schedule.budget import Budget
 from kanhw.schedule.schedule import Schedule
-from kanhw.targets.memories import MappedMemory, map_memory
+from kanhw.targets.memories import MappedMemory
+from kanhw.targets.ultrascale_plus import ULTRASCALE_PLUS
 
 CODE = CodeFormat(4, True)
 
@@ -194,13 +195,13 @@ def test_exceeded_limits_are_named():
     ],
 )
 def test_block_rams(words, width, ports, bram):
-    assert map_memory(words, width, ports).bram == bram
+    assert ULTRASCALE_PLUS.block_rams.mapped(words, width, ports).bram == bram
 
 
 def test_small_memories_are_luts():
-    assert map_memory(256, 4) == MappedMemory(table_luts=16, choice_luts=4)
-    assert map_memory(64, 32).table_luts == 32
-    assert map_memory(128, 16, written=True).bram == 0
+    assert ULTRASCALE_PLUS.block_rams.mapped(256, 4) == MappedMemory(table_luts=16, choice_luts=4)
+    assert ULTRASCALE_PLUS.block_rams.mapped(64, 32).table_luts == 32
+    assert ULTRASCALE_PLUS.block_rams.mapped(128, 16, written=True).bram == 0
 
 
 def test_command_chooses(program, tmp_path, capsys):

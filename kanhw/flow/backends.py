@@ -1,0 +1,69 @@
+"""Back ends: what a Program and a schedule are written as. The table of them, and their options.
+
+A back end is a room of its own and one registration: a line in :data:`BACKENDS`, or
+:func:`register_backend` for one that is not part of this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from kanhw.design.design import VERILOG
+from kanhw.errors import InputError
+from kanhw.flow.backend import Backend
+
+__all__ = ["BACKENDS", "backend_named", "options_for", "register_backend"]
+
+
+def _verilog() -> Backend:
+    from kanhw.flow.verilog_backend import VerilogBackend
+
+    return VerilogBackend()
+
+
+BACKENDS: dict[str, Callable[[], Backend]] = {VERILOG: _verilog}
+"""What makes each back end, by name; it is imported when it is used."""
+
+
+def register_backend(backend: Backend) -> None:
+    """Make a back end known to :func:`kanhw.generate` and ``kanhw generate --backend``.
+
+    Raises
+    ------
+    InputError
+        If there is one of its name.
+    """
+    if backend.name in BACKENDS:
+        raise InputError(f"There is a back end {backend.name!r} already: give yours another name")
+    BACKENDS[backend.name] = lambda: backend
+
+
+def backend_named(name: str) -> Backend:
+    """The back end of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in BACKENDS:
+        raise InputError(f"Unknown back end {name!r}: the back ends are {', '.join(BACKENDS)}")
+    return BACKENDS[name]()
+
+
+def options_for(backend: Backend, options: Mapping[str, object]) -> dict[str, object]:
+    """The options that a user gave (those that are not None), all known to the back end.
+
+    Raises
+    ------
+    InputError
+        If it does not take one of them.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        if name not in backend.options:
+            allowed = ", ".join(backend.options) or "no options"
+            raise InputError(
+                f"The back end {backend.name!r} does not take {name!r}: it takes {allowed}"
+            )
+    return given

@@ -1,0 +1,53 @@
+"""Lattice ECP5."""
+
+from __future__ import annotations
+
+from kanhw.targets.ecp5_cells import ECP5_CELLS
+from kanhw.targets.target import CellCost, CellLibrary, PlaceAndRoute, Target
+
+__all__ = ["ECP5"]
+
+_SYNTH_ECP5 = "synth_ecp5 -noiopad{flags} -top {top}"
+_ECP5_WITHOUT_ABC9 = f"""\
+{_SYNTH_ECP5} -run :map_luts
+techmap -map +/lattice/latches_map.v
+abc -lut 4:7
+clean
+{_SYNTH_ECP5} -run map_cells:
+"""
+
+# A CCU2C is a slice whose two LUT4 compute sum and carry: nothing else fits in them. A DPR16X4
+# stores in the four LUT4 of two slices and takes a third slice, two LUT4, for its write port.
+ECP5 = Target(
+    name="ecp5",
+    family="Lattice ECP5",
+    note=(
+        "LUT: LUT4 sites, of which a CCU2C carry cell takes 2 and a 16x4 distributed RAM 6; "
+        "without I/O buffers"
+    ),
+    recipes={"abc9": f"{_SYNTH_ECP5}\n"},
+    # Yosys 0.70 cannot put every design together again behind abc9.
+    spare=("abc", _ECP5_WITHOUT_ABC9),
+    cells={
+        "LUT4": CellCost(lut=4),
+        "TRELLIS_DPR16X4": CellCost(lut_memory=6),
+        "TRELLIS_FF": CellCost(ff=1),
+        "CCU2C": CellCost(carry=1, lut_carry=2),
+        **dict.fromkeys(("PFUMX", "L6MUX21"), CellCost(mux=1)),
+        "INV": CellCost(inverters=1),
+        "MULT18X18D": CellCost(dsp=1),
+        **dict.fromkeys(("DP16KD", "PDPW16KD"), CellCost(bram=1)),
+    },
+    bram_unit="EBR18",
+    library=CellLibrary("ecp5/cells_sim.v", ECP5_CELLS),
+    place_and_route=PlaceAndRoute(
+        tool="nextpnr-ecp5",
+        device="LFE5U-85F-6",
+        # Out of context ports take no pins, so that hundreds of payload bits fit any package. The
+        # clock asked for is higher than any design reaches, so the router never stops early.
+        flags=(
+            *("--85k", "--package", "CABGA381", "--speed", "6", "--out-of-context"),
+            *("--freq", "400", "--timing-allow-fail"),
+        ),
+    ),
+)

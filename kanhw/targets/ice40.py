@@ -1,0 +1,35 @@
+"""Lattice iCE40."""
+
+from __future__ import annotations
+
+from kanhw.targets.target import CellCost, CellLibrary, Target
+
+__all__ = ["ICE40"]
+
+_ICE40_FLIP_FLOPS = tuple(
+    f"SB_DFF{edge}{rest}"
+    for edge in ("", "N")
+    for rest in ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")
+)
+
+# No -dsp: of the family only UltraPlus parts have multipliers (at most 8), so the default counts
+# hold for every part. Callers with an UltraPlus pass flags=("-dsp",).
+ICE40 = Target(
+    name="ice40",
+    family="Lattice iCE40",
+    note=(
+        "LUT: SB_LUT4 cells; an SB_CARRY shares a logic cell with the LUT that uses it and takes "
+        "one of its own otherwise; multipliers are made of LUTs (flag -dsp: UltraPlus DSPs)"
+    ),
+    recipes={"abc9": "synth_ice40{flags} -top {top}\n"},
+    cells={
+        "SB_LUT4": CellCost(lut=4),
+        **dict.fromkeys(_ICE40_FLIP_FLOPS, CellCost(ff=1)),
+        "SB_CARRY": CellCost(carry=1),
+        "SB_MAC16": CellCost(dsp=1),
+        **{f"SB_RAM40_4K{edge}": CellCost(bram=1) for edge in ("", "NR", "NW", "NRNW")},
+    },
+    bram_unit="RAM4K",
+    # Values of inputs that are left open, which Verilog-2005 has not; Yosys leaves none open.
+    library=CellLibrary("ice40/cells_sim.v", definitions="`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"),
+)

@@ -1,0 +1,109 @@
+"""The table of targets, and what is said where one lacks something. A new family is a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kanhw.errors import InputError
+from kanhw.targets.ecp5 import ECP5
+from kanhw.targets.ice40 import ICE40
+from kanhw.targets.memories import BlockRams
+from kanhw.targets.target import CellLibrary, PartWeights, PlaceAndRoute, Target
+from kanhw.targets.ultrascale_plus import ULTRASCALE_PLUS
+
+__all__ = [
+    "MODELLED",
+    "TARGETS",
+    "library_of",
+    "model_of",
+    "names_of_placed",
+    "names_of_simulated",
+    "place_and_route_of",
+    "target_named",
+]
+
+TARGETS: dict[str, Target] = {target.name: target for target in (ULTRASCALE_PLUS, ECP5, ICE40)}
+"""The targets by name. A family of one's own may be added while running."""
+
+MODELLED = ULTRASCALE_PLUS.name
+"""The target whose resources a budget limits where no other is named."""
+
+
+def target_named(name: str) -> Target:
+    """The target of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    try:
+        return TARGETS[name]
+    except KeyError:
+        raise InputError(f"Unknown target {name!r}: the targets are {', '.join(TARGETS)}") from None
+
+
+def library_of(name: str) -> CellLibrary:
+    """The models of a target's cells.
+
+    Raises
+    ------
+    InputError
+        If there is no such target, or it has none.
+    """
+    library = target_named(name).library
+    if library is None:
+        raise InputError(
+            f"A netlist of {name} cannot be simulated, since there are no models of its cells: "
+            f"take {names_of_simulated()}, or simulate the Verilog itself"
+        )
+    return library
+
+
+def names_of_simulated() -> str:
+    """The targets whose netlists can be simulated, for a message or a help text."""
+    return _names(lambda target: target.library)
+
+
+def place_and_route_of(name: str) -> PlaceAndRoute:
+    """How a target is placed and routed.
+
+    Raises
+    ------
+    InputError
+        If there is no such target, or it cannot be.
+    """
+    found = target_named(name).place_and_route
+    if found is None:
+        raise InputError(
+            f"Fmax needs placing and routing, which there is for {names_of_placed()} only, not "
+            f"{name}: estimate {name} without it"
+        )
+    return found
+
+
+def names_of_placed() -> str:
+    """The targets that can be placed and routed, for a message or a help text."""
+    return _names(lambda target: target.place_and_route)
+
+
+def model_of(name: str) -> tuple[BlockRams, PartWeights]:
+    """What the resource model knows of a target.
+
+    Raises
+    ------
+    InputError
+        If there is no such target, or the model was not fitted for it.
+    """
+    target = target_named(name)
+    if target.block_rams is None or target.weights is None:
+        raise InputError(
+            f"There is no resource model of {name}, it was fitted for "
+            f"{_names(lambda each: each.block_rams and each.weights)} only: generate the design "
+            f"and estimate it for {name}"
+        )
+    return target.block_rams, target.weights
+
+
+def _names(part: Callable[[Target], object]) -> str:
+    return ", ".join(name for name, target in TARGETS.items() if part(target)) or "no target"
