@@ -47,6 +47,7 @@ COVERS = {
     "stall": "an output waits and is taken later",
     "pressure": "an input waits",
     "restart": "an output is taken after a reset that found the component busy",
+    "patience": "outputs were owed, and then nothing kept them from coming for all of patience",
 }
 """What must be possible."""
 
@@ -137,9 +138,9 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
             gives.eq(unit.o.valid & unit.o.ready & ~ResetSignal()),
         ]
         stable = self._watch_stability(m)
-        counted = self._watch_counts(m, accepts, gives)
+        *counted, waited = self._watch_counts(m, accepts, gives)
         m.d.comb += self.bad.eq(watched(m, *stable, *counted))
-        self._watch_covers(m, gives)
+        self._watch_covers(m, gives, waited)
         return m
 
     def _watch_stability(self, m: Module) -> tuple[Value, Value]:
@@ -151,7 +152,10 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
         return waiting & ~unit.o.valid, waiting & unit.o.valid & (payload != before)
 
     def _watch_counts(self, m: Module, accepts: Value, gives: Value) -> tuple[Value, ...]:
-        """Outputs that are owed, and for how long nothing kept them from coming."""
+        """Outputs that are owed, and for how long nothing kept them from coming.
+
+        Gives the rules, and whether patience ended that began when something was owed.
+        """
         beats_in, beats_out = self._beats
         place = Signal(range(max(beats_in, 2)))
         most = (self._capacity + 1) * beats_out
@@ -166,11 +170,16 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
         helps = [attrgetter(name)(self.unit) for name in self._helpful]
         patient = whole & Cat(self.ready, *helps).all()
         m.d.sync += quiet.eq(Mux(patient, Mux(quiet == self._patience, quiet, quiet + 1), 0))
+        # Only then has the rule been asked; with a bound that is shorter it holds for want of time.
+        asked = Signal()
+        with m.If(quiet == 0):
+            m.d.sync += asked.eq(patient & (owed != 0))
         surplus = self.unit.o.valid & (owed == 0)
-        lost = (quiet == self._patience) & (owed != 0)
-        return surplus, lost, owed > self._capacity * beats_out
+        ended = quiet == self._patience
+        lost, overflow = ended & (owed != 0), owed > self._capacity * beats_out
+        return surplus, lost, overflow, ended & asked
 
-    def _watch_covers(self, m: Module, gives: Value) -> None:
+    def _watch_covers(self, m: Module, gives: Value, waited: Value) -> None:
         """What an environment must be able to bring about."""
         unit, beats_out = self.unit, self._beats[1]
         count, stalled = Signal(range(2 * beats_out + 1)), Signal()
@@ -182,7 +191,7 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
         with m.If(ResetSignal() & unit.o.valid):
             m.d.sync += interrupted.eq(1)
         m.d.comb += self.seen.eq(
-            Cat(count == 2 * beats_out, stalled & gives, pressed, interrupted & gives)
+            Cat(count == 2 * beats_out, stalled & gives, pressed, interrupted & gives, waited)
         )
 
 

@@ -42,6 +42,9 @@ opt_clean
 write_aiger -zinit seen.aig
 """
 
+# By default it gives up at 50,000 nodes of a diagram: within seconds, whatever time there is.
+_REACH = "reach -B 1000000"
+
 
 @dataclass(frozen=True)
 class StreamProof:
@@ -144,7 +147,7 @@ def _for_ever(abc: Path, folder: Path, seconds: float) -> bool:
     """Whether no state in which a rule is broken can be reached, and that was found in time."""
     # Registers that are always equal are joined first: a payload and the copy that watches it. All
     # states are counted where they are few; many states may have a simple reason.
-    for way, share in (("reach", 0.1), ("orpos; pdr", 0.2), ("reach", 1.0)):
+    for way, share in (("reach", 0.1), ("orpos; pdr", 0.2), (_REACH, 1.0)):
         commands = f"read bad.aig; scorr; {way} -T {max(1, round(share * seconds))}"
         log = _run(abc, folder, commands, seconds)
         if "has no latches" in log:  # that alone was enough, if nothing can rise any more

@@ -94,13 +94,13 @@ def network_stages(network):
 
 
 @pytest.fixture
-def stage_harness():
-    return lambda stage: stage_part(stage).harness()
+def part_of():
+    return stage_part
 
 
 @pytest.fixture
-def design_harness(design):
-    return design_part(design).harness()
+def whole_design(design):
+    return design_part(design)
 
 
 @pytest.fixture

@@ -5,6 +5,35 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 
+class Stuck(Component):
+    """A component with a fault: it gives one output, and never another."""
+
+    def __init__(self, unit):
+        self.unit = unit
+        super().__init__(
+            {
+                "i": In(stream.Signature(unit.i.payload.shape())),
+                "o": Out(stream.Signature(unit.o.payload.shape())),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.unit = unit = self.unit
+        stuck = Signal()
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += stuck.eq(1)
+        m.d.comb += [
+            unit.i.payload.eq(self.i.payload),
+            unit.i.valid.eq(self.i.valid),
+            self.i.ready.eq(unit.i.ready),
+            self.o.payload.eq(unit.o.payload),
+            self.o.valid.eq(unit.o.valid & ~stuck),
+            unit.o.ready.eq(self.o.ready & ~stuck),
+        ]
+        return m
+
+
 class MarkedSteps(Component):
     """A folded layer whose codes are free; the places of its steps are counted."""
 
