@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from kanhw.sim.stream_proofs import find_abc
+from kanhw.sim.proofs.stream_proofs import find_abc
 from kanhw.tools.processes import run_logged
 from kanhw.tools.yosys import run_script
 

@@ -8,7 +8,7 @@ import pytest
 
 from kanhw.errors import ToolNotFound
 from kanhw.gateware.top.chain import stages_of
-from kanhw.sim.stream_proofs import find_abc, prove
+from kanhw.sim.proofs.stream_proofs import find_abc, prove
 
 # What is proved is listed in modules beside.
 sys.path.append(str(Path(__file__).parent))

@@ -24,7 +24,7 @@ from kanhw.gateware.top.chain import stages_of
 from kanhw.gateware.top.stream_top import StreamTop, ports_of
 from kanhw.program import join_heads
 from kanhw.schedule.window_fold import WindowFold
-from kanhw.sim.formal import StreamHarness
+from kanhw.sim.proofs.formal import StreamHarness
 from kanhw.windows import Window
 
 

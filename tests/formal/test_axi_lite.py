@@ -5,8 +5,8 @@ from amaranth.hdl import Cat, Module, ResetSignal, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.gateware.top.axi_lite import REGISTERS, AxiLiteHeads
-from kanhw.sim.formal import watched
-from kanhw.sim.formal_axi_lite import AxiLiteHarness
+from kanhw.sim.proofs.formal import watched
+from kanhw.sim.proofs.formal_axi_lite import AxiLiteHarness
 
 FREE = ("hit", "busy", "flag")
 

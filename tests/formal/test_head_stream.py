@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.gateware.heads.head_stream import HeadStream
 from kanhw.gateware.heads.resident_stage import ResidentStage
-from kanhw.sim.formal import free_members, watched
+from kanhw.sim.proofs.formal import free_members, watched
 
 STREAM_RULES = {
     "written in use": "a word is written in the bank of a vector under way",

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.gateware.heads.head_loader import HeadBanks, HeadLoader
 from kanhw.gateware.heads.head_map import DATA_BITS, HeadRegion
-from kanhw.sim.formal import free_members, watched
+from kanhw.sim.proofs.formal import free_members, watched
 
 BANK_RULES = {
     "shared": "the spare bank is that of a head",

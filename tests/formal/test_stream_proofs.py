@@ -10,8 +10,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.sim.formal import COVERS, RULES, StreamHarness
-from kanhw.sim.stream_proofs import prove
+from kanhw.sim.proofs.formal import COVERS, RULES, StreamHarness
+from kanhw.sim.proofs.stream_proofs import prove
 
 
 def test_stages_keep_the_rules(network_stages, part_of, assert_proved):

@@ -12,7 +12,7 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib.wiring import Component, Out
 
-from kanhw.sim.formal import free_members, watched
+from kanhw.sim.proofs.formal import free_members, watched
 
 __all__ = ["RESPONSE_COVERS", "RESPONSE_RULES", "AxiLiteHarness"]
 
@@ -52,14 +52,14 @@ class AxiLiteHarness(Component):  # type: ignore[misc]  # Amaranth has no types
     capacity
         Requests of each kind that the slave may hold at most, those that are answered included.
     free
-        Its other inputs, as for :class:`~kanhw.sim.formal.StreamHarness`.
+        Its other inputs, as for :class:`~kanhw.sim.proofs.formal.StreamHarness`.
 
     Members
     -------
     free0, free1 ... : In
         All inputs of the slave.
     bad : Out(len(rules)), seen : Out(len(covers))
-        See :class:`~kanhw.sim.formal.Harness`.
+        See :class:`~kanhw.sim.proofs.formal.Harness`.
     """
 
     rules = _by_side(RESPONSE_RULES)

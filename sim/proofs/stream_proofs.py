@@ -1,4 +1,4 @@
-"""Running the proofs of :mod:`kanhw.sim.formal`: Yosys makes circuits of bits, ABC decides."""
+"""The stream rules of a component proved: all states that can be reached, or a number of clocks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from amaranth.back import rtlil
 
 from kanhw.errors import ToolFailed, ToolNotFound
-from kanhw.sim.formal import Harness
+from kanhw.sim.proofs.formal import Harness
 from kanhw.tools.processes import run_logged
 from kanhw.tools.yosys import run_script
 
