@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
@@ -23,6 +23,7 @@ __all__ = [
     "QuantConfig",
     "Quantizer",
     "Realisation",
+    "widest",
 ]
 
 Calibration = Literal["max_abs", "percentile", "mse"]
@@ -63,6 +64,8 @@ _CODEBOOK_CHOICES = {
     "codebook_gain": CodebookGain,
     "codebook_branches": CodebookBranches,
 }
+# Fields that may have a number for every value in front of a layer.
+_BY_VALUE = ("activation_bits", "input_bits")
 # Fields that one layer cannot have differently.
 _WHOLE_NETWORK = (
     "input_bits",
@@ -91,9 +94,12 @@ class QuantConfig:
     spline_bits
         Of spline coefficients, 1 to 12.
     activation_bits
-        Of the codes between layers, 1 to 16; beyond 12 their consumers are evaluators.
+        Of the codes between layers, 1 to 16; beyond 12 their consumers are evaluators. In
+        ``layers`` also a sequence with the bits of every value that the layer reads: its codes are
+        those of a quantizer of its own with so many bits, and the stream is as wide as the widest.
     input_bits
-        Of the network's input codes, 1 to 16; None is ``activation_bits``.
+        Of the network's input codes, 1 to 16; None is ``activation_bits``. A sequence holds the
+        bits of every feature.
     basis_bits
         Of basis values, 1 to 14 (``basis_table`` and ``spline_evaluator``).
     base_table_bits
@@ -161,8 +167,8 @@ class QuantConfig:
 
     base_bits: int = 8
     spline_bits: int = 8
-    activation_bits: int = 8
-    input_bits: int | None = None
+    activation_bits: int | Sequence[int] = 8
+    input_bits: int | Sequence[int] | None = None
     basis_bits: int = 8
     base_table_bits: int = 8
     table_bits: int | None = None
@@ -204,6 +210,13 @@ class QuantConfig:
             if value is None and name in ("input_bits", "table_bits"):
                 continue
             lowest = 2 if name in ("base_table_bits", "table_bits") else 1
+            if name in _BY_VALUE and isinstance(value, Sequence) and not isinstance(value, str):
+                if not value:
+                    raise InputError(f"{name} must hold the bits of every value, not nothing")
+                object.__setattr__(self, name, tuple(value))
+                for k, bits in enumerate(value):
+                    _check_integer(f"{name}[{k}]", bits, lowest, highest)
+                continue
             _check_integer(name, value, lowest, highest)
         _check_integer("norm_bits", self.norm_bits, 4, 14)
         _check_integer("product_bits", self.product_bits, 4, 16)
@@ -267,6 +280,33 @@ class QuantConfig:
         changes = self.layers.get(name)
         return replace(self, layers={}, **changes) if changes else self
 
+    @property
+    def widest_activation(self) -> int:
+        """The bits of the widest code of ``activation_bits``."""
+        return widest(self.activation_bits)
+
+    def check_one_width(self, what: str) -> None:
+        """Refuse bits that differ from value to value.
+
+        Parameters
+        ----------
+        what
+            What does not know them, for the message.
+
+        Raises
+        ------
+        InputError
+            Naming the field.
+        """
+        own = {"": {name: getattr(self, name) for name in _BY_VALUE}}
+        layers = {f"layers[{name!r}]: ": changes for name, changes in self.layers.items()}
+        for where, changes in (own | layers).items():
+            for name in _BY_VALUE:
+                if isinstance(changes.get(name), Sequence):
+                    raise InputError(
+                        f"{where}{name} must be one integer, the same for all values, for {what}"
+                    )
+
     def check_layers(self, names: list[str]) -> None:
         """Refuse names in ``layers`` that no layer has.
 
@@ -280,6 +320,11 @@ class QuantConfig:
                 raise InputError(
                     f"layers: there is no layer {name!r}; there are {', '.join(names)}"
                 )
+
+
+def widest(bits: int | Sequence[int]) -> int:
+    """The largest of the bits of some values, or what all have."""
+    return bits if isinstance(bits, int) else max(bits)
 
 
 def _check_integer(field: str, value: object, lowest: int, highest: int) -> None:

@@ -39,9 +39,8 @@ __all__ = ["lower"]
 
 def lower(model: QuantModel) -> Program:
     """The Program of a quantized model; equal to it, code by code (level 1)."""
-    encoder = InputEncoder(
-        model.input.format, model.n_in, model.input.scale, model.input.zero_point
-    )
+    own = model.input
+    encoder = InputEncoder(own.format, model.n_in, own.scale, own.zero_point, own.lo, own.hi)
     return Program(tuple(_layer(layer) for layer in model.layers), encoder, source=model.source)
 
 
@@ -152,4 +151,6 @@ def _requantizer(join: Join) -> Requantizer:
         format=join.target.format if join.target else None,
         scale=join.scale,
         zero_point=join.target.zero_point if join.target else None,
+        lo=join.target.lo if join.target else None,
+        hi=join.target.hi if join.target else None,
     )

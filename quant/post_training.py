@@ -26,6 +26,8 @@ __all__ = ["quantize_model"]
 
 # Methods that take the functions of an evaluator as they are.
 _EVALUATED = ("uniform", "gptq", "gptq_joint", "zeroq")
+# Methods that leave the codes in front of a layer as they are, whatever bits each has.
+_BY_VALUE = ("uniform", "gptq", "gptq_joint")
 
 
 def quantize_model(
@@ -50,6 +52,8 @@ def quantize_model(
         layers that have no integer form here.
     """
     config = config or QuantConfig()
+    if config.method not in _BY_VALUE:
+        config.check_one_width(f"method={config.method!r}")
     if config.method == "zeroq":
         model, calibration = _without_data(model, calibration, config)
     plan = make_plan(model, np.asarray(calibration), config)

@@ -53,6 +53,7 @@ def quantize_heads(
         )
     if config.method != "uniform":
         raise InputError(f"Heads are quantized with method='uniform', not {config.method!r}")
+    config.check_one_width("heads")
     plans = [
         make_plan(model, features, config)
         for model, features in zip(models, calibrations, strict=True)

@@ -140,7 +140,7 @@ def stimulus(
     ------
     InputError
         If x has another shape, holds NaN, is real for a Program of integer codes, or has codes
-        outside the format.
+        outside the format or the range of their feature.
     """
     array = np.asarray(x)
     if array.ndim > 2 and math.prod(array.shape[1:]) == program.n_in:
@@ -168,7 +168,16 @@ def stimulus(
             f"x must be codes {form.lo} to {form.hi} ({form}), "
             f"not {array.min()} to {array.max()}"
         )
-    return array.astype(np.int64)
+    codes = array.astype(np.int64)
+    outside = codes != program.input.clamp(codes)
+    if outside.any():
+        row, feature = np.argwhere(outside)[0]
+        lo, hi = (int(end[feature]) for end in program.input.code_ends)
+        raise InputError(
+            f"x must hold codes {lo} to {hi} of feature {feature}, not {codes[row, feature]} "
+            f"(row {row})"
+        )
+    return codes
 
 
 def _outputs(

@@ -93,7 +93,9 @@ class Fabric(ABC):
         """
 
     @abstractmethod
-    def address(self, lo: int, hi: int, format: CodeFormat, *, last: bool) -> Address:
+    def address(
+        self, lo: int, hi: int, format: CodeFormat, *, last: bool, codes: tuple[int, int] | None
+    ) -> Address:
         """How to hand on a rounded sum; as :func:`kanhw.gateware.parts.address.output_address`."""
 
     @abstractmethod

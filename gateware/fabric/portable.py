@@ -59,9 +59,11 @@ class Portable(Fabric):
         """Two operands per adder."""
         return AdderTree(terms, levels=levels)
 
-    def address(self, lo: int, hi: int, format: CodeFormat, *, last: bool) -> Address:
+    def address(
+        self, lo: int, hi: int, format: CodeFormat, *, last: bool, codes: tuple[int, int] | None
+    ) -> Address:
         """The saturated code, or a narrow sum as it is."""
-        return output_address(lo, hi, format, last=last)
+        return output_address(lo, hi, format, last=last, codes=codes)
 
     def saturator_latency(self, address: Address, *, last: bool, outputs: int) -> int:
         """One."""

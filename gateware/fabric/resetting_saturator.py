@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.signals import Range
 
-__all__ = ["ResettingSaturator", "flagged"]
+__all__ = ["ResettingSaturator", "code_bits", "flagged"]
 
 # Up to here words are compared one by one, which is one LUT.
 MANY = 32
@@ -16,14 +16,19 @@ MANY = 32
 
 def flagged(address: Address) -> bool:
     """Whether the top bit of an address alone says that the code is its largest."""
-    return address.offset == 0 and address.width == address.code_width + 1
+    return address.offset == address.first and address.width == code_bits(address) + 1
+
+
+def code_bits(address: Address) -> int:
+    """Bits of the codes that an address may stand for, from the first of them on."""
+    return max((address.highest - address.first).bit_length(), 1)
 
 
 class ResettingSaturator(Component):
     """From a sum to a table address, the registers of which are set or reset to saturate.
 
     With ``p = (i + base) >> shift`` the output is ``clamp(p, 0, 2**width - 1)``. For a flagged
-    address it is any word from ``2**code_width`` where p is no smaller than that: the consumer's
+    address it is any word from ``2**(width - 1)`` where p is no smaller than that: the consumer's
     tables hand out the same for all of these, so only p < 0 needs a reset here. An output of the
     network cannot be set and reset in one clock: then there are two.
 

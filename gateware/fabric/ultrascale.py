@@ -9,7 +9,11 @@ from kanhw.formats import CodeFormat
 from kanhw.gateware.fabric.coding import FLIP_FLOP_LUTS, codings_of
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, Window
 from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts
-from kanhw.gateware.fabric.resetting_saturator import ResettingSaturator, flagged
+from kanhw.gateware.fabric.resetting_saturator import (
+    ResettingSaturator,
+    code_bits,
+    flagged,
+)
 from kanhw.gateware.fabric.ternary_plan import plan_sum, ternary_depth
 from kanhw.gateware.fabric.ternary_rows import Row
 from kanhw.gateware.fabric.ternary_tree import TernaryTree, ternary_latency
@@ -40,13 +44,16 @@ class UltraScalePlus(Fabric):
         """Three operands per adder."""
         return TernaryTree(terms, levels=levels, bound=bound)
 
-    def address(self, lo: int, hi: int, format: CodeFormat, *, last: bool) -> Address:
+    def address(
+        self, lo: int, hi: int, format: CodeFormat, *, last: bool, codes: tuple[int, int] | None
+    ) -> Address:
         """As elsewhere, but a flag instead of the code where that is at its upper end."""
-        plain = output_address(lo, hi, format, last=last)
-        top = format.count - 1
-        if last or plain.offset or hi - format.lo <= top or plain.width != format.width:
+        plain = output_address(lo, hi, format, last=last, codes=codes)
+        top = (1 << plain.width) - 1
+        own = plain.offset == plain.first and plain.width == code_bits(plain)
+        if last or not own or hi - format.lo - plain.offset <= top:
             return plain
-        return Address(plain.width + 1, plain.lo, 2 * top + 1, format.width)
+        return replace(plain, width=plain.width + 1, hi=2 * top + 1)
 
     def saturator_latency(self, address: Address, *, last: bool, outputs: int) -> int:
         """Two where flip-flops would have to be both set and reset, if that saves enough."""

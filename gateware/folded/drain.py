@@ -9,8 +9,8 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.gateware.folded.requantize_lane import JoinLane
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.signals import Range, delayed
-from kanhw.gateware.parts.valid_bits import valid_bits
 from kanhw.gateware.stream.stage import Payload
+from kanhw.gateware.stream.valid_bits import valid_bits
 from kanhw.program import ProgramLayer
 from kanhw.schedule.fold import Fold
 

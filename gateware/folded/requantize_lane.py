@@ -10,6 +10,7 @@ from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.costs import Costs, table_luts, tree_costs
 from kanhw.gateware.parts.multiplier import Multiplier
+from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
 from kanhw.gateware.parts.saturator import Saturator
 from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.table import Table
@@ -17,7 +18,7 @@ from kanhw.gateware.parts.terms import Term
 from kanhw.program import Requantizer
 from kanhw.targets.lut import LUT_INPUTS
 
-__all__ = ["JoinLane", "output_shape"]
+__all__ = ["JoinLane", "lane_clamp", "output_shape"]
 
 # A factor that all outputs have in common is this many shifted additions at most.
 COMMON_DIGITS = 2
@@ -66,6 +67,7 @@ class JoinLane(Component):
         varying = [b for b, reach in enumerate(accumulators) if reach != Range(0, 0)]
         self._common = [b for b in varying if self._is_common(b)]
         self._multipliers = self._chain([b for b in varying if not self._is_common(b)])
+        self._clamp = lane_clamp(requantizer, outputs)
         super().__init__(
             {
                 "turn": In(unsigned(self._turn_bits)),
@@ -77,7 +79,8 @@ class JoinLane(Component):
     @property
     def latency(self) -> int:
         """Cycles from accumulators to code."""
-        return 2 + sum(unit.latency for _, _, unit in self._multipliers) + 1
+        through = 2 + sum(unit.latency for _, _, unit in self._multipliers) + 1
+        return through + (self._clamp.latency if self._clamp else 0)
 
     @property
     def costs(self) -> Costs:
@@ -93,6 +96,8 @@ class JoinLane(Component):
             return total + Costs(register_bits=len(self.o))
         above = self._total.format.width - self._requantizer.shift
         width = self._requantizer.format.width
+        if self._clamp:
+            total += self._clamp.costs
         return total + Costs(choice_bits=width + above // LUT_INPUTS, register_bits=width)
 
     def _turn_costs(self, values: IntArray) -> Costs:
@@ -124,7 +129,16 @@ class JoinLane(Component):
         m.submodules.saturator = saturator = Saturator(
             self._total, self._requantizer.shift, format.width
         )
-        m.d.comb += [saturator.i.eq(total), self.o.eq(saturator.o)]
+        m.d.comb += saturator.i.eq(total)
+        if self._clamp is None:
+            m.d.comb += self.o.eq(saturator.o)
+            return m
+        m.submodules.clamp = self._clamp
+        m.d.comb += [
+            self._clamp.turn.eq(delayed(m, self.turn, time, "clamp_turn")),
+            self._clamp.i.eq(saturator.o),
+            self.o.eq(self._clamp.o),
+        ]
         return m
 
     def _is_common(self, branch: int) -> bool:
@@ -193,3 +207,20 @@ def output_shape(requantizer: Requantizer) -> Shape:
     """Of a code, from 0 on, or of a sum where there is no code."""
     format: CodeFormat | None = requantizer.format
     return unsigned(format.width) if format else shape_of(requantizer.output_format)
+
+
+def lane_clamp(requantizer: Requantizer, outputs: IntArray) -> RangeClamp | None:
+    """What follows the saturation of outputs that take turns; None where all have all codes.
+
+    Parameters
+    ----------
+    requantizer
+        Theirs.
+    outputs
+        ``[turns]``: which output it is; -1 for none, which gives anything.
+    """
+    format = requantizer.format
+    if format is None or not requantizer.ranged:
+        return None
+    lo, hi = (end[outputs] - format.lo for end in requantizer.code_ends)
+    return clamp_of(format.width, lo, hi)

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.drain import drain_payload, drain_turns, one_of
-from kanhw.gateware.folded.requantize_lane import output_shape
+from kanhw.gateware.folded.requantize_lane import lane_clamp, output_shape
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, packed_fields, range_over
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.saturator import Saturator
@@ -86,6 +86,7 @@ class ResidentLane(HeadHolder):
             unit = Multiplier(self._factors[k], accumulators[b], reach, output=output)
             self._units.append(unit)
             reach = unit.range
+        self._clamp = lane_clamp(self._requantizer, outputs)
         self._hold(layer)
         super().__init__(
             {
@@ -99,8 +100,9 @@ class ResidentLane(HeadHolder):
 
     @property
     def latency(self) -> int:
-        """Moves from accumulators to code: the memory, the multipliers, rounding."""
-        return 1 + sum(unit.latency for unit in self._units) + 1
+        """Moves from accumulators to code: the memory, the multipliers, rounding, the range."""
+        through = 1 + sum(unit.latency for unit in self._units) + 1
+        return through + (self._clamp.latency if self._clamp else 0)
 
     @property
     def word_widths(self) -> list[int]:
@@ -151,7 +153,16 @@ class ResidentLane(HeadHolder):
         reach = self._total if self._units else self._bias
         saturator = Saturator(reach, self._requantizer.shift, self._requantizer.format.width)
         pipeline.submodules.saturator = saturator
-        m.d.comb += [saturator.i.eq(total), self.o.eq(saturator.o)]
+        m.d.comb += saturator.i.eq(total)
+        if self._clamp is None:
+            m.d.comb += self.o.eq(saturator.o)
+            return m
+        pipeline.submodules.clamp = self._clamp
+        m.d.comb += [
+            self._clamp.turn.eq(delayed(pipeline, self.turn, time, "clamp_turn")),
+            self._clamp.i.eq(saturator.o),
+            self.o.eq(self._clamp.o),
+        ]
         return m
 
 

@@ -10,9 +10,9 @@ from kanhw.gateware.folded.requantize_lane import JoinLane
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
-from kanhw.gateware.parts.valid_bits import valid_bits
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.gateware.stream.valid_bits import valid_bits
 from kanhw.program import PoolingLayer
 from kanhw.schedule.fold import rows_of
 from kanhw.schedule.formula import Formula

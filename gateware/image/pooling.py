@@ -10,9 +10,9 @@ from amaranth.lib import data
 from kanhw.gateware.image.line_buffer import LineBuffer
 from kanhw.gateware.image.pooling_core import ChannelValues, PoolingCore
 from kanhw.gateware.image.windowed_stage import WindowedStage
-from kanhw.gateware.parts.valid_bits import valid_bits
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.gateware.stream.valid_bits import valid_bits
 from kanhw.program import PoolingLayer, ProgramLayer
 from kanhw.schedule.formula import Formula
 from kanhw.schedule.schedule import Schedule

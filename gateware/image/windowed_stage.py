@@ -9,9 +9,9 @@ from amaranth.hdl import Cat, EnableInserter, Module, Value
 
 from kanhw.gateware.image.line_buffer import LineBuffer
 from kanhw.gateware.image.window_pace import LinePace
-from kanhw.gateware.parts.valid_bits import valid_bits
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.gateware.stream.valid_bits import valid_bits
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.schedule.formula import Formula
 from kanhw.schedule.raster import Raster

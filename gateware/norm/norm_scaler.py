@@ -11,6 +11,7 @@ from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.multiplier import Multiplier
+from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
 from kanhw.gateware.parts.saturator import Saturator
 from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.table import Table
@@ -75,6 +76,7 @@ class NormScaler(Component):
             _scale(layer, requantizer, addresses)
             for requantizer, addresses in zip(layer.requantizers, outputs, strict=True)
         ]
+        self._clamps = [_clamp(requantizer) for requantizer in layer.requantizers]
         shapes = [self._shape(k) for k in range(len(outputs))]
         super().__init__(
             {
@@ -98,8 +100,12 @@ class NormScaler(Component):
     @property
     def latency(self) -> int:
         """Cycles from a code to its normalised codes."""
-        slowest = max(scale.latency for _, _, scale in self._scales)
-        return 2 + self._normalise.latency + slowest + 1
+        return 2 + self._normalise.latency + max(map(self._taken, range(len(self._scales))))
+
+    def _taken(self, k: int) -> int:
+        """Cycles from a normalised value to the code of a requantizer."""
+        clamp = self._clamps[k]
+        return self._scales[k][2].latency + 1 + (clamp.latency if clamp else 0)
 
     def elaborate(self, platform: object) -> Module:
         """Difference, product with the root, gain and bias, saturation."""
@@ -159,8 +165,24 @@ class NormScaler(Component):
             m.submodules[f"saturator{k}"] = saturator
             m.d.comb += saturator.i.eq(scale.o)
             result = saturator.o
-        waiting = max(other.latency for _, _, other in self._scales) - scale.latency
+            clamp = self._clamps[k]
+            if clamp is not None:
+                m.submodules[f"clamp{k}"] = clamp
+                # The tables of gains have their index a cycle before the product begins.
+                turn = delayed(m, index, scale.latency + 1, f"clamp_turn{k}")
+                m.d.comb += [clamp.turn.eq(turn), clamp.i.eq(result)]
+                result = clamp.o
+        waiting = max(map(self._taken, range(len(self._scales)))) - self._taken(k)
         m.d.comb += getattr(self, f"o{k}").eq(delayed(m, result, waiting, f"output{k}"))
+
+
+def _clamp(requantizer: Requantizer) -> RangeClamp | None:
+    """What follows the saturation of elements that take turns; None where all have all codes."""
+    format = requantizer.format
+    if format is None:
+        return None
+    lo, hi = (end - format.lo for end in requantizer.code_ends)
+    return clamp_of(format.width, lo, hi)
 
 
 def _scale(

@@ -17,7 +17,7 @@ from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
-from kanhw.gateware.parts.valid_bits import valid_bits
+from kanhw.gateware.stream.valid_bits import valid_bits
 from kanhw.gateware.unrolled.layer_core import constant_operand, output_addresses
 from kanhw.program import NormLayer
 

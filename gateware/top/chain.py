@@ -17,6 +17,7 @@ from kanhw.gateware.image.pooling import pooling_stage
 from kanhw.gateware.norm.norm_stage import NormStage
 from kanhw.gateware.parts.address import input_addresses
 from kanhw.gateware.stream.adapters import as_pixels, as_portions, as_vector, beat_size
+from kanhw.gateware.stream.input_ranges import InputRanges, is_clamped, ranged_payload
 from kanhw.gateware.stream.serial_argmax import SerialArgmax
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.gateware.unrolled.pipeline_stage import PipelineStage
@@ -24,6 +25,7 @@ from kanhw.gateware.unrolled.unrolled_layers import (
     LAYER_CORES,
     PipelineCore,
     PipelinedLayer,
+    exact_inputs,
     exact_streams,
 )
 from kanhw.program import (
@@ -95,6 +97,11 @@ def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
     ]
     stages: list[Stage] = []
     payload = input_payload(program, schedule)
+    if program.input.ranged:
+        exact = exact_inputs(program.layers, schedule.folded)
+        if is_clamped(program.input, exact=exact):
+            stages.append(InputRanges(program.input, payload, exact=exact))
+        payload = ranged_payload(program.input, payload, exact=exact)
     for index, (pipelined, run) in enumerate(runs):
         if pipelined:
             payload = as_vector(stages, payload)

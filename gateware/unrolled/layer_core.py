@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.formats import IntArray
+from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.fabric import Fabric, TableBank, Window, fabric_named
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.minimise import MinimisedTable, minimise_table
+from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
 from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.stream.stage import Payload, vector_layout
-from kanhw.program import Interval, ProgramLayer
+from kanhw.program import Interval, ProgramLayer, Requantizer
 from kanhw.schedule.schedule import Schedule
 
 __all__ = [
@@ -96,6 +97,13 @@ class LayerCore(Component):
         self._exact = exact
         self._accumulators = self.accumulator_intervals()
         self.outputs = output_addresses(layer, self._accumulators, exact, self.fabric)
+        self._clamps = {
+            (r, j): clamp
+            for r, requantizer in enumerate(layer.requantizers)
+            if exact[r] and requantizer.ranged
+            for j in range(requantizer.n_out)
+            if (clamp := _clamp(requantizer, j)) is not None
+        }
         self._paths = {
             (r, j): self._path_latency(r, j)
             for r in range(len(layer.requantizers))
@@ -202,9 +210,10 @@ class LayerCore(Component):
         """Of the register behind the last sum."""
         if self.layer.requantizers[r].format is None:
             return 1
-        return self.fabric.saturator_latency(
+        saturator = self.fabric.saturator_latency(
             self.outputs[r][j], last=self._exact[r], outputs=len(self.outputs[r])
         )
+        return saturator + ((r, j) in self._clamps)
 
     def _path_latency(self, r: int, j: int) -> int:
         requantizer, result = self.layer.requantizers[r], self._result_latency(r, j)
@@ -286,12 +295,18 @@ class LayerCore(Component):
             m.d.sync += result.eq(tree.o)
         else:
             address = self.outputs[r][j]
+            clamp = self._clamps.get((r, j))
+            cycles = self._result_latency(r, j) - (clamp is not None)
             saturator: Any = self.fabric.saturator(
-                tree.range, left, requantizer.shift, address, self._result_latency(r, j)
+                tree.range, left, requantizer.shift, address, cycles
             )
             m.submodules[f"saturator{r}_{j}"] = saturator
             m.d.comb += saturator.i.eq(tree.o)
             result = saturator.o
+            if clamp is not None:
+                m.submodules[f"clamp{r}_{j}"] = clamp
+                m.d.comb += clamp.i.eq(result)
+                result = clamp.o
         # Trees of several depths end here; codes are the narrowest thing to delay.
         taken = self._taken(r, j, tree)
         output = delayed(m, result, self.latency - taken, f"output{r}_{j}")
@@ -318,19 +333,40 @@ def output_addresses(
 ) -> tuple[tuple[Address, ...], ...]:
     """How every output travels on, ``[requantizers][n_out]``; empty for sums handed out."""
     fabric = fabric or fabric_named("portable")
-    outputs = []
+    outputs: list[tuple[Address, ...]] = []
     for k, requantizer in enumerate(layer.requantizers):
         rounded = requantizer.sum_interval(accumulators).shifted(requantizer.shift)
         format = requantizer.format
+        if format is None:
+            outputs.append(())
+            continue
+        ranges = zip(*(end.tolist() for end in requantizer.code_ends), strict=True)
+        reach = zip(rounded.lo.tolist(), rounded.hi.tolist(), ranges, strict=True)
         outputs.append(
             tuple(
-                fabric.address(int(lo), int(hi), format, last=exact[k])
-                for lo, hi in zip(rounded.lo, rounded.hi, strict=True)
+                _exact_address(lo, hi, format, codes, fabric)
+                if exact[k]
+                else fabric.address(lo, hi, format, last=False, codes=codes)
+                for lo, hi, codes in reach
             )
-            if format
-            else ()
         )
     return tuple(outputs)
+
+
+def _exact_address(
+    lo: int, hi: int, format: CodeFormat, codes: tuple[int, int], fabric: Fabric
+) -> Address:
+    """The code's own address, of those that it can have."""
+    whole = fabric.address(lo, hi, format, last=True, codes=None)
+    first, last = (end - format.lo for end in codes)
+    return replace(whole, lo=min(max(whole.lo, first), last), hi=min(max(whole.hi, first), last))
+
+
+def _clamp(requantizer: Requantizer, j: int) -> RangeClamp | None:
+    """What follows the saturation of an output that leaves as a code; None for one of all codes."""
+    format = requantizer.output_format
+    lo, hi = (end[[j]] - format.lo for end in requantizer.code_ends)
+    return clamp_of(format.width, lo, hi)
 
 
 def output_payload(layer: ProgramLayer, outputs: tuple[tuple[Address, ...], ...]) -> Payload:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
@@ -12,8 +13,14 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.gateware.parts.address import Address, input_addresses
+from kanhw.gateware.parts.range_clamp import RangeClamp
 from kanhw.gateware.parts.signals import shape_of
 from kanhw.gateware.stream.argmax import Argmax
+from kanhw.gateware.stream.input_ranges import (
+    feature_clamp,
+    is_clamped,
+    ranged_address,
+)
 from kanhw.gateware.stream.stage import Payload
 from kanhw.gateware.unrolled.basis_table import BasisTableCore
 from kanhw.gateware.unrolled.branch_edge_table import BranchEdgeTableCore
@@ -31,6 +38,7 @@ __all__ = [
     "PipelinedLayer",
     "ProgramCore",
     "UnrolledLayers",
+    "exact_inputs",
     "exact_streams",
     "flip_sign",
     "input_bits",
@@ -64,13 +72,25 @@ def exact_streams(
     if folded or index == len(layers) - 1:
         return (True,) * count
     after = layers[index + 1]
-    reader = after.taps.kind if isinstance(after, ConvolutionLayer) else after.kind
-    exact = [reader in CODE_READERS and k in after.streams for k in range(count)]
+    exact = [_reads_codes(after, k) for k in range(count)]
     if after.passes:
         beyond = exact_streams(layers, index + 1)[len(after.requantizers) :]
         for k, wanted in zip(after.passes, beyond, strict=True):
             exact[k] |= wanted
     return tuple(exact)
+
+
+def exact_inputs(layers: Sequence[ProgramLayer], folded: bool = False) -> bool:
+    """Whether what the first layer is given, and may pass on, must be codes' own addresses."""
+    first = layers[0]
+    beyond = exact_streams(layers, 0)[len(first.requantizers) :]
+    return folded or _reads_codes(first, 0) or any(beyond)
+
+
+def _reads_codes(layer: ProgramLayer, stream: int) -> bool:
+    """Whether a layer computes with the codes of a stream."""
+    reader = layer.taps.kind if isinstance(layer, ConvolutionLayer) else layer.kind
+    return reader in CODE_READERS and stream in layer.streams
 
 
 def flip_sign(value: Value, format: CodeFormat) -> Value:
@@ -264,7 +284,16 @@ class ProgramCore(Component):
             PipelinedLayer(layer, exact_streams(program.layers, index))
             for index, layer in enumerate(program.layers)
         ]
-        inputs = Payload((input_addresses(program.input.format, program.n_in),))
+        addresses = input_addresses(program.input.format, program.n_in)
+        self._clamps: list[RangeClamp] = []
+        if program.input.ranged:
+            exact, each = exact_inputs(program.layers), range(program.n_in)
+            addresses = tuple(ranged_address(program.input, i, exact=exact) for i in each)
+            if is_clamped(program.input, exact=exact):
+                self._clamps = [
+                    feature_clamp(program.input, np.array([i]), exact=exact) for i in each
+                ]
+        inputs = Payload((addresses,))
         ranked = program.layers[-1].requantizers[0] if program.argmax else None
         self._layers = UnrolledLayers(layers, inputs, schedule, ranked)
         super().__init__(
@@ -282,13 +311,17 @@ class ProgramCore(Component):
     @property
     def latency(self) -> int:
         """Cycles from codes in to outputs out."""
-        return self._layers.latency
+        return self._layers.latency + bool(self._clamps)
 
     def elaborate(self, platform: object) -> Module:
         """Codes turned to table addresses in front, and back behind."""
         m = Module()
         format = self._program.input.format
         codes = [flip_sign(self.i[i], format) for i in range(self._program.n_in)]
+        for i, clamp in enumerate(self._clamps):
+            m.submodules[f"clamp{i}"] = clamp
+            m.d.comb += clamp.i.eq(codes[i])
+            codes[i] = clamp.o
         outputs = self._layers.connect(m, [codes])[0]
         handed_out = output_format(self._program)
         for j, value in enumerate(outputs):

@@ -13,7 +13,8 @@ _HELP = {
     "base_bits": "bits of base weights, 1 to 12",
     "spline_bits": "bits of spline coefficients, 1 to 12",
     "activation_bits": "bits of the codes between layers, 1 to 16 (beyond 12: evaluators)",
-    "input_bits": "bits of the input codes, 1 to 16 (default: as activations)",
+    "input_bits": "bits of the input codes, 1 to 16, or those of every feature, as 6,6,4 (default: "
+    "as activations)",
     "basis_bits": "bits of basis values, 1 to 14",
     "base_table_bits": "bits of base activation values, 2 to 14",
     "table_bits": "bits of edge table entries, 2 to 16 (default: activation bits + 3)",
@@ -100,7 +101,7 @@ def _add_config(group: argparse._ArgumentGroup) -> None:
         if get_args(hint) and isinstance(get_args(hint)[0], str):
             group.add_argument(flag, choices=get_args(hint), default=default, help=help)
         else:
-            kind = float if hint is float else int
+            kind: Any = float if hint is float else bits if field.name == "input_bits" else int
             group.add_argument(flag, type=kind, default=default, metavar="N", help=help)
 
 
@@ -153,10 +154,18 @@ def _layers(changes: list[str]) -> dict[str, dict[str, Any]]:
         hint = hints.get(field)
         if hint is bool and text in ("True", "False"):
             value = text == "True"
-        elif hint in (int, float) or type(None) in get_args(hint):
+        elif field == "activation_bits" and "," in text:
+            value = tuple(_number(part, change) for part in text.split(","))
+        elif hint is float or int in (hint, *get_args(hint)):
             value = _number(text, change)
         layers.setdefault(name, {})[field] = value
     return layers
+
+
+def bits(text: str) -> int | tuple[int, ...]:
+    """One number of bits, or one for every feature."""
+    each = tuple(int(part) for part in text.split(","))
+    return each if len(each) > 1 else each[0]
 
 
 def _number(text: str, change: str) -> int | float:

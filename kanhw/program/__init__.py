@@ -1,5 +1,6 @@
 """The integer contract: what quantization ends in and every back end must reproduce."""
 
+from kanhw.program.code_ranges import with_code_ranges
 from kanhw.program.intervals import Interval
 from kanhw.program.join_heads import join_heads
 from kanhw.program.kinds.basis_table import BasisTableLayer
@@ -46,4 +47,5 @@ __all__ = [
     "load_program",
     "program_bytes",
     "save_program",
+    "with_code_ranges",
 ]

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import IntArray
+from kanhw.formats import CodeFormat, IntArray
 
-__all__ = ["checked_integer", "frozen_integers", "frozen_reals"]
+__all__ = ["checked_integer", "frozen_integers", "frozen_range", "frozen_reals"]
 
 
 def frozen_integers(values: Any, name: str, dimensions: int) -> IntArray:
@@ -47,6 +47,50 @@ def frozen_reals(values: Any, name: str, count: int) -> npt.NDArray[np.float64]:
         raise InputError(f"{name} must be finite and positive, not {array.tolist()}")
     array.setflags(write=False)
     return array
+
+
+def frozen_range(
+    lo: Any, hi: Any, format: CodeFormat, count: int, value: str
+) -> tuple[IntArray | None, IntArray | None]:
+    """Ends of the codes of ``count`` values, read-only; None for an end that is the format's.
+
+    Parameters
+    ----------
+    lo, hi
+        ``[count]`` integers or one; None is the end of the format.
+    format
+        Of the codes.
+    count
+        Of the values.
+    value
+        What each of them is, for messages: "feature" or "output".
+
+    Raises
+    ------
+    InputError
+        If an end has another shape, is no integer or no code of the format, or lo > hi.
+    """
+    ends = []
+    for name, given, whole in (("lo", lo, format.lo), ("hi", hi, format.hi)):
+        array = np.asarray(whole if given is None else given)
+        if array.dtype.kind not in "iu" or array.shape not in ((), (count,)):
+            raise InputError(
+                f"{name} must be one integer or {count}, one for every {value}, not "
+                f"{array.dtype} of shape {array.shape}"
+            )
+        ends.append(frozen_integers(np.broadcast_to(array, (count,)), name, 1))
+    lowest, highest = ends
+    wrong = (lowest < format.lo) | (lowest > highest) | (highest > format.hi)
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise InputError(
+            f"The codes of {value} {k} cannot be {lowest[k]} to {highest[k]}: lo <= hi must be "
+            f"{format} codes, {format.lo} to {format.hi}"
+        )
+    return (
+        None if (lowest == format.lo).all() else lowest,
+        None if (highest == format.hi).all() else highest,
+    )
 
 
 def checked_integer(name: str, value: object, lowest: int, highest: int) -> None:

@@ -69,12 +69,17 @@ class Interval:
         """After :func:`~kanhw.program.functions.tables.round_shift`, which is monotone."""
         return Interval(round_shift(self.lo, shift), round_shift(self.hi, shift))
 
-    def requantized(self, shift: int, format: CodeFormat) -> Interval:
-        """After :func:`~kanhw.program.functions.tables.requantize`, which is monotone."""
-        return Interval(
-            requantize(self.lo, shift, format.lo, format.hi),
-            requantize(self.hi, shift, format.lo, format.hi),
-        )
+    def requantized(self, shift: int, lo: IntArray, hi: IntArray) -> Interval:
+        """After :func:`~kanhw.program.functions.tables.requantize`, which is monotone.
+
+        Parameters
+        ----------
+        shift
+            As there.
+        lo, hi
+            ``[n]``: the ends that every element is clamped to.
+        """
+        return Interval(requantize(self.lo, shift, lo, hi), requantize(self.hi, shift, lo, hi))
 
     @property
     def format(self) -> CodeFormat:

@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray, format_for
-from kanhw.program.arrays import frozen_integers, frozen_reals
-from kanhw.program.functions.tables import argmax
+from kanhw.program.arrays import frozen_integers, frozen_range, frozen_reals
+from kanhw.program.functions.tables import argmax, constants_like
 from kanhw.program.intervals import Interval
 from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.program.kinds.convolution import ConvolutionLayer
 from kanhw.program.kinds.layer import ProgramLayer
+from kanhw.program.kinds.pooling import PoolingLayer
 from kanhw.program.kinds.resident import ResidentLayer
 from kanhw.program.kinds.resident_structure import with_streams_apart
 
@@ -31,7 +32,7 @@ CHUNK = 2048
 class InputEncoder:
     """How the host turns real features into the codes that the hardware takes.
 
-    ``q = clamp(floor(x / scale + 1/2) + zero_point, lo, hi)`` in float64.
+    ``q[i] = clamp(floor(x[i] / scale[i] + 1/2) + zero_point[i], lo[i], hi[i])`` in float64.
 
     Parameters
     ----------
@@ -43,12 +44,18 @@ class InputEncoder:
         ``[n_in]`` or one number, positive; None for a network whose features are codes already.
     zero_point
         ``[n_in]``; None is zero.
+    lo, hi
+        Smallest and largest code of every feature, ``[n_in]`` or one number, codes of ``format``
+        with lo <= hi; None is that of the format. What is all of the format is held as None. A
+        Program takes a code outside as the nearest end.
     """
 
     format: CodeFormat
     n_in: int
     scale: npt.NDArray[np.float64] | None = None
     zero_point: IntArray | None = None
+    lo: IntArray | None = None
+    hi: IntArray | None = None
 
     def __post_init__(self) -> None:
         if self.n_in < 1:
@@ -62,6 +69,30 @@ class InputEncoder:
             )
         zero_point = np.broadcast_to(zero_point, (self.n_in,))
         object.__setattr__(self, "zero_point", frozen_integers(zero_point, "zero_point", 1))
+        lo, hi = frozen_range(self.lo, self.hi, self.format, self.n_in, "feature")
+        object.__setattr__(self, "lo", lo)
+        object.__setattr__(self, "hi", hi)
+
+    @property
+    def ranged(self) -> bool:
+        """Whether some feature has fewer codes than the format."""
+        return self.lo is not None or self.hi is not None
+
+    @property
+    def code_ends(self) -> tuple[IntArray, IntArray]:
+        """Smallest and largest code of every feature, ``[n_in]`` each."""
+        whole = Interval.of_format(self.format, self.n_in)
+        return (
+            whole.lo if self.lo is None else self.lo,
+            whole.hi if self.hi is None else self.hi,
+        )
+
+    def clamp(self, codes: Any) -> Any:
+        """Codes ``[N, n_in]`` (numpy or torch) with each in the range of its feature."""
+        if not self.ranged:
+            return codes
+        lo, hi = (constants_like(end, codes) for end in self.code_ends)
+        return codes.clip(lo, hi)
 
     def encode(self, x: npt.ArrayLike) -> IntArray:
         """Codes ``[N, n_in]`` of real features ``[N, n_in]``.
@@ -78,7 +109,7 @@ class InputEncoder:
             raise InputError(f"Features must have shape [N, {self.n_in}], not {values.shape}")
         if np.isnan(values).any():
             raise InputError("Features hold NaN: remove or fill those rows")
-        lo, hi = float(self.format.lo), float(self.format.hi)
+        lo, hi = (end.astype(np.float64) for end in self.code_ends)
         # Clamped while still real, so that huge and infinite features saturate.
         with np.errstate(over="ignore"):
             codes = np.floor(values / self.scale + 0.5) + self.zero_point
@@ -136,6 +167,12 @@ class Program:
     def writable(self) -> bool:
         """Whether heads can be written at run time."""
         return any(layer.writable is not None for layer in _resident(self.layers))
+
+    @property
+    def ranged(self) -> bool:
+        """Whether some value between layers, or some feature, has fewer codes than its format."""
+        joins = (join for layer in self.layers for join in layer.requantizers)
+        return self.input.ranged or any(join.ranged for join in joins)
 
     @cached_property
     def _by_head(self) -> dict[int, Program]:
@@ -249,7 +286,7 @@ class Program:
         Parameters
         ----------
         codes
-            ``[N, n_in]``.
+            ``[N, n_in]``; one outside of its feature's range counts as the nearest end.
         head
             Which head to run: one for all vectors, or ``[N]``.
 
@@ -322,7 +359,7 @@ class Program:
         return array.long() if hasattr(array, "new_tensor") else array.astype(np.int64)
 
     def _run(self, codes: Any) -> list[tuple[Any, ...]]:
-        streams: tuple[Any, ...] = (codes,)
+        streams: tuple[Any, ...] = (self.input.clamp(codes),)
         formats: tuple[CodeFormat, ...] = (self.input.format,)
         history = []
         for layer in self.layers:
@@ -352,6 +389,13 @@ def _check_heads(
             f"A Program with {wanted} encoders of heads has codebooks with {counts} heads: make it "
             "with join_heads"
         )
+    for number, encoder in enumerate(encoders or ()):
+        ends = zip(encoder.code_ends, (encoders or ())[0].code_ends, strict=True)
+        if not all(np.array_equal(own, first) for own, first in ends):
+            raise InputError(
+                f"Heads need the same code ranges of every feature, but head {number} has others "
+                "than head 0"
+            )
 
 
 def _requantized(layer: ProgramLayer, requantizer: Any, accumulators: tuple[Any, ...]) -> Any:
@@ -385,7 +429,7 @@ def walk_intervals(
     Calls ``visit(layer, address intervals of its branches, accumulator intervals)``, which gives
     the layer to go on with.
     """
-    codes: tuple[Interval, ...] = (Interval.of_format(input.format, input.n_in),)
+    codes: tuple[Interval, ...] = (Interval(*input.code_ends),)
     formats: tuple[CodeFormat, ...] = (input.format,)
     visited = []
     for layer in layers:
@@ -406,6 +450,7 @@ def _declare_widths(
     """Check that the layers fit together, and fill in or check every declared width."""
     if not layers:
         raise InputError("A Program needs at least one layer")
+    _check_image_ranges(layers[0], input)
     n_in = input.n_in
     formats: tuple[CodeFormat | None, ...] = (input.format,)
     for layer in layers:
@@ -417,6 +462,24 @@ def _declare_widths(
     if len(formats) != 1:
         raise InputError(f"The last layer must have one requantizer, not {len(formats)}")
     return walk_intervals(layers, input, _with_widths)
+
+
+def _check_image_ranges(first: ProgramLayer, input: InputEncoder) -> None:
+    """The pixels of an image go through the same hardware: a channel has one range."""
+    if not isinstance(first, ConvolutionLayer | PoolingLayer) or not input.ranged:
+        return
+    channels = first.window.shape[0]
+    if input.n_in != first.n_in:
+        return  # refused where layers are connected
+    for name, end in zip(("lo", "hi"), input.code_ends, strict=True):
+        pixels = end.reshape(channels, -1)
+        if (pixels != pixels[:, :1]).any():
+            channel = int(np.argmax((pixels != pixels[:, :1]).any(axis=1)))
+            raise InputError(
+                f"Layer {first.name!r} reads an image: {name} of channel {channel} of the input "
+                f"must be the same at all positions, not {pixels[channel].min()} to "
+                f"{pixels[channel].max()}"
+            )
 
 
 def _check_connection(

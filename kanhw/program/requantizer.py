@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.arrays import frozen_integers, frozen_reals
+from kanhw.program.arrays import frozen_integers, frozen_range, frozen_reals
 from kanhw.program.functions.tables import constants_like, requantize
 from kanhw.program.intervals import Interval
 
@@ -24,8 +24,8 @@ class Requantizer:
     """Joins a layer's accumulators and rounds the sum to codes.
 
     ``t[j] = sum_b multipliers[b, j] * acc_b[j] + bias[j]``, then
-    ``q[j] = clamp((t[j] + 2**(shift-1)) >> shift, lo, hi)``, or ``q = t`` where ``format`` is None
-    (an output layer that hands out its sums).
+    ``q[j] = clamp((t[j] + 2**(shift-1)) >> shift, lo[j], hi[j])``, or ``q = t`` where ``format`` is
+    None (an output layer that hands out its sums).
 
     Parameters
     ----------
@@ -41,6 +41,9 @@ class Requantizer:
         Host-side metadata, ``[n_out]`` or None: the real value is ``scale * (q - zero_point)``.
     sum_format
         Declared width of t. None derives it from the intervals of the accumulators.
+    lo, hi
+        Smallest and largest code of every output, ``[n_out]`` or one number, codes of ``format``
+        with lo <= hi; None is that of the format. What is all of the format is held as None.
     """
 
     multipliers: IntArray
@@ -50,6 +53,8 @@ class Requantizer:
     scale: npt.NDArray[np.float64] | None = None
     zero_point: IntArray | None = None
     sum_format: CodeFormat | None = None
+    lo: IntArray | None = None
+    hi: IntArray | None = None
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
@@ -70,11 +75,31 @@ class Requantizer:
         set_field(self, "zero_point", frozen_integers(zero_point, "zero_point", 1))
         if len(zero_point) != n_out:
             raise InputError(f"zero_point must have {n_out} values, not {len(zero_point)}")
+        if self.format is not None:
+            lo, hi = frozen_range(self.lo, self.hi, self.format, n_out, "output")
+            set_field(self, "lo", lo)
+            set_field(self, "hi", hi)
+        elif self.lo is not None or self.hi is not None:
+            raise InputError("A requantizer that hands out its sums has no lo and hi of its codes")
 
     @property
     def n_out(self) -> int:
         """Number of outputs."""
         return int(self.bias.shape[0])
+
+    @property
+    def ranged(self) -> bool:
+        """Whether some output has fewer codes than the format."""
+        return self.lo is not None or self.hi is not None
+
+    @property
+    def code_ends(self) -> tuple[IntArray, IntArray]:
+        """Smallest and largest code of every output, ``[n_out]`` each; there must be codes."""
+        whole = Interval.of_format(self.output_format, self.n_out)
+        return (
+            whole.lo if self.lo is None else self.lo,
+            whole.hi if self.hi is None else self.hi,
+        )
 
     @property
     def output_format(self) -> CodeFormat:
@@ -95,7 +120,10 @@ class Requantizer:
         """The codes q ``[N, n_out]`` of joined sums."""
         if self.format is None:
             return sums
-        return requantize(sums, self.shift, self.format.lo, self.format.hi)
+        if not self.ranged:
+            return requantize(sums, self.shift, self.format.lo, self.format.hi)
+        lo, hi = (constants_like(end, sums) for end in self.code_ends)
+        return requantize(sums, self.shift, lo, hi)
 
     def sum_interval(self, accumulators: tuple[Interval, ...]) -> Interval:
         """Bounds of t from bounds of the accumulators."""
@@ -107,7 +135,7 @@ class Requantizer:
 
     def code_interval(self, sums: Interval) -> Interval:
         """Bounds of q from bounds of t."""
-        return sums if self.format is None else sums.requantized(self.shift, self.format)
+        return sums if self.format is None else sums.requantized(self.shift, *self.code_ends)
 
     def decode(self, codes: Any) -> npt.NDArray[np.float64]:
         """Real values ``[N, n_out]`` of codes, float64; needs ``scale``."""

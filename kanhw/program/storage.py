@@ -31,8 +31,8 @@ __all__ = [
     "save_program",
 ]
 
-# What an earlier version cannot read has the newer number: heads.
-PROGRAM_FORMAT = 2
+# What an earlier version cannot read has the newer number: 2 for heads, 3 for code ranges.
+PROGRAM_FORMAT = 3
 _KEY = "kanhw_program"
 
 
@@ -53,7 +53,7 @@ def program_bytes(program: Program) -> bytes:
 
     tensors: dict[str, npt.NDArray[Any]] = {}
     document = {
-        "format": 1 if program.encoders is None else PROGRAM_FORMAT,
+        "format": _needed_format(program),
         "kanhw": __version__,
         "source": program.source,
         "argmax": program.argmax,
@@ -70,6 +70,13 @@ def program_bytes(program: Program) -> bytes:
         ]
     # One metadata key: safetensors does not keep the order of several.
     return bytes(save(tensors, metadata={_KEY: json.dumps(document, sort_keys=True)}))
+
+
+def _needed_format(program: Program) -> int:
+    """The oldest version of the format that can say what a Program holds."""
+    if program.ranged:
+        return 3
+    return 1 if program.encoders is None else 2
 
 
 def is_program_file(path: str | Path) -> bool:
@@ -163,7 +170,8 @@ def _store_input(
     encoder: InputEncoder, tensors: dict[str, npt.NDArray[Any]], prefix: str = "input"
 ) -> dict[str, Any]:
     _store_optional(f"{prefix}.scale", encoder.scale, tensors)
-    _store_optional(f"{prefix}.zero_point", encoder.zero_point, tensors)
+    for field in ("zero_point", "lo", "hi"):
+        _store_optional(f"{prefix}.{field}", getattr(encoder, field), tensors)
     return {"n_in": encoder.n_in, "code": encoder.format.to_json()}
 
 
@@ -175,6 +183,8 @@ def _read_input(
         n_in=entry["n_in"],
         scale=tensors.get(f"{prefix}.scale"),
         zero_point=tensors.get(f"{prefix}.zero_point"),
+        lo=tensors.get(f"{prefix}.lo"),
+        hi=tensors.get(f"{prefix}.hi"),
     )
 
 
@@ -210,10 +220,13 @@ def _read_layer(
     }
     fields |= entry["attributes"]
     fields["name"] = entry["name"]
-    fields["requantizers"] = tuple(
-        _read_requantizer(item, f"{prefix}.requantizers.{index}", tensors)
-        for index, item in enumerate(entry["requantizers"])
-    )
+    try:
+        fields["requantizers"] = tuple(
+            _read_requantizer(item, f"{prefix}.requantizers.{index}", tensors)
+            for index, item in enumerate(entry["requantizers"])
+        )
+    except InputError as error:
+        raise InputError(f"Layer {entry['name']!r}: {error}") from error
     declared = tuple(CodeFormat.from_json(f) for f in entry["accumulators"])
     if "window" in fields:
         fields["window"] = Window(**{k: tuple(v) for k, v in fields["window"].items()})
@@ -235,7 +248,7 @@ def _kind(kind: str, entry: dict[str, Any]) -> Callable[..., ProgramLayer]:
 def _store_requantizer(
     requantizer: Requantizer, prefix: str, tensors: dict[str, npt.NDArray[Any]]
 ) -> dict[str, Any]:
-    for field in ("multipliers", "bias", "scale", "zero_point"):
+    for field in ("multipliers", "bias", "scale", "zero_point", "lo", "hi"):
         _store_optional(f"{prefix}.{field}", getattr(requantizer, field), tensors)
     formats = {"code": requantizer.format, "sum": requantizer.sum_format}
     return {
@@ -255,4 +268,6 @@ def _read_requantizer(
         scale=tensors.get(f"{prefix}.scale"),
         zero_point=tensors[f"{prefix}.zero_point"],
         sum_format=CodeFormat.from_json(entry["sum"]),
+        lo=tensors.get(f"{prefix}.lo"),
+        hi=tensors.get(f"{prefix}.hi"),
     )

@@ -75,6 +75,7 @@ def allocate(
         raise InputError(
             f"criterion must be one of {', '.join(get_args(Criterion))}, not {criterion!r}"
         )
+    (config or QuantConfig()).check_one_width("an allocation of bits")
     check_solver()
     data = HeldOut.of(model, held_out, labels)
     asked = config or QuantConfig()

@@ -162,7 +162,7 @@ class Options:
 
     def _other(self, programs: dict[int, tuple[Costs, ...]], plan: Plan, index: int) -> float:
         """Of a step without edges, from a network of the plan's bits."""
-        bits = plan.config.activation_bits
+        bits = plan.config.widest_activation
         if bits not in programs:
             quantized = quantize_model(
                 self.model, self.calibration, replace(plan.config, method="uniform")

@@ -127,7 +127,7 @@ class Search:
                 tables[unit.layer] = {field: getattr(own, field) for field in fields}
             elif unit.branch == "table":
                 behind = targets(plan, index)[0]
-                width = behind.format.width if behind else own.activation_bits
+                width = behind.format.width if behind else own.widest_activation
                 bits[unit] = own.table_bits or min(width + GUARD, 16)
             else:
                 bits[unit] = getattr(own, f"{unit.branch}_bits")

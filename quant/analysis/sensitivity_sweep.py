@@ -284,6 +284,7 @@ def sensitivity(
     """
     data = HeldOut.of(model, held_out, labels)
     _check(bits, branches)
+    (config or QuantConfig()).check_one_width("a sweep of sensitivities")
     config = with_rest(config or QuantConfig(), rest)
     config = pinned(config, make_plan(model, calibration, config))
     rows, reference = measure(model, calibration, data, config, dict.fromkeys(branches, bits))

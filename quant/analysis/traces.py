@@ -118,6 +118,7 @@ def hessian_traces(
     if not tolerance >= 0:
         raise InputError(f"tolerance must be at least 0, not {tolerance}")
     data = HeldOut.of(model, np.asarray(held_out)[:_MOST_SAMPLES], None)
+    (config or QuantConfig()).check_one_width("traces of Hessians")
     config = with_rest(config or QuantConfig(), _BITS)
     config = pinned(config, make_plan(model, calibration, config))
     network = prepare(model, calibration, replace(config, quantizer="lsq"))
@@ -281,6 +282,7 @@ def hessian_losses(
     """
     traces = traces or hessian_traces(model, calibration, held_out, config)
     data = HeldOut.of(model, held_out, None)
+    (config or QuantConfig()).check_one_width("traces of Hessians")
     config = with_rest(config or QuantConfig(), _BITS)
     config = pinned(config, make_plan(model, calibration, config))
     reference = make_plan(model, calibration, config)

@@ -133,7 +133,7 @@ def table_unit(
     for edges in branches:
         reach = reach + np.abs(edges).max(axis=2).sum(axis=1)
     if target is None:
-        bits = config.table_bits or config.activation_bits + 3
+        bits = config.table_bits or config.widest_activation + 3
         return np.full(len(spans), output_unit(spans, reach, bits)), 0
     bits = config.table_bits or target.format.width + 3
     # Steps of tables and codes differ by a power of two, so that rounding is a shift.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanModel
-from kanhw.quant.config import QuantConfig
+from kanhw.quant.config import QuantConfig, widest
 from kanhw.quant.planning.freeze import freeze_norms
 from kanhw.quant.planning.realisation import check_table_bits, chosen_realisation
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
@@ -64,8 +65,12 @@ def make_plan(
     ------
     InputError
         If the calibration data are empty, of the wrong width, or not finite, the config names a
-        layer that there is not, or the model has layers that have no integer form here.
+        layer that there is not, or the model has layers that have no integer form here, or bits
+        that differ from value to value are not one for each, or where all values need one step.
     """
+    replace(config, layers={}, input_bits=None).check_one_width(
+        "the whole network: give those of a layer in layers"
+    )
     value = _checked_calibration(calibration, model)
     source = model.source
     if config.norms == "frozen":
@@ -163,6 +168,11 @@ def _consumer(
     bits = config.activation_bits
     if first and config.input_bits is not None:
         bits = config.input_bits
+    if not isinstance(bits, int):
+        _check_values(step, bits, value.shape[1], passed)
+        if isinstance(step, SumStep):
+            return _sums(step, value, bits, config, first=first)
+    bits = widest(bits)
     if isinstance(step, SumStep):
         if passed is not None:
             return _split_sums(step, value, passed, config)
@@ -184,11 +194,28 @@ def _consumer(
     return Consumer((normalised, activation_quantizer(value, bits, config)), 2)
 
 
+def _check_values(
+    step: Step, bits: Sequence[int], count: int, passed: ActivationQuantizer | None
+) -> None:
+    """Bits for every value are for layers that have a table, or a basis, for each of them."""
+    windowed = isinstance(step, SumStep) and step.window is not None
+    if not isinstance(step, SumStep) or windowed or passed is not None:
+        raise InputError(
+            f"{step.name}: the codes in front of it share one step, so their bits must be one "
+            "integer, the same for all values"
+        )
+    if len(bits) != count:
+        raise InputError(
+            f"{step.name} reads {count} values, so there must be {count} numbers of bits, not "
+            f"{len(bits)}"
+        )
+
+
 def _split_sums(
     step: SumStep, value: FloatArray, passed: ActivationQuantizer, config: QuantConfig
 ) -> Consumer:
     """A layer whose basis reads the normalised value, and whose base branch the raw one."""
-    bits = config.activation_bits
+    bits = config.widest_activation
     realisation = _realisation(step, bits, config)
     normalised = step.layer.spline_input(value)
     spline = activation_quantizer(normalised, bits, config, step.layer.basis.support)
@@ -201,10 +228,20 @@ def _split_sums(
 
 
 def _sums(
-    step: SumStep, value: FloatArray, bits: int, config: QuantConfig, *, first: bool
+    step: SumStep,
+    value: FloatArray,
+    bits: int | Sequence[int],
+    config: QuantConfig,
+    *,
+    first: bool,
 ) -> Consumer:
     layer, activation = step.layer, step.activation
-    realisation = _realisation(step, bits, config)
+    realisation = _realisation(step, widest(bits), config)
+    if realisation == "spline_evaluator" and not isinstance(bits, int):
+        raise InputError(
+            f"{step.name}: spline evaluators take codes of equal bits: choose another realisation, "
+            "or one number of bits for all values"
+        )
     in_window = True if step.window is not None else None
     # Without a base branch, nothing beyond the support is told apart.
     only_spline = not (layer.base_weights.any() or layer.symbolic) and activation is None
@@ -246,5 +283,5 @@ def _realisation(step: SumStep, bits: int, config: QuantConfig) -> str:
         if step.layer.symbolic:
             return "edge_table"
         return "codebook" if step.layer.basis.count else "basis_table"
-    table_bits = config.table_bits or config.activation_bits + 3
+    table_bits = config.table_bits or config.widest_activation + 3
     return chosen_realisation(step.layer, bits, table_bits, config)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, FloatArray, IntArray
 from kanhw.model.activation import Activation
 from kanhw.numerics import indistinct
-from kanhw.quant.config import QuantConfig
+from kanhw.quant.config import QuantConfig, widest
 from kanhw.quant.quantizers.calibration import activation_range, step_and_origin, weight_scale
 from kanhw.quant.quantizers.rounding import round_half_up
 
@@ -38,19 +40,29 @@ class ActivationQuantizer:
     activation
         What the consumer applies to the dequantized value before anything else; its tables
         contain it.
+    lo, hi
+        ``[n]``: smallest and largest code of every feature; None is the format's.
     """
 
     format: CodeFormat
     scale: FloatArray
     zero_point: IntArray
     activation: Activation | None = None
+    lo: IntArray | None = None
+    hi: IntArray | None = None
+
+    def clamp(self, codes: FloatArray) -> FloatArray:
+        """Codes ``[N, n]`` with each in the range of its feature."""
+        lo = self.format.lo if self.lo is None else self.lo
+        hi = self.format.hi if self.hi is None else self.hi
+        return np.asarray(codes.clip(lo, hi))
 
     def quantize(self, x: FloatArray) -> FloatArray:
         """Codes ``[N, n]`` of reals ``[N, n]``, as integers in float64."""
         # Huge features overflow to infinity and saturate.
         with np.errstate(over="ignore"):
             codes = round_half_up(x / self.scale) + self.zero_point
-        return codes.clip(self.format.lo, self.format.hi)
+        return self.clamp(codes)
 
     def dequantize(self, codes: npt.NDArray[np.generic]) -> FloatArray:
         """Reals ``[N, n]`` of codes ``[N, n]``."""
@@ -58,20 +70,33 @@ class ActivationQuantizer:
         return reals
 
     def grid(self) -> FloatArray:
-        """What the consumer reads for every code of every feature, ``[2**width, n]``."""
-        codes = np.repeat(self.format.codes()[:, None], len(self.scale), axis=1)
+        """What the consumer reads for every code of every feature, ``[2**width, n]``.
+
+        A code outside of a feature's range, which does not occur, reads as the nearest that does.
+        """
+        codes = self.clamp(np.repeat(self.format.codes()[:, None], len(self.scale), axis=1))
         reals = self.dequantize(codes)
         return reals if self.activation is None else self.activation(reals)
 
     def repeated(self, times: int) -> ActivationQuantizer:
         """The same quantizer with every feature repeated."""
         return replace(
-            self, scale=self.scale.repeat(times), zero_point=self.zero_point.repeat(times)
+            self,
+            scale=self.scale.repeat(times),
+            zero_point=self.zero_point.repeat(times),
+            lo=None if self.lo is None else self.lo.repeat(times),
+            hi=None if self.hi is None else self.hi.repeat(times),
         )
 
     def cut_to(self, count: int) -> ActivationQuantizer:
         """The same quantizer for ``count`` features, where all are alike."""
-        first = replace(self, scale=self.scale[:1], zero_point=self.zero_point[:1])
+        first = replace(
+            self,
+            scale=self.scale[:1],
+            zero_point=self.zero_point[:1],
+            lo=None if self.lo is None else self.lo[:1],
+            hi=None if self.hi is None else self.hi[:1],
+        )
         return first.repeated(count)
 
 
@@ -120,7 +145,7 @@ def nearest_codes(weights: FloatArray, scale: FloatArray, bits: int) -> IntArray
 
 def activation_quantizer(
     values: FloatArray,
-    bits: int,
+    bits: int | Sequence[int],
     config: QuantConfig,
     limits: FloatArray | None = None,
     *,
@@ -135,7 +160,7 @@ def activation_quantizer(
     values
         ``[N, n]`` observed reals.
     bits
-        Of the codes.
+        Of the codes, or of those of every value ``[n]``: values of other bits have another scale.
     config
         How to choose the ranges.
     limits
@@ -151,11 +176,18 @@ def activation_quantizer(
         per_tensor = config.activation_granularity == "tensor"
     if symmetric is None:
         symmetric = config.symmetric_activations
-    groups = [np.arange(n)] if per_tensor else [np.array([i]) for i in range(n)]
+    widths = np.full(n, bits, np.int64) if isinstance(bits, int) else np.array(bits, np.int64)
+    if widths.shape != (n,):
+        raise InputError(f"{len(widths)} numbers of bits do not fit {n} values: one is for each")
+    groups = [np.flatnonzero(widths == own) for own in np.unique(widths)]
+    if not per_tensor:
+        groups = [np.array([i]) for i in range(n)]
     scale, zero_point = np.empty(n), np.zeros(n, np.int64)
     signed = symmetric and bool((values < 0).any())
-    format = CodeFormat(bits, signed)
+    lo_codes, hi_codes = np.empty(n, np.int64), np.empty(n, np.int64)
     for features in groups:
+        format = CodeFormat(int(widths[features[0]]), signed)
+        lo_codes[features], hi_codes[features] = format.lo, format.hi
         seen = values[:, features]
         if limits is not None:
             seen = seen.clip(limits[features, 0], limits[features, 1])
@@ -170,4 +202,7 @@ def activation_quantizer(
             lo, hi = float(limits[features, 0].min()), float(limits[features, 1].max())
         step, origin = step_and_origin(lo, hi, format, symmetric=symmetric)
         scale[features], zero_point[features] = step, origin
-    return ActivationQuantizer(format, scale, zero_point, activation)
+    whole = CodeFormat(widest(bits), signed)
+    if (widths == whole.width).all():
+        return ActivationQuantizer(whole, scale, zero_point, activation)
+    return ActivationQuantizer(whole, scale, zero_point, activation, lo_codes, hi_codes)

@@ -69,7 +69,7 @@ class Join:
         if self.target is None:
             return np.asarray(total)
         codes = round_half_up(total / 2.0**self.shift)
-        return np.asarray(codes.clip(self.target.format.lo, self.target.format.hi))
+        return self.target.clamp(codes)
 
     def repeated(self, times: int) -> Join:
         """The same join for every position of a channel."""

@@ -180,6 +180,7 @@ def prepare(
             f"shared_quantizers needs weights with a step that is learned, and {config.quantizer} "
             "has none: choose lsq, lsq+, qil or dsq"
         )
+    config.check_one_width("training")
     plan = make_plan(model, calibration, config)
     for step, consumer in zip(plan.steps, plan.consumers, strict=True):
         own = config.for_layer(step.name)
@@ -189,7 +190,7 @@ def prepare(
                 "tables, or quantize after training"
             )
         for field in ("base_bits", "spline_bits", "activation_bits"):
-            bits = getattr(own, field)
+            bits: int = getattr(own, field)
             if isinstance(step, SumStep) and bits > _MOST_BITS:
                 raise InputError(
                     f"{step.name}: {field} must be 1 to {_MOST_BITS} in training, not {bits}"

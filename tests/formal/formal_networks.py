@@ -19,6 +19,7 @@ from kanhw.program import (
     Requantizer,
     SplineEvaluatorLayer,
     join_heads,
+    with_code_ranges,
 )
 from kanhw.program.functions.interpolation import Interpolation
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic
@@ -81,6 +82,13 @@ def network(*layers, argmax=False, format=CODE):
     return Program(layers, InputEncoder(format, layers[0].n_in), argmax=argmax)
 
 
+def ranged(program):
+    """The first feature and the first output always 0."""
+    ends = (0, [0] + [1] * (program.n_in - 1))
+    outputs = (0, [0] + [1] * (program.layers[0].n_out - 1))
+    return with_code_ranges(program, inputs=ends, layers={0: [outputs]})
+
+
 def _convolution(shape, size, padding=0):
     window = Window(shape, size, padding=(padding, padding))
     return ConvolutionLayer(edges(window.taps, 2), window)
@@ -125,6 +133,8 @@ NETWORKS = {
     "argmax": (network(edges(2, 3, None), argmax=True), Schedule()),
     "folded argmax": (network(edges(2, 3, None), argmax=True), FOLDED),
     "LayerNorm": (network(norm(2)), Schedule()),
+    "ranges of features": (ranged(network(_product(2))), Schedule()),
+    "ranges of features in several beats": (ranged(network(edges(2, 2))), FOLDED),
     "convolution": (network(_convolution((1, 3, 3), (2, 2))), Schedule()),
     "padded convolution": (network(_convolution((1, 2, 2), (3, 3), 1)), Schedule()),
     "folded convolution": (network(_convolution((1, 2, 3), (2, 2))), FOLDED),

@@ -26,6 +26,7 @@ from kanhw.program import (
     Program,
     ProgramLayer,
     Requantizer,
+    with_code_ranges,
 )
 from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window
@@ -194,6 +195,30 @@ def _random_program(rng: np.random.Generator, *, argmax: bool = False) -> Progra
         layers.append(_layer(rng, formats, n_in, n_out, targets))
         formats = [target for target in targets if target is not None]
     return Program(tuple(layers), InputEncoder(input_format, sizes[0]), argmax)
+
+
+def _random_ranges(program: Program, rng: np.random.Generator) -> Program:
+    """The Program with fewer codes for some features, and for some values between layers."""
+
+    def ends(format: CodeFormat, count: int, times: int = 1) -> tuple[IntArray, IntArray]:
+        pair = np.sort(rng.integers(format.lo, format.hi + 1, (2, count)), axis=0)
+        whole = rng.random(count) < 0.3
+        lo, hi = np.where(whole, format.lo, pair[0]), np.where(whole, format.hi, pair[1])
+        return lo.repeat(times), hi.repeat(times)
+
+    layers = {}
+    for number, layer in enumerate(program.layers):
+        images = isinstance(layer, ConvolutionLayer | PoolingLayer)
+        channels = layer.n_out // layer.window.positions if images else layer.n_out
+        times = layer.window.positions if isinstance(layer, PoolingLayer) else 1
+        layers[number] = [
+            None if join.format is None else ends(join.format, channels, times)
+            for join in layer.requantizers
+        ]
+    first = program.layers[0]
+    channels = getattr(first, "window", Window((program.n_in, 1, 1), (1, 1))).shape[0]
+    inputs = ends(program.input.format, channels, program.n_in // channels)
+    return with_code_ranges(program, inputs=inputs, layers=layers)
 
 
 class StreamRun:
@@ -374,6 +399,11 @@ def stimulus() -> Callable[..., IntArray]:
 @pytest.fixture(scope="session")
 def random_program() -> Callable[..., Program]:
     return _random_program
+
+
+@pytest.fixture(scope="session")
+def random_ranges() -> Callable[[Program, np.random.Generator], Program]:
+    return _random_ranges
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,9 @@ def _program(scale: Any = None) -> Any:
         codes: IntArray = np.clip(np.floor(x / scale + 0.5), -8, 7).astype(np.int64)
         return codes
 
-    encoder = SimpleNamespace(format=CodeFormat(4, True), scale=scale, encode=encode)
+    encoder = SimpleNamespace(
+        format=CodeFormat(4, True), scale=scale, encode=encode, clamp=np.asarray
+    )
     return SimpleNamespace(n_in=3, n_out=2, input=encoder)
 
 

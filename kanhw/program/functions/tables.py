@@ -145,8 +145,18 @@ def round_shift(value: Integers, shift: int) -> Integers:
     return value if shift == 0 else (value + (1 << (shift - 1))) >> shift
 
 
-def requantize(total: Integers, shift: int, lo: int, hi: int) -> Integers:
-    """``clamp(round_shift(total, shift), lo, hi)``."""
+def requantize(total: Integers, shift: int, lo: Integers, hi: Integers) -> Integers:
+    """``clamp(round_shift(total, shift), lo, hi)``.
+
+    Parameters
+    ----------
+    total
+        ``[N, n]`` or ``[n]``.
+    shift
+        As for :func:`round_shift`.
+    lo, hi
+        Integers, or ``[n]`` of the kind of ``total``: the ends of every column, lo <= hi.
+    """
     return round_shift(total, shift).clip(lo, hi)
 
 

@@ -153,4 +153,6 @@ def _repeated(requantizer: Requantizer, times: int) -> Requantizer:
         bias=spread(requantizer.bias),
         scale=spread(requantizer.scale),
         zero_point=spread(requantizer.zero_point),
+        lo=spread(requantizer.lo),
+        hi=spread(requantizer.hi),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,7 @@ def _covering(values: Sequence[IntArray]) -> CodeFormat:
 
 @dataclass(frozen=True, eq=False)
 class HeadRequantizer(Requantizer):
-    """Requantizers of all heads, of one shift and format; its own numbers are those of head 0.
+    """Requantizers of all heads, of one shift, format and ranges; its own numbers are head 0's.
 
     Parameters
     ----------
@@ -124,10 +124,10 @@ class HeadRequantizer(Requantizer):
 
     @classmethod
     def of(cls, heads: Sequence[Requantizer], writable: HeadFormats | None) -> HeadRequantizer:
-        """Requantizers of equal shift and format as one."""
+        """Requantizers of equal shift, format and code ranges as one."""
         first = heads[0]
-        fields = ("multipliers", "bias", "shift", "format", "scale", "zero_point", "sum_format")
-        return cls(**{f: getattr(first, f) for f in fields}, heads=tuple(heads), writable=writable)
+        own = {field.name: getattr(first, field.name) for field in fields(Requantizer)}
+        return cls(**own, heads=tuple(heads), writable=writable)
 
     def sum_interval(self, accumulators: tuple[Interval, ...]) -> Interval:
         """Bounds of the sums of all heads, or of all that may be written."""

@@ -60,6 +60,7 @@ def _check_shared(first: CodebookLayer, head: CodebookLayer, number: int) -> Non
         ("table depths", first.depths, head.depths),
         ("streams", first.streams, head.streams),
         ("code formats", *([str(form) for form in own] for own in formats)),
+        ("code ranges", _ranges(first), _ranges(head)),
     ):
         if ours != theirs:
             raise InputError(
@@ -71,6 +72,14 @@ def _check_shared(first: CodebookLayer, head: CodebookLayer, number: int) -> Non
             f"Layer {first.name!r}: head {number} has other shapes than head 0: make heads with "
             "quantize_heads, so that they share a codebook"
         )
+
+
+def _ranges(head: CodebookLayer) -> list[list[list[int]] | None]:
+    """Ends of the codes of every requantizer; None where it has no codes."""
+    return [
+        None if join.format is None else [end.tolist() for end in join.code_ends]
+        for join in head.requantizers
+    ]
 
 
 def _with_offsets(head: CodebookLayer) -> CodebookLayer:

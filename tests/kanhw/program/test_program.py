@@ -84,9 +84,12 @@ def test_intervals_are_exact(seed, signed, kind):
         np.testing.assert_array_equal(scaled.lo, (values * factor).min(axis=0) + offset)
         np.testing.assert_array_equal(scaled.hi, (values * factor).max(axis=0) + offset)
         format = CodeFormat(3, signed)
-        codes = Requantizer(ones(2), np.zeros(2, int), 2, format).codes(values)
-        np.testing.assert_array_equal(interval.requantized(2, format).lo, codes.min(axis=0))
-        np.testing.assert_array_equal(interval.requantized(2, format).hi, codes.max(axis=0))
+        lo, hi = np.sort(rng.integers(format.lo, format.hi + 1, (2, 2)), axis=0)
+        for ends in ({}, {"lo": lo, "hi": hi}):
+            join = Requantizer(ones(2), np.zeros(2, int), 2, format, **ends)
+            codes = join.codes(values)
+            np.testing.assert_array_equal(join.code_interval(interval).lo, codes.min(axis=0))
+            np.testing.assert_array_equal(join.code_interval(interval).hi, codes.max(axis=0))
 
 
 def test_declared_widths_hold_every_value_and_are_filled_in():

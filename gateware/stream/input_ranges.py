@@ -1,0 +1,163 @@
+"""The codes of a network's features brought into their ranges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from amaranth.hdl import EnableInserter, Module, Mux, Signal
+
+from kanhw.formats import IntArray
+from kanhw.gateware.parts.address import FREE_ADDRESS_BITS, Address
+from kanhw.gateware.parts.range_clamp import RangeClamp
+from kanhw.gateware.parts.signals import delayed
+from kanhw.gateware.stream.cycle_model import BeatPace, Pace
+from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.gateware.stream.valid_bits import valid_bits
+from kanhw.program import InputEncoder
+from kanhw.schedule.formula import Formula
+
+__all__ = ["InputRanges", "feature_clamp", "is_clamped", "ranged_address", "ranged_payload"]
+
+
+def is_clamped(encoder: InputEncoder, *, exact: bool) -> bool:
+    """Whether features need hardware that clamps their codes.
+
+    Tables whose addresses are narrow contain the clamp, as they contain the saturation of narrow
+    sums; nothing is needed in front of them.
+
+    Parameters
+    ----------
+    encoder
+        Of the features.
+    exact
+        Whether only the code itself will do for the first layer.
+    """
+    return encoder.ranged and (exact or encoder.format.width > FREE_ADDRESS_BITS)
+
+
+def ranged_address(encoder: InputEncoder, feature: int, *, exact: bool) -> Address:
+    """How the code of a feature goes on to the first layer.
+
+    Parameters
+    ----------
+    encoder
+        Of the features.
+    feature
+        Which one.
+    exact
+        Whether only the code itself will do; else it travels as it came, or clamped and from its
+        smallest on, in as many bits as its range needs.
+    """
+    format = encoder.format
+    lo, hi = (int(end[feature]) - format.lo for end in encoder.code_ends)
+    if exact:
+        return Address(format.width, lo, hi, format.width)
+    if not is_clamped(encoder, exact=exact):
+        return Address(format.width, 0, format.count - 1, format.width, first=lo, last=hi)
+    width = max((hi - lo).bit_length(), 1)
+    return Address(width, 0, hi - lo, format.width, lo)
+
+
+def feature_clamp(encoder: InputEncoder, features: IntArray, *, exact: bool) -> RangeClamp:
+    """The clamp of features that take turns, to what :func:`ranged_address` says.
+
+    Parameters
+    ----------
+    encoder
+        Of the features, which :func:`is_clamped` says need it.
+    features
+        ``[turns]``: which feature it is; -1 for none. Only one, unless ``exact``.
+    exact
+        As for :func:`ranged_address`.
+    """
+    lo, hi = (end[features] - encoder.format.lo for end in encoder.code_ends)
+    return RangeClamp(encoder.format.width, lo, hi, origin=0 if exact else int(lo[0]))
+
+
+def ranged_payload(encoder: InputEncoder, inputs: Payload, *, exact: bool) -> Payload:
+    """A network's input as it goes on to the first layer.
+
+    Parameters
+    ----------
+    encoder, exact
+        As for :func:`ranged_address`.
+    inputs
+        The input as it comes: all codes of the format.
+    """
+    places, format = _places(encoder, inputs), encoder.format
+    whole = Address(format.width, 0, format.count - 1, format.width)
+    stream = tuple(
+        whole if len(lane) > 1 else ranged_address(encoder, int(lane[0]), exact=exact)
+        for lane in places.T
+    )
+    return replace(inputs, streams=(stream,))
+
+
+def _places(encoder: InputEncoder, inputs: Payload) -> IntArray:
+    """Which features are where, ``[turns, count]``: a pixel is all channels, of all positions."""
+    places = inputs.places(encoder.n_in)
+    image = inputs.beats > 1 and inputs.length is None
+    return places[:1] if image else places
+
+
+class InputRanges(Stage):
+    """Clamps every code of a network's input to the range of its feature.
+
+    Equals :meth:`kanhw.program.InputEncoder.clamp`: a code outside counts as the nearest end.
+    Beats go through one by one.
+
+    Parameters
+    ----------
+    encoder
+        Of the features, which :func:`is_clamped` says need it.
+    inputs
+        All codes of the format, whole vectors or pixels unless ``exact``.
+    exact
+        Whether only codes' own addresses will do.
+    """
+
+    def __init__(self, encoder: InputEncoder, inputs: Payload, *, exact: bool) -> None:
+        places = _places(encoder, inputs)
+        self._turns = len(places)
+        self._clamps = [feature_clamp(encoder, lane, exact=exact) for lane in places.T]
+        super().__init__(inputs, ranged_payload(encoder, inputs, exact=exact))
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from a beat to itself."""
+        return 1 if self._turns == 1 else 2
+
+    @property
+    def initiation_interval(self) -> int:
+        """A clock per beat."""
+        return self.inputs.beats
+
+    @property
+    def holds_vectors(self) -> bool:
+        """No: beats go through as they come."""
+        return False
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock per beat, and those of its registers."""
+        return Formula.of(self.inputs.beats), Formula.of(self.latency)
+
+    def pace(self) -> Pace:
+        """When it takes and gives."""
+        return BeatPace(1, 1, self.latency)
+
+    def elaborate(self, platform: object) -> Module:
+        """A clamp for every code of a beat, all of which move together."""
+        m, pipeline = Module(), Module()
+        moves = valid_bits(m, self.i.valid, self.latency, self.o)
+        m.d.comb += self.i.ready.eq(moves)
+        m.submodules.pipeline = EnableInserter(moves)(pipeline)
+        turn = Signal(range(max(self._turns, 2)))
+        if self._turns > 1:
+            with m.If(moves & self.i.valid):
+                m.d.sync += turn.eq(Mux(turn == self._turns - 1, 0, turn + 1))
+        for k, clamp in enumerate(self._clamps):
+            pipeline.submodules[f"clamp{k}"] = clamp
+            code = delayed(pipeline, self.i.payload["0"][str(k)], self.latency - 1, f"code{k}")
+            out = self.o.payload["0"][str(k)]
+            m.d.comb += [clamp.turn.eq(turn), clamp.i.eq(code), out.eq(clamp.o)]
+        return m
