@@ -11,10 +11,10 @@ from kanhw.gateware.parts.signals import Range
 from kanhw.program import ProgramLayer
 from kanhw.schedule.fold import Fold
 
-__all__ = ["buffer_costs", "layer_costs"]
+__all__ = ["buffer_costs", "folded_costs"]
 
 
-def layer_costs(layer: ProgramLayer, folded: FoldedLayer, fold: Fold) -> Costs:
+def folded_costs(layer: ProgramLayer, folded: FoldedLayer, fold: Fold) -> Costs:
     """Branches, accumulators, and what hands the outputs on.
 
     Parameters

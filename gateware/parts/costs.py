@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from kanhw.gateware.parts.multiplier import CHUNK_BITS, WHOLE_BITS
+from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.targets.lut import LUT_INPUTS
 
@@ -13,6 +15,7 @@ __all__ = [
     "Costs",
     "MemoryShape",
     "choice_luts",
+    "product_costs",
     "table_luts",
     "tree_costs",
 ]
@@ -98,6 +101,19 @@ def table_luts(address_bits: int, width: int) -> int:
 def choice_luts(count: int, width: int) -> int:
     """LUT6 that choose one of ``count`` values of ``width`` bits, four of them in each."""
     return width * -(-(count - 1) // 3)
+
+
+def product_costs(one: Range, other: Range) -> Costs:
+    """Costs of a product of two integers that change: multiplier blocks, or adders if small.
+
+    A product too wide for a block is that of every part of one by every part of the other.
+    """
+    if (one * other).format.width < PRODUCT_BITS:
+        return Costs(adder_bits=one.format.width * other.format.width)
+    # A block's operands are signed: without their signs they have a bit less.
+    narrow, wide = sorted(reach.format.width - reach.format.signed for reach in (one, other))
+    across, along = (max(-(-narrow // (CHUNK_BITS - 1)), 1), max(-(-wide // (WHOLE_BITS - 1)), 1))
+    return Costs(multipliers=across * along)
 
 
 def tree_costs(terms: Sequence[Term], levels: int) -> Costs:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kanhw.gateware.folded.folded_costs import buffer_costs, layer_costs
+from kanhw.gateware.folded.folded_costs import buffer_costs, folded_costs
 from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.costs import Costs, MemoryShape, choice_luts
 from kanhw.gateware.stream.stage import Payload
 from kanhw.gateware.top.chain import is_folded
-from kanhw.gateware.unrolled.unrolled_costs import unrolled_costs
+from kanhw.gateware.unrolled.unrolled_layers import layer_costs
 from kanhw.program import ConvolutionLayer, NormLayer, PoolingLayer, Program, ProgramLayer
 from kanhw.schedule.fold import fold_of
 from kanhw.schedule.schedule import Schedule
@@ -57,7 +57,7 @@ def layer_option(
         return _norm(layer)
     if isinstance(layer, ConvolutionLayer | PoolingLayer):
         return _windowed(layer, max(_widths(program, index)))
-    return LayerOption(None, 1, unrolled_costs(layer))
+    return LayerOption(None, 1, layer_costs(layer))
 
 
 def _widths(program: Program, index: int) -> list[int]:
@@ -88,10 +88,10 @@ def _folded(
         memory = MemoryShape(words, word * windows.channels, written=True)
         buffer = Costs(counters=6 * words.bit_length(), memories=(memory,) * windows.taps)
         clocks = max(fold.steps * layer.window.positions, layer.n_in // windows.channels)
-        return LayerOption(parallel, clocks, layer_costs(taps, folded, fold) + buffer)
+        return LayerOption(parallel, clocks, folded_costs(taps, folded, fold) + buffer)
     fold = fold_of(layer.n_in, layer.n_out, parallel)
     folded = FoldedLayer(layer, Payload(addresses), schedule, fold)
-    costs = layer_costs(layer, folded, fold) + buffer_costs(fold, word * fold.parallel_inputs)
+    costs = folded_costs(layer, folded, fold) + buffer_costs(fold, word * fold.parallel_inputs)
     return LayerOption(parallel, fold.steps, costs)
 
 
@@ -123,6 +123,6 @@ def _windowed(layer: ConvolutionLayer | PoolingLayer, width: int) -> LayerOption
     taps = window.size[0] * window.size[1] * channels * width
     buffer = Costs(register_bits=taps, counters=4 * columns.bit_length(), memories=lines)
     if isinstance(layer, ConvolutionLayer):
-        return LayerOption(None, rows * columns, buffer + unrolled_costs(layer.taps))
+        return LayerOption(None, rows * columns, buffer + layer_costs(layer.taps))
     tree = Costs(adder_bits=taps + taps // 2, register_bits=taps)
     return LayerOption(None, rows * columns, buffer + tree)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.costs import Costs, product_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, table_interval
-from kanhw.program import ProductLayer
+from kanhw.gateware.unrolled.unrolled_costs import join_costs
+from kanhw.program import ProductLayer, ProgramLayer
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["ProductCore"]
@@ -39,6 +43,20 @@ class ProductCore(LayerCore):
             for lo, hi in zip(codes.lo, codes.hi, strict=True)
         ]
         super().__init__(layer, inputs, schedule, exact=exact)
+
+    @classmethod
+    def costs(cls, layer: ProgramLayer) -> Costs:
+        """The multiplications of every group, their rounding, and the joins."""
+        own = cast(ProductLayer, layer)
+        code = Range(own.lowest, own.lowest + (1 << own.width) - 1)
+        total = join_costs(layer)
+        if own.lowest != -(1 << (own.width - 1)):
+            # Addresses become codes by an addition, for every input that is read.
+            read = {i for group in own.groups for i in group}
+            total += Costs(adder_bits=code.format.width).times(len(read))
+        for group, shift in zip(own.groups, own.shifts or (), strict=True):
+            total += _group_costs([code] * len(group), shift)
+        return total
 
     @property
     def source_latency(self) -> int:
@@ -72,6 +90,20 @@ class ProductCore(LayerCore):
         if lowest == -(1 << (self.layer.width - 1)):
             return Cat(address[:-1], ~address[-1]).as_signed()
         return address + Const(lowest, signed(max(lowest.bit_length() + 1, 2)))
+
+
+def _group_costs(factors: list[Range], shift: int) -> Costs:
+    """Of one output: a level of multiplications after the other, then rounding."""
+    total = Costs()
+    while len(factors) > 1:
+        pairs = [factors[k : k + 2] for k in range(0, len(factors), 2)]
+        for one, other in (pair for pair in pairs if len(pair) == 2):
+            total += product_costs(one, other)
+        factors = [pair[0] * pair[1] if len(pair) == 2 else pair[0] for pair in pairs]
+        total += Costs(register_bits=sum(reach.format.width for reach in factors))
+    if shift:
+        total += Costs(adder_bits=factors[0].format.width)
+    return total
 
 
 def _rounded(value: Value, reach: Range, shift: int) -> tuple[Value, Range]:

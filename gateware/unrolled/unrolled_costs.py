@@ -1,4 +1,9 @@
-"""What a layer is made of where every edge has its own hardware."""
+"""Costs that unrolled layers share: edge tables, weighted functions, joins.
+
+Each layer core adds up those that its hardware incurs (its class method ``costs``). They are
+estimates from sizes alone: tables that are shared, and bits that synthesis finds constant, are not
+looked for.
+"""
 
 from __future__ import annotations
 
@@ -7,45 +12,14 @@ import numpy as np
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.costs import Costs
-from kanhw.gateware.splines.evaluator_costs import evaluator_costs
-from kanhw.program import (
-    BasisTableLayer,
-    BranchEdgeTableLayer,
-    CodebookLayer,
-    EdgeTableLayer,
-    ProgramLayer,
-    SplineEvaluatorLayer,
-)
+from kanhw.program import ProgramLayer
 from kanhw.targets.lut import LUT_INPUTS
 
-__all__ = ["unrolled_costs"]
+__all__ = ["edge_table_costs", "join_costs", "weighted_costs"]
 
 
-def unrolled_costs(layer: ProgramLayer) -> Costs:
-    """Tables, adder trees, constant multipliers and joins of a layer of edges.
-
-    An estimate from sizes alone: tables that are shared, and bits that synthesis finds constant,
-    are not looked for.
-    """
-    if isinstance(layer, EdgeTableLayer):
-        total = _tables(layer.tables)
-    elif isinstance(layer, BranchEdgeTableLayer):
-        total = _tables(layer.spline_tables) + _tables(layer.base_tables)
-    elif isinstance(layer, CodebookLayer):
-        spline, base = layer.edge_tables()
-        total = _tables(spline) + _tables(base)
-    elif isinstance(layer, BasisTableLayer):
-        total = _weighted(layer.basis, layer.basis_index, layer.coefficients)
-        total += _weighted(layer.base, layer.base_index, layer.base_weights)
-    elif isinstance(layer, SplineEvaluatorLayer):
-        total = evaluator_costs(layer)
-    else:
-        return Costs()
-    return total + _joins(layer)
-
-
-def _tables(tables: IntArray) -> Costs:
-    """Of edge tables ``[n_out, n_in, 2**width]``: their bits, and a bit more in every adder."""
+def edge_table_costs(tables: IntArray) -> Costs:
+    """Costs of edge tables ``[n_out, n_in, 2**width]``: their bits, one more in every adder."""
     spans = np.ptp(tables, axis=2)
     # Zero bits that all entries of a table have in common cost nothing.
     common = np.bitwise_or.reduce(tables - tables.min(axis=2, keepdims=True), axis=2)
@@ -61,8 +35,18 @@ def _tables(tables: IntArray) -> Costs:
     )
 
 
-def _weighted(tables: IntArray, index: IntArray, weights: IntArray) -> Costs:
-    """Of basis tables of every input and products with constants."""
+def weighted_costs(tables: IntArray, index: IntArray, weights: IntArray) -> Costs:
+    """Costs of basis tables of every input and of their products with constants.
+
+    Parameters
+    ----------
+    tables
+        ``[tables, 2**width, K]``.
+    index
+        ``[n_in]``: which table an input has.
+    weights
+        ``[n_out, n_in, K]``.
+    """
     deep = 1 << max(tables.shape[1].bit_length() - 1 - LUT_INPUTS, 0)
     # [tables, K]: bits of every function.
     lo, hi = np.minimum(tables.min(axis=1), 0), np.maximum(tables.max(axis=1), 0)
@@ -81,8 +65,8 @@ def _weighted(tables: IntArray, index: IntArray, weights: IntArray) -> Costs:
     )
 
 
-def _joins(layer: ProgramLayer) -> Costs:
-    """Of multipliers by constants, rounding and saturation."""
+def join_costs(layer: ProgramLayer) -> Costs:
+    """Costs of a layer's requantizers: multipliers by constants, rounding, saturation."""
     total = Costs()
     for requantizer in layer.requantizers:
         sums = requantizer.sum_format
