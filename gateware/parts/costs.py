@@ -104,12 +104,13 @@ def choice_luts(count: int, width: int) -> int:
 
 
 def product_costs(one: Range, other: Range) -> Costs:
-    """Costs of a product of two integers that change: multiplier blocks, or adders if small.
+    """Costs of a product of two integers that change: multiplier blocks, or a table if small.
 
     A product too wide for a block is that of every part of one by every part of the other.
     """
-    if (one * other).format.width < PRODUCT_BITS:
-        return Costs(adder_bits=one.format.width * other.format.width)
+    width = (one * other).format.width
+    if width < PRODUCT_BITS:
+        return Costs(table_bits=table_luts(one.format.width + other.format.width, width))
     # A block's operands are signed: without their signs they have a bit less.
     narrow, wide = sorted(reach.format.width - reach.format.signed for reach in (one, other))
     across, along = (max(-(-narrow // (CHUNK_BITS - 1)), 1), max(-(-wide // (WHOLE_BITS - 1)), 1))

@@ -7,12 +7,12 @@ from typing import cast
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
 from kanhw.gateware.parts.address import Address
-from kanhw.gateware.parts.costs import Costs, product_costs
+from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.costs import Costs, product_costs, tree_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, table_interval
-from kanhw.gateware.unrolled.unrolled_costs import join_costs
-from kanhw.program import ProductLayer, ProgramLayer
+from kanhw.program import ProductLayer, ProgramLayer, Requantizer
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["ProductCore"]
@@ -49,13 +49,16 @@ class ProductCore(LayerCore):
         """The multiplications of every group, their rounding, and the joins."""
         own = cast(ProductLayer, layer)
         code = Range(own.lowest, own.lowest + (1 << own.width) - 1)
-        total = join_costs(layer)
+        total = Costs()
         if own.lowest != -(1 << (own.width - 1)):
             # Addresses become codes by an addition, for every input that is read.
             read = {i for group in own.groups for i in group}
             total += Costs(adder_bits=code.format.width).times(len(read))
-        for group, shift in zip(own.groups, own.shifts or (), strict=True):
-            total += _group_costs([code] * len(group), shift)
+        for j, (group, shift) in enumerate(zip(own.groups, own.shifts or (), strict=True)):
+            made, reach = _group_costs([code] * len(group), shift)
+            total += made
+            for requantizer in own.requantizers:
+                total += _join_costs(requantizer, j, reach)
         return total
 
     @property
@@ -92,8 +95,8 @@ class ProductCore(LayerCore):
         return address + Const(lowest, signed(max(lowest.bit_length() + 1, 2)))
 
 
-def _group_costs(factors: list[Range], shift: int) -> Costs:
-    """Of one output: a level of multiplications after the other, then rounding."""
+def _group_costs(factors: list[Range], shift: int) -> tuple[Costs, Range]:
+    """Of one output: a level of multiplications after the other, then rounding; and its range."""
     total = Costs()
     while len(factors) > 1:
         pairs = [factors[k : k + 2] for k in range(0, len(factors), 2)]
@@ -101,9 +104,28 @@ def _group_costs(factors: list[Range], shift: int) -> Costs:
             total += product_costs(one, other)
         factors = [pair[0] * pair[1] if len(pair) == 2 else pair[0] for pair in pairs]
         total += Costs(register_bits=sum(reach.format.width for reach in factors))
+    (reach,) = factors
     if shift:
-        total += Costs(adder_bits=factors[0].format.width)
-    return total
+        half = 1 << (shift - 1)
+        reach = Range((reach.lo + half) >> shift, (reach.hi + half) >> shift)
+        total += Costs(adder_bits=reach.format.width)
+    return total, reach
+
+
+def _join_costs(requantizer: Requantizer, j: int, reach: Range) -> Costs:
+    """Of one output's shifted additions, constant, and saturation.
+
+    A product is a single operand, so the adders are known one by one.
+    """
+    digits = signed_digits(int(requantizer.multipliers[0, j]))
+    terms = [Term(reach, digit.shift, digit.negative) for digit in digits]
+    code = requantizer.format.width if requantizer.format else 0
+    sums = requantizer.sum_format.width if requantizer.sum_format else 0
+    # The constant reaches the bits above those that rounding takes.
+    constant = max(sums - requantizer.shift, 0) if requantizer.shift else 0
+    return tree_costs(terms, 0) + Costs(
+        adder_bits=constant, choice_bits=code, register_bits=sums + code
+    )
 
 
 def _rounded(value: Value, reach: Range, shift: int) -> tuple[Value, Range]:
