@@ -159,9 +159,10 @@ class ResidentStage(Stage):
         )
         if self._layer.writable is None:
             return total
-        # An address is compared with the ends of every memory.
+        # A word is put together of its parts, and its address compared with every memory's ends.
+        widest = max(region.width for region in self.regions)
         compared = sum(2 * (region.words - 1).bit_length() + 8 for region in self.regions)
-        return total + Costs(adder_bits=compared)
+        return total + Costs(adder_bits=compared, choice_bits=widest)
 
     @property
     def latency(self) -> int:
