@@ -121,8 +121,9 @@ def _join_costs(requantizer: Requantizer, j: int, reach: Range) -> Costs:
     terms = [Term(reach, digit.shift, digit.negative) for digit in digits]
     code = requantizer.format.width if requantizer.format else 0
     sums = requantizer.sum_format.width if requantizer.sum_format else 0
-    # The constant reaches the bits above those that rounding takes.
-    constant = max(sums - requantizer.shift, 0) if requantizer.shift else 0
+    # A constant is added where there is a bias or half a step: above the bits that rounding takes.
+    added = bool(requantizer.shift or requantizer.bias[j])
+    constant = max(sums - requantizer.shift, 0) if added else 0
     return tree_costs(terms, 0) + Costs(
         adder_bits=constant, choice_bits=code, register_bits=sums + code
     )
