@@ -13,7 +13,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.drain import drain_payload, drain_turns, one_of
 from kanhw.gateware.folded.requantize_lane import output_shape
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, packed_fields, range_over
-from kanhw.gateware.parts.costs import Costs, choice_luts
+from kanhw.gateware.parts.costs import HardwareCosts, choice_luts
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.saturator import Saturator
 from kanhw.gateware.parts.signals import Range, delayed
@@ -105,16 +105,18 @@ class ResidentLane(HeadHolder):
         return 1 + sum(unit.latency for unit in self._units) + 1
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """The words of all heads, multipliers, saturation."""
         total = self.memory_costs
         for unit in self._units:
-            total += Costs(multipliers=unit.latency, register_bits=2 * unit.range.format.width)
+            total += HardwareCosts(
+                multipliers=unit.latency, register_bits=2 * unit.range.format.width
+            )
         if self._requantizer.format is None:
-            return total + Costs(register_bits=len(self.o))
+            return total + HardwareCosts(register_bits=len(self.o))
         above = self._total.format.width - self._requantizer.shift
         width = self._requantizer.format.width
-        return total + Costs(choice_bits=width + above // LUT_INPUTS, register_bits=width)
+        return total + HardwareCosts(choice_luts=width + above // LUT_INPUTS, register_bits=width)
 
     @property
     def word_widths(self) -> list[int]:
@@ -223,13 +225,13 @@ class ResidentDrain(Component):
         return 1 + self._depth
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """The registers of a group, the choice among them, and the lanes."""
         fold = self._fold
         widths = sum(self._accumulators[b].format.width for b in self._branches)
         counters = 2 * (fold.out_beats - 1).bit_length() + self._depth
-        total = Costs(
-            drain_bits=choice_luts(fold.rows, widths) * fold.lanes,
+        total = HardwareCosts(
+            drain_luts=choice_luts(fold.rows, widths) * fold.lanes,
             counters=counters,
             register_bits=widths * fold.parallel_outputs + counters,
         )

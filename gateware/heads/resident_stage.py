@@ -13,7 +13,7 @@ from kanhw.gateware.folded.folded_costs import buffer_costs
 from kanhw.gateware.heads.resident_drain import ResidentDrain
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count
 from kanhw.gateware.heads.resident_sums import FactorSums, ResidentSums, ShapeSums
-from kanhw.gateware.parts.costs import Costs, MemoryShape
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
@@ -127,7 +127,7 @@ class ResidentStage(Stage):
         return [words for holder in self._holders for words in holder.head_words(head)]
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """The buffer, both branches, accumulators, serializer; and the queue of banks in front."""
         fold, outputs = self._fold, self._fold.parallel_outputs
         total = buffer_costs(fold, self._codes.size) + self._drain.costs + self._queue_costs
@@ -135,11 +135,11 @@ class ResidentStage(Stage):
             for part in parts:
                 late = self._depth - part.latency - (len(parts) > 1)
                 waiting = late * (len(Value.cast(part.codes)) + len(part.step))
-                total += part.costs + Costs(register_bits=waiting)
+                total += part.costs + HardwareCosts(register_bits=waiting)
             width = reach.format.width if parts else 0
             # Sums of several parts are added up in a register of their own.
             joined = (len(parts) - 1) * width if len(parts) > 1 else 0
-            total += Costs(
+            total += HardwareCosts(
                 accumulator_bits=width * outputs,
                 adder_bits=joined * outputs,
                 register_bits=(width + joined) * outputs,
@@ -147,12 +147,12 @@ class ResidentStage(Stage):
         return total
 
     @property
-    def _queue_costs(self) -> Costs:
+    def _queue_costs(self) -> HardwareCosts:
         """Of the banks of the vectors in front; and of what finds the memories that are written."""
         bits = len(self.bank.payload)
         # Those in the buffer, and those that are under way up to here (see queue_depths).
         places = 6 + self.latency // self.initiation_interval
-        total = Costs(
+        total = HardwareCosts(
             counters=2 * places.bit_length(),
             register_bits=3 * places.bit_length() + bits * (1 + self._depth),
             memories=(MemoryShape(places, bits, written=True),),
@@ -162,7 +162,7 @@ class ResidentStage(Stage):
         # A word is put together of its parts, and its address compared with every memory's ends.
         widest = max(region.width for region in self.regions)
         compared = sum(2 * (region.words - 1).bit_length() + 8 for region in self.regions)
-        return total + Costs(adder_bits=compared, choice_bits=widest)
+        return total + HardwareCosts(adder_bits=compared, choice_luts=widest)
 
     @property
     def latency(self) -> int:

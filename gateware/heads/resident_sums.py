@@ -12,7 +12,7 @@ from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, range_o
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.parts.costs import (
     PRODUCT_BITS,
-    Costs,
+    HardwareCosts,
     MemoryShape,
     table_luts,
     tree_costs,
@@ -93,23 +93,23 @@ class ResidentSums(HeadHolder):
     _product_latency: int
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """The memories of all heads, what reads them, products, sums."""
         lanes, outputs = self.fold.parallel_inputs, self.fold.parallel_outputs
         product, factor = self.product.format.width, self.factors.format.width
         blocks = factor > 1 and product >= PRODUCT_BITS
-        one = Costs(
+        one = HardwareCosts(
             multipliers=int(blocks),
             adder_bits=0 if blocks or factor == 1 else factor * self.values.format.width,
             register_bits=product,
         )
         sums = tree_costs([Term(self.product)] * lanes, self.schedule.adder_levels)
-        sums += Costs(register_bits=self.range.format.width)
+        sums += HardwareCosts(register_bits=self.range.format.width)
         total = self.memory_costs + self._lane_costs.times(lanes)
         return total + one.times(lanes * outputs) + sums.times(outputs)
 
     @property
-    def _lane_costs(self) -> Costs:
+    def _lane_costs(self) -> HardwareCosts:
         """Of a lane, without its memories of heads and its products."""
         raise NotImplementedError
 
@@ -176,12 +176,12 @@ class ShapeSums(ResidentSums):
         super().__init__(layer, fold, schedule, branch=0, factors=gains, values=shapes)
 
     @property
-    def _lane_costs(self) -> Costs:
+    def _lane_costs(self) -> HardwareCosts:
         """The codes and gains that wait for the edges, and the shapes of every edge."""
         code, outputs = self.codes.shape().elem_shape.width, self.fold.parallel_outputs
         shape = MemoryShape(1 << (code + self._index_bits), self.values.format.width)
         waiting = code + self._gain_format.width * outputs
-        return Costs(register_bits=waiting, memories=(shape,) * outputs)
+        return HardwareCosts(register_bits=waiting, memories=(shape,) * outputs)
 
     @property
     def word_widths(self) -> list[int]:
@@ -268,11 +268,11 @@ class FactorSums(ResidentSums):
         super().__init__(layer, fold, schedule, branch=branch, factors=weights, values=values)
 
     @property
-    def _lane_costs(self) -> Costs:
+    def _lane_costs(self) -> HardwareCosts:
         """The table of which values an input has, by step."""
         if not self._kind_bits:
-            return Costs()
-        return Costs(table_bits=table_luts(len(self.step), self._kind_bits))
+            return HardwareCosts()
+        return HardwareCosts(table_luts=table_luts(len(self.step), self._kind_bits))
 
     @property
     def word_widths(self) -> list[int]:

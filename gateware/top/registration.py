@@ -36,7 +36,7 @@ def register_realisation(layer: type[ProgramLayer], core: type[LayerCore]) -> No
     if not any("costs" in vars(each) for each in own):
         raise InputError(
             f"The core of layers of kind {kind!r} does not say what it costs: give {core.__name__} "
-            "a class method costs(layer) that gives kanhw.gateware.parts.costs.Costs"
+            "a class method costs(layer) that gives kanhw.gateware.parts.costs.HardwareCosts"
         )
     LAYER_KINDS[kind] = layer
     LAYER_CORES[kind] = core

@@ -11,7 +11,7 @@ from kanhw.gateware.folded.folded_costs import buffer_costs, folded_costs
 from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.heads.resident_stage import ResidentStage
 from kanhw.gateware.parts.address import Address
-from kanhw.gateware.parts.costs import Costs, MemoryShape, choice_luts
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
 from kanhw.gateware.stream.stage import Payload
 from kanhw.gateware.top.chain import STAGES, is_folded
 from kanhw.gateware.unrolled.unrolled_layers import layer_costs
@@ -47,7 +47,7 @@ class LayerOption:
 
     parallel: tuple[int, int] | None
     clocks: int
-    costs: Costs
+    costs: HardwareCosts
 
 
 def stage_costs(program: Program, schedule: Schedule) -> list[LayerOption]:
@@ -107,7 +107,7 @@ def _folded(
         rows = layer.window.dilation[0] * (layer.window.size[0] - 1) + 2
         words = rows * columns * -(-channels // windows.channels)
         memory = MemoryShape(words, word * windows.channels, written=True)
-        buffer = Costs(counters=6 * words.bit_length(), memories=(memory,) * windows.taps)
+        buffer = HardwareCosts(counters=6 * words.bit_length(), memories=(memory,) * windows.taps)
         clocks = max(fold.steps * layer.window.positions, layer.n_in // windows.channels)
         return LayerOption(parallel, clocks, folded_costs(taps, folded, fold) + buffer)
     fold = fold_of(layer.n_in, layer.n_out, parallel)
@@ -131,9 +131,9 @@ def _norm(of: ProgramLayer, width: int) -> LayerOption:
     return LayerOption(
         None,
         max(layer.n_in, layer.fraction_bits + 10),
-        Costs(
+        HardwareCosts(
             adder_bits=12 * sums,
-            choice_bits=choice + own * layer.n_in,
+            choice_luts=choice + own * layer.n_in,
             register_bits=bits + own * layer.n_in + 12 * sums,
             multipliers=4,
             counters=3 * layer.n_in.bit_length(),
@@ -153,17 +153,19 @@ def _pooling(layer: ProgramLayer, width: int) -> LayerOption:
     """A line buffer, then sums or comparisons of a window."""
     window = cast(PoolingLayer, layer).window
     buffer, taps = _line_buffer(window, width)
-    tree = Costs(adder_bits=taps + taps // 2, register_bits=taps)
+    tree = HardwareCosts(adder_bits=taps + taps // 2, register_bits=taps)
     return LayerOption(None, window.shape[1] * window.shape[2], buffer + tree)
 
 
-def _line_buffer(window: Window, width: int) -> tuple[Costs, int]:
+def _line_buffer(window: Window, width: int) -> tuple[HardwareCosts, int]:
     """Of the rows that windows reach over; and the bits of a window."""
     channels, _, columns = window.shape
     line = MemoryShape(columns, channels * width, written=True)
     lines = (line,) * (window.dilation[0] * (window.size[0] - 1))
     taps = window.size[0] * window.size[1] * channels * width
-    return Costs(register_bits=taps, counters=4 * columns.bit_length(), memories=lines), taps
+    return HardwareCosts(
+        register_bits=taps, counters=4 * columns.bit_length(), memories=lines
+    ), taps
 
 
 # layer, bits of its codes -> what its stage takes, for every kind in STAGES.

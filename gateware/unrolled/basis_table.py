@@ -10,7 +10,7 @@ from amaranth.hdl import Module
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -48,7 +48,7 @@ class BasisTableCore(LayerCore):
         super().__init__(layer, inputs, schedule, exact=exact)
 
     @classmethod
-    def costs(cls, layer: ProgramLayer) -> Costs:
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
         """The tables of every input, constant multipliers and sums, and the joins."""
         own = cast(BasisTableLayer, layer)
         spline = weighted_costs(own.basis, own.basis_index, own.coefficients)

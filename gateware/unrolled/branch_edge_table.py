@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from kanhw.gateware.parts.address import Address
-from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.unrolled.edge_table import SummedTablesCore
 from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
 from kanhw.program import BranchEdgeTableLayer, ProgramLayer
@@ -32,7 +32,7 @@ class BranchEdgeTableCore(SummedTablesCore):
         super().__init__(layer, inputs, schedule, tables, exact=exact)
 
     @classmethod
-    def costs(cls, layer: ProgramLayer) -> Costs:
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
         """Two tables for every edge, their sums, and the joins."""
         own = cast(BranchEdgeTableLayer, layer)
         tables = edge_table_costs(own.spline_tables) + edge_table_costs(own.base_tables)

@@ -10,7 +10,7 @@ from amaranth.hdl import Module
 from kanhw.formats import IntArray
 from kanhw.gateware.fabric import Summands
 from kanhw.gateware.parts.address import Address
-from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -131,7 +131,7 @@ class EdgeTableCore(SummedTablesCore):
         super().__init__(layer, inputs, schedule, (layer.tables,), exact=exact)
 
     @classmethod
-    def costs(cls, layer: ProgramLayer) -> Costs:
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
         """A table for every edge, their sums, and the joins."""
         own = cast(EdgeTableLayer, layer)
         return edge_table_costs(own.tables) + join_costs(layer)

@@ -15,7 +15,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.fabric import Fabric, TableBank, Window, fabric_named
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable, minimise_table
 from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.terms import Term
@@ -115,7 +115,7 @@ class LayerCore(Component):
         super().__init__(members)
 
     @classmethod
-    def costs(cls, layer: ProgramLayer) -> Costs:
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
         """What the hardware of a layer is made of, counted without building it.
 
         Every sub-class says it for its kind: what makes the operands and adds them up, then

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import Costs, product_costs, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, product_costs, tree_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, table_interval
@@ -45,15 +45,15 @@ class ProductCore(LayerCore):
         super().__init__(layer, inputs, schedule, exact=exact)
 
     @classmethod
-    def costs(cls, layer: ProgramLayer) -> Costs:
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
         """The multiplications of every group, their rounding, and the joins."""
         own = cast(ProductLayer, layer)
         code = Range(own.lowest, own.lowest + (1 << own.width) - 1)
-        total = Costs()
+        total = HardwareCosts()
         if own.lowest != -(1 << (own.width - 1)):
             # Addresses become codes by an addition, for every input that is read.
             read = {i for group in own.groups for i in group}
-            total += Costs(adder_bits=code.format.width).times(len(read))
+            total += HardwareCosts(adder_bits=code.format.width).times(len(read))
         for j, (group, shift) in enumerate(zip(own.groups, own.shifts or (), strict=True)):
             made, reach = _group_costs([code] * len(group), shift)
             total += made
@@ -95,24 +95,24 @@ class ProductCore(LayerCore):
         return address + Const(lowest, signed(max(lowest.bit_length() + 1, 2)))
 
 
-def _group_costs(factors: list[Range], shift: int) -> tuple[Costs, Range]:
+def _group_costs(factors: list[Range], shift: int) -> tuple[HardwareCosts, Range]:
     """Of one output: a level of multiplications after the other, then rounding; and its range."""
-    total = Costs()
+    total = HardwareCosts()
     while len(factors) > 1:
         pairs = [factors[k : k + 2] for k in range(0, len(factors), 2)]
         for one, other in (pair for pair in pairs if len(pair) == 2):
             total += product_costs(one, other)
         factors = [pair[0] * pair[1] if len(pair) == 2 else pair[0] for pair in pairs]
-        total += Costs(register_bits=sum(reach.format.width for reach in factors))
+        total += HardwareCosts(register_bits=sum(reach.format.width for reach in factors))
     (reach,) = factors
     if shift:
         half = 1 << (shift - 1)
         reach = Range((reach.lo + half) >> shift, (reach.hi + half) >> shift)
-        total += Costs(adder_bits=reach.format.width)
+        total += HardwareCosts(adder_bits=reach.format.width)
     return total, reach
 
 
-def _join_costs(requantizer: Requantizer, j: int, reach: Range) -> Costs:
+def _join_costs(requantizer: Requantizer, j: int, reach: Range) -> HardwareCosts:
     """Of one output's shifted additions, constant, and saturation.
 
     A product is a single operand, so the adders are known one by one.
@@ -124,8 +124,8 @@ def _join_costs(requantizer: Requantizer, j: int, reach: Range) -> Costs:
     # A constant is added where there is a bias or half a step: above the bits that rounding takes.
     added = bool(requantizer.shift or requantizer.bias[j])
     constant = max(sums - requantizer.shift, 0) if added else 0
-    return tree_costs(terms, 0) + Costs(
-        adder_bits=constant, choice_bits=code, register_bits=sums + code
+    return tree_costs(terms, 0) + HardwareCosts(
+        adder_bits=constant, choice_luts=code, register_bits=sums + code
     )
 
 

@@ -12,7 +12,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.splines.evaluator_costs import evaluator_costs
@@ -65,7 +65,7 @@ class SplineEvaluatorCore(LayerCore):
         super().__init__(layer, inputs, schedule, exact=exact)
 
     @classmethod
-    def costs(cls, layer: ProgramLayer) -> Costs:
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
         """An evaluator for every input that is read, the weights and sums, and the joins."""
         return evaluator_costs(cast(SplineEvaluatorLayer, layer)) + join_costs(layer)
 

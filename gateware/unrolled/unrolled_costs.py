@@ -1,4 +1,4 @@
-"""Costs that unrolled layers share: edge tables, weighted functions, joins.
+"""HardwareCosts that unrolled layers share: edge tables, weighted functions, joins.
 
 Each layer core adds up those that its hardware incurs (its class method ``costs``). They are
 estimates from sizes alone: tables that are shared, and bits that synthesis finds constant, are not
@@ -11,14 +11,14 @@ import numpy as np
 
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.program import ProgramLayer
 from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = ["edge_table_costs", "join_costs", "weighted_costs"]
 
 
-def edge_table_costs(tables: IntArray) -> Costs:
+def edge_table_costs(tables: IntArray) -> HardwareCosts:
     """Costs of edge tables ``[n_out, n_in, 2**width]``: their bits, one more in every adder."""
     spans = np.ptp(tables, axis=2)
     # Zero bits that all entries of a table have in common cost nothing.
@@ -28,14 +28,14 @@ def edge_table_costs(tables: IntArray) -> Costs:
     deep = 1 << max(tables.shape[2].bit_length() - 1 - LUT_INPUTS, 0)
     edges = int((bits > 0).sum())
     adders = int(bits.sum()) + edges
-    return Costs(
-        table_bits=int(bits.sum()) * deep,
+    return HardwareCosts(
+        table_luts=int(bits.sum()) * deep,
         adder_bits=adders,
         register_bits=int(bits.sum()) + adders,
     )
 
 
-def weighted_costs(tables: IntArray, index: IntArray, weights: IntArray) -> Costs:
+def weighted_costs(tables: IntArray, index: IntArray, weights: IntArray) -> HardwareCosts:
     """Costs of basis tables of every input and of their products with constants.
 
     Parameters
@@ -52,7 +52,7 @@ def weighted_costs(tables: IntArray, index: IntArray, weights: IntArray) -> Cost
     lo, hi = np.minimum(tables.min(axis=1), 0), np.maximum(tables.max(axis=1), 0)
     widths = np.ceil(np.log2(hi - lo + 1))[index]
     used = (weights != 0).any(axis=0)
-    table_bits = int((widths * used).sum()) * deep
+    table_luts = int((widths * used).sum()) * deep
     values, counts = np.unique(np.abs(weights), return_counts=True)
     digits = sum(
         len(signed_digits(int(v))) * int(c) for v, c in zip(values, counts, strict=True) if v
@@ -60,14 +60,14 @@ def weighted_costs(tables: IntArray, index: IntArray, weights: IntArray) -> Cost
     # A digit is an operand: a value, shifted, in a sum that has some bits more.
     wide = float(widths[used].mean()) if used.any() else 0.0
     adders = round(digits * (wide + np.log2(max(int(np.abs(weights).max(initial=1)), 1)) / 2 + 1))
-    return Costs(
-        table_bits=table_bits, adder_bits=adders, register_bits=table_bits // deep + adders
+    return HardwareCosts(
+        table_luts=table_luts, adder_bits=adders, register_bits=table_luts // deep + adders
     )
 
 
-def join_costs(layer: ProgramLayer) -> Costs:
+def join_costs(layer: ProgramLayer) -> HardwareCosts:
     """Costs of a layer's requantizers: multipliers by constants, rounding, saturation."""
-    total = Costs()
+    total = HardwareCosts()
     for requantizer in layer.requantizers:
         sums = requantizer.sum_format
         width = sums.width if sums else 0
@@ -77,9 +77,9 @@ def join_costs(layer: ProgramLayer) -> Costs:
         outputs = requantizer.n_out
         extra = max(digits - outputs, 0)
         code = requantizer.format.width if requantizer.format else 0
-        total += Costs(
+        total += HardwareCosts(
             adder_bits=extra * (width * 2 // 3) + width * outputs,
-            choice_bits=code * outputs,
+            choice_luts=code * outputs,
             register_bits=(width + code) * outputs,
         )
     return total

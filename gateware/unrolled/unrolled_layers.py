@@ -12,7 +12,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.gateware.parts.address import Address, input_addresses
-from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import shape_of
 from kanhw.gateware.stream.argmax import Argmax
 from kanhw.gateware.stream.stage import Payload
@@ -51,7 +51,7 @@ LAYER_CORES: dict[str, type[LayerCore]] = {
 }
 
 
-def layer_costs(layer: ProgramLayer) -> Costs:
+def layer_costs(layer: ProgramLayer) -> HardwareCosts:
     """The costs of a layer of a kind in ``LAYER_CORES``, as its core declares them.
 
     Raises

@@ -8,7 +8,7 @@ import pytest
 from kanhw.errors import InputError
 from kanhw.estimation.resource_model import model_design
 from kanhw.formats import CodeFormat
-from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.top.chain import STAGES
 from kanhw.gateware.top.stage_costs import STAGE_COSTS
 from kanhw.gateware.unrolled.layer_core import LayerCore
@@ -104,4 +104,4 @@ def test_a_stage_without_costs_is_refused(monkeypatch):
 
 
 def test_costs_of_a_known_kind_are_not_zero():
-    assert layer_costs(_edges()) != Costs()
+    assert layer_costs(_edges()) != HardwareCosts()
