@@ -58,7 +58,7 @@ def schedule_of(network: Network, program: kanhw.Program, kind: str, most_luts: 
     if kind == "folded":
         inputs, outputs = LANES if network.model.active_edges <= MANY_EDGES else MANY_LANES
         return Schedule(kind="folded", parallel_inputs=inputs, parallel_outputs=outputs)
-    luts = round(costs_of(program).luts)
+    luts = round(costs_of(program).unrolled_luts)
     if luts > most_luts:
         raise LeftOut(f"unrolled it would take some {luts} LUTs, more than {most_luts}")
     return Schedule()

@@ -1,6 +1,6 @@
 """The resource model against Yosys, on designs of random integers; and the fit of its weights.
 
-    python benchmarks/resource_model.py [--seed 1] [--fit] [--json FILE]
+    python benchmarks/resource_model.py [--seed 1] [--kinds product heads] [--fit] [--json FILE]
 
 Every design is modelled from its Program and schedule and then synthesised for UltraScale+ (as
 ``kanhw estimate`` does). --fit prints the weights that would suit these designs best, beside those
@@ -13,7 +13,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,11 @@ from kanhw.program import (
     CodebookLayer,
     EdgeTableLayer,
     InputEncoder,
+    ProductLayer,
     Program,
     ProgramLayer,
     Requantizer,
+    join_heads,
 )
 from kanhw.schedule.schedule import Schedule
 from kanhw.targets.table import MODELLED, model_of
@@ -97,7 +99,23 @@ def edges(
     return EdgeTableLayer(tables, (requantizer(rng, 1, n_out, last=last),))
 
 
-MAKERS: dict[str, Any] = {"basis": basis, "codebook": codebook, "edges": edges}
+def product(
+    rng: np.random.Generator, n_in: int, n_out: int, *, last: bool, width: int
+) -> ProgramLayer:
+    """Products of all codes, of ``width`` bits, in ``n_out`` groups."""
+    groups = tuple(tuple(range(j, n_in, n_out)) for j in range(n_out))
+    lowest = CodeFormat(width, signed=True).lo
+    join = requantizer(rng, 1, n_out, last=last)
+    return ProductLayer(groups, n_in, width, lowest, (join,))
+
+
+MAKERS: dict[str, Any] = {
+    "basis": basis,
+    "codebook": codebook,
+    "edges": edges,
+    "product": product,
+    "heads": codebook,
+}
 # Kind, its settings, sizes, P_in and P_out (0: unrolled).
 DESIGNS: tuple[tuple[str, dict[str, int], tuple[int, ...], int, int], ...] = (
     ("basis", {"top": 7, "live": 4}, (64, 16, 8), 1, 1),
@@ -110,21 +128,24 @@ DESIGNS: tuple[tuple[str, dict[str, int], tuple[int, ...], int, int], ...] = (
     ("edges", {"bits": 6}, (24, 8), 0, 0),
     ("basis", {"top": 7, "live": 4}, (12, 8), 0, 0),
     ("codebook", {"shapes": 16, "gains": 1}, (16, 8), 0, 0),
+    ("product", {"width": 4}, (16, 8), 0, 0),
+    ("product", {"width": 8}, (18, 6), 0, 0),
+    ("heads", {"shapes": 16, "gains": 7, "heads": 1}, (32, 16), 2, 4),
+    ("heads", {"shapes": 16, "gains": 7, "heads": 3}, (48, 16, 8), 2, 4),
+    ("heads", {"shapes": 16, "gains": 7, "heads": 3, "writable": 1}, (48, 16), 2, 4),
 )
 
 
-def designs(seed: int) -> Iterator[tuple[str, Program, Schedule]]:
-    """Name, Program and schedule of every design."""
+def designs(seed: int, kinds: list[str]) -> Iterator[tuple[str, Program, Schedule]]:
+    """Name, Program and schedule of every design of these kinds."""
     for number, (kind, settings, sizes, inputs, outputs) in enumerate(DESIGNS):
+        if kind not in kinds:
+            continue
         rng = np.random.default_rng([seed, number])
         if seed and inputs:
             # Other lanes than those that were fitted.
             inputs, outputs = inputs + seed % 2 + 1, max(outputs - seed % 3, 1)
-        layers = tuple(
-            MAKERS[kind](rng, a, b, last=k == len(sizes) - 2, **settings)
-            for k, (a, b) in enumerate(pairwise(sizes))
-        )
-        program = Program(layers, InputEncoder(CODE, sizes[0]))
+        program = program_of(rng, kind, sizes, **settings)
         folded = {"kind": "folded", "parallel_inputs": inputs, "parallel_outputs": outputs}
         name = (
             f"{kind} {'-'.join(map(str, sizes))} {inputs}x{outputs}"
@@ -132,6 +153,29 @@ def designs(seed: int) -> Iterator[tuple[str, Program, Schedule]]:
             else (f"{kind} {'-'.join(map(str, sizes))} unrolled")
         )
         yield name, program, Schedule(**(folded if inputs else {}))  # type: ignore[arg-type]
+
+
+def program_of(
+    rng: np.random.Generator,
+    kind: str,
+    sizes: tuple[int, ...],
+    heads: int = 0,
+    writable: int = 0,
+    **settings: int,
+) -> Program:
+    """A network of one kind of layer, or ``heads`` of them that share their shapes."""
+    code = CodeFormat(settings.get("width", CODE.width), signed=True)
+    networks: list[Program] = []
+    for _ in range(max(heads, 1)):
+        layers = [
+            MAKERS[kind](rng, a, b, last=k == len(sizes) - 2, **settings)
+            for k, (a, b) in enumerate(pairwise(sizes))
+        ]
+        if networks:
+            shared = zip(layers, networks[0].layers, strict=True)
+            layers = [replace(own, shapes=first.shapes) for own, first in shared]
+        networks.append(Program(tuple(layers), InputEncoder(code, sizes[0])))
+    return join_heads(networks, writable=bool(writable)) if heads else networks[0]
 
 
 def measure(name: str, program: Program, schedule: Schedule, folder: Path) -> dict[str, Any]:
@@ -165,6 +209,9 @@ def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--kinds", nargs="+", choices=MAKERS, default=list(MAKERS), help="of designs, not all"
+    )
     parser.add_argument("--fit", action="store_true", help="print the weights that suit these best")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
@@ -172,7 +219,7 @@ def main() -> int:
     head = ("design", "LUT model", "Yosys", "error %", "BRAM18", "Yosys", "DSP", "Yosys")
     table = Table(head, (34, 9, 6, 7))
     rows = []
-    for name, program, schedule in designs(options.seed):
+    for name, program, schedule in designs(options.seed, options.kinds):
         with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as folder:
             row = measure(name, program, schedule, Path(folder))
         rows.append(row)

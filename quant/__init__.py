@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kanhw.quant.allocation import Budget, allocate
+from kanhw.program.costs import costs_of
+from kanhw.quant.allocation import BitBudget, allocate
 from kanhw.quant.analysis.sensitivity_sweep import sensitivity
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.costs import costs_of
 from kanhw.quant.lowering import lower
 from kanhw.quant.post_training import quantize_model
 from kanhw.quant.record.model import QuantModel
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kanhw.quant.training import QuantizedNetwork, convert, prepare, train
 
 __all__ = [
-    "Budget",
+    "BitBudget",
     "QuantConfig",
     "QuantModel",
     "QuantizedNetwork",
@@ -34,6 +34,9 @@ _TRAINING = ("QuantizedNetwork", "convert", "prepare", "train")
 
 
 def __getattr__(name: str) -> Any:
+    if name == "Budget":
+        # kanhw.Budget limits what a design takes; this one limits what a network's integers take.
+        raise AttributeError("kanhw.quant.Budget has another name: kanhw.quant.BitBudget")
     # Only training needs torch, so it is imported when it is asked for.
     if name not in _TRAINING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

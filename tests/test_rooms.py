@@ -29,6 +29,7 @@ importers
 layers
 schedule
 targets
+program.costs
 tools
 design
 gateware.parts
@@ -51,7 +52,7 @@ quant.methods
 quant.training.rules
 quant.training
 quant.lowering
-quant.post_training quant.task_heads quant.costs
+quant.post_training quant.task_heads
 quant.analysis
 quant.allocation
 quant

@@ -16,7 +16,7 @@ from experiments import VARIANTS, Experiment, calibration, evaluated, in_paralle
 from plots import line_plot
 from results import RESULTS, ResultTable, average
 
-from kanhw.quant import Budget, QuantConfig, QuantModel, allocate, lower, quantize_model
+from kanhw.quant import BitBudget, QuantConfig, QuantModel, allocate, lower, quantize_model
 
 BITS = (3, 4, 6)
 BUDGETS = ("bits", "bit_operations")
@@ -45,7 +45,7 @@ def measured(experiment: Experiment) -> list[tuple[float, float, float, float, s
                 model,
                 calibration(data),
                 data.validation_x,
-                Budget.of(lower(uniform), what),
+                BitBudget.of(lower(uniform), what),
                 config=QuantConfig(realisation="basis_table"),
             )
             scores = [evaluated(one, experiment.dataset) for one in (uniform, found.quantized)]

@@ -25,7 +25,7 @@ from experiments import everywhere, in_parallel
 from reference_networks import FASHION, NAMES, parts
 from results import RESULTS, ResultTable
 
-from kanhw.quant import Budget, QuantConfig, allocate, lower, quantize_model
+from kanhw.quant import BitBudget, QuantConfig, allocate, lower, quantize_model
 from kanhw.quant.integers.weights import nearest_weights
 from kanhw.quant.methods import round_with_data
 from kanhw.quant.methods.problem import RoundingProblem, layer_error, walk_layers
@@ -129,7 +129,7 @@ def allocation(name: str) -> list[Any]:
             model,
             first,
             second,
-            Budget.of(lower(uniform)),
+            BitBudget.of(lower(uniform)),
             config=QuantConfig(realisation="basis_table"),
         )
         losses = [

@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kanhw.formats import CodeFormat, FloatArray, IntArray
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.top.registration import register_realisation
 from kanhw.gateware.unrolled.edge_table import SummedTablesCore
+from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
 from kanhw.model.arrays import checked_batch, input_values
 from kanhw.program import Requantizer
 from kanhw.program.arrays import frozen_integers
@@ -124,6 +126,11 @@ class SharedTableCore(SummedTablesCore):
         self, layer: SharedTableLayer, inputs: Any, schedule: Any, *, exact: tuple[bool, ...]
     ) -> None:
         super().__init__(layer, inputs, schedule, (layer.edge_tables(),), exact=exact)
+
+    @classmethod
+    def costs(cls, layer: Any) -> HardwareCosts:
+        """What a budget and the resource model count: the tables and sums, and the joins."""
+        return edge_table_costs(layer.edge_tables()) + join_costs(layer)
 
 
 register_realisation(SharedTableLayer, SharedTableCore)

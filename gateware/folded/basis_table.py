@@ -13,7 +13,7 @@ from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.folded.weighted_costs import WeightedParts
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.parts.bit_planes import SharedPair, subset_range
-from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.paired_products import PairedProducts
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
@@ -72,7 +72,7 @@ class WeightedSums(FoldedSums):
         return 3 + places + tree_latency(lanes * self._weight_range.format.width, levels) + 1
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """Tables and memories of every bank, then bit planes or products, and adders."""
         return WeightedParts(
             self.fold,

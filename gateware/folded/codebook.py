@@ -10,7 +10,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import tree_latency
-from kanhw.gateware.parts.costs import PRODUCT_BITS, Costs, MemoryShape
+from kanhw.gateware.parts.costs import PRODUCT_BITS, HardwareCosts, MemoryShape
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
@@ -69,7 +69,7 @@ class CodebookSums(FoldedSums):
         return 2 + products + tree + 1
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """Memories of edges and of shapes, products, adders."""
         fold, edges = self.fold, self.fold.parallel_inputs * self.fold.parallel_outputs
         reach, gain = self._gain_range * self._shape_range, self._gain_range.format.width
@@ -81,7 +81,7 @@ class CodebookSums(FoldedSums):
             lane = MemoryShape(fold.steps, bits * fold.parallel_outputs)
             memories += (lane,) * fold.parallel_inputs
         waiting = self.codes.shape().elem_shape.width * fold.parallel_inputs
-        products = Costs(
+        products = HardwareCosts(
             register_bits=waiting
             + edges * (self._gain_bits + (reach.format.width if self._gain_bits else 0)),
             adder_bits=0 if gain == 1 else edges * gain * self._shape_range.format.width,

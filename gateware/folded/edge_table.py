@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Module
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import tree_latency
-from kanhw.gateware.parts.costs import Costs, MemoryShape
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -48,13 +48,13 @@ class RowSums(FoldedSums):
         return 1 + tree_latency(self.fold.parallel_inputs, self.schedule.adder_levels) + 1
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """A memory per lane and the adders of every output."""
         fold = self.fold
         words = fold.steps * self._tables.shape[2]
         memory = MemoryShape(words, self._entry_range.format.width * fold.parallel_outputs)
         terms = [Term(self._entry_range)] * fold.parallel_inputs
-        return Costs(memories=(memory,) * fold.parallel_inputs) + self.sum_costs(terms)
+        return HardwareCosts(memories=(memory,) * fold.parallel_inputs) + self.sum_costs(terms)
 
     def elaborate(self, platform: object) -> Module:
         """Memories and sums."""

@@ -6,15 +6,15 @@ from amaranth.hdl import Value
 
 from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.folded.requantize_lane import JoinLane
-from kanhw.gateware.parts.costs import Costs, MemoryShape, choice_luts
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
 from kanhw.gateware.parts.signals import Range
 from kanhw.program import ProgramLayer
 from kanhw.schedule.fold import Fold
 
-__all__ = ["buffer_costs", "layer_costs"]
+__all__ = ["buffer_costs", "folded_costs"]
 
 
-def layer_costs(layer: ProgramLayer, folded: FoldedLayer, fold: Fold) -> Costs:
+def folded_costs(layer: ProgramLayer, folded: FoldedLayer, fold: Fold) -> HardwareCosts:
     """Branches, accumulators, and what hands the outputs on.
 
     Parameters
@@ -24,25 +24,25 @@ def layer_costs(layer: ProgramLayer, folded: FoldedLayer, fold: Fold) -> Costs:
     folded, fold
         What it became, and what happens when.
     """
-    total = Costs()
+    total = HardwareCosts()
     for part in folded.parts:
         total += part.costs
         # Codes and step wait for the slowest branch.
         wait = folded.depth - part.latency
-        total += Costs(register_bits=wait * (len(Value.cast(part.codes)) + len(part.step)))
+        total += HardwareCosts(register_bits=wait * (len(Value.cast(part.codes)) + len(part.step)))
     widths = sum(r.format.width for r in folded.accumulators if r != Range(0, 0))
     accumulators = widths * fold.parallel_outputs
     # An accumulator and the register that holds it for the drain.
-    total += Costs(accumulator_bits=accumulators, register_bits=2 * accumulators)
-    total += Costs(drain_bits=choice_luts(fold.rows, widths) * fold.lanes)
+    total += HardwareCosts(accumulator_bits=accumulators, register_bits=2 * accumulators)
+    total += HardwareCosts(drain_luts=choice_luts(fold.rows, widths) * fold.lanes)
     counters = 2 * (fold.out_beats - 1).bit_length() + folded.depth
     for requantizer in layer.requantizers:
         for outputs in fold.handed.T:
             total += JoinLane(requantizer, folded.accumulators, outputs).costs
-    return total + Costs(counters=counters, register_bits=counters)
+    return total + HardwareCosts(counters=counters, register_bits=counters)
 
 
-def buffer_costs(fold: Fold, width: int) -> Costs:
+def buffer_costs(fold: Fold, width: int) -> HardwareCosts:
     """The codes of two vectors, and the counters at both ends of them.
 
     Parameters
@@ -54,7 +54,7 @@ def buffer_costs(fold: Fold, width: int) -> Costs:
     """
     bits = max((fold.beats - 1).bit_length(), 1)
     steps = max((fold.steps - 1).bit_length(), 1)
-    return Costs(
+    return HardwareCosts(
         register_bits=2 * bits + 2 * steps + 8,
         counters=2 * bits + steps,
         memories=(MemoryShape(2 << bits, width, written=True),),

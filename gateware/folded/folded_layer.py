@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,6 +10,7 @@ from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value, unsign
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
+from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.basis_table import WeightedSums
 from kanhw.gateware.folded.codebook import CodebookSums
@@ -31,11 +33,8 @@ from kanhw.schedule.schedule import Schedule
 
 __all__ = ["FOLDED_KINDS", "FoldedLayer"]
 
-# Kinds of layers that can be folded.
-FOLDED_KINDS = frozenset(
-    {"edge_table", "branch_edge_table", "basis_table", "codebook", "spline_evaluator"}
-)
-
+# The hardware of every branch of a layer.
+_Parts = tuple[list[FoldedSums], ...]
 
 class FoldedLayer(Component):
     """One layer of edge tables, basis tables or a codebook, folded; equals the Program's layer.
@@ -212,20 +211,37 @@ def _merged(
     return tuple(_Branch(parts) for parts in branches), tuple(ranges)
 
 
-def _branches(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> tuple[list[FoldedSums], ...]:
+def _branches(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
     """The hardware of every branch, whose parts are added up; none for one that adds nothing."""
-    if layer.kind == "edge_table":
-        return (_rows(fold, schedule, cast(EdgeTableLayer, layer).tables),)
-    if layer.kind == "branch_edge_table":
-        edges = cast(BranchEdgeTableLayer, layer)
-        return tuple(
-            _rows(fold, schedule, tables) for tables in (edges.spline_tables, edges.base_tables)
+    branches = _BRANCHES.get(layer.kind)
+    if branches is None:
+        raise InputError(
+            f"Layer {layer.name!r}: layers of kind {layer.kind!r} cannot be folded, which those of "
+            f"kind {', '.join(_BRANCHES)} can"
         )
-    if layer.kind == "codebook":
-        codebook = cast(CodebookLayer, layer)
-        return _shapes(fold, schedule, codebook), _base(fold, schedule, codebook)
-    if layer.kind == "spline_evaluator":
-        return evaluated_branches(fold, schedule, cast(SplineEvaluatorLayer, layer))
+    return branches(layer, fold, schedule)
+
+
+def _edge_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+    return (_rows(fold, schedule, cast(EdgeTableLayer, layer).tables),)
+
+
+def _branch_edge_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+    edges = cast(BranchEdgeTableLayer, layer)
+    both = edges.spline_tables, edges.base_tables
+    return tuple(_rows(fold, schedule, tables) for tables in both)
+
+
+def _codebook(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+    codebook = cast(CodebookLayer, layer)
+    return _shapes(fold, schedule, codebook), _base(fold, schedule, codebook)
+
+
+def _spline_evaluator(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+    return evaluated_branches(fold, schedule, cast(SplineEvaluatorLayer, layer))
+
+
+def _basis_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
     bases = cast(BasisTableLayer, layer)
     tables, index, weights = bases.basis, bases.basis_index, bases.coefficients
     return _weighted(fold, schedule, tables, index, weights), _base(fold, schedule, bases)
@@ -258,3 +274,14 @@ def _weighted(
     if not weights.any() or not tables.any():
         return []
     return [WeightedSums(fold, schedule, tables, index, weights)]
+
+
+_BRANCHES: dict[str, Callable[[ProgramLayer, Fold, Schedule], _Parts]] = {
+    "edge_table": _edge_table,
+    "branch_edge_table": _branch_edge_table,
+    "basis_table": _basis_table,
+    "codebook": _codebook,
+    "spline_evaluator": _spline_evaluator,
+}
+# Kinds of layers that can be folded.
+FOLDED_KINDS = frozenset(_BRANCHES)

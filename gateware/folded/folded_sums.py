@@ -10,13 +10,14 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.gateware.parts.adder_tree import AdderTree
-from kanhw.gateware.parts.costs import Costs, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["FoldedSums"]
+
 
 class FoldedSums(Component):
     """What the inputs of a beat add to the outputs of a group, one step a clock.
@@ -63,12 +64,12 @@ class FoldedSums(Component):
 
     @property
     @abstractmethod
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """What it is made of."""
 
-    def sum_costs(self, terms: Sequence[Term], late: int = 0) -> Costs:
+    def sum_costs(self, terms: Sequence[Term], late: int = 0) -> HardwareCosts:
         """What :meth:`add` takes for every output of a group, all of them alike."""
-        registers = Costs(register_bits=self.range.format.width * (1 + late))
+        registers = HardwareCosts(register_bits=self.range.format.width * (1 + late))
         own = tree_costs(terms, self.schedule.adder_levels) + registers
         return own.times(self.fold.parallel_outputs)
 

@@ -12,7 +12,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.parts.bit_planes import SharedPair, subset_range
-from kanhw.gateware.parts.costs import PRODUCT_BITS, Costs, MemoryShape
+from kanhw.gateware.parts.costs import PRODUCT_BITS, HardwareCosts, MemoryShape
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
@@ -80,7 +80,7 @@ class MultipliedSums(FoldedSums):
 
     @property
     @abstractmethod
-    def source_costs(self) -> Costs:
+    def source_costs(self) -> HardwareCosts:
         """Of the values of all lanes."""
 
     @property
@@ -104,16 +104,18 @@ class MultipliedSums(FoldedSums):
         return range(0, self.banks, 2)
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """Values, weights, products or planes, and their sums."""
         fold, weight = self.fold, self._weight_range.format.width
         words = MemoryShape(fold.steps * self.rows, weight * fold.parallel_outputs)
         count, value = fold.parallel_inputs * self.banks, self.values.format.width
-        held = Costs(register_bits=2 * value, adder_bits=value, memories=(words,)).times(count)
+        held = HardwareCosts(register_bits=2 * value, adder_bits=value, memories=(words,)).times(
+            count
+        )
         if self.banks == 1:
             product = self._weight_range * self.values
             blocks = product.format.width >= PRODUCT_BITS
-            one = Costs(
+            one = HardwareCosts(
                 multipliers=int(blocks),
                 adder_bits=0 if blocks else weight * value,
                 register_bits=product.format.width,
@@ -121,8 +123,8 @@ class MultipliedSums(FoldedSums):
             own = one.times(count * fold.parallel_outputs)
             return self.source_costs + held + own + self.sum_costs([Term(product)] * count)
         pairs, reach = len(self._starts), subset_range(self._together)
-        plane = Costs(
-            choice_bits=pairs * (value + 1),
+        plane = HardwareCosts(
+            choice_luts=pairs * (value + 1),
             adder_bits=(pairs - 1) * (value + 2),
             register_bits=reach.format.width,
         )

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import Costs, table_luts, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, table_luts, tree_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
 from kanhw.gateware.parts.saturator import Saturator
@@ -83,29 +83,31 @@ class JoinLane(Component):
         return through + (self._clamp.latency if self._clamp else 0)
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """Tables by turn, the first sum, multipliers, saturation."""
         total = self._turn_costs(self._constants)
-        total += tree_costs(self._terms(), 0) + Costs(register_bits=self._total.format.width)
+        total += tree_costs(self._terms(), 0) + HardwareCosts(
+            register_bits=self._total.format.width
+        )
         for b, factors, unit in self._multipliers:
             # The accumulator waits for the first sum.
             waiting = 2 * self._accumulators[b].format.width + unit.range.format.width
             total += self._turn_costs(factors)
-            total += Costs(multipliers=unit.latency, register_bits=waiting)
+            total += HardwareCosts(multipliers=unit.latency, register_bits=waiting)
         if self._requantizer.format is None:
-            return total + Costs(register_bits=len(self.o))
+            return total + HardwareCosts(register_bits=len(self.o))
         above = self._total.format.width - self._requantizer.shift
         width = self._requantizer.format.width
         if self._clamp:
             total += self._clamp.costs
-        return total + Costs(choice_bits=width + above // LUT_INPUTS, register_bits=width)
+        return total + HardwareCosts(choice_luts=width + above // LUT_INPUTS, register_bits=width)
 
-    def _turn_costs(self, values: IntArray) -> Costs:
+    def _turn_costs(self, values: IntArray) -> HardwareCosts:
         reach = _range_of(values)
         if reach.lo == reach.hi:
-            return Costs()
+            return HardwareCosts()
         width = reach.format.width
-        return Costs(table_bits=table_luts(self._turn_bits, width), register_bits=width)
+        return HardwareCosts(table_luts=table_luts(self._turn_bits, width), register_bits=width)
 
     def elaborate(self, platform: object) -> Module:
         """Bias and common factors first, then multiplier behind multiplier, then saturation."""

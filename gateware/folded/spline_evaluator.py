@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Mux, Value
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.folded.multiplied_sums import BankValue, MultipliedSums
-from kanhw.gateware.parts.costs import Costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.splines.evaluator_costs import curve_costs, spline_costs
@@ -72,7 +72,7 @@ class EvaluatedSums(MultipliedSums):
         return max(unit.latency for unit in self._units) + TURN_LATENCY
 
     @property
-    def source_costs(self) -> Costs:
+    def source_costs(self) -> HardwareCosts:
         """Of an evaluator for every lane."""
         return spline_costs(self._splines).times(self.fold.parallel_inputs)
 
@@ -127,7 +127,7 @@ class InterpolatedSums(MultipliedSums):
         return max(unit.latency for unit in self._units)
 
     @property
-    def source_costs(self) -> Costs:
+    def source_costs(self) -> HardwareCosts:
         """Of an interpolator for every lane."""
         return curve_costs(self._curves).times(self.fold.parallel_inputs)
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 from kanhw.gateware.folded.basis_banks import BasisBanks
 from kanhw.gateware.parts.bit_planes import subset_range
-from kanhw.gateware.parts.costs import PRODUCT_BITS, Costs, MemoryShape, table_luts, tree_costs
+from kanhw.gateware.parts.costs import (
+    PRODUCT_BITS,
+    HardwareCosts,
+    MemoryShape,
+    table_luts,
+    tree_costs,
+)
 from kanhw.gateware.parts.paired_products import PairedProducts
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -41,12 +47,12 @@ class WeightedParts:
     reach: Range
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """Tables and memories of every bank, then bit planes or products, and adders."""
         lanes = self._lane().times(self.fold.parallel_inputs)
         # The place of a step's words: the step times the rows of a bank.
         depth = self.banks.depth
-        place = Costs(
+        place = HardwareCosts(
             adder_bits=self._place_bits * (depth.bit_count() - 1), register_bits=self._place_bits
         )
         return place + lanes + (self._planes() if self.banks.count > 1 else self._products())
@@ -55,28 +61,28 @@ class WeightedParts:
     def _place_bits(self) -> int:
         return (self.fold.steps * self.banks.depth - 1).bit_length()
 
-    def _lane(self) -> Costs:
+    def _lane(self) -> HardwareCosts:
         """Of a lane: value and row by code, and the weights of every bank."""
         fold, banks = self.fold, self.banks
         kinds = (banks.values.shape[0] - 1).bit_length()
         rows = (banks.depth - 1).bit_length()
         words, word = fold.steps * banks.depth, self.weights.format.width * fold.parallel_outputs
-        total = Costs(table_bits=table_luts((fold.steps - 1).bit_length(), kinds))
+        total = HardwareCosts(table_luts=table_luts((fold.steps - 1).bit_length(), kinds))
         # Bit planes: weights wait for the choice, and codes for the weights.
         waiting = word if banks.count > 1 else 0
-        total += Costs(register_bits=(self.width + kinds) * (banks.count > 1))
+        total += HardwareCosts(register_bits=(self.width + kinds) * (banks.count > 1))
         for bank in range(banks.count):
             values = banks.values[:, :, bank]
             width = Range(int(values.min()), int(values.max())).format.width
-            total += Costs(
-                table_bits=table_luts(self.width + kinds, width + rows),
+            total += HardwareCosts(
+                table_luts=table_luts(self.width + kinds, width + rows),
                 register_bits=width + rows + waiting,
                 adder_bits=self._place_bits if banks.depth & (banks.depth - 1) else 0,
                 memories=(MemoryShape(words, word),),
             )
         return total
 
-    def _planes(self) -> Costs:
+    def _planes(self) -> HardwareCosts:
         """Of the bit planes of all lanes, and of the sums over them."""
         fold, values = self.fold, self.banks.values
         bits, place = self.weights.format.width, subset_range(values)
@@ -84,8 +90,8 @@ class WeightedParts:
         # An odd bank is a pair of its own: nothing to add up in front, nothing to choose.
         both = sum(pair.format.width for pair in pairs[: values.shape[2] // 2])
         single = pairs[-1].format.width if values.shape[2] % 2 else 0
-        shared = Costs(adder_bits=both, register_bits=3 * both + single)
-        chosen = Costs(choice_bits=both)
+        shared = HardwareCosts(adder_bits=both, register_bits=3 * both + single)
+        chosen = HardwareCosts(choice_luts=both)
         chosen += tree_costs([Term(pair) for pair in pairs], self.schedule.adder_levels)
         terms = [Term(place, k, self.weights.format.signed and k == bits - 1) for k in range(bits)]
         planes = chosen.times(bits * fold.parallel_outputs)
@@ -93,25 +99,25 @@ class WeightedParts:
             terms * fold.parallel_inputs
         )
 
-    def _products(self) -> Costs:
+    def _products(self) -> HardwareCosts:
         """Of the products of one value a lane, and of the sums over them."""
         fold, product = self.fold, self.weights * self.values
         lanes, outputs = fold.parallel_inputs, fold.parallel_outputs
-        held = Costs(register_bits=2 * self.values.format.width * lanes)
+        held = HardwareCosts(register_bits=2 * self.values.format.width * lanes)
         pairs = PairedProducts(self.weights, self.values, self.reach)
         if not pairs.fits:
             large = product.format.width >= PRODUCT_BITS
             bits = 0 if large else self.weights.format.width * self.values.format.width
             waiting = self.weights.format.width + product.format.width
-            each = Costs(multipliers=int(large), adder_bits=bits, register_bits=waiting)
+            each = HardwareCosts(multipliers=int(large), adder_bits=bits, register_bits=waiting)
             return held + each.times(lanes * outputs) + self._sums([Term(product)] * lanes)
         levels = self.schedule.adder_levels
         packed = pairs.costs(lanes, levels).times(outputs // 2)
-        rest = tree_costs([Term(product)] * lanes, levels) + Costs(multipliers=lanes)
+        rest = tree_costs([Term(product)] * lanes, levels) + HardwareCosts(multipliers=lanes)
         return held + packed + rest.times(outputs % 2) + self._sums([Term(self.reach)])
 
-    def _sums(self, terms: list[Term]) -> Costs:
+    def _sums(self, terms: list[Term]) -> HardwareCosts:
         """Of the sum of these terms for every output, and its register."""
         own = tree_costs(terms, self.schedule.adder_levels)
-        own += Costs(register_bits=self.reach.format.width)
+        own += HardwareCosts(register_bits=self.reach.format.width)
         return own.times(self.fold.parallel_outputs)

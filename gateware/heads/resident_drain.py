@@ -13,6 +13,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.drain import drain_payload, drain_turns, one_of
 from kanhw.gateware.folded.requantize_lane import lane_clamp, output_shape
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, packed_fields, range_over
+from kanhw.gateware.parts.costs import HardwareCosts, choice_luts
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.saturator import Saturator
 from kanhw.gateware.parts.signals import Range, delayed
@@ -20,6 +21,7 @@ from kanhw.program import ResidentLayer
 from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.program.kinds.resident import HeadRequantizer
 from kanhw.schedule.fold import Fold
+from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = ["ResidentDrain", "ResidentLane"]
 
@@ -103,6 +105,20 @@ class ResidentLane(HeadHolder):
         """Moves from accumulators to code: the memory, the multipliers, rounding, the range."""
         through = 1 + sum(unit.latency for unit in self._units) + 1
         return through + (self._clamp.latency if self._clamp else 0)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The words of all heads, multipliers, saturation."""
+        total = self.memory_costs
+        for unit in self._units:
+            total += HardwareCosts(
+                multipliers=unit.latency, register_bits=2 * unit.range.format.width
+            )
+        if self._requantizer.format is None:
+            return total + HardwareCosts(register_bits=len(self.o))
+        above = self._total.format.width - self._requantizer.shift
+        width = self._requantizer.format.width
+        return total + HardwareCosts(choice_luts=width + above // LUT_INPUTS, register_bits=width)
 
     @property
     def word_widths(self) -> list[int]:
@@ -195,6 +211,7 @@ class ResidentDrain(Component):
 
     def __init__(self, layer: ResidentLayer, fold: Fold, accumulators: tuple[Range, ...]) -> None:
         self._fold = fold
+        self._accumulators = accumulators
         self.lanes = [
             [ResidentLane(layer, k, accumulators, outputs) for outputs in fold.handed.T]
             for k in range(len(layer.requantizers))
@@ -217,6 +234,19 @@ class ResidentDrain(Component):
     def latency(self) -> int:
         """Clock edges from the one that accepts a group to that of its first outputs."""
         return 1 + self._depth
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The registers of a group, the choice among them, and the lanes."""
+        fold = self._fold
+        widths = sum(self._accumulators[b].format.width for b in self._branches)
+        counters = 2 * (fold.out_beats - 1).bit_length() + self._depth
+        total = HardwareCosts(
+            drain_luts=choice_luts(fold.rows, widths) * fold.lanes,
+            counters=counters,
+            register_bits=widths * fold.parallel_outputs + counters,
+        )
+        return sum((lane.costs for lanes in self.lanes for lane in lanes), total)
 
     @property
     def _depth(self) -> int:

@@ -10,6 +10,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.gateware.parts.parameter_memory import packed_words
 from kanhw.gateware.parts.signals import Range
 from kanhw.program import ResidentLayer
@@ -107,6 +109,17 @@ class BankedMemory(Component):
         """Bits of a word."""
         return self._width
 
+    @property
+    def costs(self) -> HardwareCosts:
+        """The words of all banks, and the place of a word for every port."""
+        memory = MemoryShape(self._words * self._count, self._width, written=self._spare)
+        # The first word of a bank is its number times the words, which are shifted additions.
+        digits = len(signed_digits(self._words)) if self._count > 1 else 0
+        # Shifted by as much as an address has bits, the number is just put in front of it.
+        added = digits if self._words & (self._words - 1) else 0
+        place = (self._words * self._count - 1).bit_length()
+        return HardwareCosts(adder_bits=added * place * (1 + self._spare), memories=(memory,))
+
     def elaborate(self, platform: object) -> Module:
         """A memory with a read port and perhaps a write port."""
         m = Module()
@@ -179,6 +192,11 @@ class HeadHolder(Component):
             BankedMemory(banks, width, spare=spare)
             for banks, width in zip(zip(*by_head, strict=True), self.word_widths, strict=True)
         ]
+
+    @property
+    def memory_costs(self) -> HardwareCosts:
+        """What the memories are made of, all heads together."""
+        return sum((memory.costs for memory in self.memories), HardwareCosts())
 
     def _place_memories(self, m: Module) -> None:
         """Put the memories into a module that is never stalled, and connect what writes them."""

@@ -9,9 +9,11 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.gateware.folded.code_buffer import CodeBuffer
+from kanhw.gateware.folded.folded_costs import buffer_costs
 from kanhw.gateware.heads.resident_drain import ResidentDrain
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count
 from kanhw.gateware.heads.resident_sums import FactorSums, ResidentSums, ShapeSums
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
@@ -123,6 +125,44 @@ class ResidentStage(Stage):
     def head_words(self, head: CodebookLayer) -> list[list[int]]:
         """What every memory holds for a head."""
         return [words for holder in self._holders for words in holder.head_words(head)]
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The buffer, both branches, accumulators, serializer; and the queue of banks in front."""
+        fold, outputs = self._fold, self._fold.parallel_outputs
+        total = buffer_costs(fold, self._codes.size) + self._drain.costs + self._queue_costs
+        for parts, reach in zip(self._branches, self._accumulators, strict=True):
+            for part in parts:
+                late = self._depth - part.latency - (len(parts) > 1)
+                waiting = late * (len(Value.cast(part.codes)) + len(part.step))
+                total += part.costs + HardwareCosts(register_bits=waiting)
+            width = reach.format.width if parts else 0
+            # Sums of several parts are added up in a register of their own.
+            joined = (len(parts) - 1) * width if len(parts) > 1 else 0
+            total += HardwareCosts(
+                accumulator_bits=width * outputs,
+                adder_bits=joined * outputs,
+                register_bits=(width + joined) * outputs,
+            )
+        return total
+
+    @property
+    def _queue_costs(self) -> HardwareCosts:
+        """Of the banks of the vectors in front; and of what finds the memories that are written."""
+        bits = len(self.bank.payload)
+        # Those in the buffer, and those that are under way up to here (see queue_depths).
+        places = 6 + self.latency // self.initiation_interval
+        total = HardwareCosts(
+            counters=2 * places.bit_length(),
+            register_bits=3 * places.bit_length() + bits * (1 + self._depth),
+            memories=(MemoryShape(places, bits, written=True),),
+        )
+        if self._layer.writable is None:
+            return total
+        # A word is put together of its parts, and its address compared with every memory's ends.
+        widest = max(region.width for region in self.regions)
+        compared = sum(2 * (region.words - 1).bit_length() + 8 for region in self.regions)
+        return total + HardwareCosts(adder_bits=compared, choice_luts=widest)
 
     @property
     def latency(self) -> int:

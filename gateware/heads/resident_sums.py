@@ -10,6 +10,13 @@ from amaranth.lib.wiring import In, Out
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, range_over
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
+from kanhw.gateware.parts.costs import (
+    PRODUCT_BITS,
+    HardwareCosts,
+    MemoryShape,
+    table_luts,
+    tree_costs,
+)
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
@@ -85,6 +92,27 @@ class ResidentSums(HeadHolder):
     # Moves from codes to registered products.
     _product_latency: int
 
+    @property
+    def costs(self) -> HardwareCosts:
+        """The memories of all heads, what reads them, products, sums."""
+        lanes, outputs = self.fold.parallel_inputs, self.fold.parallel_outputs
+        product, factor = self.product.format.width, self.factors.format.width
+        blocks = factor > 1 and product >= PRODUCT_BITS
+        one = HardwareCosts(
+            multipliers=int(blocks),
+            adder_bits=0 if blocks or factor == 1 else factor * self.values.format.width,
+            register_bits=product,
+        )
+        sums = tree_costs([Term(self.product)] * lanes, self.schedule.adder_levels)
+        sums += HardwareCosts(register_bits=self.range.format.width)
+        total = self.memory_costs + self._lane_costs.times(lanes)
+        return total + one.times(lanes * outputs) + sums.times(outputs)
+
+    @property
+    def _lane_costs(self) -> HardwareCosts:
+        """Of a lane, without its memories of heads and its products."""
+        raise NotImplementedError
+
     def elaborate(self, platform: object) -> Module:
         """Memories beside a pipeline that may be stalled."""
         m, pipeline = Module(), Module()
@@ -146,6 +174,14 @@ class ShapeSums(ResidentSums):
         shapes = Range(int(layer.shapes.min()), int(layer.shapes.max()))
         self._gain_format = gains.format
         super().__init__(layer, fold, schedule, branch=0, factors=gains, values=shapes)
+
+    @property
+    def _lane_costs(self) -> HardwareCosts:
+        """The codes and gains that wait for the edges, and the shapes of every edge."""
+        code, outputs = self.codes.shape().elem_shape.width, self.fold.parallel_outputs
+        shape = MemoryShape(1 << (code + self._index_bits), self.values.format.width)
+        waiting = code + self._gain_format.width * outputs
+        return HardwareCosts(register_bits=waiting, memories=(shape,) * outputs)
 
     @property
     def word_widths(self) -> list[int]:
@@ -230,6 +266,13 @@ class FactorSums(ResidentSums):
         self._kind_bits = int(index.max()).bit_length()
         self._weight_format, self._value_format = weights.format, values.format
         super().__init__(layer, fold, schedule, branch=branch, factors=weights, values=values)
+
+    @property
+    def _lane_costs(self) -> HardwareCosts:
+        """The table of which values an input has, by step."""
+        if not self._kind_bits:
+            return HardwareCosts()
+        return HardwareCosts(table_luts=table_luts(len(self.step), self._kind_bits))
 
     @property
     def word_widths(self) -> list[int]:

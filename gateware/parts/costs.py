@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from kanhw.gateware.parts.multiplier import CHUNK_BITS, WHOLE_BITS
+from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = [
     "PRODUCT_BITS",
-    "Costs",
+    "HardwareCosts",
     "MemoryShape",
     "choice_luts",
+    "product_costs",
     "table_luts",
     "tree_costs",
 ]
@@ -47,7 +50,7 @@ class MemoryShape:
 
 
 @dataclass(frozen=True)
-class Costs:
+class HardwareCosts:
     """Parts of some hardware, in units that do not depend on a family of FPGAs.
 
     Parameters
@@ -56,11 +59,11 @@ class Costs:
         Bits of two-input adders.
     accumulator_bits
         Bits of adders with a register that they add to, or start again.
-    choice_bits
+    choice_luts
         LUT6 of multiplexers: four values a LUT and bit.
-    drain_bits
+    drain_luts
         The same of multiplexers among many registers.
-    table_bits
+    table_luts
         LUT6 of tables of constants.
     register_bits
         Bits of registers.
@@ -74,20 +77,22 @@ class Costs:
 
     adder_bits: int = 0
     accumulator_bits: int = 0
-    choice_bits: int = 0
-    drain_bits: int = 0
-    table_bits: int = 0
+    choice_luts: int = 0
+    drain_luts: int = 0
+    table_luts: int = 0
     register_bits: int = 0
     multipliers: int = 0
     counters: int = 0
     memories: tuple[MemoryShape, ...] = ()
 
-    def __add__(self, other: Costs) -> Costs:
-        return Costs(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+    def __add__(self, other: HardwareCosts) -> HardwareCosts:
+        return HardwareCosts(
+            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
+        )
 
-    def times(self, count: int) -> Costs:
+    def times(self, count: int) -> HardwareCosts:
         """``count`` of the same hardware."""
-        return Costs(*(getattr(self, f.name) * count for f in fields(self)))
+        return HardwareCosts(*(getattr(self, f.name) * count for f in fields(self)))
 
 
 def table_luts(address_bits: int, width: int) -> int:
@@ -100,7 +105,21 @@ def choice_luts(count: int, width: int) -> int:
     return width * -(-(count - 1) // 3)
 
 
-def tree_costs(terms: Sequence[Term], levels: int) -> Costs:
+def product_costs(one: Range, other: Range) -> HardwareCosts:
+    """Costs of a product of two integers that change: multiplier blocks, or a table if small.
+
+    A product too wide for a block is that of every part of one by every part of the other.
+    """
+    width = (one * other).format.width
+    if width < PRODUCT_BITS:
+        return HardwareCosts(table_luts=table_luts(one.format.width + other.format.width, width))
+    # A block's operands are signed: without their signs they have a bit less.
+    narrow, wide = sorted(reach.format.width - reach.format.signed for reach in (one, other))
+    across, along = (max(-(-narrow // (CHUNK_BITS - 1)), 1), max(-(-wide // (WHOLE_BITS - 1)), 1))
+    return HardwareCosts(multipliers=across * along)
+
+
+def tree_costs(terms: Sequence[Term], levels: int) -> HardwareCosts:
     """Adders and inner registers of an :class:`~kanhw.gateware.parts.adder_tree.AdderTree`.
 
     Where one operand has low bits that are zero, the other's go through without an adder.
@@ -119,4 +138,4 @@ def tree_costs(terms: Sequence[Term], levels: int) -> Costs:
         nodes += ordered[len(nodes) * 2 :]
         if levels and level % levels == 0 and level < depth:
             registers += sum(reach.format.width - low for reach, low in nodes)
-    return Costs(adder_bits=adders, register_bits=registers)
+    return HardwareCosts(adder_bits=adders, register_bits=registers)

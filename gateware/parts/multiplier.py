@@ -7,7 +7,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.gateware.parts.signals import Range
 
-__all__ = ["Multiplier"]
+__all__ = ["CHUNK_BITS", "WHOLE_BITS", "Multiplier"]
 
 # What a DSP block multiplies, in two's complement (a DSP48E2; smaller blocks take part of it).
 WHOLE_BITS, CHUNK_BITS = 27, 18

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 
 from kanhw.gateware.parts.adder_tree import AdderTree
-from kanhw.gateware.parts.costs import Costs, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 
@@ -44,10 +44,10 @@ class PairedProducts:
         )
         return self._place >= LEAST_BITS and wide <= WIDE_BITS and narrow <= NARROW_BITS
 
-    def costs(self, count: int, levels: int) -> Costs:
+    def costs(self, count: int, levels: int) -> HardwareCosts:
         """What the two sums over ``count`` values take: blocks, adders, the last correction."""
         tree = tree_costs([Term(self._packed * self._values)] * count, levels)
-        own = Costs(
+        own = HardwareCosts(
             multipliers=count,
             adder_bits=count * LEAST_BITS // 2 + self.range.format.width,
             register_bits=self._sum.format.width

@@ -7,7 +7,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.costs import Costs, table_luts
+from kanhw.gateware.parts.costs import HardwareCosts, table_luts
 from kanhw.gateware.parts.table import Table
 
 __all__ = ["RangeClamp", "clamp_of"]
@@ -55,16 +55,16 @@ class RangeClamp(Component):
         return 1
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> HardwareCosts:
         """Tables by turn, and for each end a comparison and a choice."""
-        total = Costs(register_bits=len(self.o))
+        total = HardwareCosts(register_bits=len(self.o))
         for end, whole in ((self._lo, 0), (self._hi, self._top)):
             if (end == whole).all():
                 continue
-            total += Costs(adder_bits=self._width, choice_bits=self._width)
+            total += HardwareCosts(adder_bits=self._width, choice_luts=self._width)
             if (end != end[0]).any():
                 luts = table_luts(len(self.turn), self._width)
-                total += Costs(table_bits=luts, register_bits=self._width)
+                total += HardwareCosts(table_luts=luts, register_bits=self._width)
         return total
 
     def elaborate(self, platform: object) -> Module:

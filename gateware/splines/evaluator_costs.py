@@ -6,7 +6,7 @@ import numpy as np
 
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import Costs, MemoryShape, choice_luts
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
 from kanhw.program import SplineEvaluatorLayer
 from kanhw.program.functions.interpolation import Interpolation
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic
@@ -15,32 +15,32 @@ from kanhw.program.functions.splines import piece_polynomials
 __all__ = ["curve_costs", "evaluator_costs", "spline_costs"]
 
 
-def spline_costs(splines: SplineArithmetic) -> Costs:
+def spline_costs(splines: SplineArithmetic) -> HardwareCosts:
     """Of one evaluator and the turn of its values."""
     value, place = int(splines.pieces.max()).bit_length(), splines.fraction_bits
     order, banks = splines.order, splines.order + 1
     position = splines.width + place + splines.shift
     digits = 1 if splines.aligned else len(signed_digits(int(splines.multipliers.max())))
-    common = Costs(
+    common = HardwareCosts(
         adder_bits=position * digits,
-        choice_bits=banks * choice_luts(banks, value),
+        choice_luts=banks * choice_luts(banks, value),
         register_bits=position * digits + 2 * banks * value,
     )
     if splines.table is not None:
         rows, columns = splines.table.shape
         memory = MemoryShape(rows - 1, columns * value, ports=2)
         registers = 2 * place + banks * value
-        return common + Costs(register_bits=registers, adder_bits=place, memories=(memory,))
+        return common + HardwareCosts(register_bits=registers, adder_bits=place, memories=(memory,))
     power = splines.scale.bit_length()
     terms = sum(len(signed_digits(c)) for piece in piece_polynomials(order) for c in piece[1:])
-    return common + Costs(
+    return common + HardwareCosts(
         multipliers=order - 1,
         adder_bits=terms * (power + 2),
         register_bits=order * (power + place) + terms * power,
     )
 
 
-def curve_costs(curves: Interpolation) -> Costs:
+def curve_costs(curves: Interpolation) -> HardwareCosts:
     """Of one interpolated curve."""
     point, way = (
         int(np.abs(values).max(initial=1)).bit_length() + 1
@@ -48,24 +48,24 @@ def curve_costs(curves: Interpolation) -> Costs:
     )
     between = curves.fraction_bits
     memory = MemoryShape(curves.tables.shape[1] - 1, point + (way if between else 0))
-    return Costs(
+    return HardwareCosts(
         multipliers=int(between > 0),
         register_bits=point + between,
         memories=(memory,),
     )
 
 
-def evaluator_costs(layer: SplineEvaluatorLayer) -> Costs:
+def evaluator_costs(layer: SplineEvaluatorLayer) -> HardwareCosts:
     """Of an unrolled layer up to its accumulators: every input's values, and their weights."""
     read = (layer.coefficients != 0).any(axis=(0, 2)), (layer.base_weights != 0).any(axis=(0, 2))
     value = int(layer.splines.pieces.max()).bit_length()
     curve = int(np.abs(layer.base.values).max(initial=1)).bit_length() + 1
-    values = Costs(choice_bits=layer.count * value, register_bits=layer.count * value)
+    values = HardwareCosts(choice_luts=layer.count * value, register_bits=layer.count * value)
     total = (spline_costs(layer.splines) + values).times(int(read[0].sum()))
     total += curve_costs(layer.base).times(int(read[1].sum()))
     for weights, width in ((layer.coefficients, value), (layer.base_weights, curve)):
         adders = round(_digits(weights) * (width + _width(weights) / 2 + 1))
-        total += Costs(adder_bits=adders, register_bits=adders)
+        total += HardwareCosts(adder_bits=adders, register_bits=adders)
     return total
 
 

@@ -1,22 +1,34 @@
-"""What every layer of a Program is made of under a schedule, without building it."""
+"""Costs of every layer of a Program under a schedule, without building it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
-from kanhw.gateware.folded.folded_costs import buffer_costs, layer_costs
+from kanhw.errors import InputError
+from kanhw.gateware.folded.folded_costs import buffer_costs, folded_costs
 from kanhw.gateware.folded.folded_layer import FoldedLayer
+from kanhw.gateware.heads.resident_stage import ResidentStage
 from kanhw.gateware.parts.address import Address
-from kanhw.gateware.parts.costs import Costs, MemoryShape, choice_luts
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
 from kanhw.gateware.stream.stage import Payload
-from kanhw.gateware.top.chain import is_folded
-from kanhw.gateware.unrolled.unrolled_costs import unrolled_costs
-from kanhw.program import ConvolutionLayer, NormLayer, PoolingLayer, Program, ProgramLayer
+from kanhw.gateware.top.chain import STAGES, is_folded
+from kanhw.gateware.unrolled.unrolled_layers import layer_costs
+from kanhw.program import (
+    ConvolutionLayer,
+    NormLayer,
+    PoolingLayer,
+    Program,
+    ProgramLayer,
+    ResidentLayer,
+)
 from kanhw.schedule.fold import fold_of
 from kanhw.schedule.schedule import Schedule
 from kanhw.schedule.window_fold import window_fold
+from kanhw.windows import Window
 
-__all__ = ["LayerOption", "layer_option", "stage_costs"]
+__all__ = ["STAGE_COSTS", "LayerOption", "layer_option", "stage_costs"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,7 @@ class LayerOption:
 
     parallel: tuple[int, int] | None
     clocks: int
-    costs: Costs
+    costs: HardwareCosts
 
 
 def stage_costs(program: Program, schedule: Schedule) -> list[LayerOption]:
@@ -49,15 +61,24 @@ def stage_costs(program: Program, schedule: Schedule) -> list[LayerOption]:
 def layer_option(
     program: Program, index: int, schedule: Schedule, parallel: tuple[int, int]
 ) -> LayerOption:
-    """One layer: folded by ``parallel`` if the schedule folds such layers, else as it always is."""
+    """One layer: folded by ``parallel`` if the schedule folds such layers, else as it always is.
+
+    Raises
+    ------
+    InputError
+        If nothing says what layers of its kind cost.
+    """
     layer = program.layers[index]
     if is_folded(layer, schedule):
         return _folded(layer, _widths(program, index), schedule, parallel)
-    if isinstance(layer, NormLayer):
-        return _norm(layer)
-    if isinstance(layer, ConvolutionLayer | PoolingLayer):
-        return _windowed(layer, max(_widths(program, index)))
-    return LayerOption(None, 1, unrolled_costs(layer))
+    if layer.kind in STAGE_COSTS:
+        return STAGE_COSTS[layer.kind](layer, max(_widths(program, index)))
+    if layer.kind in STAGES:
+        raise InputError(
+            f"There are no costs of layers of kind {layer.kind!r}, so they cannot be modelled: add "
+            "them to STAGE_COSTS (kanhw.gateware.top.stage_costs), beside their stage in STAGES"
+        )
+    return LayerOption(None, 1, layer_costs(layer))
 
 
 def _widths(program: Program, index: int) -> list[int]:
@@ -86,17 +107,23 @@ def _folded(
         rows = layer.window.dilation[0] * (layer.window.size[0] - 1) + 2
         words = rows * columns * -(-channels // windows.channels)
         memory = MemoryShape(words, word * windows.channels, written=True)
-        buffer = Costs(counters=6 * words.bit_length(), memories=(memory,) * windows.taps)
+        buffer = HardwareCosts(counters=6 * words.bit_length(), memories=(memory,) * windows.taps)
         clocks = max(fold.steps * layer.window.positions, layer.n_in // windows.channels)
-        return LayerOption(parallel, clocks, layer_costs(taps, folded, fold) + buffer)
+        return LayerOption(parallel, clocks, folded_costs(taps, folded, fold) + buffer)
     fold = fold_of(layer.n_in, layer.n_out, parallel)
+    if isinstance(layer, ResidentLayer):
+        portion = Payload(tuple(stream * fold.parallel_inputs for stream in addresses))
+        return LayerOption(
+            parallel, fold.steps, ResidentStage(layer, portion, schedule, fold).costs
+        )
     folded = FoldedLayer(layer, Payload(addresses), schedule, fold)
-    costs = layer_costs(layer, folded, fold) + buffer_costs(fold, word * fold.parallel_inputs)
+    costs = folded_costs(layer, folded, fold) + buffer_costs(fold, word * fold.parallel_inputs)
     return LayerOption(parallel, fold.steps, costs)
 
 
-def _norm(layer: NormLayer) -> LayerOption:
+def _norm(of: ProgramLayer, width: int) -> LayerOption:
     """A register for the vector, a choice among its elements, and the arithmetic of one."""
+    layer = cast(NormLayer, of)
     bits = layer.width * layer.n_in
     own = sum(r.format.width for r in layer.requantizers if r.format is not None)
     sums = layer.fraction_bits + layer.width
@@ -104,9 +131,9 @@ def _norm(layer: NormLayer) -> LayerOption:
     return LayerOption(
         None,
         max(layer.n_in, layer.fraction_bits + 10),
-        Costs(
+        HardwareCosts(
             adder_bits=12 * sums,
-            choice_bits=choice + own * layer.n_in,
+            choice_luts=choice + own * layer.n_in,
             register_bits=bits + own * layer.n_in + 12 * sums,
             multipliers=4,
             counters=3 * layer.n_in.bit_length(),
@@ -114,15 +141,36 @@ def _norm(layer: NormLayer) -> LayerOption:
     )
 
 
-def _windowed(layer: ConvolutionLayer | PoolingLayer, width: int) -> LayerOption:
-    """A line buffer, then the layer of a window."""
-    window = layer.window
-    channels, rows, columns = window.shape
+def _convolution(layer: ProgramLayer, width: int) -> LayerOption:
+    """A line buffer, then the layer of a window, unrolled."""
+    convolution = cast(ConvolutionLayer, layer)
+    buffer, _ = _line_buffer(convolution.window, width)
+    positions = convolution.window.shape[1] * convolution.window.shape[2]
+    return LayerOption(None, positions, buffer + layer_costs(convolution.taps))
+
+
+def _pooling(layer: ProgramLayer, width: int) -> LayerOption:
+    """A line buffer, then sums or comparisons of a window."""
+    window = cast(PoolingLayer, layer).window
+    buffer, taps = _line_buffer(window, width)
+    tree = HardwareCosts(adder_bits=taps + taps // 2, register_bits=taps)
+    return LayerOption(None, window.shape[1] * window.shape[2], buffer + tree)
+
+
+def _line_buffer(window: Window, width: int) -> tuple[HardwareCosts, int]:
+    """Of the rows that windows reach over; and the bits of a window."""
+    channels, _, columns = window.shape
     line = MemoryShape(columns, channels * width, written=True)
     lines = (line,) * (window.dilation[0] * (window.size[0] - 1))
     taps = window.size[0] * window.size[1] * channels * width
-    buffer = Costs(register_bits=taps, counters=4 * columns.bit_length(), memories=lines)
-    if isinstance(layer, ConvolutionLayer):
-        return LayerOption(None, rows * columns, buffer + unrolled_costs(layer.taps))
-    tree = Costs(adder_bits=taps + taps // 2, register_bits=taps)
-    return LayerOption(None, rows * columns, buffer + tree)
+    return HardwareCosts(
+        register_bits=taps, counters=4 * columns.bit_length(), memories=lines
+    ), taps
+
+
+# layer, bits of its codes -> what its stage takes, for every kind in STAGES.
+STAGE_COSTS: dict[str, Callable[[ProgramLayer, int], LayerOption]] = {
+    "layer_norm": _norm,
+    "convolution": _convolution,
+    "pooling": _pooling,
+}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from amaranth.hdl import Module
 
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, minimise_input
-from kanhw.program import BasisTableLayer
+from kanhw.gateware.unrolled.unrolled_costs import join_costs, weighted_costs
+from kanhw.program import BasisTableLayer, ProgramLayer
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["BasisTableCore"]
@@ -42,6 +46,14 @@ class BasisTableCore(LayerCore):
             _columns(layer.base, layer.base_index, inputs[layer.base_stream]),
         )
         super().__init__(layer, inputs, schedule, exact=exact)
+
+    @classmethod
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
+        """The tables of every input, constant multipliers and sums, and the joins."""
+        own = cast(BasisTableLayer, layer)
+        spline = weighted_costs(own.basis, own.basis_index, own.coefficients)
+        base = weighted_costs(own.base, own.base_index, own.base_weights)
+        return spline + base + join_costs(layer)
 
     @property
     def source_latency(self) -> int:

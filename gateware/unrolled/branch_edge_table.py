@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.unrolled.edge_table import SummedTablesCore
-from kanhw.program import BranchEdgeTableLayer
+from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
+from kanhw.program import BranchEdgeTableLayer, ProgramLayer
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["BranchEdgeTableCore"]
@@ -26,3 +30,10 @@ class BranchEdgeTableCore(SummedTablesCore):
     ) -> None:
         tables = (layer.spline_tables, layer.base_tables)
         super().__init__(layer, inputs, schedule, tables, exact=exact)
+
+    @classmethod
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
+        """Two tables for every edge, their sums, and the joins."""
+        own = cast(BranchEdgeTableLayer, layer)
+        tables = edge_table_costs(own.spline_tables) + edge_table_costs(own.base_tables)
+        return tables + join_costs(layer)

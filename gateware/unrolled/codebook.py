@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.unrolled.edge_table import SummedTablesCore
-from kanhw.program import CodebookLayer
+from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
+from kanhw.program import CodebookLayer, ProgramLayer
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["CodebookCore"]
@@ -27,3 +31,10 @@ class CodebookCore(SummedTablesCore):
         exact: tuple[bool, ...],
     ) -> None:
         super().__init__(layer, inputs, schedule, layer.edge_tables(), exact=exact)
+
+    @classmethod
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
+        """Two tables for every edge, their sums, and the joins."""
+        own = cast(CodebookLayer, layer)
+        spline, base = own.edge_tables()
+        return edge_table_costs(spline) + edge_table_costs(base) + join_costs(layer)

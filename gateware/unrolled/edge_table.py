@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 from amaranth.hdl import Module
 
 from kanhw.formats import IntArray
 from kanhw.gateware.fabric import Summands
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, minimise_input
+from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
 from kanhw.program import EdgeTableLayer, ProgramLayer
 from kanhw.schedule.schedule import Schedule
 
@@ -126,6 +129,12 @@ class EdgeTableCore(SummedTablesCore):
         exact: tuple[bool, ...],
     ) -> None:
         super().__init__(layer, inputs, schedule, (layer.tables,), exact=exact)
+
+    @classmethod
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
+        """A table for every edge, their sums, and the joins."""
+        own = cast(EdgeTableLayer, layer)
+        return edge_table_costs(own.tables) + join_costs(layer)
 
 
 def _range(table: MinimisedTable) -> Range:

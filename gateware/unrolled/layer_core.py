@@ -10,10 +10,12 @@ import numpy as np
 from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
+from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.fabric import Fabric, TableBank, Window, fabric_named
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable, minimise_table
 from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
 from kanhw.gateware.parts.signals import Range, delayed, shape_of
@@ -119,6 +121,23 @@ class LayerCore(Component):
             shapes = [self._output_shape(k, j) for j in range(requantizer.n_out)]
             members[f"o{k}"] = Out(vector_layout(shapes))
         super().__init__(members)
+
+    @classmethod
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
+        """What the hardware of a layer is made of, counted without building it.
+
+        Every sub-class says it for its kind: what makes the operands and adds them up, then
+        :func:`~kanhw.gateware.unrolled.unrolled_costs.join_costs`.
+
+        Raises
+        ------
+        InputError
+            If a sub-class does not say it: the name of the kind, and what is missing.
+        """
+        raise InputError(
+            f"There are no costs of layers of kind {layer.kind!r}, so they cannot be modelled: "
+            f"give {cls.__name__} a class method costs(layer)"
+        )
 
     @property
     @abstractmethod

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.costs import HardwareCosts, product_costs, tree_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, table_interval
-from kanhw.program import ProductLayer
+from kanhw.program import ProductLayer, ProgramLayer, Requantizer
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["ProductCore"]
@@ -39,6 +43,23 @@ class ProductCore(LayerCore):
             for lo, hi in zip(codes.lo, codes.hi, strict=True)
         ]
         super().__init__(layer, inputs, schedule, exact=exact)
+
+    @classmethod
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
+        """The multiplications of every group, their rounding, and the joins."""
+        own = cast(ProductLayer, layer)
+        code = Range(own.lowest, own.lowest + (1 << own.width) - 1)
+        total = HardwareCosts()
+        if own.lowest != -(1 << (own.width - 1)):
+            # Addresses become codes by an addition, for every input that is read.
+            read = {i for group in own.groups for i in group}
+            total += HardwareCosts(adder_bits=code.format.width).times(len(read))
+        for j, (group, shift) in enumerate(zip(own.groups, own.shifts or (), strict=True)):
+            made, reach = _group_costs([code] * len(group), shift)
+            total += made
+            for requantizer in own.requantizers:
+                total += _join_costs(requantizer, j, reach)
+        return total
 
     @property
     def source_latency(self) -> int:
@@ -72,6 +93,40 @@ class ProductCore(LayerCore):
         if lowest == -(1 << (self.layer.width - 1)):
             return Cat(address[:-1], ~address[-1]).as_signed()
         return address + Const(lowest, signed(max(lowest.bit_length() + 1, 2)))
+
+
+def _group_costs(factors: list[Range], shift: int) -> tuple[HardwareCosts, Range]:
+    """Of one output: a level of multiplications after the other, then rounding; and its range."""
+    total = HardwareCosts()
+    while len(factors) > 1:
+        pairs = [factors[k : k + 2] for k in range(0, len(factors), 2)]
+        for one, other in (pair for pair in pairs if len(pair) == 2):
+            total += product_costs(one, other)
+        factors = [pair[0] * pair[1] if len(pair) == 2 else pair[0] for pair in pairs]
+        total += HardwareCosts(register_bits=sum(reach.format.width for reach in factors))
+    (reach,) = factors
+    if shift:
+        half = 1 << (shift - 1)
+        reach = Range((reach.lo + half) >> shift, (reach.hi + half) >> shift)
+        total += HardwareCosts(adder_bits=reach.format.width)
+    return total, reach
+
+
+def _join_costs(requantizer: Requantizer, j: int, reach: Range) -> HardwareCosts:
+    """Of one output's shifted additions, constant, and saturation.
+
+    A product is a single operand, so the adders are known one by one.
+    """
+    digits = signed_digits(int(requantizer.multipliers[0, j]))
+    terms = [Term(reach, digit.shift, digit.negative) for digit in digits]
+    code = requantizer.format.width if requantizer.format else 0
+    sums = requantizer.sum_format.width if requantizer.sum_format else 0
+    # A constant is added where there is a bias or half a step: above the bits that rounding takes.
+    added = bool(requantizer.shift or requantizer.bias[j])
+    constant = max(sums - requantizer.shift, 0) if added else 0
+    return tree_costs(terms, 0) + HardwareCosts(
+        adder_bits=constant, choice_luts=code, register_bits=sums + code
+    )
 
 
 def _rounded(value: Value, reach: Range, shift: int) -> tuple[Value, Range]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from amaranth.hdl import Module, Mux, Signal, Value
@@ -11,13 +12,16 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
+from kanhw.gateware.splines.evaluator_costs import evaluator_costs
 from kanhw.gateware.splines.interpolator import Interpolator
 from kanhw.gateware.splines.rotated_spline import TURN_LATENCY, TurnedSpline
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
 from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand
-from kanhw.program import SplineEvaluatorLayer
+from kanhw.gateware.unrolled.unrolled_costs import join_costs
+from kanhw.program import ProgramLayer, SplineEvaluatorLayer
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["SplineEvaluatorCore"]
@@ -59,6 +63,11 @@ class SplineEvaluatorCore(LayerCore):
             for i in range(layer.n_in)
         ]
         super().__init__(layer, inputs, schedule, exact=exact)
+
+    @classmethod
+    def costs(cls, layer: ProgramLayer) -> HardwareCosts:
+        """An evaluator for every input that is read, the weights and sums, and the joins."""
+        return evaluator_costs(cast(SplineEvaluatorLayer, layer)) + join_costs(layer)
 
     @cached_property
     def source_latency(self) -> int:

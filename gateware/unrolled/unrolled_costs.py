@@ -1,4 +1,9 @@
-"""What a layer is made of where every edge has its own hardware."""
+"""HardwareCosts that unrolled layers share: edge tables, weighted functions, joins.
+
+Each layer core adds up those that its hardware incurs (its class method ``costs``). They are
+estimates from sizes alone: tables that are shared, and bits that synthesis finds constant, are not
+looked for.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +11,15 @@ import numpy as np
 
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import Costs
-from kanhw.gateware.splines.evaluator_costs import evaluator_costs
-from kanhw.program import (
-    BasisTableLayer,
-    BranchEdgeTableLayer,
-    CodebookLayer,
-    EdgeTableLayer,
-    ProgramLayer,
-    SplineEvaluatorLayer,
-)
+from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.program import ProgramLayer
 from kanhw.targets.lut import LUT_INPUTS
 
-__all__ = ["unrolled_costs"]
+__all__ = ["edge_table_costs", "join_costs", "weighted_costs"]
 
 
-def unrolled_costs(layer: ProgramLayer) -> Costs:
-    """Tables, adder trees, constant multipliers and joins of a layer of edges.
-
-    An estimate from sizes alone: tables that are shared, and bits that synthesis finds constant,
-    are not looked for.
-    """
-    if isinstance(layer, EdgeTableLayer):
-        total = _tables(layer.tables)
-    elif isinstance(layer, BranchEdgeTableLayer):
-        total = _tables(layer.spline_tables) + _tables(layer.base_tables)
-    elif isinstance(layer, CodebookLayer):
-        spline, base = layer.edge_tables()
-        total = _tables(spline) + _tables(base)
-    elif isinstance(layer, BasisTableLayer):
-        total = _weighted(layer.basis, layer.basis_index, layer.coefficients)
-        total += _weighted(layer.base, layer.base_index, layer.base_weights)
-    elif isinstance(layer, SplineEvaluatorLayer):
-        total = evaluator_costs(layer)
-    else:
-        return Costs()
-    return total + _joins(layer)
-
-
-def _tables(tables: IntArray) -> Costs:
-    """Of edge tables ``[n_out, n_in, 2**width]``: their bits, and a bit more in every adder."""
+def edge_table_costs(tables: IntArray) -> HardwareCosts:
+    """Costs of edge tables ``[n_out, n_in, 2**width]``: their bits, one more in every adder."""
     spans = np.ptp(tables, axis=2)
     # Zero bits that all entries of a table have in common cost nothing.
     common = np.bitwise_or.reduce(tables - tables.min(axis=2, keepdims=True), axis=2)
@@ -54,21 +28,31 @@ def _tables(tables: IntArray) -> Costs:
     deep = 1 << max(tables.shape[2].bit_length() - 1 - LUT_INPUTS, 0)
     edges = int((bits > 0).sum())
     adders = int(bits.sum()) + edges
-    return Costs(
-        table_bits=int(bits.sum()) * deep,
+    return HardwareCosts(
+        table_luts=int(bits.sum()) * deep,
         adder_bits=adders,
         register_bits=int(bits.sum()) + adders,
     )
 
 
-def _weighted(tables: IntArray, index: IntArray, weights: IntArray) -> Costs:
-    """Of basis tables of every input and products with constants."""
+def weighted_costs(tables: IntArray, index: IntArray, weights: IntArray) -> HardwareCosts:
+    """Costs of basis tables of every input and of their products with constants.
+
+    Parameters
+    ----------
+    tables
+        ``[tables, 2**width, K]``.
+    index
+        ``[n_in]``: which table an input has.
+    weights
+        ``[n_out, n_in, K]``.
+    """
     deep = 1 << max(tables.shape[1].bit_length() - 1 - LUT_INPUTS, 0)
     # [tables, K]: bits of every function.
     lo, hi = np.minimum(tables.min(axis=1), 0), np.maximum(tables.max(axis=1), 0)
     widths = np.ceil(np.log2(hi - lo + 1))[index]
     used = (weights != 0).any(axis=0)
-    table_bits = int((widths * used).sum()) * deep
+    table_luts = int((widths * used).sum()) * deep
     values, counts = np.unique(np.abs(weights), return_counts=True)
     digits = sum(
         len(signed_digits(int(v))) * int(c) for v, c in zip(values, counts, strict=True) if v
@@ -76,14 +60,14 @@ def _weighted(tables: IntArray, index: IntArray, weights: IntArray) -> Costs:
     # A digit is an operand: a value, shifted, in a sum that has some bits more.
     wide = float(widths[used].mean()) if used.any() else 0.0
     adders = round(digits * (wide + np.log2(max(int(np.abs(weights).max(initial=1)), 1)) / 2 + 1))
-    return Costs(
-        table_bits=table_bits, adder_bits=adders, register_bits=table_bits // deep + adders
+    return HardwareCosts(
+        table_luts=table_luts, adder_bits=adders, register_bits=table_luts // deep + adders
     )
 
 
-def _joins(layer: ProgramLayer) -> Costs:
-    """Of multipliers by constants, rounding and saturation."""
-    total = Costs()
+def join_costs(layer: ProgramLayer) -> HardwareCosts:
+    """Costs of a layer's requantizers: multipliers by constants, rounding, saturation."""
+    total = HardwareCosts()
     for requantizer in layer.requantizers:
         sums = requantizer.sum_format
         width = sums.width if sums else 0
@@ -93,9 +77,9 @@ def _joins(layer: ProgramLayer) -> Costs:
         outputs = requantizer.n_out
         extra = max(digits - outputs, 0)
         code = requantizer.format.width if requantizer.format else 0
-        total += Costs(
+        total += HardwareCosts(
             adder_bits=extra * (width * 2 // 3) + width * outputs,
-            choice_bits=code * outputs,
+            choice_luts=code * outputs,
             register_bits=(width + code) * outputs,
         )
     return total

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.gateware.parts.address import Address, input_addresses
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.range_clamp import RangeClamp
 from kanhw.gateware.parts.signals import shape_of
 from kanhw.gateware.stream.argmax import Argmax
@@ -42,6 +43,7 @@ __all__ = [
     "exact_streams",
     "flip_sign",
     "input_bits",
+    "layer_costs",
     "output_bits",
     "output_format",
 ]
@@ -55,6 +57,24 @@ LAYER_CORES: dict[str, type[LayerCore]] = {
     "spline_evaluator": SplineEvaluatorCore,
     "product": ProductCore,
 }
+
+
+def layer_costs(layer: ProgramLayer) -> HardwareCosts:
+    """The costs of a layer of a kind in ``LAYER_CORES``, as its core declares them.
+
+    Raises
+    ------
+    InputError
+        If the layer's kind has no core, or the core declares no costs.
+    """
+    core = LAYER_CORES.get(layer.kind)
+    if core is None:
+        raise InputError(
+            f"There are no costs of unrolled layers of kind {layer.kind!r}, which have no core: "
+            "register one (kanhw.gateware.top.registration.register_realisation), or fold the layer"
+        )
+    return core.costs(layer)
+
 
 # Layers that compute with codes: those in front may not hand them a raw sum as an address.
 CODE_READERS = frozenset({"layer_norm", "product", "spline_evaluator"})

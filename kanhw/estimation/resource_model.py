@@ -15,7 +15,7 @@ from kanhw.targets.memories import BlockRams
 from kanhw.targets.table import MODELLED, model_of
 
 if TYPE_CHECKING:
-    from kanhw.gateware.parts.costs import Costs
+    from kanhw.gateware.parts.costs import HardwareCosts
     from kanhw.program import Program
     from kanhw.schedule.schedule import Schedule
 
@@ -40,20 +40,20 @@ class Resources:
         return Resources(self.lut + other.lut, self.bram + other.bram, self.dsp + other.dsp)
 
 
-def features_of(costs: Costs, rams: BlockRams) -> dict[str, float]:
+def features_of(costs: HardwareCosts, rams: BlockRams) -> dict[str, float]:
     """How many of every part there are, by the fields of ``PartWeights``."""
     mapped = [rams.mapped(m.words, m.width, m.ports, m.written) for m in costs.memories]
     return {
         "adder_bits": costs.adder_bits,
         "accumulator_bits": costs.accumulator_bits,
-        "drain_bits": costs.drain_bits,
-        "choice_luts": costs.choice_bits + sum(memory.choice_luts for memory in mapped),
-        "table_luts": costs.table_bits + sum(memory.table_luts for memory in mapped),
+        "drain_luts": costs.drain_luts,
+        "choice_luts": costs.choice_luts + sum(memory.choice_luts for memory in mapped),
+        "table_luts": costs.table_luts + sum(memory.table_luts for memory in mapped),
         "counters": costs.counters,
     }
 
 
-def resources_of(costs: Costs, target: str = MODELLED) -> Resources:
+def resources_of(costs: HardwareCosts, target: str = MODELLED) -> Resources:
     """The resources of a stage on a target.
 
     Raises

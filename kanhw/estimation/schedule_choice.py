@@ -13,7 +13,7 @@ from kanhw.errors import InputError
 from kanhw.estimation.layer_folds import FoldedLayers, LayerFolds
 from kanhw.estimation.resource_model import Resources, resources_of
 from kanhw.estimation.unbuilt import unbuilt
-from kanhw.program import Program
+from kanhw.program import Program, ResidentLayer
 from kanhw.schedule.budget import Budget
 from kanhw.schedule.schedule import Schedule
 from kanhw.targets.table import MODELLED, model_of
@@ -78,8 +78,8 @@ def schedule_for(
     Raises
     ------
     InputError
-        If nothing fits: which limits are missed, by how much, and what comes nearest; or if the
-        network has heads, or there is no resource model of the target.
+        If nothing fits: which limits are missed, by how much, and what comes nearest; or if there
+        is no resource model of the target, or no bare core of a network with heads.
     TypeError
         If an argument is of another type.
     """
@@ -88,11 +88,6 @@ def schedule_for(
     if not isinstance(budget, Budget):
         raise TypeError(f"budget must be a kanhw.Budget, not {type(budget).__name__}")
     model_of(target)
-    if any(layer.kind == "resident" for layer in program.layers):
-        raise InputError(
-            "A budget cannot choose the schedule of a network with heads, whose hardware is not "
-            "modelled: use the folded schedule and say how many inputs and outputs meet in a clock"
-        )
     with unbuilt():
         search = _Search(program, schedule or Schedule(), target)
         if budget.lut is None and budget.clocks is not None:
@@ -112,12 +107,21 @@ class _Search:
         self._folded = replace(self._plain, kind="folded", handshake=True, table_registers=True)
         # Folded designs have a handshake; without one there is nothing to choose.
         self._folds = LayerFolds(program, self._folded, target) if schedule.handshake else None
-        self._unrolled = self._whole()
+        # Layers whose heads share a codebook are always folded.
+        resident = any(layer.kind == ResidentLayer.kind for layer in program.layers)
+        self._unrolled = None if resident else self._whole()
+        if self._folds is None and self._unrolled is None:
+            raise InputError(
+                "A network with heads is always folded, so its design needs a handshake: use "
+                "Schedule(handshake=True)"
+            )
 
     def quickest(self, budget: Budget) -> ScheduleChoice | None:
         """The fewest clocks within a budget."""
-        if self._folds is None or not self._unrolled.missed(budget):
-            return None if self._unrolled.missed(budget) else self._unrolled
+        if self._unrolled is not None and not self._unrolled.missed(budget):
+            return self._unrolled
+        if self._folds is None:
+            return None
         most = self._folds.smallest().clocks
         high = most if budget.clocks is None else min(budget.clocks, most)
         low, best = 1, self.cheapest(high, budget)
@@ -132,7 +136,9 @@ class _Search:
 
     def cheapest(self, clocks: int, budget: Budget) -> ScheduleChoice | None:
         """The fewest LUTs within so many clocks and a budget's other limits."""
-        choices = [self._unrolled] if self._unrolled.clocks <= clocks else []
+        choices = [
+            each for each in (self._unrolled,) if each is not None and each.clocks <= clocks
+        ]
         if self._folds is not None:
             choices += [self._choice(folds) for folds in self._folds.within(clocks, budget)]
         fitting = [choice for choice in choices if not choice.missed(budget)]
@@ -148,7 +154,7 @@ class _Search:
 
     def _nearest(self, budget: Budget) -> tuple[ScheduleChoice, str]:
         if self._folds is None:
-            return self._unrolled, "bare core, which has no folded schedule"
+            return self._unrolled or self._whole(), "bare core, which has no folded schedule"
         smallest = self._choice(self._folds.smallest())
         others = replace(budget, clocks=None) if len(budget.limits) > 1 else None
         if budget.clocks is None or (others is not None and smallest.missed(others)):
@@ -156,7 +162,8 @@ class _Search:
         if others is not None:
             return self.quickest(others) or smallest, "quickest design within the other limits"
         quickest = self._choice(self._folds.quickest())
-        return min((self._unrolled, quickest), key=lambda c: c.clocks), "quickest design"
+        each = [quickest] if self._unrolled is None else [self._unrolled, quickest]
+        return min(each, key=lambda choice: choice.clocks), "quickest design"
 
     def _whole(self) -> ScheduleChoice:
         """Every edge with its own hardware."""

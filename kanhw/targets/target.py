@@ -98,14 +98,14 @@ class PlaceAndRoute:
 class PartWeights:
     """LUTs that a unit of every part of a design takes.
 
-    The parts are those of :class:`kanhw.gateware.parts.costs.Costs`; the LUTs of multiplexers and
-    tables include those around memories.
+    The parts are those of :class:`kanhw.gateware.parts.costs.HardwareCosts`; the LUTs of
+    multiplexers and tables include those around memories.
     """
 
     adder_bits: float
     accumulator_bits: float
     choice_luts: float
-    drain_bits: float
+    drain_luts: float
     table_luts: float
     counters: float
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.model.network import KanModel
-from kanhw.quant.allocation.budget import Budget
+from kanhw.quant.allocation.budget import BitBudget
 from kanhw.quant.allocation.integer_program import check_solver
 from kanhw.quant.allocation.options import Options
 from kanhw.quant.allocation.result import Allocation
@@ -27,7 +27,7 @@ def allocate(
     model: KanModel,
     calibration: npt.ArrayLike,
     held_out: npt.ArrayLike,
-    budget: Budget,
+    budget: BitBudget,
     criterion: Criterion = "sensitivity",
     labels: npt.ArrayLike | None = None,
     config: QuantConfig | None = None,

@@ -1,4 +1,4 @@
-"""What a network may cost."""
+"""The most that the integers of a network may cost."""
 
 from __future__ import annotations
 
@@ -7,39 +7,42 @@ from dataclasses import dataclass, fields
 
 from kanhw.errors import InputError
 from kanhw.program import Program
-from kanhw.quant.costs import Costs, costs_of
+from kanhw.program.costs import NetworkCosts, costs_of
 
-__all__ = ["Budget"]
+__all__ = ["BitBudget"]
 
 # What each of them counts.
 _COSTS = {
-    "luts": "luts",
+    "unrolled_luts": "unrolled_luts",
     "bits": "parameter_bits",
     "bit_operations": "bit_operations",
-    "energy": "energy",
+    "operation_energy_45nm_pj": "operation_energy_45nm_pj",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget:
-    """What a network may cost at most: exactly one of these.
+class BitBudget:
+    """Budget of :func:`~kanhw.quant.allocate`: the most that a network costs, of exactly one kind.
+
+    (What a design takes under a schedule is limited by :class:`kanhw.Budget`.)
 
     Parameters
     ----------
-    luts
-        Six-input LUTs, as :class:`~kanhw.quant.costs.Costs` estimates them.
+    unrolled_luts
+        Six-input LUTs where every edge has its own hardware, as
+        :class:`~kanhw.program.costs.NetworkCosts` estimates them.
     bits
         Bits of all parameters.
     bit_operations
         Of an inference.
-    energy
-        Picojoule of an inference.
+    operation_energy_45nm_pj
+        Picojoule of an inference, operation by operation in 45 nm; see there.
     """
 
-    luts: float | None = None
+    unrolled_luts: float | None = None
     bits: float | None = None
     bit_operations: float | None = None
-    energy: float | None = None
+    operation_energy_45nm_pj: float | None = None
 
     def __post_init__(self) -> None:
         given = [field.name for field in fields(self) if getattr(self, field.name) is not None]
@@ -64,7 +67,7 @@ class Budget:
         return float(getattr(self, self.what))
 
     @classmethod
-    def of(cls, program: Program | Costs, what: str = "bits") -> Budget:
+    def of(cls, program: Program | NetworkCosts, what: str = "bits") -> BitBudget:
         """The budget that a network meets exactly, such as a uniform quantization's.
 
         Parameters
@@ -72,18 +75,18 @@ class Budget:
         program
             The network, or what it costs.
         what
-            ``luts``, ``bits``, ``bit_operations`` or ``energy``.
+            ``unrolled_luts``, ``bits``, ``bit_operations`` or ``operation_energy_45nm_pj``.
         """
         if what not in _COSTS:
             raise InputError(f"what must be one of {', '.join(_COSTS)}, not {what!r}")
-        costs = program if isinstance(program, Costs) else costs_of(program)
+        costs = program if isinstance(program, NetworkCosts) else costs_of(program)
         return cls(**{what: getattr(costs, _COSTS[what])})
 
-    def cost(self, costs: Costs) -> float:
+    def cost(self, costs: NetworkCosts) -> float:
         """What counts against it."""
         return float(getattr(costs, _COSTS[self.what]))
 
-    def met_by(self, costs: Costs) -> bool:
+    def met_by(self, costs: NetworkCosts) -> bool:
         """Whether costs stay within it."""
         return self.cost(costs) <= self.limit * (1 + 1e-12)
 

@@ -12,7 +12,9 @@ import numpy.typing as npt
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.formats import FloatArray
 from kanhw.model.network import KanModel
-from kanhw.quant.allocation.budget import Budget
+from kanhw.program.costs import NetworkCosts, costs_by_layer
+from kanhw.quant.allocation.budget import BitBudget
+from kanhw.quant.allocation.layer_costs import LayerCosts
 from kanhw.quant.analysis.sensitivity_sweep import (
     HeldOut,
     Unit,
@@ -22,7 +24,6 @@ from kanhw.quant.analysis.sensitivity_sweep import (
     with_rest,
 )
 from kanhw.quant.config import QuantConfig, Realisation
-from kanhw.quant.costs import Costs, LayerCosts, costs_by_layer
 from kanhw.quant.lowering import lower
 from kanhw.quant.planning.plan import Plan, make_plan
 from kanhw.quant.planning.steps import PoolStep, SumStep
@@ -82,7 +83,7 @@ class Options:
         model: KanModel,
         calibration: npt.ArrayLike,
         data: HeldOut,
-        budget: Budget,
+        budget: BitBudget,
         config: QuantConfig,
         choices: tuple[int, ...],
     ) -> None:
@@ -132,7 +133,7 @@ class Options:
         """Add what layers can be under a realisation; returns what costs the same anyway."""
         plans = {bits: self._plan(realisation, bits) for bits in (*self.choices, self.rest)}
         first = plans[self.choices[len(self.choices) // 2]]
-        programs: dict[int, tuple[Costs, ...]] = {}
+        programs: dict[int, tuple[NetworkCosts, ...]] = {}
         units, fixed = units_of(first), 0.0
         for index, (step, consumer) in enumerate(zip(first.steps, first.consumers, strict=True)):
             key = (step.name, consumer.realisation if isinstance(step, SumStep) else "")
@@ -160,7 +161,9 @@ class Options:
                 listed.append((choice, self.budget.cost(made)))
         return fixed
 
-    def _other(self, programs: dict[int, tuple[Costs, ...]], plan: Plan, index: int) -> float:
+    def _other(
+        self, programs: dict[int, tuple[NetworkCosts, ...]], plan: Plan, index: int
+    ) -> float:
         """Of a step without edges, from a network of the plan's bits."""
         bits = plan.config.widest_activation
         if bits not in programs:

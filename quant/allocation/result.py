@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kanhw.program import Program
-from kanhw.quant.allocation.budget import Budget
+from kanhw.program.costs import NetworkCosts
+from kanhw.quant.allocation.budget import BitBudget
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.costs import Costs
 from kanhw.quant.lowering import lower
 from kanhw.quant.record.model import QuantModel
 
@@ -43,8 +43,8 @@ class Allocation:
 
     config: QuantConfig
     quantized: QuantModel
-    costs: Costs
-    budget: Budget
+    costs: NetworkCosts
+    budget: BitBudget
     origin: str
     predicted_loss: float | None
     verified_loss: float

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from kanhw.errors import InputError
+from kanhw.program.costs import NetworkCosts, costs_of
 from kanhw.quant.allocation.integer_program import solve
 from kanhw.quant.allocation.options import GUARD, Choice, Losses, Options, neighbours, targets
 from kanhw.quant.allocation.result import Allocation
 from kanhw.quant.analysis.sensitivity_sweep import Unit, pinned, units_of, with_bits, with_rest
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.costs import Costs, costs_of
 from kanhw.quant.lowering import lower
 from kanhw.quant.planning.plan import make_plan
 from kanhw.quant.post_training import quantize_model
@@ -39,7 +39,7 @@ class _Verified:
 
     config: QuantConfig
     quantized: QuantModel
-    costs: Costs
+    costs: NetworkCosts
     loss: float
     accuracy: float | None
     origin: str

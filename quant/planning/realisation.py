@@ -1,4 +1,8 @@
-"""Which edge realisation a layer gets: what is possible, then a rough LUT count of each."""
+"""The edge realisation that a layer gets: what is possible, then a rough LUT count of each.
+
+The count knows bits only, since there are no integers yet; those of integers are counted by
+:class:`kanhw.program.costs.NetworkCosts`.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,18 @@ from kanhw.quant.config import QuantConfig
 from kanhw.quant.splines.spline_grid import obstacle
 from kanhw.targets.lut import LUT_INPUTS
 
-__all__ = ["basis_table_luts", "check_table_bits", "chosen_realisation", "edge_table_luts"]
+__all__ = [
+    "check_table_bits",
+    "chosen_realisation",
+    "planned_basis_table_luts",
+    "planned_edge_table_luts",
+]
 
 # Tables of more entries are refused: 2**12 for every edge, or basis function of an input.
 WIDEST_TABLES = 12
 
 
-def edge_table_luts(layer: KanLayer, address_bits: int, table_bits: int) -> float:
+def planned_edge_table_luts(layer: KanLayer, address_bits: int, table_bits: int) -> float:
     """LUT6 of a layer as edge tables, unrolled.
 
     A table bit is one LUT6 up to 6 address bits and doubles with every bit beyond; an adder takes
@@ -24,7 +33,7 @@ def edge_table_luts(layer: KanLayer, address_bits: int, table_bits: int) -> floa
     return edges * (table_bits * 2.0 ** max(address_bits - LUT_INPUTS, 0) + table_bits + 2)
 
 
-def basis_table_luts(layer: KanLayer, address_bits: int, config: QuantConfig) -> float:
+def planned_basis_table_luts(layer: KanLayer, address_bits: int, config: QuantConfig) -> float:
     """LUT6 of a layer as basis tables and constant multipliers, unrolled.
 
     A constant of b bits has about b/3 + 1/3 signed digits, each an adder of about the width of the
@@ -70,8 +79,8 @@ def chosen_realisation(
         return "basis_table"
     if asked != "auto":
         return asked
-    edge = edge_table_luts(layer, address_bits, table_bits)
-    basis = basis_table_luts(layer, address_bits, config)
+    edge = planned_edge_table_luts(layer, address_bits, table_bits)
+    basis = planned_basis_table_luts(layer, address_bits, config)
     return "edge_table" if edge <= basis else "basis_table"
 
 

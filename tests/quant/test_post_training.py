@@ -10,7 +10,11 @@ from kanhw.model.network import KanModel
 from kanhw.model.norm import LayerNorm
 from kanhw.model.symbolic import SymbolicEdge
 from kanhw.quant import QuantConfig, lower, quantize_model
-from kanhw.quant.planning.realisation import basis_table_luts, chosen_realisation, edge_table_luts
+from kanhw.quant.planning.realisation import (
+    chosen_realisation,
+    planned_basis_table_luts,
+    planned_edge_table_luts,
+)
 
 REALISATIONS = ("edge_table", "basis_table")
 ACTIVATIONS = ("silu", "identity", "zero", "gelu", "relu", "tanh", "prelu")
@@ -315,8 +319,8 @@ def test_edge_tables_are_chosen_where_they_are_smaller(make_layer):
     dense = make_layer(rng, 8, 16)
     config = QuantConfig()
     for address_bits in range(1, 13):
-        edge = edge_table_luts(dense, address_bits, 11)
-        basis = basis_table_luts(dense, address_bits, config)
+        edge = planned_edge_table_luts(dense, address_bits, 11)
+        basis = planned_basis_table_luts(dense, address_bits, config)
         chosen = chosen_realisation(dense, address_bits, 11, config)
         assert chosen == ("edge_table" if edge <= basis else "basis_table")
     assert chosen_realisation(dense, 5, 8, config) == "edge_table"

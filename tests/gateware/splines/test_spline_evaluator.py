@@ -290,7 +290,7 @@ def test_costs_are_counted():
         costs = EvaluatedSums(fold, _folded(2, 3), splines, weights).costs
         # Powers of the place, in two lanes; weights are added up by their bits.
         assert costs.multipliers == 4 * (not table)
-        assert costs.choice_bits > 2 * 3 * 4 * 6
+        assert costs.choice_luts > 2 * 3 * 4 * 6
         assert len(costs.memories) == 8 + 2 * table
     layer = _layer(rng, 3, 2, [None])
     bare = replace(layer, coefficients=layer.coefficients * 0)

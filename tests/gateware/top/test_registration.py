@@ -10,9 +10,11 @@ import pytest
 import kanhw
 from kanhw import KanModel
 from kanhw.errors import InputError, ToolNotFound
+from kanhw.estimation.resource_model import model_design
 from kanhw.formats import CodeFormat
 from kanhw.gateware.top.registration import register_realisation
 from kanhw.gateware.unrolled.edge_table import EdgeTableCore
+from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES
 from kanhw.model.activation import Activation
 from kanhw.model.network import KanLayer
@@ -83,6 +85,31 @@ def test_an_own_realisation_becomes_hardware(own, tmp_path, simulator):
     design = kanhw.generate(again, tmp_path / "design")
     result = kanhw.simulate(design, codes, simulator=simulator)
     assert result.passed and result.equivalence.vectors == 256
+
+
+def test_an_own_realisation_is_modelled(own):
+    rng, code = np.random.default_rng(0), CodeFormat(4, True)
+    join = Requantizer(np.ones((1, 3), int), np.zeros(3, int), 3, code)
+    layer = own.SharedTableLayer(rng.integers(-9, 9, (2, 16)), [[1, -2], [4, 0], [3, 8]], (join,))
+    program = Program((layer,), InputEncoder(code, 2))
+    same = Program((EdgeTableLayer(layer.edge_tables(), (join,)),), InputEncoder(code, 2))
+    modelled = model_design(program, kanhw.Schedule())
+    assert modelled == model_design(same, kanhw.Schedule())
+    assert modelled.lut > 0
+    chosen = kanhw.schedule_for(program, kanhw.Budget(lut=modelled.lut))
+    assert chosen.schedule.kind == "unrolled"
+
+
+def test_a_core_says_what_it_costs(own):
+    class Silent(LayerCore):
+        pass
+
+    layer = type("Layer", (own.SharedTableLayer,), {"kind": "silent"})
+    message = r"^The core of layers of kind 'silent' does not say what it costs: give Silent a"
+    with pytest.raises(InputError, match=message):
+        register_realisation(layer, Silent)
+    assert "silent" not in LAYER_CORES
+    assert "silent" not in LAYER_KINDS
 
 
 def test_a_kind_is_registered_once(own):

@@ -15,12 +15,10 @@ from kanhw.formats import CodeFormat
 from kanhw.gateware.top.stage_costs import layer_option
 from kanhw.program import (
     BasisTableLayer,
-    CodebookLayer,
     EdgeTableLayer,
     InputEncoder,
     Program,
     Requantizer,
-    join_heads,
 )
 from kanhw.schedule.budget import Budget
 from kanhw.schedule.schedule import Schedule
@@ -129,22 +127,6 @@ def test_schedule_for_refuses_other_types(program):
         schedule_for("program", Budget(lut=1))
     with pytest.raises(TypeError, match=r"must be a kanhw\.Budget, not dict"):
         schedule_for(program, {"lut": 1})
-
-
-def test_heads_are_not_modelled():
-    layer = CodebookLayer(
-        shapes=np.arange(8)[None] * 3,
-        index=np.zeros((2, 3), int),
-        gains=np.ones((2, 3), int),
-        base=np.zeros((1, 8, 1), int),
-        base_index=np.zeros(3, int),
-        base_weights=np.zeros((2, 3, 1), int),
-        requantizers=(Requantizer(np.ones((2, 2), int), np.zeros(2, int), 0, None),),
-        name="only",
-    )
-    single = Program((layer,), InputEncoder(CodeFormat(3, False), 3))
-    with pytest.raises(InputError, match="network with heads"):
-        schedule_for(join_heads([single, single]), Budget(lut=1000))
 
 
 def test_budget_as_text():

@@ -35,7 +35,7 @@ INTEGER_PRODUCTS = (
     "quant/record/codebook_layer.py",
     "quant/codebook/sums.py",
     "quant/record/evaluator_layer.py",
-    "quant/splines/evaluator_sums.py",
+    "quant/integers/spline_evaluator.py",
     "quant/record/model.py",
     "quant/integers/sums.py",
 )

@@ -13,7 +13,7 @@ from kanhw.errors import InputError
 from kanhw.estimation import estimate_verilog
 from kanhw.estimation.resource_model import model_design, resources_of
 from kanhw.formats import CodeFormat
-from kanhw.gateware.parts.costs import Costs, MemoryShape
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
 from kanhw.targets.memories import BlockRams, BlockShape
 from kanhw.targets.table import TARGETS
@@ -39,7 +39,7 @@ RAMS = BlockRams(
     written_luts=4,
 )
 WEIGHTS = PartWeights(
-    adder_bits=2, accumulator_bits=3, choice_luts=1, drain_bits=1, table_luts=5, counters=1
+    adder_bits=2, accumulator_bits=3, choice_luts=1, drain_luts=1, table_luts=5, counters=1
 )
 
 
@@ -125,7 +125,7 @@ def test_there_is_a_resource_model_only_where_it_was_fitted(fours, program, monk
     with pytest.raises(InputError, match=r"^There is no resource model of ice40, "):
         kanhw.schedule_for(program, kanhw.Budget(lut=9999), target="ice40")
     monkeypatch.setitem(TARGETS, "fours", replace(FOURS, block_rams=RAMS, weights=WEIGHTS))
-    costs = Costs(adder_bits=10, table_bits=4, memories=(MemoryShape(8192, 1),))
+    costs = HardwareCosts(adder_bits=10, table_luts=4, memories=(MemoryShape(8192, 1),))
     # Two blocks of 4,096 words of a bit, and one LUT that chooses between them.
     expected = 2 * 10 + 5 * 4 + 1
     assert resources_of(costs, "fours").lut == expected

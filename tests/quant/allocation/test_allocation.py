@@ -10,7 +10,7 @@ import pytest
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.model.network import KanModel
 from kanhw.program import golden
-from kanhw.quant import Budget, QuantConfig, allocate, costs_of, lower, quantize_model
+from kanhw.quant import BitBudget, QuantConfig, allocate, costs_of, lower, quantize_model
 from kanhw.quant.allocation import solve
 from kanhw.quant.analysis.sensitivity_sweep import HeldOut
 
@@ -66,24 +66,23 @@ def test_budgets(make_layer):
     model = KanModel((make_layer(rng, 3, 2),))
     program = lower(quantize_model(model, rng.normal(size=(50, 3)), QuantConfig(**FAST)))
     costs = costs_of(program)
-    assert Budget.of(program).bits == costs.parameter_bits
-    assert Budget.of(costs, "luts").limit == costs.luts
-    assert Budget.of(program, "energy").met_by(costs)
-    assert not Budget(luts=costs.luts - 0.5).met_by(costs)
-    assert str(Budget(luts=1000)) == "1000 luts"
-    with pytest.raises(
-        InputError, match="exactly one of luts, bits, bit_operations, energy, not None"
-    ):
-        Budget()
-    with pytest.raises(InputError, match=r"exactly one of .*, not luts and bits"):
-        Budget(luts=3, bits=4)
+    assert BitBudget.of(program).bits == costs.parameter_bits
+    assert BitBudget.of(costs, "unrolled_luts").limit == costs.unrolled_luts
+    assert BitBudget.of(program, "operation_energy_45nm_pj").met_by(costs)
+    assert not BitBudget(unrolled_luts=costs.unrolled_luts - 0.5).met_by(costs)
+    assert str(BitBudget(unrolled_luts=1000)) == "1000 unrolled_luts"
+    names = "unrolled_luts, bits, bit_operations, operation_energy_45nm_pj"
+    with pytest.raises(InputError, match=f"exactly one of {names}, not None"):
+        BitBudget()
+    with pytest.raises(InputError, match=r"exactly one of .*, not unrolled_luts and bits"):
+        BitBudget(unrolled_luts=3, bits=4)
     for wrong in (0, -1, math.inf, math.nan):
         with pytest.raises(InputError, match="bits must be above 0 and finite, not"):
-            Budget(bits=wrong)
+            BitBudget(bits=wrong)
     with pytest.raises(TypeError, match="bits must be a number, not '3'"):
-        Budget(bits="3")
-    with pytest.raises(InputError, match=r"what must be one of luts, .*, not 'area'"):
-        Budget.of(program, "area")
+        BitBudget(bits="3")
+    with pytest.raises(InputError, match=r"what must be one of unrolled_luts, .*, not 'area'"):
+        BitBudget.of(program, "area")
 
 
 def assert_level_1(allocation, x):
@@ -133,7 +132,7 @@ def test_every_variant(variant, realisation):
     calibration, held_out = x[:60], model.flat(x[60:])
     config = QuantConfig(realisation=realisation, **FAST)
     reference = quantize_model(model, calibration, uniform(4, realisation=realisation, **FAST))
-    budget = Budget.of(lower(reference), "bits")
+    budget = BitBudget.of(lower(reference), "bits")
     made = allocate(model, calibration, held_out, budget, "hessian", None, config, (3, 4, 6))
     program = assert_level_1(made, held_out)
     assert_bits_arrive(made)
@@ -155,12 +154,14 @@ def network(make_layer):
     return model, x[:100], x[100:]
 
 
-@pytest.mark.parametrize("what", ["luts", "bits", "bit_operations", "energy"])
+@pytest.mark.parametrize(
+    "what", ["unrolled_luts", "bits", "bit_operations", "operation_energy_45nm_pj"]
+)
 def test_every_budget_binds(network, what):
     model, calibration, held_out = network
     config = QuantConfig(realisation="basis_table", **FAST)
     reference = quantize_model(model, calibration, uniform(4, realisation="basis_table", **FAST))
-    budget = Budget.of(lower(reference), what)
+    budget = BitBudget.of(lower(reference), what)
     made = allocate(model, calibration, held_out, budget, "hessian", None, config, (3, 4, 6))
     assert budget.met_by(made.costs)
     assert made.verified_loss < made.uniform_loss
@@ -172,7 +173,7 @@ def test_sensitivity_with_labels(network):
     model, calibration, held_out = network
     labels = model(held_out).argmax(axis=1)
     config = QuantConfig(realisation="basis_table", input_bits=5, **FAST)
-    budget = Budget.of(lower(quantize_model(model, calibration, uniform(4, **FAST))), "bits")
+    budget = BitBudget.of(lower(quantize_model(model, calibration, uniform(4, **FAST))), "bits")
     made = allocate(
         model, calibration, held_out, budget, labels=labels, config=config, choices=(3, 6)
     )
@@ -188,7 +189,8 @@ def test_what_the_user_asks_of_a_layer_stays(network):
     model, calibration, held_out = network
     layers = {"a": {"realisation": "edge_table", "weight_granularity": "tensor"}}
     config = QuantConfig(layers=layers, **FAST)
-    made = allocate(model, calibration, held_out, Budget(bits=1e6), "hessian", None, config, (3, 8))
+    budget = BitBudget(bits=1e6)
+    made = allocate(model, calibration, held_out, budget, "hessian", None, config, (3, 8))
     assert made.quantized.layers[0].tables.ndim == 3
     assert made.config.layers["a"]["weight_granularity"] == "tensor"
     # There is room for the most of everything.
@@ -200,10 +202,10 @@ def test_a_budget_that_nothing_meets(network):
     config = QuantConfig(realisation="basis_table", **FAST)
     message = r"No network fits 100 bits: the cheapest possible one costs \d+ bits with choices"
     with pytest.raises(InputError, match=message) as caught:
-        allocate(model, calibration, held_out, Budget(bits=100), "hessian", None, config, (2, 3))
+        allocate(model, calibration, held_out, BitBudget(bits=100), "hessian", None, config, (2, 3))
     cheapest = float(str(caught.value).split("costs ")[1].split()[0])
     made = allocate(
-        model, calibration, held_out, Budget(bits=cheapest), "hessian", None, config, (2, 3)
+        model, calibration, held_out, BitBudget(bits=cheapest), "hessian", None, config, (2, 3)
     )
     assert made.costs.parameter_bits == cheapest
 
@@ -212,7 +214,7 @@ def test_without_scipy(network, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
     model, calibration, held_out = network
     with pytest.raises(ToolNotFound, match=r"needs scipy: pip install 'kanhw\[allocation\]'"):
-        allocate(model, calibration, held_out, Budget(bits=1000))
+        allocate(model, calibration, held_out, BitBudget(bits=1000))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +231,7 @@ def test_without_scipy(network, monkeypatch):
 def test_refusals(network, changes, error, message):
     model, calibration, held_out = network
     with pytest.raises(error, match=message):
-        allocate(model, calibration, held_out, **{"budget": Budget(bits=1000)} | changes)
+        allocate(model, calibration, held_out, **{"budget": BitBudget(bits=1000)} | changes)
 
 
 def test_wine_on_data_that_nobody_chose_by(shared_folder):
@@ -248,7 +250,7 @@ def test_wine_on_data_that_nobody_chose_by(shared_folder):
         model,
         train[::2],
         train[1::2],
-        Budget.of(lower(reference), "bits"),
+        BitBudget.of(lower(reference), "bits"),
         "hessian",
         None,
         QuantConfig(realisation="basis_table"),

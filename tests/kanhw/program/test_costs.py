@@ -1,8 +1,9 @@
-"""Costs: counted by hand, the same before and after quantizing, and as the reports count bits."""
+"""Costs of a Program, counted by hand; and every kind has some."""
 
 import numpy as np
 import pytest
 
+from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.program import (
     BasisTableLayer,
@@ -11,11 +12,10 @@ from kanhw.program import (
     InputEncoder,
     Program,
     Requantizer,
+    join_heads,
 )
-from kanhw.quant import QuantConfig, costs_of, lower, quantize_model
-from kanhw.quant.costs import Costs, LayerCosts, costs_by_layer, layer_costs
-from kanhw.quant.planning.plan import make_plan
-from kanhw.quant.planning.steps import SumStep
+from kanhw.program.costs import LAYER_COSTS, NetworkCosts, costs_by_layer, costs_of
+from kanhw.program.kinds.kinds import LAYER_KINDS
 from kanhw.reports.layer_facts import program_facts
 
 MULTIPLY, ADD, READ = 0.2 / 64, 0.03 / 8, 10 / 64
@@ -32,13 +32,13 @@ def test_edge_tables_by_hand():
     layer = EdgeTableLayer(tables, (Requantizer(np.ones((1, 1)).astype(int), np.array([0])),))
     costs = costs_of(program_of(layer, 3))
     # Two edges of 4 entries of 3 bits; the sum of two has 4 bits. The absent edge has block RAM.
-    assert costs == Costs(
+    assert costs == NetworkCosts(
         parameter_bits=24,
         memory_bits=36,
         additions=2,
         look_ups=2,
-        luts=2 * (3 + 4),
-        energy=pytest.approx(2 * 4 * ADD + 2 * 3 * READ),
+        unrolled_luts=2 * (3 + 4),
+        operation_energy_45nm_pj=pytest.approx(2 * 4 * ADD + 2 * 3 * READ),
     )
 
 
@@ -66,10 +66,10 @@ def test_basis_tables_by_hand():
     read = 3 * 3 + 1 * 1 + 4 * 2 + 2 * 2 + 2 + 3
     added = 3 * 7 + 3 + 9 + 9
     energy = costs.bit_operations * MULTIPLY + added * ADD + read * READ
-    assert costs.energy == pytest.approx(energy)
+    assert costs.operation_energy_45nm_pj == pytest.approx(energy)
     # Tables of both inputs, then adders: 1, -2 and 3 = 4 - 1 have 1, 1 and 2 signed digits.
     tables, products, base = 4 * 2 + 2 * 2, (1 + 1 + 2) * (3 + 2), 1 * (1 + 2)
-    assert costs.luts == tables + products + base + 2 * 7 + 9
+    assert costs.unrolled_luts == tables + products + base + 2 * 7 + 9
 
 
 def test_codebooks_by_hand():
@@ -114,62 +114,45 @@ def test_codebooks_with_offsets_have_those_too():
     assert costs.bit_operations == 4 * 3 * 4 + 2 * 2 * 2 + 3 * 2 * 2
 
 
-@pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
-@pytest.mark.parametrize("bits", [2, 5])
-def test_before_and_after_quantizing_and_in_reports(variant, realisation, bits):
-    model, x = variant
-    x = x[:40]
-    config = QuantConfig(
-        base_bits=bits,
-        spline_bits=bits + 1,
-        activation_bits=bits + 1,
-        basis_bits=bits,
-        activation_calibration="max_abs",
-        weight_calibration="max_abs",
-        realisation=realisation,
+def _head(seed, shapes):
+    rng = np.random.default_rng(seed)
+    return CodebookLayer(
+        shapes=shapes,
+        index=rng.integers(0, 2, (3, 4)),
+        gains=rng.integers(-3, 4, (3, 4)),
+        base=rng.integers(-3, 4, (1, 4, 1)),
+        base_index=np.zeros(4, int),
+        base_weights=rng.integers(-3, 4, (3, 4, 1)),
+        requantizers=(Requantizer(rng.integers(1, 9, (2, 3)), rng.integers(-9, 9, 3)),),
     )
-    program = lower(quantize_model(model, x, config))
-    layers, plan = costs_by_layer(program), make_plan(model, x, config)
-    facts = program_facts(program)
-    assert [own.parameter_bits for own in layers] == [own.parameter_bits for own in facts]
-    assert sum(layers, start=Costs()) == costs_of(program)
-    compared = 0
-    for index, step in enumerate(plan.steps):
-        if not isinstance(step, SumStep):
-            continue
-        last = index + 1 == len(plan.steps)
-        targets = (None,) if last else plan.consumers[index + 1].wanted
-        inputs = plan.consumers[index].sum_inputs(step)
-        assert layer_costs(step, config, inputs, targets) == layers[index]
-        many = LayerCosts(step)
-        for spline in (bits + 1, 7):
-            own = QuantConfig(**{**vars(config), "spline_bits": spline})
-            assert many(own, inputs, targets) == layer_costs(step, own, inputs, targets)
-            assert many(own, inputs, targets) == many(own, inputs, targets)
-        compared += 1
-    assert compared
 
 
-def test_more_bits_cost_more(variant):
-    model, x = variant
-    names = ("base_bits", "spline_bits", "activation_bits", "basis_bits", "base_table_bits")
-    few, many = (
-        costs_of(
-            lower(
-                quantize_model(
-                    model,
-                    x,
-                    QuantConfig(
-                        realisation="basis_table",
-                        activation_calibration="max_abs",
-                        weight_calibration="max_abs",
-                        **dict.fromkeys(names, bits),
-                    ),
-                )
-            )
-        )
-        for bits in (3, 6)
+@pytest.mark.parametrize("writable", [False, True])
+@pytest.mark.parametrize("heads", [1, 3])
+def test_heads_are_stored_and_their_shapes_once(heads, writable):
+    shapes = np.random.default_rng(9).integers(-7, 8, (2, 4))
+    program = join_heads(
+        [program_of(_head(seed, shapes), 4) for seed in range(heads)], writable=writable
     )
-    for field in ("parameter_bits", "memory_bits", "bit_operations", "luts", "energy"):
-        assert getattr(few, field) < getattr(many, field)
-    assert few.memory_bits >= few.parameter_bits
+    costs = costs_of(program)
+    alone = [costs_of(program.head(number)) for number in range(heads)]
+    shared = (heads - 1) * 2 * 4 * 4
+    for field in ("parameter_bits", "memory_bits"):
+        assert getattr(costs, field) == sum(getattr(own, field) for own in alone) - shared
+    for field in ("multiplications", "bit_operations", "operation_energy_45nm_pj"):
+        assert getattr(costs, field) == max(getattr(own, field) for own in alone) > 0
+    assert costs.unrolled_luts == sum(own.unrolled_luts for own in alone)
+
+
+def test_every_kind_has_a_record():
+    assert set(LAYER_COSTS) == {*LAYER_KINDS, "convolution"}
+
+
+def test_a_kind_without_a_record_is_refused():
+    class Own(EdgeTableLayer):
+        kind = "own"
+
+    join = Requantizer(np.ones((1, 1), int), np.zeros(1, int))
+    program = program_of(Own(np.arange(4).reshape(1, 1, 4), (join,)), 1)
+    with pytest.raises(InputError, match=r"\AThere are no costs of layers of kind 'own': add a"):
+        costs_by_layer(program)

@@ -1,0 +1,107 @@
+"""Every kind of layer says what it costs: none is free because nobody thought of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kanhw.errors import InputError
+from kanhw.estimation.resource_model import model_design
+from kanhw.formats import CodeFormat
+from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.top.chain import STAGES
+from kanhw.gateware.top.stage_costs import STAGE_COSTS
+from kanhw.gateware.unrolled.layer_core import LayerCore
+from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES, layer_costs
+from kanhw.program import EdgeTableLayer, InputEncoder, ProductLayer, Program, Requantizer
+from kanhw.schedule.schedule import Schedule
+
+CODE = CodeFormat(4, True)
+
+
+def _products(width, arity, count):
+    """Products of ``arity`` codes, with multipliers of 9 bits behind them."""
+    rng = np.random.default_rng([width, arity])
+    code, n_in = CodeFormat(width, True), arity * count
+    groups = tuple(tuple(range(k, n_in, count)) for k in range(count))
+    left = min(width * arity, 2 * width)
+    join = Requantizer(
+        rng.integers(1 << 8, 1 << 9, (1, count)), np.zeros(count, int), 9 + left - width, code
+    )
+    shifts = (width * arity - left,) * count
+    layer = ProductLayer(groups, n_in, width, code.lo, (join,), shifts)
+    return Program((layer,), InputEncoder(code, n_in))
+
+
+# LUT and DSP that Yosys 0.70 made of these (synth_xilinx -family xcup).
+@pytest.mark.parametrize(
+    ("width", "arity", "count", "lut", "dsp"),
+    [
+        (3, 2, 8, 157, 0),
+        (4, 2, 8, 379, 0),
+        (6, 2, 8, 256, 8),
+        (8, 3, 6, 292, 12),
+        (8, 4, 4, 196, 12),
+        (12, 2, 6, 369, 6),
+    ],
+)
+def test_products_cost_what_they_cost(width, arity, count, lut, dsp):
+    modelled = model_design(_products(width, arity, count), Schedule())
+    assert (modelled.dsp, modelled.bram) == (dsp, 0)
+    assert abs(modelled.lut / lut - 1) < 0.18
+
+
+def test_codes_that_start_elsewhere_are_added_to():
+    layer = _products(6, 2, 4).layers[0]
+    shifted = replace(layer, lowest=-5)
+    assert layer_costs(shifted).adder_bits >= layer_costs(layer).adder_bits + 8 * 6
+
+
+def test_every_core_and_stage_has_costs():
+    assert set(STAGE_COSTS) == set(STAGES)
+    for core in LAYER_CORES.values():
+        assert core.costs.__func__ is not LayerCore.costs.__func__, core
+
+
+def _edges():
+    join = Requantizer(np.ones((1, 2), int), np.zeros(2, int))
+    return EdgeTableLayer(np.arange(96).reshape(2, 3, 16), (join,))
+
+
+def _program_of(kind):
+    class Own(EdgeTableLayer):
+        pass
+
+    Own.kind = kind
+    edges = _edges()
+    return Program((Own(edges.tables, edges.requantizers),), InputEncoder(CODE, 3))
+
+
+def test_a_core_without_costs_is_refused(monkeypatch):
+    class Silent(LayerCore):
+        pass
+
+    monkeypatch.setitem(LAYER_CORES, "own", Silent)
+    program = _program_of("own")
+    message = (
+        r"\AThere are no costs of layers of kind 'own', so they cannot be modelled: give Silent a "
+        r"class method costs\(layer\)\Z"
+    )
+    with pytest.raises(InputError, match=message):
+        model_design(program, Schedule())
+
+
+def test_a_kind_without_core_is_refused():
+    with pytest.raises(InputError, match=r"\AThere are no costs of unrolled layers of kind 'own'"):
+        model_design(_program_of("own"), Schedule())
+
+
+def test_a_stage_without_costs_is_refused(monkeypatch):
+    monkeypatch.setitem(STAGES, "own", lambda *_: None)
+    program = _program_of("own")
+    with pytest.raises(InputError, match=r"of kind 'own', .*: add them to STAGE_COSTS"):
+        model_design(program, Schedule())
+
+
+def test_costs_of_a_known_kind_are_not_zero():
+    assert layer_costs(_edges()) != HardwareCosts()
