@@ -15,7 +15,7 @@ from kanhw.model.network import KanModel
 from kanhw.quant.config import QuantConfig, widest
 from kanhw.quant.planning.freeze import freeze_norms
 from kanhw.quant.planning.realisation import check_table_bits, chosen_realisation
-from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
+from kanhw.quant.planning.steps import PoolStep, ProductStep, Step, SumStep, steps_of
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_quantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.splines.spline_grid import aligned_quantizer
@@ -86,10 +86,11 @@ def make_plan(
     values = [value]
     for index, step in enumerate(steps):
         # A norm that passes the raw code on leaves its consumer no choice of that code.
-        passed = consumers[-1].streams[-1] if index and _passes(steps[index - 1]) else None
-        image = index > 0 and _makes_images(steps[index - 1])
+        passed = consumers[-1].streams[-1] if index and steps[index - 1].passes else None
+        # Images have one scale for all positions.
+        image = index > 0 and steps[index - 1].window is not None
         # What a norm passes on is the code of the layer behind it.
-        asked = config.for_layer(steps[index + _passes(step)].name)
+        asked = config.for_layer(steps[index + step.passes].name)
         if image:
             asked = replace(asked, activation_granularity="tensor")
         consumers.append(_consumer(step, values[-1], asked, first=index == 0, passed=passed))
@@ -126,15 +127,6 @@ class Consumer:
         if step.window is not None:
             quantizers = tuple(q.cut_to(step.window.taps) for q in quantizers)
         return SumInputs(quantizers, self.realisation)
-
-
-def _makes_images(step: Step) -> bool:
-    """Whether a step's outputs are images, which have one scale for all positions."""
-    return isinstance(step, PoolStep) or (isinstance(step, SumStep) and step.window is not None)
-
-
-def _passes(step: Step) -> bool:
-    return isinstance(step, NormStep) and step.passes
 
 
 def _checked_calibration(calibration: npt.ArrayLike, model: KanModel) -> FloatArray:

@@ -19,6 +19,7 @@ from kanhw.program.checks import (
 from kanhw.program.functions.tables import basis_table_sums, constants_like
 from kanhw.program.intervals import Interval, basis_table_interval
 from kanhw.program.requantizer import Requantizer
+from kanhw.windows import Window
 
 __all__ = ["BasisTableLayer"]
 
@@ -60,6 +61,7 @@ class BasisTableLayer:
     kind: ClassVar[str] = "basis_table"
     branches: ClassVar[tuple[str, ...]] = ("spline", "base")
     passes: ClassVar[tuple[int, ...]] = ()
+    window: ClassVar[Window | None] = None
 
     basis: IntArray
     basis_index: IntArray

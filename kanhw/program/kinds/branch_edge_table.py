@@ -18,6 +18,7 @@ from kanhw.program.checks import (
 from kanhw.program.functions.tables import constants_like, edge_table_sums
 from kanhw.program.intervals import Interval, edge_table_interval
 from kanhw.program.requantizer import Requantizer
+from kanhw.windows import Window
 
 __all__ = ["BranchEdgeTableLayer"]
 
@@ -49,6 +50,7 @@ class BranchEdgeTableLayer:
     kind: ClassVar[str] = "branch_edge_table"
     branches: ClassVar[tuple[str, ...]] = ("spline", "base")
     passes: ClassVar[tuple[int, ...]] = ()
+    window: ClassVar[Window | None] = None
 
     spline_tables: IntArray
     base_tables: IntArray

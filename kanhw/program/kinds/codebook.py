@@ -26,6 +26,7 @@ from kanhw.program.intervals import (
     edge_table_interval,
 )
 from kanhw.program.requantizer import Requantizer
+from kanhw.windows import Window
 
 __all__ = ["MOST_SHAPES", "CodebookLayer"]
 
@@ -79,6 +80,7 @@ class CodebookLayer:
     kind: ClassVar[str] = "codebook"
     branches: ClassVar[tuple[str, ...]] = ("spline", "base")
     passes: ClassVar[tuple[int, ...]] = ()
+    window: ClassVar[Window | None] = None
 
     shapes: IntArray
     index: IntArray

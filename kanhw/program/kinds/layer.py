@@ -17,6 +17,7 @@ import numpy.typing as npt
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.program.intervals import Interval
 from kanhw.program.requantizer import Requantizer
+from kanhw.windows import Window
 
 __all__ = ["ProgramLayer"]
 
@@ -36,6 +37,10 @@ class ProgramLayer(Protocol):
     @property
     def passes(self) -> tuple[int, ...]:
         """Streams of the layer before that go on to the next, behind this layer's own."""
+
+    @property
+    def window(self) -> Window | None:
+        """The windows that it reads of an image; None for a layer that reads vectors."""
 
     @property
     def name(self) -> str:

@@ -24,6 +24,7 @@ from kanhw.program.intervals import (
     edge_table_interval,
 )
 from kanhw.program.requantizer import Requantizer
+from kanhw.windows import Window
 
 __all__ = ["SplineEvaluatorLayer"]
 
@@ -69,6 +70,7 @@ class SplineEvaluatorLayer:
     kind: ClassVar[str] = "spline_evaluator"
     branches: ClassVar[tuple[str, ...]] = ("spline", "base")
     passes: ClassVar[tuple[int, ...]] = ()
+    window: ClassVar[Window | None] = None
 
     coefficients: IntArray
     splines: SplineArithmetic
