@@ -31,7 +31,7 @@ from kanhw.quant.methods import round_with_data
 from kanhw.quant.methods.problem import RoundingProblem, layer_error, walk_layers
 from kanhw.quant.planning.plan import Plan, make_plan
 from kanhw.quant.planning.steps import SumStep
-from kanhw.quant.realise import Weighted
+from kanhw.quant.realise import RoundedLayer
 
 CALIBRATION_ROWS = 1024
 
@@ -92,17 +92,17 @@ def gptq(name: str) -> list[float]:
     return [errors[0], errors[1] / errors[0], errors[2] / errors[0]]
 
 
-def nearest(_: int, step: SumStep, problem: RoundingProblem) -> Weighted:
+def nearest(_: int, step: SumStep, problem: RoundingProblem) -> RoundedLayer:
     """Uniform rounding of a layer to 4 bits."""
     config = QuantConfig(**everywhere(4, 8))
-    return Weighted(problem.branches, nearest_weights(problem.branches, config))
+    return RoundedLayer(problem.branches, nearest_weights(problem.branches, config))
 
 
-def held_out_error(plan: Plan, rounded: tuple[Weighted | None, ...], x: Any) -> float:
+def held_out_error(plan: Plan, rounded: tuple[RoundedLayer | None, ...], x: Any) -> float:
     """Mean squared error of all sums of all layers, at the codes that other rows lead to."""
     errors = []
 
-    def look(index: int, _: SumStep, problem: RoundingProblem) -> Weighted:
+    def look(index: int, _: SumStep, problem: RoundingProblem) -> RoundedLayer:
         own = rounded[index]
         if own is None:
             raise RuntimeError(f"Step {index} has weights, but none were rounded")

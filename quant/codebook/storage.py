@@ -10,8 +10,9 @@ import numpy as np
 from kanhw.errors import InputError
 from kanhw.formats import IntArray, format_for
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.record.codebook_layer import QuantCodebook
-from kanhw.quant.record.model import QuantConvolution, QuantModel
+from kanhw.quant.record.codebook import QuantCodebook
+from kanhw.quant.record.convolution import QuantConvolution
+from kanhw.quant.record.model import QuantModel
 
 __all__ = ["CodebookStorage", "codebook_storage"]
 

@@ -11,12 +11,15 @@ from kanhw.errors import InputError
 from kanhw.formats import FloatArray, IntArray
 from kanhw.quant.codebook.sampling import LayerEdges, sample_edges
 from kanhw.quant.codebook.shapes import FittedLayer, fit_shapes
+from kanhw.quant.codebook.sums import quantize_codebook
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.tables import base_tables
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
-from kanhw.quant.quantizers.quantizer import WeightQuantizer, quantize_weights
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer, quantize_weights
 from kanhw.quant.quantizers.rounding import round_half_up
+from kanhw.quant.quantizers.sum_inputs import SumInputs
+from kanhw.quant.record.model import QuantLayer
 
 __all__ = ["CodebookWeights", "codebook_weights", "integer_biases"]
 
@@ -69,6 +72,16 @@ class CodebookWeights:
     base_codes: IntArray
     base_unit: float
     error: float
+
+    def integers(
+        self,
+        step: SumStep,
+        inputs: SumInputs,
+        targets: tuple[ActivationQuantizer | None, ...],
+        config: QuantConfig,
+    ) -> QuantLayer:
+        """The layer as :func:`kanhw.quant.codebook.sums.quantize_codebook` makes it."""
+        return quantize_codebook(step, inputs, targets, config, self)
 
 
 def codebook_weights(plans: Sequence[Plan]) -> list[dict[int, CodebookWeights]]:

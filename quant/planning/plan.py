@@ -53,6 +53,10 @@ class Plan:
     config: QuantConfig
     source: str
 
+    def targets(self, index: int) -> tuple[ActivationQuantizer | None, ...]:
+        """The quantizers of what a step makes; None for the network's outputs."""
+        return self.consumers[index + 1].wanted if index + 1 < len(self.steps) else (None,)
+
 
 def make_plan(
     model: KanModel,
@@ -120,6 +124,11 @@ class Consumer:
     def wanted(self) -> tuple[ActivationQuantizer, ...]:
         """What the step before has to make."""
         return self.streams[: self.made]
+
+    @property
+    def split(self) -> bool:
+        """Whether a norm before it has passed one of the codes on."""
+        return self.made < len(self.streams)
 
     def sum_inputs(self, step: SumStep) -> SumInputs:
         """What a layer reads; every tap of a window with the image's one quantizer."""

@@ -18,10 +18,9 @@ from kanhw.quant.codebook.gains import highest_gain
 from kanhw.quant.codebook.weights import CodebookWeights, codebook_weights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.tables import base_tables
-from kanhw.quant.planning.plan import Plan
+from kanhw.quant.planning.plan import Consumer, Plan
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer
-from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.training.layer_tables import LayerTables
 from kanhw.quant.training.rules.straight_through import round_half_up
 from kanhw.quant.training.stages import Stage, Stream, numbers, parameter, windowed
@@ -199,8 +198,9 @@ class CodebookStage(Stage):
         layer = replace(self.original.layer, bias=numbers(self.bias), base_weights=base)
         return replace(self.original, layer=layer)
 
-    def weighted(self, inputs: SumInputs) -> CodebookWeights:
+    def rounded(self, consumer: Consumer) -> CodebookWeights:
         """What the layer has become, for the quantizers as they are now."""
+        inputs = consumer.sum_inputs(self.original)
         active = numbers(self.active).astype(np.int64)
         base, codes, unit = self.start.base, self.start.base_codes, self.start.base_unit
         if self.has_base:

@@ -17,8 +17,8 @@ from kanhw.model.network import KanModel
 from kanhw.program import CodebookLayer, ConvolutionLayer, golden, load_program, save_program
 from kanhw.quant import QuantConfig, lower, quantize_model
 from kanhw.quant.codebook import codebook_storage
-from kanhw.quant.record.codebook_layer import QuantCodebook
-from kanhw.quant.record.model import QuantConvolution
+from kanhw.quant.record.codebook import QuantCodebook
+from kanhw.quant.record.convolution import QuantConvolution
 from kanhw.quant.task_heads import quantize_heads
 from kanhw.windows import Window
 

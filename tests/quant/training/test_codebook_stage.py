@@ -15,8 +15,8 @@ from kanhw.model.network import KanModel
 from kanhw.model.norm import LayerNorm
 from kanhw.quant import QuantConfig, convert, lower, prepare, quantize_model, train
 from kanhw.quant.codebook.gains import power_of_two
-from kanhw.quant.record.codebook_layer import QuantCodebook
-from kanhw.quant.record.model import QuantConvolution
+from kanhw.quant.record.codebook import QuantCodebook
+from kanhw.quant.record.convolution import QuantConvolution
 from kanhw.quant.training.codebook_stage import CodebookStage, Integers
 from kanhw.quant.training.codebook_tuning import fine_tune
 from kanhw.windows import Window
