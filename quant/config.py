@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from kanhw.errors import InputError
+from kanhw.values import is_integer, is_number
 
 __all__ = [
     "BranchInputs",
@@ -328,14 +329,14 @@ def widest(bits: int | Sequence[int]) -> int:
 
 
 def _check_integer(field: str, value: object, lowest: int, highest: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not is_integer(value):
         raise TypeError(f"{field} must be an integer, not {value!r}")
     if not lowest <= value <= highest:
         raise InputError(f"{field} must be {lowest} to {highest}, not {value}")
 
 
 def _check_number(field: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not is_number(value):
         raise TypeError(f"{field} must be a number, not {value!r}")
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.arrays import checked_batch, frozen_array, input_values
+from kanhw.values import is_integer
 
 __all__ = ["BSplineBasis"]
 
@@ -44,7 +45,7 @@ class BSplineBasis:
     order: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.order, int) or isinstance(self.order, bool):
+        if not is_integer(self.order):
             raise TypeError(f"The spline order must be an integer, not {self.order!r}")
         if self.order < 1:
             raise InputError(f"The spline order must be at least 1, not {self.order}")

@@ -9,6 +9,7 @@ import numpy as np
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.arrays import checked_batch, frozen_array, input_values
+from kanhw.values import is_integer
 
 __all__ = ["RepeatedKnotBasis"]
 
@@ -42,7 +43,7 @@ class RepeatedKnotBasis:
     order: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.order, int) or isinstance(self.order, bool):
+        if not is_integer(self.order):
             raise TypeError(f"The spline order must be an integer, not {self.order!r}")
         knots = frozen_array(self.knots, "knots", ("n_in", "G + 2 p + 1"))
         if self.order < 1 or knots.shape[1] < 2 * self.order + 2:
