@@ -8,7 +8,7 @@ from typing import Any
 
 from kanhw.formats import CodeFormat, IntArray, format_for
 from kanhw.program import Program, ProgramLayer
-from kanhw.program.program import output_formats
+from kanhw.program.widths import output_formats
 from kanhw.reports.kinds.kinds import report_of
 from kanhw.windows import Window
 
