@@ -52,12 +52,12 @@ DENSE: dict[str, Any] = {
 # 32 shapes with the base branch in them, so that an edge is an index and nothing else.
 CODEBOOK: dict[str, Any] = {
     "realisation": "codebook",
-    "codebook_size": 32,
-    "codebook_branches": "joint",
-    "codebook_gain": "none",
-    "codebook_bias": False,
+    "codebook.size": 32,
+    "codebook.branches": "joint",
+    "codebook.gain": "none",
+    "codebook.bias": False,
     "branch_inputs": "shared",
-    **everywhere(4, 4, shape_bits=8),
+    **everywhere(4, 4, **{"codebook.shape_bits": 8}),
 }
 NETWORKS = {"dense": DENSE, "codebook": CODEBOOK}
 
@@ -128,7 +128,7 @@ def trained_program(name: str, data: Dataset) -> Trained:
     settings = {**config, "epochs": EPOCHS, "rate": RATE, "weights": _weights(network)}
     path = cache_folder() / f"program-convolution-{name}-{_digest(settings)}.safetensors"
     if not path.is_file():
-        save_program(_quantized(network, data, QuantConfig(**config)), path)
+        save_program(_quantized(network, data, QuantConfig().changed(config)), path)
     program = load_program(path)
     codes, labels = codes_and_labels(data, program)
     classes = np.concatenate(

@@ -47,10 +47,10 @@ DENSE: dict[str, Any] = {
 # Shapes with the base branch in them, so that an edge is an index and nothing else.
 CODEBOOK: dict[str, Any] = {
     "realisation": "codebook",
-    "codebook_size": 32,
-    "codebook_branches": "joint",
-    "codebook_gain": "none",
-    **everywhere(4, 4, shape_bits=8),
+    "codebook.size": 32,
+    "codebook.branches": "joint",
+    "codebook.gain": "none",
+    **everywhere(4, 4, **{"codebook.shape_bits": 8}),
 }
 # Fields of the configuration, and epochs.
 NETWORKS = {"dense": (DENSE, 4), "codebook": (CODEBOOK, 10)}
@@ -84,7 +84,7 @@ def trained_program(name: str, data: Dataset) -> Trained:
     network = float_network("EfficientKAN", data, SEED)
     path = cache_folder() / f"program-{name}-{_key(network, config, epochs)}.safetensors"
     if not path.is_file():
-        save_program(_train(network, data, QuantConfig(**config), epochs), path)
+        save_program(_train(network, data, QuantConfig().changed(config), epochs), path)
     program = load_program(path)
     codes, labels = images(data, program)
     classes = np.concatenate(

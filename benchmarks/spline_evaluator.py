@@ -38,6 +38,7 @@ from kanhw.program import (
     SplineEvaluatorLayer,
 )
 from kanhw.quant import QuantConfig
+from kanhw.quant.config import EvaluatorConfig
 from kanhw.quant.integers.tables import basis_tables
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.splines.spline_evaluator import evaluator_of
@@ -154,7 +155,10 @@ def main() -> int:
             for variant in variants:
                 tabulated = variant == "basis table"
                 pieces = "auto" if tabulated else variant
-                config = QuantConfig(basis_bits=options.bits, evaluator_pieces=pieces)
+                config = QuantConfig(
+                    basis_bits=options.bits,
+                    evaluator=EvaluatorConfig(pieces=pieces),
+                )
                 program, *errors = programs(layer, quantizer, config, table=tabulated)
                 if errors[0] > errors[1] + 1e-9:
                     raise SystemExit(f"order {order}, {width} bits: the bound does not hold")

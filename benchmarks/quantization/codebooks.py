@@ -25,6 +25,7 @@ from results import RESULTS, ResultTable, average
 
 from kanhw.quant import QuantConfig, quantize_model
 from kanhw.quant.codebook import codebook_storage
+from kanhw.quant.config import CodebookConfig
 from kanhw.quant.task_heads import quantize_heads
 from kanhw.quant.training.codebook_tuning import fine_tune
 
@@ -39,7 +40,12 @@ HEAD_SIZE = 32
 def settings(size: int, seed: int) -> QuantConfig:
     """K shapes a layer, everything else as it is by default."""
     fields = everywhere(4, ACTIVATION_BITS)
-    return QuantConfig(realisation="codebook", codebook_size=size, seed=seed, **fields)
+    return QuantConfig(
+        realisation="codebook",
+        seed=seed,
+        codebook=CodebookConfig(size=size),
+        **fields,
+    )
 
 
 def measured(task: tuple[str, int, int, bool]) -> tuple[float, float, float, float]:

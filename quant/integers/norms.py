@@ -120,7 +120,7 @@ def quantize_pool(
     targets: tuple[ActivationQuantizer | None, ...],
     config: QuantConfig,
 ) -> QuantPool:
-    """Integers of pooling: a table of what a code is worth, and 1 / area in the join."""
+    """Integers of pooling: a table of what a code stands for, and 1 / area in the join."""
     values = source.grid()[:, 0]
     bits = min(source.format.width + 2, 14)
     top = float(np.abs(values).max())

@@ -68,9 +68,10 @@ def make_plan(
     Raises
     ------
     InputError
-        If the calibration data are empty, of the wrong width, or not finite, the config names a
-        layer that there is not, or the model has layers that have no integer form here, or bits
-        that differ from value to value are not one for each, or where all values need one step.
+        If the calibration data are empty, of the wrong width, or not finite; if the config names a
+        layer that does not exist; if the model has layers that have no integer form here; or if
+        ``activation_bits`` or ``input_bits`` is a sequence that is not as long as there are values,
+        or stands in front of a step whose codes share one scale.
     """
     replace(config, layers={}, input_bits=None).check_one_width(
         "the whole network: give those of a layer in layers"
@@ -89,11 +90,12 @@ def make_plan(
     consumers: list[Consumer] = []
     values = [value]
     for index, step in enumerate(steps):
-        # A norm that passes the raw code on leaves its consumer no choice of that code.
+        # Behind a norm that passes its codes on, the base branch reads those codes: their quantizer
+        # was chosen in front of the norm.
         passed = consumers[-1].streams[-1] if index and steps[index - 1].passes else None
         # Images have one scale for all positions.
         image = index > 0 and steps[index - 1].window is not None
-        # What a norm passes on is the code of the layer behind it.
+        # The codes that a norm passes on are read by the layer behind it, whose fields hold.
         asked = config.for_layer(steps[index + step.passes].name)
         if image:
             asked = replace(asked, activation_granularity="tensor")
@@ -220,10 +222,10 @@ def _split_sums(
     realisation = _realisation(step, bits, config)
     normalised = step.layer.spline_input(value)
     spline = activation_quantizer(normalised, bits, config, step.layer.basis.support)
-    if realisation == "codebook" and config.codebook_branches == "joint":
+    if realisation == "codebook" and config.codebook.branches == "joint":
         raise InputError(
             f"{step.name}: its basis reads a normalised value and its base branch the raw one, so "
-            "no shape can contain both: choose codebook_branches='separate' or norms='frozen'"
+            "no shape can contain both: choose codebook.branches='separate' or norms='frozen'"
         )
     return Consumer((_fitted(spline, step, realisation, config), passed), 1, realisation)
 
@@ -254,7 +256,7 @@ def _sums(
     one_code = first or realisation == "edge_table" or config.branch_inputs == "shared"
     one_code = one_code or config.shared_quantizers
     # Shapes that contain the base branch are functions of one code.
-    one_code = one_code or (realisation == "codebook" and config.codebook_branches == "joint")
+    one_code = one_code or (realisation == "codebook" and config.codebook.branches == "joint")
     if one_code or limits is not None or support is None or layer.symbolic:
         return Consumer((_fitted(shared, step, realisation, config),), 1, realisation)
     spline = activation_quantizer(value, bits, config, limits=support)
@@ -268,7 +270,7 @@ def _fitted(
 ) -> ActivationQuantizer:
     """The quantizer in front of a spline, with power-of-two cells where that saves arithmetic."""
     basis = step.layer.basis
-    if realisation != "spline_evaluator" or not config.evaluator_alignment:
+    if realisation != "spline_evaluator" or not config.evaluator.alignment:
         return quantizer
     return aligned_quantizer(quantizer, basis) if isinstance(basis, BSplineBasis) else quantizer
 

@@ -21,8 +21,19 @@ from kanhw.windows import Window
 __all__ = ["STEP_KINDS", "NormStep", "PoolStep", "ProductStep", "Step", "SumStep", "steps_of"]
 
 
+class _Plain:
+    """What holds for steps in front of which codes have the bits of activations."""
+
+    # Whether these codes have bits of their own.
+    wide: ClassVar[bool] = False
+
+    def read(self, value: FloatArray, *, split: bool) -> FloatArray:
+        """What the first codes of a step stand for; ``split`` where a norm passes others on."""
+        return value
+
+
 @dataclass(frozen=True, eq=False)
-class SumStep:
+class SumStep(_Plain):
     """The sums of a KAN layer, on a vector or on every window of an image.
 
     Parameters
@@ -43,8 +54,6 @@ class SumStep:
 
     kind: ClassVar[str] = "sums"
     passes: ClassVar[bool] = False
-    # Codes in front of it have the bits of activations.
-    wide: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -75,7 +84,7 @@ class SumStep:
 
 
 @dataclass(frozen=True, eq=False)
-class NormStep:
+class NormStep(_Plain):
     """A layer normalisation.
 
     Parameters
@@ -108,17 +117,13 @@ class NormStep:
         """Number of normalised values."""
         return self.norm.n
 
-    def read(self, value: FloatArray, *, split: bool) -> FloatArray:
-        """What its first codes stand for."""
-        return value
-
     def __call__(self, value: FloatArray) -> FloatArray:
         """The value that the next step is given."""
         return value if self.passes else self.norm(value)
 
 
 @dataclass(frozen=True, eq=False)
-class ProductStep:
+class ProductStep(_Plain):
     """Products of sums."""
 
     products: Products
@@ -140,17 +145,13 @@ class ProductStep:
         """Number of nodes."""
         return self.products.n_out
 
-    def read(self, value: FloatArray, *, split: bool) -> FloatArray:
-        """What its codes stand for."""
-        return value
-
     def __call__(self, value: FloatArray) -> FloatArray:
         """The nodes of sums ``[N, n]``."""
         return self.products(value)
 
 
 @dataclass(frozen=True, eq=False)
-class PoolStep:
+class PoolStep(_Plain):
     """Pooling, of the activated value."""
 
     layer: PoolLayer
@@ -158,8 +159,6 @@ class PoolStep:
 
     kind: ClassVar[str] = "pooling"
     passes: ClassVar[bool] = False
-    # Codes in front of it have the bits of activations.
-    wide: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -180,10 +179,6 @@ class PoolStep:
     def n_out(self) -> int:
         """Values of a pooled image."""
         return self.layer.n_out
-
-    def read(self, value: FloatArray, *, split: bool) -> FloatArray:
-        """What its codes stand for."""
-        return value
 
     def __call__(self, value: FloatArray) -> FloatArray:
         """The pooled images of values ``[N, n]``."""

@@ -294,7 +294,7 @@ class ProductStage(Stage):
 
 
 class PoolStage(Stage):
-    """Pooling of what the codes are worth."""
+    """Pooling of what the codes stand for."""
 
     def __init__(self, step: PoolStep) -> None:
         super().__init__()
@@ -305,11 +305,11 @@ class PoolStage(Stage):
         stream, window = streams[0], self.original.layer.window
         quantizer = stream.quantizer.cut_to(1)
         codes, unit = signed_codes(quantizer.grid().T, min(quantizer.format.width + 2, 14))
-        worth = functions_of((codes * np.float64(unit))[:, :, None], quantizer)
-        values: Any = look_up(stream.addresses, stream.real, worth.table, worth.slopes)[..., 0]
-        taken, _ = window.gather(values, 0.0)
+        table = functions_of((codes * np.float64(unit))[:, :, None], quantizer)
+        values: Any = look_up(stream.addresses, stream.real, table.table, table.slopes)[..., 0]
+        pixels, _ = window.gather(values, 0.0)
         channels = window.shape[0]
-        grouped = taken.reshape(len(values) * window.positions, channels, -1)
+        grouped = pixels.reshape(len(values) * window.positions, channels, -1)
         average = self.original.layer.kind == "average"
         pooled = grouped.mean(dim=2) if average else grouped.amax(dim=2)
         result: Tensor = window.to_image(pooled, len(values))

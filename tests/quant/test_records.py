@@ -8,6 +8,7 @@ from kanhw import InputError
 from kanhw.program.kinds.kinds import LAYER_KINDS
 from kanhw.quant import QuantConfig, lower, prepare, quantize_model
 from kanhw.quant.lowering import LOWERED
+from kanhw.quant.methods.gradients import PULLBACKS
 from kanhw.quant.planning.steps import STEP_KINDS
 from kanhw.quant.realise import STEPS
 from kanhw.quant.training.network import STAGES
@@ -19,7 +20,7 @@ def test_every_kind_of_layer_is_lowered():
     assert set(LOWERED) == {*LAYER_KINDS, "convolution"} - {"resident"}
 
 
-@pytest.mark.parametrize("table", [STEPS, STAGES, MOVABLE])
+@pytest.mark.parametrize("table", [STEPS, STAGES, MOVABLE, PULLBACKS])
 def test_every_kind_of_step_has_a_record(table):
     assert set(table) == set(STEP_KINDS)
 

@@ -56,6 +56,7 @@ class BasisTableLayer(TwoBranches):
     """
 
     kind: ClassVar[str] = "basis_table"
+    edges: ClassVar[str] = "coefficients"
 
     basis: IntArray
     basis_index: IntArray
@@ -78,16 +79,6 @@ class BasisTableLayer(TwoBranches):
             check_weights(branch, tables, weights, (self.n_out, self.n_in), self.name)
             check_table_index(branch, tables, index, self.n_in, self.name)
         self.check_joins(self.n_out)
-
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        return int(self.coefficients.shape[1])
-
-    @property
-    def n_out(self) -> int:
-        """Number of outputs."""
-        return int(self.coefficients.shape[0])
 
     @property
     def depths(self) -> tuple[int, ...]:

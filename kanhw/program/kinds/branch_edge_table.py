@@ -43,6 +43,7 @@ class BranchEdgeTableLayer(TwoBranches):
     """
 
     kind: ClassVar[str] = "branch_edge_table"
+    edges: ClassVar[str] = "spline_tables"
 
     spline_tables: IntArray
     base_tables: IntArray
@@ -60,16 +61,6 @@ class BranchEdgeTableLayer(TwoBranches):
                 f"{self.base_tables.shape} are for different edges"
             )
         self.check_joins(self.n_out)
-
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        return int(self.spline_tables.shape[1])
-
-    @property
-    def n_out(self) -> int:
-        """Number of outputs."""
-        return int(self.spline_tables.shape[0])
 
     @property
     def depths(self) -> tuple[int, ...]:

@@ -75,6 +75,7 @@ class CodebookLayer(TwoBranches):
     """
 
     kind: ClassVar[str] = "codebook"
+    edges: ClassVar[str] = "gains"
 
     shapes: IntArray
     index: IntArray
@@ -134,16 +135,6 @@ class CodebookLayer(TwoBranches):
                 f"shapes have, not {self.offsets.shape[1]}"
             )
         check_table_index("offsets", self.offsets, self.offsets_index, self.n_in, self.name)
-
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        return int(self.gains.shape[1])
-
-    @property
-    def n_out(self) -> int:
-        """Number of outputs."""
-        return int(self.gains.shape[0])
 
     @property
     def depths(self) -> tuple[int, ...]:

@@ -97,6 +97,9 @@ class TwoBranches:
     passes: ClassVar[tuple[int, ...]] = ()
     window: ClassVar[Window | None] = None
 
+    # The field ``[n_out, n_in, ...]`` of what every edge has in the spline branch.
+    edges: ClassVar[str]
+
     name: str
     requantizers: tuple[Requantizer, ...]
     spline_stream: int
@@ -106,6 +109,16 @@ class TwoBranches:
     def streams(self) -> tuple[int, ...]:
         """Which stream of the layer before each branch is addressed by."""
         return (self.spline_stream, self.base_stream)
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return int(getattr(self, self.edges).shape[1])
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return int(getattr(self, self.edges).shape[0])
 
     def attributes(self) -> dict[str, Any]:
         """Single values to store, by field name."""

@@ -66,6 +66,7 @@ class SplineEvaluatorLayer(TwoBranches):
     """
 
     kind: ClassVar[str] = "spline_evaluator"
+    edges: ClassVar[str] = "coefficients"
 
     coefficients: IntArray
     splines: SplineArithmetic
@@ -119,16 +120,6 @@ class SplineEvaluatorLayer(TwoBranches):
         )
         curves = Interpolation(base, base_index, **interpolation)
         return cls(splines=arithmetic, base=curves, **fields)
-
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        return int(self.coefficients.shape[1])
-
-    @property
-    def n_out(self) -> int:
-        """Number of outputs."""
-        return int(self.coefficients.shape[0])
 
     @property
     def count(self) -> int:

@@ -112,7 +112,7 @@ METHODS = {
     "joint": {**TABLES, "method": "gptq_joint"},
     "awq": {**TABLES, "method": "awq", "norms": "frozen"},
     "smoothquant": {**TABLES, "method": "smoothquant", "activation_calibration": "mse"},
-    "codebook": {**TABLES, "realisation": "codebook", "codebook_size": 4, "gain_bits": 3},
+    "codebook": {**TABLES, "realisation": "codebook", "codebook.size": 4, "codebook.gain_bits": 3},
 }
 SCRIPT = "import json, runpy, sys; print(json.dumps(runpy.run_path(sys.argv[1])['hashes']()))"
 
