@@ -10,7 +10,6 @@ the cache has is not trained again.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import sys
@@ -25,7 +24,7 @@ import numpy as np
 import torch
 from data import Dataset, load
 from experiments import calibration, everywhere
-from measuring import Table, environment_line
+from measuring import Table, argument_parser, environment_line
 from networks import cache_folder
 from torch import nn
 
@@ -175,7 +174,7 @@ def _digest(settings: dict[str, Any]) -> str:
 
 def main() -> None:
     """Train and print scores."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     options = parser.parse_args()
     print(environment_line(f"torch {torch.__version__}") + "\n")

@@ -9,7 +9,6 @@ and PyTorch's version.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import sys
@@ -24,7 +23,7 @@ import numpy as np
 import torch
 from data import Dataset, load
 from experiments import RATE, calibration, everywhere
-from measuring import Table, environment_line
+from measuring import Table, argument_parser, environment_line
 from networks import cache_folder, float_network, outputs, score, to_model
 
 from kanhw.program import Program, load_program, save_program
@@ -128,7 +127,7 @@ def _key(network: Any, config: dict[str, Any], epochs: int) -> str:
 
 def main() -> None:
     """Train and print scores."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     options = parser.parse_args()
     print(environment_line(f"torch {torch.__version__}") + "\n")

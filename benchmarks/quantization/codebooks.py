@@ -11,7 +11,6 @@ the first so many of the same fifty tasks.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from data import Dataset
 from experiments import VARIANTS, calibration, evaluated, everywhere, in_parallel, network, part
 from networks import Recipe, float_model, score
 from plots import line_plot
-from results import RESULTS, ResultTable, average
+from results import ResultTable, average, table_parser
 
 from kanhw.quant import QuantConfig, quantize_model
 from kanhw.quant.codebook import codebook_storage
@@ -190,11 +189,9 @@ def heads(counts: list[int], seeds: list[int], folder: Path) -> None:
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser = table_parser(__doc__, seeds=(0, 1, 2, 3, 4))
     parser.add_argument("--heads", nargs="+", type=int, default=[1, 2, 5, 10, 50])
     parser.add_argument("--parts", nargs="+", default=["sizes", "heads"], help="which tables")
-    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     if "sizes" in options.parts:
         sizes(options.seeds, options.out)

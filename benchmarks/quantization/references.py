@@ -12,7 +12,6 @@ at equal parameter bits; calibrated on one half of the training part, chosen on 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from experiments import everywhere, in_parallel
 from reference_networks import FASHION, NAMES, parts
-from results import RESULTS, ResultTable
+from results import ResultTable, table_parser
 
 from kanhw.quant import BitBudget, QuantConfig, allocate, lower, quantize_model
 from kanhw.quant.integers.weights import nearest_weights
@@ -142,10 +141,9 @@ def allocation(name: str) -> list[Any]:
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = table_parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--parts", nargs="+", choices=sorted(TABLES), default=sorted(TABLES))
-    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     for part in options.parts:
         work, columns, note = TABLES[part]
