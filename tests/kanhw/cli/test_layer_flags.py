@@ -1,0 +1,33 @@
+"""Fields of single layers on the command line, and the flags of fields in groups."""
+
+import argparse
+
+import pytest
+
+from kanhw.cli.quantize import _add_config, _layers
+from kanhw.errors import InputError
+
+
+def test_fields_of_a_layer():
+    changes = ["layers.0.spline_bits=4", "layers.0.codebook.size=16", "a.evaluator.alignment=False"]
+    assert _layers(changes) == {
+        "layers.0": {"spline_bits": 4, "codebook.size": 16},
+        "a": {"evaluator.alignment": False},
+    }
+
+
+def test_a_field_needs_a_layer():
+    with pytest.raises(InputError, match=r"^--layer takes NAME.FIELD=VALUE, not 'codebook.size=3'$"):
+        _layers(["codebook.size=3"])
+
+
+def test_flags_of_groups_keep_their_names():
+    parser = argparse.ArgumentParser()
+    _add_config(parser.add_argument_group("quantization"))
+    options = parser.parse_args(
+        ["--codebook-size", "7", "--no-codebook-bias", "--shape-bits", "4"]
+        + ["--evaluator-pieces", "arithmetic", "--no-evaluator-alignment"]
+    )
+    assert (options.codebook_size, options.codebook_bias, options.shape_bits) == (7, False, 4)
+    assert (options.evaluator_pieces, options.evaluator_alignment) == ("arithmetic", False)
+    assert options.gain_bits == 5
