@@ -17,17 +17,16 @@ def test_fields_of_a_layer():
 
 
 def test_a_field_needs_a_layer():
-    with pytest.raises(InputError, match=r"^--layer takes NAME.FIELD=VALUE, not 'codebook.size=3'$"):
+    with pytest.raises(InputError, match=r"^--layer takes NAME.FIELD=VALUE, not 'codebook.si"):
         _layers(["codebook.size=3"])
 
 
 def test_flags_of_groups_keep_their_names():
     parser = argparse.ArgumentParser()
     _add_config(parser.add_argument_group("quantization"))
-    options = parser.parse_args(
-        ["--codebook-size", "7", "--no-codebook-bias", "--shape-bits", "4"]
-        + ["--evaluator-pieces", "arithmetic", "--no-evaluator-alignment"]
-    )
+    flags = "--codebook-size 7 --no-codebook-bias --shape-bits 4"
+    flags += " --evaluator-pieces arithmetic --no-evaluator-alignment"
+    options = parser.parse_args(flags.split())
     assert (options.codebook_size, options.codebook_bias, options.shape_bits) == (7, False, 4)
     assert (options.evaluator_pieces, options.evaluator_alignment) == ("arithmetic", False)
     assert options.gain_bits == 5
