@@ -31,12 +31,10 @@ LEFT_OUT = ("kanhw/numerics/", "kanhw/layers/", "quant/training/", "quant/analys
 # Products of matrices of integers, in int64 or in float64 below 2**53, which are exact.
 INTEGER_PRODUCTS = (
     "kanhw/program/",
-    "kanhw/reports/curves.py",
-    "quant/record/codebook_layer.py",
+    "kanhw/reports/kinds/",
+    "quant/record/branches.py",
     "quant/codebook/sums.py",
-    "quant/record/evaluator_layer.py",
     "quant/integers/spline_evaluator.py",
-    "quant/record/model.py",
     "quant/integers/sums.py",
 )
 # Powers of integers and fractions.
