@@ -12,14 +12,13 @@ fewer LUTs than the one without. Folded, tables are in memories, so that ranges 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Table, environment_line, reference_folder, write_results
+from measuring import Table, argument_parser, environment_line, reference_folder, write_results
 
 import kanhw
 from kanhw.estimation import ResourceEstimate, yosys_version
@@ -68,7 +67,7 @@ def measure(
 
 def main() -> int:
     """Measure both networks under every schedule; 1 if ranges do not pay or are not exact."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--network", default="dry_bean")
     parser.add_argument("--folder", type=Path, help="reference networks")
     parser.add_argument("--json", type=Path, help="where to keep the figures")

@@ -10,7 +10,6 @@ the cache has is not trained again.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import sys
@@ -25,7 +24,7 @@ import numpy as np
 import torch
 from data import Dataset, load
 from experiments import calibration, everywhere
-from measuring import Table, environment_line
+from measuring import Table, argument_parser, environment_line
 from networks import cache_folder
 from torch import nn
 
@@ -52,12 +51,12 @@ DENSE: dict[str, Any] = {
 # 32 shapes with the base branch in them, so that an edge is an index and nothing else.
 CODEBOOK: dict[str, Any] = {
     "realisation": "codebook",
-    "codebook_size": 32,
-    "codebook_branches": "joint",
-    "codebook_gain": "none",
-    "codebook_bias": False,
+    "codebook.size": 32,
+    "codebook.branches": "joint",
+    "codebook.gain": "none",
+    "codebook.bias": False,
     "branch_inputs": "shared",
-    **everywhere(4, 4, shape_bits=8),
+    **everywhere(4, 4, **{"codebook.shape_bits": 8}),
 }
 NETWORKS = {"dense": DENSE, "codebook": CODEBOOK}
 
@@ -128,7 +127,7 @@ def trained_program(name: str, data: Dataset) -> Trained:
     settings = {**config, "epochs": EPOCHS, "rate": RATE, "weights": _weights(network)}
     path = cache_folder() / f"program-convolution-{name}-{_digest(settings)}.safetensors"
     if not path.is_file():
-        save_program(_quantized(network, data, QuantConfig(**config)), path)
+        save_program(_quantized(network, data, QuantConfig().changed(config)), path)
     program = load_program(path)
     codes, labels = codes_and_labels(data, program)
     classes = np.concatenate(
@@ -175,7 +174,7 @@ def _digest(settings: dict[str, Any]) -> str:
 
 def main() -> None:
     """Train and print scores."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     options = parser.parse_args()
     print(environment_line(f"torch {torch.__version__}") + "\n")

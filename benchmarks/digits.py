@@ -9,13 +9,12 @@ and the outputs that efficient-kan itself gave, for three networks.
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Table, environment_line, reference_folder, write_results
+from measuring import Table, argument_parser, environment_line, reference_folder, write_results
 
 import kanhw
 
@@ -90,8 +89,7 @@ def quantized(folder: Path) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
+    parser = argument_parser(__doc__, json_file=True)
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "2")
     folder = reference_folder("fixtures/kan_libraries")

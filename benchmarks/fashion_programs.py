@@ -9,7 +9,6 @@ and PyTorch's version.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import sys
@@ -24,7 +23,7 @@ import numpy as np
 import torch
 from data import Dataset, load
 from experiments import RATE, calibration, everywhere
-from measuring import Table, environment_line
+from measuring import Table, argument_parser, environment_line
 from networks import cache_folder, float_network, outputs, score, to_model
 
 from kanhw.program import Program, load_program, save_program
@@ -47,10 +46,10 @@ DENSE: dict[str, Any] = {
 # Shapes with the base branch in them, so that an edge is an index and nothing else.
 CODEBOOK: dict[str, Any] = {
     "realisation": "codebook",
-    "codebook_size": 32,
-    "codebook_branches": "joint",
-    "codebook_gain": "none",
-    **everywhere(4, 4, shape_bits=8),
+    "codebook.size": 32,
+    "codebook.branches": "joint",
+    "codebook.gain": "none",
+    **everywhere(4, 4, **{"codebook.shape_bits": 8}),
 }
 # Fields of the configuration, and epochs.
 NETWORKS = {"dense": (DENSE, 4), "codebook": (CODEBOOK, 10)}
@@ -84,7 +83,7 @@ def trained_program(name: str, data: Dataset) -> Trained:
     network = float_network("EfficientKAN", data, SEED)
     path = cache_folder() / f"program-{name}-{_key(network, config, epochs)}.safetensors"
     if not path.is_file():
-        save_program(_train(network, data, QuantConfig(**config), epochs), path)
+        save_program(_train(network, data, QuantConfig().changed(config), epochs), path)
     program = load_program(path)
     codes, labels = images(data, program)
     classes = np.concatenate(
@@ -128,7 +127,7 @@ def _key(network: Any, config: dict[str, Any], epochs: int) -> str:
 
 def main() -> None:
     """Train and print scores."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     options = parser.parse_args()
     print(environment_line(f"torch {torch.__version__}") + "\n")

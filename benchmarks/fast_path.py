@@ -10,14 +10,13 @@ it. Some outputs of the first run are compared with the Program, too.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 
 import kanhw
 from kanhw.sim import run_fast
@@ -27,12 +26,11 @@ COMPARED = 20_000
 
 def main() -> int:
     """Run; 1 if an output differs from the Program's."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--demo", type=Path, metavar="FOLDER", help="made by 'kanhw demo'")
     parser.add_argument("--vectors", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0, help="of the codes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:

@@ -11,7 +11,6 @@ thousands of edges take minutes each, most of them in compiling the Verilog.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Table, environment_line, reference_folder, write_results
+from measuring import Table, argument_parser, environment_line, reference_folder, write_results
 from reference_networks import NETWORKS, data
 
 import kanhw
@@ -82,10 +81,9 @@ def measure(name: str, folder: Path, work: Path, count: int) -> dict[str, Any]:
 
 def main() -> int:
     """Run; an output that differs, or an accuracy that is lost, ends with 1."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--networks", nargs="+", choices=sorted(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--vectors", type=int, default=1000, help="in cocotb, at least")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
     folder = reference_folder("fixtures/kan_libraries")
     print(environment_line() + "\n")

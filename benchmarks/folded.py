@@ -19,7 +19,6 @@ FuncCode's resources, its clocks here, or 70 MHz.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_programs import images, trained_program
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 
 from kanhw import load_design
 from kanhw.estimation import estimate_design, yosys_version
@@ -203,11 +202,10 @@ def show(table: Table, row: dict[str, Any], point: Point) -> None:
 
 def main() -> int:
     """Run; 1 if a row does not keep what is asked of it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--networks", nargs="+", choices=POINTS, default=list(POINTS))
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
     parser.add_argument("--images", type=int, default=1000, help="in cocotb")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
     from data import load
 

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 from convolution_programs import NETWORKS, SHAPE, codes_and_labels, fresh_network, trained_program
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 
 import kanhw
 from kanhw.estimation import estimate_design, yosys_version
@@ -162,14 +162,13 @@ def show(table: Table, row: dict[str, Any]) -> None:
 
 def main() -> int:
     """Run; 1 if a row does not keep what is asked of it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument(
         "--points", nargs="+", choices=POINTS, default=["dense-14112", "dense-7056"]
     )
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
     parser.add_argument("--images", type=int, default=100, help="simulated")
     parser.add_argument("--random", action="store_true", help="weights that are not trained")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
     from data import load
 

@@ -10,14 +10,13 @@ and all outputs those of the Program.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Table, environment_line, reference_folder, write_results
+from measuring import Table, argument_parser, environment_line, reference_folder, write_results
 from reference_networks import NAMES
 
 import kanhw
@@ -77,10 +76,9 @@ def measure(
 
 def main() -> int:
     """Run; 1 if a figure or an output differs."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--lanes", nargs="+", default=["3x2"], metavar="P_INxP_OUT")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
     folder = reference_folder("fixtures/kan_libraries")
     print(environment_line() + "\n")

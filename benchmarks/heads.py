@@ -28,7 +28,7 @@ from kanhw.sim import check_design
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 
 CODE = CodeFormat(4, True)
 SHAPES = 16
@@ -103,14 +103,13 @@ def measured(count: int, options: argparse.Namespace, folder: Path) -> dict[str,
 
 def main() -> None:
     """Print a row per number of heads."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 16, 10])
     parser.add_argument("--heads", type=int, nargs="+", default=[1, 2, 5, 10])
     parser.add_argument("--parallel", type=int, nargs=2, default=[2, 2], help="inputs and outputs")
     parser.add_argument("--vectors", type=int, default=1000)
     parser.add_argument("--writable", action="store_true")
     parser.add_argument("--target", default="ecp5")
-    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     print(environment_line(), end=f", {options.target}, {options.vectors} vectors each\n\n")
     head = ("heads", "LUT", "FF", "DSP", "block RAM", "bits of heads", "of shapes", "clocks")

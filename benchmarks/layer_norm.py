@@ -12,7 +12,6 @@ synthesised on its own as well. Exit status 1 if a design is not exact.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 
 import kanhw
 from kanhw.estimation import estimate_verilog, yosys_version
@@ -99,10 +98,9 @@ def measure(count: int, number: int, table: Table) -> list[dict[str, Any]]:
 
 def main() -> int:
     """Measure every size; leaves with status 1 at the first that is not exact."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--sizes", nargs="+", type=int, default=[16, 64, 256], metavar="N")
     parser.add_argument("--vectors", type=int, default=20_000)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
 
     print(environment_line(yosys_version()) + "\n")

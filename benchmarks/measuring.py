@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Table", "environment_line", "reference_folder", "write_results"]
+__all__ = ["Table", "argument_parser", "environment_line", "reference_folder", "write_results"]
 
 SHARED = Path(os.environ.get("KANHW_SHARED") or Path(__file__).parents[2] / "shared")
 
@@ -21,6 +22,22 @@ def reference_folder(part: str) -> Path:
     if not folder.is_dir():
         sys.exit(f"{folder} does not exist: set KANHW_SHARED to the folder of reference networks")
     return folder
+
+
+def argument_parser(doc: str | None, *, json_file: bool = False) -> argparse.ArgumentParser:
+    """A parser of a benchmark's arguments, described by the first line of its docstring.
+
+    Parameters
+    ----------
+    doc
+        The module's docstring.
+    json_file
+        Whether it takes ``--json FILE`` for :func:`write_results`.
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    if json_file:
+        parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
+    return parser
 
 
 class Table:

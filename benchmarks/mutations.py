@@ -14,7 +14,6 @@ not found.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -22,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 from mutation_proofs import VERDICTS, Comparison
 from small_networks import REALISATIONS, SCHEDULES, SMALL, all_codes, every_code, network
 
@@ -155,12 +154,11 @@ def measure(name: str, count: int, seed: int, seconds: float) -> Score:
 
 def main() -> int:
     """Print the score; 1 if a fault was missed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--count", type=int, default=500, help="faults in all designs together")
     parser.add_argument("--designs", nargs="+", default=DEFAULT, metavar="REALISATION/SCHEDULE")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60, help="for each proof (default: 60)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
     print(environment_line(yosys_version()) + "\n")
     table, scores = Table(("design", "faults", *STEPS, *VERDICTS, "s"), (26,)), []

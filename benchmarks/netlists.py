@@ -11,13 +11,12 @@ a netlist differs.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 from small_networks import REALISATIONS, SCHEDULES, all_codes, network
 
 import kanhw
@@ -35,7 +34,7 @@ DESIGNS: dict[str, tuple[tuple[int, ...] | None, Schedule]] = {
 
 def main() -> int:
     """Simulate every netlist; 1 if one differs."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=TARGETS)
     parser.add_argument("--realisations", nargs="+", default=list(REALISATIONS))
     parser.add_argument("--schedules", nargs="+", default=list(DESIGNS), choices=DESIGNS)

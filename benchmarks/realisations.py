@@ -19,7 +19,6 @@ simulated.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 from realised_programs import REALISATIONS, LeftOut, Network, kinds, program_of
 from reference_networks import NAMES
 
@@ -174,13 +173,12 @@ def show(table: Table, row: dict[str, Any]) -> None:
 
 def main() -> int:
     """Run; 1 if anything is not as it should be."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=list(NAMES))
     every = list(REALISATIONS)
     parser.add_argument("--realisations", nargs="+", choices=every, default=every)
     parser.add_argument("--schedules", nargs="+", choices=SCHEDULES, default=list(SCHEDULES))
     parser.add_argument("--most-luts", type=int, default=MOST_LUTS, help="of unrolled designs")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
     print(environment_line() + "\n")
     head = (

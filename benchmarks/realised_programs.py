@@ -24,10 +24,10 @@ REALISATIONS: dict[str, dict[str, Any]] = {
     "basis_table": {"realisation": "basis_table"},
     "codebook": {
         "realisation": "codebook",
-        "codebook_size": 8,
-        "shape_bits": 4,
-        "gain_bits": 3,
-        "bias_bits": 4,
+        "codebook.size": 8,
+        "codebook.shape_bits": 4,
+        "codebook.gain_bits": 3,
+        "codebook.bias_bits": 4,
     },
     "spline_evaluator": {"realisation": "spline_evaluator", "activation_bits": 9},
 }

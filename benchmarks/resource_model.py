@@ -9,7 +9,6 @@ that the target has (kanhw/targets/).
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 
 from kanhw.estimation import estimate_verilog, yosys_version
 from kanhw.estimation.resource_model import features_of, model_design
@@ -207,13 +206,12 @@ def fitted(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 def main() -> int:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--kinds", nargs="+", choices=MAKERS, default=list(MAKERS), help="of designs, not all"
     )
     parser.add_argument("--fit", action="store_true", help="print the weights that suit these best")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
     print(environment_line(yosys_version()) + "\n")
     head = ("design", "LUT model", "Yosys", "error %", "BRAM18", "Yosys", "DSP", "Yosys")

@@ -15,14 +15,13 @@ beside it.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 
 import kanhw
 from kanhw.estimation import estimate_verilog, yosys_version
@@ -104,11 +103,10 @@ def heads() -> list[dict[str, str]]:
 
 def main() -> int:
     """Print the parts; 1 if a design is not exact."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--part", nargs="+", choices=("basis", "heads"), default=["basis", "heads"])
     parser.add_argument("--bits", nargs="+", type=int, default=[8, 4, 3, 2])
     parser.add_argument("--seeds", type=int, default=3, help="of place and route")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
     print(environment_line(yosys_version()) + "\n")
     results: dict[str, Any] = {}

@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 from reference_networks import FASHION, NAMES, parts
 
 import kanhw
@@ -63,10 +63,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "codebook": {
         **FOUR,
         "realisation": "codebook",
-        "codebook_size": 16,
-        "shape_bits": 4,
-        "gain_bits": 3,
-        "bias_bits": 4,
+        "codebook.size": 16,
+        "codebook.shape_bits": 4,
+        "codebook.gain_bits": 3,
+        "codebook.bias_bits": 4,
     },
     "gptq": {**TABLE, "method": "gptq"},
     "gptq_joint": {**TABLE, "method": "gptq_joint"},
@@ -114,7 +114,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=list(NAMES))
     known = [*METHODS, *TRAINED]
     parser.add_argument("--methods", nargs="+", choices=known, default=list(METHODS))

@@ -15,14 +15,13 @@ no power of two of codes. Exit status 1 if a design is not exact or leaves its b
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Table, environment_line, write_results
+from measuring import Table, argument_parser, environment_line, write_results
 
 import kanhw
 from kanhw.estimation import estimate_verilog, yosys_version
@@ -38,6 +37,7 @@ from kanhw.program import (
     SplineEvaluatorLayer,
 )
 from kanhw.quant import QuantConfig
+from kanhw.quant.config import EvaluatorConfig
 from kanhw.quant.integers.tables import basis_tables
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.splines.spline_evaluator import evaluator_of
@@ -127,7 +127,7 @@ def row(name: str, figures: dict[str, Any] | None, errors: tuple[float, float]) 
 
 def main() -> int:
     """Measure every width and order; leaves with status 1 at the first that is not exact."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--widths", nargs="+", type=int, default=list(range(9, 17)), metavar="W")
     parser.add_argument("--orders", nargs="+", type=int, default=list(range(1, 6)), metavar="P")
     parser.add_argument("--bits", type=int, default=8, help="of a basis value")
@@ -136,7 +136,6 @@ def main() -> int:
     parser.add_argument("--pieces", nargs="+", choices=choices, default=choices)
     parser.add_argument("--unaligned", action="store_true")
     parser.add_argument("--table-bits", type=int, default=10, help="widest basis table")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep every figure here")
     options = parser.parse_args()
 
     print(environment_line(yosys_version()) + "\n")
@@ -154,7 +153,10 @@ def main() -> int:
             for variant in variants:
                 tabulated = variant == "basis table"
                 pieces = "auto" if tabulated else variant
-                config = QuantConfig(basis_bits=options.bits, evaluator_pieces=pieces)
+                config = QuantConfig(
+                    basis_bits=options.bits,
+                    evaluator=EvaluatorConfig(pieces=pieces),
+                )
                 program, *errors = programs(layer, quantizer, config, table=tabulated)
                 if errors[0] > errors[1] + 1e-9:
                     raise SystemExit(f"order {order}, {width} bits: the bound does not hold")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kanhw.model.network import KanModel
     from kanhw.model.sampling import from_callable
     from kanhw.program import Program, load_program, save_program
-    from kanhw.quant.config import QuantConfig
+    from kanhw.quant.config import CodebookConfig, EvaluatorConfig, QuantConfig
     from kanhw.schedule.budget import Budget
     from kanhw.schedule.schedule import Schedule
 
@@ -29,7 +29,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Budget",
+    "CodebookConfig",
     "Design",
+    "EvaluatorConfig",
     "InputError",
     "KanModel",
     "Program",
@@ -56,7 +58,9 @@ __all__ = [
 # loading a Program, needs none of the heavy packages.
 _HOMES = {
     "Budget": "schedule.budget",
+    "CodebookConfig": "quant.config",
     "Design": "design.design",
+    "EvaluatorConfig": "quant.config",
     "InputError": "errors",
     "KanModel": "model.network",
     "Program": "program",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
+from kanhw.values import is_integer
 
 __all__ = ["CodeFormat", "FloatArray", "IntArray", "format_for"]
 
@@ -32,7 +33,7 @@ class CodeFormat:
     signed: bool
 
     def __post_init__(self) -> None:
-        if not isinstance(self.width, int) or isinstance(self.width, bool):
+        if not is_integer(self.width):
             raise TypeError(f"Code width must be an integer, not {self.width!r}")
         if not 1 <= self.width <= 63:
             raise InputError(f"Code width must be 1 to 63 bits, not {self.width}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kanhw.program.costs import costs_of
 from kanhw.quant.allocation import BitBudget, allocate
 from kanhw.quant.analysis.sensitivity_sweep import sensitivity
-from kanhw.quant.config import QuantConfig
+from kanhw.quant.config import CodebookConfig, EvaluatorConfig, QuantConfig
 from kanhw.quant.lowering import lower
 from kanhw.quant.post_training import quantize_model
 from kanhw.quant.record.model import QuantModel
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BitBudget",
+    "CodebookConfig",
+    "EvaluatorConfig",
     "QuantConfig",
     "QuantModel",
     "QuantizedNetwork",

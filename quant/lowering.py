@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from kanhw.formats import IntArray
@@ -20,21 +23,21 @@ from kanhw.program import (
     Requantizer,
     SplineEvaluatorLayer,
 )
-from kanhw.quant.record.codebook_layer import QuantCodebook
-from kanhw.quant.record.evaluator_layer import QuantSplineEvaluator
-from kanhw.quant.record.model import (
-    Join,
-    QuantBasisTable,
-    QuantBranchEdgeTable,
-    QuantConvolution,
-    QuantEdgeTable,
-    QuantLayer,
-    QuantModel,
-    QuantNorm,
-    QuantProducts,
-)
+from kanhw.quant.record.basis_table import QuantBasisTable
+from kanhw.quant.record.branch_edge_table import QuantBranchEdgeTable
+from kanhw.quant.record.branches import TwoBranches
+from kanhw.quant.record.codebook import QuantCodebook
+from kanhw.quant.record.convolution import QuantConvolution
+from kanhw.quant.record.edge_table import QuantEdgeTable
+from kanhw.quant.record.join import Join
+from kanhw.quant.record.model import QuantLayer, QuantModel
+from kanhw.quant.record.norm import QuantNorm
+from kanhw.quant.record.pooling import QuantPool
+from kanhw.quant.record.product import QuantProducts
+from kanhw.quant.record.spline_evaluator import QuantSplineEvaluator
+from kanhw.records import record_of
 
-__all__ = ["lower"]
+__all__ = ["LOWERED", "lower"]
 
 
 def lower(model: QuantModel) -> Program:
@@ -45,84 +48,35 @@ def lower(model: QuantModel) -> Program:
 
 
 def _layer(layer: QuantLayer) -> ProgramLayer:
-    if isinstance(layer, QuantConvolution):
-        return ConvolutionLayer(_tables(layer.taps), layer.window)
-    requantizers = tuple(_requantizer(join) for join in layer.joins)
-    if isinstance(layer, QuantEdgeTable | QuantBasisTable | QuantCodebook | QuantSplineEvaluator):
-        return _tables(layer)
-    if isinstance(layer, QuantBranchEdgeTable):
-        return BranchEdgeTableLayer(
-            layer.spline_tables,
-            layer.base_tables,
-            requantizers,
-            name=layer.name,
-            spline_stream=layer.spline_stream,
-            base_stream=layer.base_stream,
-        )
-    if isinstance(layer, QuantNorm):
-        return NormLayer(
-            layer.gamma,
-            layer.epsilon,
-            layer.fraction_bits,
-            layer.width,
-            requantizers,
-            name=layer.name,
-            passes=layer.passes,
-        )
-    if isinstance(layer, QuantProducts):
-        source = layer.source.format
-        return ProductLayer(
-            layer.groups,
-            len(layer.source.scale),
-            source.width,
-            source.lo,
-            requantizers,
-            layer.shifts,
-            name=layer.name,
-        )
-    return PoolingLayer(layer.table, layer.mode, layer.window, requantizers, name=layer.name)
+    make = record_of(LOWERED, layer.kind, "lowering of layers", "kanhw.quant.lowering.LOWERED")
+    return make(layer)
 
 
-def _tables(
-    layer: QuantEdgeTable | QuantBasisTable | QuantCodebook | QuantSplineEvaluator,
-) -> EdgeTableLayer | BasisTableLayer | CodebookLayer | SplineEvaluatorLayer:
-    requantizers = tuple(_requantizer(join) for join in layer.joins)
-    if isinstance(layer, QuantEdgeTable):
-        return EdgeTableLayer(layer.tables, requantizers, name=layer.name, stream=layer.stream)
-    if isinstance(layer, QuantSplineEvaluator):
-        return SplineEvaluatorLayer(
-            coefficients=layer.spline.codes,
-            splines=layer.evaluator.splines,
-            base=layer.evaluator.base,
-            base_weights=layer.base.codes[:, :, None],
-            requantizers=requantizers,
-            name=layer.name,
-            spline_stream=layer.spline_stream,
-            base_stream=layer.base_stream,
-            errors=layer.evaluator.errors,
-            note=layer.evaluator.note,
-        )
-    base, base_index = _distinct(layer.base_tables[:, :, None])
-    if isinstance(layer, QuantCodebook):
-        offsets, offsets_index = None, None
-        if layer.offsets is not None:
-            offsets, offsets_index = _distinct(layer.offsets)
-        return CodebookLayer(
-            shapes=layer.shapes,
-            index=layer.index,
-            gains=layer.spline.codes,
-            base=base,
-            base_index=base_index,
-            base_weights=layer.base.codes[:, :, None],
-            requantizers=requantizers,
-            biases=layer.biases,
-            offsets=offsets,
-            offsets_index=offsets_index,
-            name=layer.name,
-            spline_stream=layer.spline_stream,
-            base_stream=layer.base_stream,
-        )
+def _joins(layer: QuantLayer) -> tuple[Requantizer, ...]:
+    return tuple(_requantizer(join) for join in layer.joins)
+
+
+def _branches(layer: TwoBranches) -> dict[str, Any]:
+    """The fields that all layers have whose branches stay apart."""
+    return {
+        "requantizers": tuple(_requantizer(join) for join in layer.joins),
+        "name": layer.name,
+        "spline_stream": layer.spline_stream,
+        "base_stream": layer.base_stream,
+    }
+
+
+def _edge_table(layer: QuantEdgeTable) -> EdgeTableLayer:
+    return EdgeTableLayer(layer.tables, _joins(layer), name=layer.name, stream=layer.stream)
+
+
+def _branch_edge_table(layer: QuantBranchEdgeTable) -> BranchEdgeTableLayer:
+    return BranchEdgeTableLayer(layer.spline_tables, layer.base_tables, **_branches(layer))
+
+
+def _basis_table(layer: QuantBasisTable) -> BasisTableLayer:
     basis, basis_index = _distinct(layer.basis_tables)
+    base, base_index = _distinct(layer.base_tables[:, :, None])
     return BasisTableLayer(
         basis=basis,
         basis_index=basis_index,
@@ -130,11 +84,75 @@ def _tables(
         base=base,
         base_index=base_index,
         base_weights=layer.base.codes[:, :, None],
-        requantizers=requantizers,
-        name=layer.name,
-        spline_stream=layer.spline_stream,
-        base_stream=layer.base_stream,
+        **_branches(layer),
     )
+
+
+def _codebook(layer: QuantCodebook) -> CodebookLayer:
+    base, base_index = _distinct(layer.base_tables[:, :, None])
+    offsets, offsets_index = None, None
+    if layer.offsets is not None:
+        offsets, offsets_index = _distinct(layer.offsets)
+    return CodebookLayer(
+        shapes=layer.shapes,
+        index=layer.index,
+        gains=layer.spline.codes,
+        base=base,
+        base_index=base_index,
+        base_weights=layer.base.codes[:, :, None],
+        biases=layer.biases,
+        offsets=offsets,
+        offsets_index=offsets_index,
+        **_branches(layer),
+    )
+
+
+def _spline_evaluator(layer: QuantSplineEvaluator) -> SplineEvaluatorLayer:
+    return SplineEvaluatorLayer(
+        coefficients=layer.spline.codes,
+        splines=layer.evaluator.splines,
+        base=layer.evaluator.base,
+        base_weights=layer.base.codes[:, :, None],
+        errors=layer.evaluator.errors,
+        note=layer.evaluator.note,
+        **_branches(layer),
+    )
+
+
+def _convolution(layer: QuantConvolution) -> ConvolutionLayer:
+    taps = _layer(layer.taps)
+    if isinstance(taps, EdgeTableLayer | BasisTableLayer | CodebookLayer | SplineEvaluatorLayer):
+        return ConvolutionLayer(taps, layer.window)
+    raise TypeError(f"{layer.name}: a convolution holds one table layer, not a {taps.kind}")
+
+
+def _norm(layer: QuantNorm) -> NormLayer:
+    return NormLayer(
+        layer.gamma,
+        layer.epsilon,
+        layer.fraction_bits,
+        layer.width,
+        _joins(layer),
+        name=layer.name,
+        passes=layer.passes,
+    )
+
+
+def _products(layer: QuantProducts) -> ProductLayer:
+    source = layer.source.format
+    return ProductLayer(
+        layer.groups,
+        len(layer.source.scale),
+        source.width,
+        source.lo,
+        _joins(layer),
+        layer.shifts,
+        name=layer.name,
+    )
+
+
+def _pooling(layer: QuantPool) -> PoolingLayer:
+    return PoolingLayer(layer.table, layer.mode, layer.window, _joins(layer), name=layer.name)
 
 
 def _distinct(tables: IntArray) -> tuple[IntArray, IntArray]:
@@ -154,3 +172,18 @@ def _requantizer(join: Join) -> Requantizer:
         lo=join.target.lo if join.target else None,
         hi=join.target.hi if join.target else None,
     )
+
+
+# How a quantized layer of every kind becomes one of a Program. Layers with several heads are made
+# of Programs (kanhw.program.join_heads), not of quantized layers.
+LOWERED: dict[str, Callable[[Any], ProgramLayer]] = {
+    "edge_table": _edge_table,
+    "branch_edge_table": _branch_edge_table,
+    "basis_table": _basis_table,
+    "codebook": _codebook,
+    "spline_evaluator": _spline_evaluator,
+    "convolution": _convolution,
+    "layer_norm": _norm,
+    "product": _products,
+    "pooling": _pooling,
+}

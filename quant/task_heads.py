@@ -26,7 +26,7 @@ def quantize_heads(
 ) -> list[QuantModel]:
     """Quantize networks of equal shape with the same codebooks, after training.
 
-    Layers at the same place share a codebook, or all do (``codebook_scope="network"``). Each
+    Layers at the same place share a codebook, or all do (``codebook.scope="network"``). Each
     network has its own indices, gains, biases and base weights, its own activation quantizers, and
     its own Program; :func:`lower_heads` makes one of them.
 

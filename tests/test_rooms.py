@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 # the nearest one above it in its dotted name.
 FLOORS = """
 errors
-formats progress files windows
+values
+formats progress files windows records
 numerics
 model.activation model.arrays
 model.bases.basis model.norm model.products model.symbolic

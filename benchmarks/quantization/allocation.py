@@ -9,12 +9,11 @@ squared changes of the outputs over their variance, on the test part.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from experiments import VARIANTS, Experiment, calibration, evaluated, in_parallel, network, part
 from plots import line_plot
-from results import RESULTS, ResultTable, average
+from results import ResultTable, average, tabulate_datasets
 
 from kanhw.quant import BitBudget, QuantConfig, QuantModel, allocate, lower, quantize_model
 
@@ -101,13 +100,7 @@ def tabulate(dataset: str, seeds: list[int], folder: Path) -> None:
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--datasets", nargs="+", default=["digits", "dry_bean"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    for dataset in options.datasets:
-        tabulate(dataset, options.seeds, options.out)
+    tabulate_datasets(__doc__, tabulate)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ validation rows; what is shown is the test part.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 from experiments import VARIANTS, Experiment, calibration, everywhere, in_parallel, network, part
 from networks import score
 from plots import Point, pareto_front, pareto_plot
-from results import RESULTS, ResultTable, average
+from results import SEEDS, ResultTable, average, table_parser
 
 from kanhw.quant import QuantConfig, costs_of, lower
 from kanhw.quant.planning.plan import make_plan
@@ -98,10 +97,8 @@ def tabulate(dataset: str, seeds: list[int], folder: Path) -> None:
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = table_parser(__doc__, seeds=SEEDS)
     parser.add_argument("--dataset", default="digits", choices=("digits", "dry_bean", "wine"))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     tabulate(options.dataset, options.seeds, options.out)
 

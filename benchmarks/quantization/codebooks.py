@@ -11,7 +11,6 @@ the first so many of the same fifty tasks.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,11 @@ from data import Dataset
 from experiments import VARIANTS, calibration, evaluated, everywhere, in_parallel, network, part
 from networks import Recipe, float_model, score
 from plots import line_plot
-from results import RESULTS, ResultTable, average
+from results import ResultTable, average, table_parser
 
 from kanhw.quant import QuantConfig, quantize_model
 from kanhw.quant.codebook import codebook_storage
+from kanhw.quant.config import CodebookConfig
 from kanhw.quant.task_heads import quantize_heads
 from kanhw.quant.training.codebook_tuning import fine_tune
 
@@ -39,7 +39,12 @@ HEAD_SIZE = 32
 def settings(size: int, seed: int) -> QuantConfig:
     """K shapes a layer, everything else as it is by default."""
     fields = everywhere(4, ACTIVATION_BITS)
-    return QuantConfig(realisation="codebook", codebook_size=size, seed=seed, **fields)
+    return QuantConfig(
+        realisation="codebook",
+        seed=seed,
+        codebook=CodebookConfig(size=size),
+        **fields,
+    )
 
 
 def measured(task: tuple[str, int, int, bool]) -> tuple[float, float, float, float]:
@@ -184,11 +189,9 @@ def heads(counts: list[int], seeds: list[int], folder: Path) -> None:
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser = table_parser(__doc__, seeds=(0, 1, 2, 3, 4))
     parser.add_argument("--heads", nargs="+", type=int, default=[1, 2, 5, 10, 50])
     parser.add_argument("--parts", nargs="+", default=["sizes", "heads"], help="which tables")
-    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     if "sizes" in options.parts:
         sizes(options.seeds, options.out)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 from experiments import VARIANTS, Experiment, everywhere, in_parallel, measure, part
 from plots import line_plot
-from results import RESULTS, ResultTable, average
+from results import DATASETS, SEEDS, ResultTable, average, table_parser
 
 __all__ = ["compare"]
 
@@ -28,10 +27,7 @@ def compare(name: str, settings: dict[str, dict[str, Any]], description: str) ->
     description
         Of the script, for its help and the note.
     """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--datasets", nargs="+", default=["digits", "dry_bean"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser = table_parser(description, seeds=SEEDS, datasets=DATASETS)
     options = parser.parse_args()
     for dataset in options.datasets:
         _tabulate(name, settings, dataset, options.seeds, options.out)

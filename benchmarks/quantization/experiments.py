@@ -107,7 +107,7 @@ def quantized(experiment: Experiment) -> QuantModel:
     data = part(experiment.dataset)
     model = network(experiment.variant, experiment.dataset, experiment.seed)
     options = {"realisation": "basis_table", "iterations": ITERATIONS, "seed": experiment.seed}
-    config = QuantConfig(**{**options, **experiment.config})
+    config = QuantConfig().changed({**options, **experiment.config})
     if not experiment.trained:
         own = config.method == "zeroq"
         return quantize_model(model, None if own else calibration(data), config)

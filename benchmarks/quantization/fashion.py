@@ -11,7 +11,6 @@ the time and memory of GPTQ with its Hessians of 6,272 columns.
 
 from __future__ import annotations
 
-import argparse
 import resource
 import statistics
 import sys
@@ -24,7 +23,7 @@ import torch
 from data import Dataset, load
 from experiments import EPOCHS, RATE, calibration, everywhere
 from networks import float_network, outputs, score, to_model
-from results import RESULTS, ResultTable, average
+from results import SEEDS, ResultTable, average, table_parser
 
 from kanhw.quant import QuantConfig, convert, lower, prepare, quantize_model, train
 
@@ -186,11 +185,9 @@ def gptq(data: Dataset, folder: Path) -> None:
 
 def main() -> int:
     """Run; 1 if an output differs from its Program's."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser = table_parser(__doc__, seeds=SEEDS)
     parser.add_argument("--epochs", type=int, default=EPOCHS["fashion_mnist"])
     parser.add_argument("--rounds", type=int, default=3, help="of timed epochs")
-    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument(
         "--parts", nargs="+", default=["gptq", "speed", "accuracies"], help="which tables"
     )

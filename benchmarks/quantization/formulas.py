@@ -11,13 +11,11 @@ look at the error as well.)
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 from data import FORMULAS
 from experiments import VARIANTS, Experiment, evaluated, everywhere, in_parallel, network, quantized
-from results import RESULTS, ResultTable, average
+from results import SEEDS, ResultTable, average, table_parser
 
 BITS = ((4, 4), (4, 8), (8, 8), (8, 10))
 
@@ -34,9 +32,7 @@ def measured(experiment: Experiment) -> tuple[float, float, float, float]:
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser = table_parser(__doc__, seeds=SEEDS)
     options = parser.parse_args()
     table = ResultTable(
         "formulas",

@@ -11,17 +11,15 @@ can reach. Layers behind a norm that passes its input on have two quantizers and
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from experiments import in_parallel
 from references import FASHION, NAMES, calibration, parts
-from results import RESULTS, ResultTable
+from results import ResultTable, table_parser
 
 from kanhw.quant import QuantConfig
 from kanhw.quant.planning.headroom import with_headroom
@@ -79,11 +77,10 @@ def ranges(quantizer: ActivationQuantizer) -> Iterator[ActivationQuantizer]:
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = table_parser(__doc__)
     names: list[Any] = [name for name in NAMES if name != FASHION]
     parser.add_argument("--networks", nargs="+", choices=names, default=names)
     parser.add_argument("--bits", type=int, default=8)
-    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     table = ResultTable(
         "limits",

@@ -8,7 +8,6 @@ basis_bits.py), basis tables of 8 bits. Written to results/methods-DATASET.md, .
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from experiments import (
     part,
 )
 from plots import line_plot
-from results import RESULTS, ResultTable, average
+from results import SEEDS, ResultTable, average, table_parser
 
 BITS = {2: 4, 3: 4, 4: 4, 8: 8}
 
@@ -84,10 +83,7 @@ def tabulate(dataset: str, seeds: list[int], folder: Path) -> None:
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--datasets", nargs="+", default=["digits", "dry_bean", "heat", "poisson"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser = table_parser(__doc__, seeds=SEEDS, datasets=("digits", "dry_bean", "heat", "poisson"))
     options = parser.parse_args()
     for dataset in options.datasets:
         tabulate(dataset, options.seeds, options.out)

@@ -12,7 +12,6 @@ at equal parameter bits; calibrated on one half of the training part, chosen on 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from experiments import everywhere, in_parallel
 from reference_networks import FASHION, NAMES, parts
-from results import RESULTS, ResultTable
+from results import ResultTable, table_parser
 
 from kanhw.quant import BitBudget, QuantConfig, allocate, lower, quantize_model
 from kanhw.quant.integers.weights import nearest_weights
@@ -31,7 +30,7 @@ from kanhw.quant.methods import round_with_data
 from kanhw.quant.methods.problem import RoundingProblem, layer_error, walk_layers
 from kanhw.quant.planning.plan import Plan, make_plan
 from kanhw.quant.planning.steps import SumStep
-from kanhw.quant.realise import Weighted
+from kanhw.quant.realise import RoundedLayer
 
 CALIBRATION_ROWS = 1024
 
@@ -92,17 +91,17 @@ def gptq(name: str) -> list[float]:
     return [errors[0], errors[1] / errors[0], errors[2] / errors[0]]
 
 
-def nearest(_: int, step: SumStep, problem: RoundingProblem) -> Weighted:
+def nearest(_: int, step: SumStep, problem: RoundingProblem) -> RoundedLayer:
     """Uniform rounding of a layer to 4 bits."""
     config = QuantConfig(**everywhere(4, 8))
-    return Weighted(problem.branches, nearest_weights(problem.branches, config))
+    return RoundedLayer(problem.branches, nearest_weights(problem.branches, config))
 
 
-def held_out_error(plan: Plan, rounded: tuple[Weighted | None, ...], x: Any) -> float:
+def held_out_error(plan: Plan, rounded: tuple[RoundedLayer | None, ...], x: Any) -> float:
     """Mean squared error of all sums of all layers, at the codes that other rows lead to."""
     errors = []
 
-    def look(index: int, _: SumStep, problem: RoundingProblem) -> Weighted:
+    def look(index: int, _: SumStep, problem: RoundingProblem) -> RoundedLayer:
         own = rounded[index]
         if own is None:
             raise RuntimeError(f"Step {index} has weights, but none were rounded")
@@ -142,10 +141,9 @@ def allocation(name: str) -> list[Any]:
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = table_parser(__doc__)
     parser.add_argument("--networks", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--parts", nargs="+", choices=sorted(TABLES), default=sorted(TABLES))
-    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     for part in options.parts:
         work, columns, note = TABLES[part]

@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import math
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 # Scripts in this folder find the benchmarks' common module one folder up.
 sys.path.append(str(Path(__file__).parents[1]))
 
-from measuring import Table, environment_line
+from measuring import Table, argument_parser, environment_line
 
 from kanhw.files import write_whole
 
-__all__ = ["RESULTS", "Average", "ResultTable", "average", "command_line", "read_rows"]
+__all__ = [
+    "DATASETS",
+    "RESULTS",
+    "SEEDS",
+    "Average",
+    "ResultTable",
+    "average",
+    "command_line",
+    "read_rows",
+    "table_parser",
+    "tabulate_datasets",
+]
 
 RESULTS = Path(__file__).parent / "results"
+SEEDS = (0, 1, 2)
+DATASETS = ("digits", "dry_bean")
+
+
+def table_parser(
+    doc: str | None, *, seeds: Sequence[int] = (), datasets: Sequence[str] = ()
+) -> argparse.ArgumentParser:
+    """A parser of ``--out``, and of ``--seeds`` and ``--datasets`` where there are any.
+
+    Parameters
+    ----------
+    doc
+        What describes the script in its first line.
+    seeds, datasets
+        Those that are taken by default; none: there is no such argument.
+    """
+    parser = argument_parser(doc)
+    if datasets:
+        parser.add_argument("--datasets", nargs="+", default=list(datasets))
+    if seeds:
+        parser.add_argument("--seeds", nargs="+", type=int, default=list(seeds))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    return parser
+
+
+def tabulate_datasets(doc: str | None, tabulate: Callable[[str, list[int], Path], None]) -> None:
+    """Run a script that makes a table of every data set, with seeds."""
+    options = table_parser(doc, seeds=SEEDS, datasets=DATASETS).parse_args()
+    for dataset in options.datasets:
+        tabulate(dataset, options.seeds, options.out)
 
 
 @dataclass(frozen=True)

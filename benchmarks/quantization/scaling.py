@@ -10,7 +10,6 @@ parameters. FastKAN has none.
 
 from __future__ import annotations
 
-import argparse
 import copy
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import torch
 from experiments import Experiment, calibration, evaluated, everywhere, in_parallel, part
 from networks import float_network, to_model
 from plots import line_plot
-from results import RESULTS, ResultTable, average
+from results import ResultTable, average, tabulate_datasets
 
 from kanhw.quant import QuantConfig, quantize_model
 
@@ -95,13 +94,7 @@ def tabulate(dataset: str, seeds: list[int], folder: Path) -> None:
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--datasets", nargs="+", default=["digits", "dry_bean"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    for dataset in options.datasets:
-        tabulate(dataset, options.seeds, options.out)
+    tabulate_datasets(__doc__, tabulate)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ class SharedTableLayer:
     kind: ClassVar[str] = "shared_table"
     branches: ClassVar[tuple[str, ...]] = ("edge",)
     passes: ClassVar[tuple[int, ...]] = ()
+    window: ClassVar[None] = None
 
     tables: IntArray  # [n_in, 2**width]
     factors: IntArray  # [n_out, n_in]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
+from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
 from kanhw.cli.common import Commands, add_command, add_model, given_options, load_given, show
 from kanhw.errors import InputError
 
+# By flag; fields of groups are written in one word (kanhw.quant.config.grouped.flat_names).
 _HELP = {
     "base_bits": "bits of base weights, 1 to 12",
     "spline_bits": "bits of spline coefficients, 1 to 12",
@@ -47,7 +48,7 @@ _HELP = {
     "shared_quantizers": "one weight step and one code for both branches of a layer",
     "damping": "of the Hessians of gptq: a share of their mean diagonal",
     "iterations": "steps of adaround, brecq and zeroq",
-    "seed": "of what those draw",
+    "seed": "of the random numbers of adaround, brecq, zeroq and the clustering of codebooks",
 }
 # Given to the command in another way, or of no use to it.
 _PYTHON_ONLY = ("layers", "quantizer")
@@ -79,20 +80,22 @@ def add_parser(commands: Commands) -> None:
 
 def _add_config(group: argparse._ArgumentGroup) -> None:
     from kanhw.quant.config import QuantConfig
+    from kanhw.quant.config.grouped import flat_names
 
-    hints = get_type_hints(QuantConfig)
     group.add_argument(
         "--layer",
         metavar="NAME.FIELD=VALUE",
         action="append",
         default=[],
-        help="a field that is different in one layer, such as layers.0.spline_bits=4",
+        help="a field that is different in one layer, such as layers.0.spline_bits=4 or "
+        "layers.0.codebook.size=16",
     )
-    for field in dataclasses.fields(QuantConfig):
-        if field.name in _PYTHON_ONLY:
+    flags, plain = flat_names(), QuantConfig()
+    for name, hint in _hints().items():
+        if name in _PYTHON_ONLY:
             continue
-        flag = "--" + field.name.replace("_", "-")
-        hint, default, help = hints[field.name], field.default, _HELP[field.name]
+        word = flags.get(name, name)
+        flag, default, help = "--" + word.replace("_", "-"), attrgetter(name)(plain), _HELP[word]
         if hint is bool:
             switch: Any = argparse.BooleanOptionalAction if default else "store_true"
             group.add_argument(flag, action=switch, default=default, help=help)
@@ -101,7 +104,7 @@ def _add_config(group: argparse._ArgumentGroup) -> None:
         if get_args(hint) and isinstance(get_args(hint)[0], str):
             group.add_argument(flag, choices=get_args(hint), default=default, help=help)
         else:
-            kind: Any = float if hint is float else bits if field.name == "input_bits" else int
+            kind: Any = float if hint is float else bits if name == "input_bits" else int
             group.add_argument(flag, type=kind, default=default, metavar="N", help=help)
 
 
@@ -112,11 +115,13 @@ def run(options: argparse.Namespace) -> int:
     from kanhw.model.network import KanModel
     from kanhw.program import save_program
     from kanhw.quant.config import QuantConfig
+    from kanhw.quant.config.grouped import flat_names
 
     check_place(options.out)
-    names = [field.name for field in dataclasses.fields(QuantConfig)]
-    chosen = {name: getattr(options, name) for name in names if name not in _PYTHON_ONLY}
-    config = QuantConfig(**chosen, layers=_layers(options.layer))
+    flags = flat_names()
+    names = [name for name in _hints() if name not in _PYTHON_ONLY]
+    chosen = {name: getattr(options, flags.get(name, name)) for name in names}
+    config = QuantConfig().changed({**chosen, "layers": _layers(options.layer)})
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
@@ -141,13 +146,15 @@ def run(options: argparse.Namespace) -> int:
 
 def _layers(changes: list[str]) -> dict[str, dict[str, Any]]:
     """``NAME.FIELD=VALUE`` as the mapping that QuantConfig takes."""
-    from kanhw.quant.config import QuantConfig
-
-    hints = get_type_hints(QuantConfig)
+    hints = _hints()
+    groups = {name.partition(".")[0] for name in hints if "." in name}
     layers: dict[str, dict[str, Any]] = {}
     for change in changes:
         path, equals, text = change.partition("=")
         name, dot, field = path.rpartition(".")
+        before, _, group = name.rpartition(".")
+        if group in groups:
+            name, field = before, f"{group}.{field}"
         if not (equals and dot and name):
             raise InputError(f"--layer takes NAME.FIELD=VALUE, not {change!r}")
         value: Any = text
@@ -160,6 +167,21 @@ def _layers(changes: list[str]) -> dict[str, dict[str, Any]]:
             value = _number(text, change)
         layers.setdefault(name, {})[field] = value
     return layers
+
+
+def _hints() -> dict[str, Any]:
+    """The type of every field of a config, by its name; those of groups by dotted names."""
+    from kanhw.quant.config import QuantConfig
+    from kanhw.quant.config.grouped import GROUPS
+
+    hints: dict[str, Any] = {}
+    for name, hint in get_type_hints(QuantConfig).items():
+        if name in GROUPS:
+            own = get_type_hints(GROUPS[name])
+            hints.update({f"{name}.{field}": kind for field, kind in own.items()})
+        else:
+            hints[name] = hint
+    return hints
 
 
 def bits(text: str) -> int | tuple[int, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 import numpy.typing as npt
 
@@ -29,6 +28,7 @@ from kanhw.schedule.schedule import Schedule
 if TYPE_CHECKING:
     from kanhw.estimation import ResourceEstimate
     from kanhw.quant import QuantConfig
+    from kanhw.quant.config import QuantOptions
 
 __all__ = ["estimate", "generate", "given_design", "quantize"]
 
@@ -37,7 +37,7 @@ def quantize(
     model: KanModel,
     calibration: npt.ArrayLike | None,
     config: QuantConfig | None = None,
-    **options: Any,
+    **options: Unpack[QuantOptions],
 ) -> Program:
     """Quantize a float model after training, down to the integers of a Program.
 
@@ -51,7 +51,8 @@ def quantize(
     config
         A :class:`kanhw.quant.QuantConfig`; None is 8 bits everywhere.
     **options
-        Fields of the config that differ, such as ``activation_bits=6``.
+        Fields of the config that differ, such as ``activation_bits=6`` or
+        ``codebook=kanhw.CodebookConfig(size=16)``.
 
     Returns
     -------
@@ -67,6 +68,7 @@ def quantize(
         exist.
     """
     from kanhw.quant import QuantConfig, lower, quantize_model
+    from kanhw.quant.config.grouped import refuse_flat
 
     if isinstance(model, Program):
         raise TypeError("This network is quantized already: generate takes a Program as it is")
@@ -74,11 +76,12 @@ def quantize(
         raise TypeError(f"quantize needs a KanModel (see kanhw.load), not {type(model).__name__}")
     if config is not None and not isinstance(config, QuantConfig):
         raise TypeError(f"config must be a kanhw.QuantConfig, not {type(config).__name__}")
-    fields = [field.name for field in dataclasses.fields(QuantConfig)]
+    refuse_flat(options)
+    fields = [*QuantConfig.field_names()]
     for name in options:
         if name not in fields:
             raise TypeError(f"quantize takes no option {name!r}: there are {', '.join(fields)}")
-    config = dataclasses.replace(config or QuantConfig(), **options)
+    config = (config or QuantConfig()).changed(options)
     return lower(quantize_model(model, calibration, config))
 
 

@@ -50,11 +50,7 @@ def build(state: State, options: Mapping[str, Any]) -> KanModel:
     InputError
         If no single network follows from state and options, or one of its tensors is wrong.
     """
-    found = _layers(state)
-    modules = networks.select(state, found, options.get("layers"))
-    layers = {name: layer(state, name, options) for name in modules if name in found}
-    notes = default_notes(layers.values(), options)
-    return networks.assemble("EfficientKAN", state, modules, layers, notes)
+    return networks.build_from("EfficientKAN", state, _layers(state), options, layer, default_notes)
 
 
 def _layers(state: State) -> list[str]:

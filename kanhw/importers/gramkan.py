@@ -50,9 +50,7 @@ def build(state: State, options: Mapping[str, Any]) -> KanModel:
         If no single network follows from state and options, or one of its tensors is wrong.
     """
     found = networks.layer_prefixes(state, (_WEIGHTS,))
-    modules = networks.select(state, found, options.get("layers"))
-    layers = {name: layer(state, name, options) for name in modules if name in found}
-    return networks.assemble("GRAMKAN", state, modules, layers)
+    return networks.build_from("GRAMKAN", state, found, options, layer)
 
 
 def layer(state: State, prefix: str, options: Mapping[str, Any]) -> KanLayer:

@@ -51,10 +51,7 @@ def build(state: State, options: Mapping[str, Any]) -> KanModel:
         If no single network follows from state and options, or one of its tensors is wrong.
     """
     found = networks.layer_prefixes(state, ("grid_starts",))
-    modules = networks.select(state, found, options.get("layers"))
-    layers = {name: layer(state, name, options) for name in modules if name in found}
-    notes = default_notes(layers.values(), options)
-    return networks.assemble("inkan", state, modules, layers, notes)
+    return networks.build_from("inkan", state, found, options, layer, default_notes)
 
 
 def layer(state: State, prefix: str, options: Mapping[str, Any]) -> KanLayer:

@@ -66,11 +66,7 @@ def build(state: State, options: Mapping[str, Any]) -> KanModel:
     InputError
         If no single network follows from state and options, or one of its tensors is wrong.
     """
-    found = _layers(state)
-    modules = networks.select(state, found, options.get("layers"))
-    layers = {name: layer(state, name, options) for name in modules if name in found}
-    notes = default_notes(layers.values(), options)
-    return networks.assemble("kanx", state, modules, layers, notes)
+    return networks.build_from("kanx", state, _layers(state), options, layer, default_notes)
 
 
 def layer(state: State, prefix: str, options: Mapping[str, Any]) -> KanLayer:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from kanhw.errors import InputError
 from kanhw.model.activation import Activation
+from kanhw.values import is_integer
 
 __all__ = [
     "activation_name",
@@ -41,7 +42,7 @@ def positive(name: str, value: int) -> int:
 
 def at_least(name: str, value: int, lowest: int) -> int:
     """``value`` if it is an integer of at least ``lowest``, else an error."""
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not is_integer(value):
         raise TypeError(f"{name} must be an integer, not {value!r}")
     if value < lowest:
         raise InputError(f"{name} must be at least {lowest}, not {value}")

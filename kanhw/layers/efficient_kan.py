@@ -16,6 +16,7 @@ from kanhw.importers import efficient_kan
 from kanhw.layers.common import activation_name, arrays, checked_sizes, positive
 from kanhw.layers.pruning import EdgeRemoval
 from kanhw.model.network import KanLayer, KanModel
+from kanhw.values import is_integer
 
 __all__ = ["KAN", "KANLinear"]
 
@@ -314,7 +315,7 @@ class KAN(nn.Module):
         int
             The edges that are left; each of them was left before.
         """
-        if not isinstance(edge_count, int) or isinstance(edge_count, bool):
+        if not is_integer(edge_count):
             raise TypeError(f"edge_count must be an integer, not {edge_count!r}")
         if edge_count < 0:
             raise InputError(f"edge_count must be at least 0, not {edge_count}")

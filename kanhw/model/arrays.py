@@ -8,6 +8,7 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
+from kanhw.values import is_integer
 
 __all__ = ["checked_batch", "frozen_array", "input_values", "positive_count"]
 
@@ -60,7 +61,7 @@ def positive_count(n_in: int) -> None:
     TypeError
         If it is not an integer.
     """
-    if not isinstance(n_in, int) or isinstance(n_in, bool):
+    if not is_integer(n_in):
         raise TypeError(f"The number of inputs must be an integer, not {n_in!r}")
     if n_in < 1:
         raise InputError(f"A basis needs at least 1 input, not {n_in}")

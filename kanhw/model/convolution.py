@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -45,6 +46,10 @@ class ConvLayer:
             )
         if self.taps.spline_norm is not None:
             raise InputError(f"{self.taps.name}: a normalised basis has no meaning in a window")
+
+    def with_taps(self, change: Callable[[KanLayer], KanLayer]) -> ConvLayer:
+        """The same layer with a change of its edges."""
+        return replace(self, taps=change(self.taps))
 
     @property
     def name(self) -> str:
@@ -104,11 +109,18 @@ class PoolLayer:
     window: Window
     name: str = "pool"
 
+    # Pooling has no edges.
+    taps: ClassVar[None] = None
+
     def __post_init__(self) -> None:
         if self.kind not in ("average", "max"):
             raise InputError(f"{self.name}: pooling is 'average' or 'max', not {self.kind!r}")
         if any(self.window.padding):
             raise InputError(f"{self.name}: pooling with padding is not supported")
+
+    def with_taps(self, change: Callable[[KanLayer], KanLayer]) -> PoolLayer:
+        """The same layer, for it has no edges to change."""
+        return self
 
     @property
     def n_in(self) -> int:

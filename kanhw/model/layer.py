@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,7 @@ from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
 from kanhw.model.symbolic import SymbolicEdge
 from kanhw.numerics import matmul
+from kanhw.windows import Window
 
 __all__ = ["KanLayer", "Post"]
 
@@ -67,6 +70,8 @@ class KanLayer:
     spline_norm: LayerNorm | None = None
     symbolic: tuple[SymbolicEdge, ...] = ()
     post: tuple[Post, ...] = ()
+
+    window: ClassVar[Window | None] = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.basis, Basis):
@@ -124,6 +129,15 @@ class KanLayer:
                 f"{self.basis.n_in} inputs and {self.basis.count} functions, not "
                 f"{list(array.shape)}"
             )
+
+    @property
+    def taps(self) -> KanLayer:
+        """The layer of edges: itself, and that of a window where there are windows."""
+        return self
+
+    def with_taps(self, change: Callable[[KanLayer], KanLayer]) -> KanLayer:
+        """The same layer with a change of its edges."""
+        return change(self)
 
     @property
     def n_in(self) -> int:

@@ -26,6 +26,7 @@ from kanhw.model.network import KanModel, ModelLayer
 from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
 from kanhw.model.symbolic import SymbolicEdge
+from kanhw.values import is_integer, is_number
 from kanhw.windows import Window
 
 __all__ = ["AFFINE_FIELDS", "FORMAT", "HEADER", "VERSION", "WINDOW_FIELDS", "load_neutral"]
@@ -235,7 +236,7 @@ class _Entry:
         values = self.list(key, *default)
         if values is None:
             return None
-        if not all(isinstance(each, int) and not isinstance(each, bool) for each in values):
+        if not all(is_integer(each) for each in values):
             raise InputError(f"{self.place}.{key} must hold integers, not {values!r}")
         return tuple(values)
 
@@ -247,13 +248,13 @@ class _Entry:
 
     def number(self, key: str, *default: float) -> float:
         value = self.get(key, *default)
-        if not isinstance(value, int | float) or isinstance(value, bool):
+        if not is_number(value):
             raise InputError(f"{self.place}.{key} must be a number, not {value!r}")
         return float(value)
 
     def integer(self, key: str) -> int:
         value = self.get(key)
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not is_integer(value):
             raise InputError(f"{self.place}.{key} must be an integer, not {value!r}")
         return value
 

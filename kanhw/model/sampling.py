@@ -17,6 +17,7 @@ from kanhw.model.arrays import frozen_array
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanLayer, KanModel
 from kanhw.numerics import indistinct
+from kanhw.values import is_integer
 
 __all__ = ["from_callable"]
 
@@ -227,7 +228,7 @@ def _checked_ranges(ranges: npt.ArrayLike, n_in: int) -> FloatArray:
 
 
 def _check_integer(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not is_integer(value):
         raise TypeError(f"{name} must be an integer, not {value!r}")
     if value < least:
         raise InputError(f"{name} must be at least {least}, not {value}")

@@ -1,6 +1,7 @@
 """The integer contract: what quantization ends in and every back end must reproduce."""
 
 from kanhw.program.code_ranges import with_code_ranges
+from kanhw.program.encoder import InputEncoder
 from kanhw.program.intervals import Interval
 from kanhw.program.join_heads import join_heads
 from kanhw.program.kinds.basis_table import BasisTableLayer
@@ -14,7 +15,7 @@ from kanhw.program.kinds.pooling import PoolingLayer
 from kanhw.program.kinds.product import ProductLayer
 from kanhw.program.kinds.resident import HeadFormats, ResidentLayer
 from kanhw.program.kinds.spline_evaluator import SplineEvaluatorLayer
-from kanhw.program.program import InputEncoder, Program
+from kanhw.program.program import Program
 from kanhw.program.requantizer import Requantizer
 from kanhw.program.storage import (
     PROGRAM_FORMAT,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.values import is_integer
 
 __all__ = ["checked_integer", "frozen_integers", "frozen_range", "frozen_reals"]
 
@@ -103,7 +104,7 @@ def checked_integer(name: str, value: object, lowest: int, highest: int) -> None
     TypeError
         If it is no integer.
     """
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not is_integer(value):
         raise TypeError(f"{name} must be an integer, not {value!r}")
     if not lowest <= value <= highest:
         raise InputError(f"{name} must be {lowest} to {highest}, not {value}")

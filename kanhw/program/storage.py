@@ -15,11 +15,12 @@ from safetensors.numpy import save
 from kanhw.errors import InputError
 from kanhw.files import write_whole
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.program.encoder import InputEncoder
 from kanhw.program.kinds.convolution import ConvolutionLayer
 from kanhw.program.kinds.kinds import LAYER_KINDS
 from kanhw.program.kinds.layer import ProgramLayer
 from kanhw.program.kinds.resident import ResidentLayer
-from kanhw.program.program import InputEncoder, Program
+from kanhw.program.program import Program
 from kanhw.program.requantizer import Requantizer
 from kanhw.windows import Window
 

@@ -10,37 +10,17 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray, IntArray
 from kanhw.model.network import KanModel
-from kanhw.program import (
-    BasisTableLayer,
-    BranchEdgeTableLayer,
-    CodebookLayer,
-    ConvolutionLayer,
-    EdgeTableLayer,
-    NormLayer,
-    Program,
-    ProgramLayer,
-    Requantizer,
-    SplineEvaluatorLayer,
-)
+from kanhw.program import Program, ProgramLayer
 from kanhw.reports.float_edges import FloatEdges, float_edges
-from kanhw.reports.streams import CodeStream, layer_streams
+from kanhw.reports.integer_edges import IntegerEdges
+from kanhw.reports.kinds.kinds import report_of
+from kanhw.reports.streams import layer_streams
 from kanhw.windows import Window
 
 __all__ = ["EdgePlot", "LayerCurves", "Trace", "network_curves"]
 
 # Points of a float curve: more than a small plot has pixels for.
 FINE_POINTS = 129
-
-TableLayer = (
-    EdgeTableLayer
-    | BranchEdgeTableLayer
-    | BasisTableLayer
-    | CodebookLayer
-    | SplineEvaluatorLayer
-)
-# Layers of weights, which are no functions by themselves.
-WeightLayer = BasisTableLayer | CodebookLayer | SplineEvaluatorLayer
-
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -175,106 +155,19 @@ def network_curves(
     floats = [None] * len(layers) if model is None else float_edges(program, model)
     curves = []
     for index, layer in enumerate(layers):
-        window = layer.window if isinstance(layer, ConvolutionLayer) else None
-        taps = layer.taps if isinstance(layer, ConvolutionLayer) else layer
-        if isinstance(taps, TableLayer):
-            integers = _Integers(taps, streams[index], window)
+        taps: ProgramLayer = report_of(layer.kind).taps(layer)
+        functions = report_of(taps.kind).functions
+        if functions is not None:
+            integers = IntegerEdges(taps, functions, streams[index], layer.window)
             note = _note(integers, layers[index - 1] if index else None, floats[index])
             curves.append(_layer_curves(integers, layer.kind, floats[index], limit, note))
     return tuple(curves)
 
 
-class _Integers:
-    """The integer edge functions of one layer, and the real units that they stand for."""
-
-    def __init__(
-        self, layer: TableLayer, streams: tuple[CodeStream, ...], window: Window | None
-    ) -> None:
-        self.layer, self.window = layer, window
-        self._requantizer: Requantizer = layer.requantizers[0]
-        self.shared = len(set(layer.streams)) == 1
-        # Branches that share their codes are one trace.
-        read = [streams[s] for s in (layer.streams[:1] if self.shared else layer.streams)]
-        if window is not None:
-            read = [stream.of_taps(window) for stream in read]
-        self.positions = [stream.positions() for stream in read]
-        self.is_real = self.y_is_real and all(stream.is_real for stream in read)
-
-    @property
-    def y_is_real(self) -> bool:
-        return self._requantizer.scale is not None
-
-    @property
-    def unit(self) -> FloatArray:
-        """Real value of 1 in the joined sum t, per output."""
-        if self._requantizer.scale is None:
-            return np.ones(self.layer.n_out)
-        unit: FloatArray = self._requantizer.scale / 2.0**self._requantizer.shift
-        return unit
-
-    @property
-    def step_name(self) -> str:
-        if not isinstance(self.layer, WeightLayer):
-            return "table step"
-        handed_out = self._requantizer.format is None
-        return "weight step" if handed_out else "step of the layer's output code"
-
-    def steps(self) -> FloatArray:
-        """Real value of one LSB, per trace and output."""
-        factors = np.abs(self._requantizer.multipliers)
-        layer = self.layer
-        if isinstance(layer, WeightLayer):
-            if self._requantizer.format is not None:
-                factors = np.full_like(factors, 1 << self._requantizer.shift)
-            else:
-                peaks = [np.abs(values).max() for values in _weighted(layer)]
-                factors = factors * np.array(peaks)[:, np.newaxis]
-        if self.shared:
-            factors = factors.max(axis=0, keepdims=True)
-        steps: FloatArray = self.unit * np.maximum(factors, 1)
-        return steps
-
-    def branches(self, i: int) -> list[IntArray]:
-        """Contributions ``[n_out, A]`` of input i to t, one per trace."""
-        factors = self._requantizer.multipliers[:, :, np.newaxis]
-        layer = self.layer
-        if isinstance(layer, EdgeTableLayer):
-            return [factors[0] * layer.tables[:, i]]
-        if isinstance(layer, BranchEdgeTableLayer):
-            spline, base = layer.spline_tables[:, i], layer.base_tables[:, i]
-        elif isinstance(layer, CodebookLayer):
-            spline, base = (tables[:, 0] for tables in layer.edge_tables([i]))
-        elif isinstance(layer, SplineEvaluatorLayer):
-            spline = layer.coefficients[:, i] @ layer.basis_values(i).T
-            base = layer.base_weights[:, i] @ layer.base_values(i)[np.newaxis]
-        else:
-            spline = layer.coefficients[:, i] @ layer.basis[layer.basis_index[i]].T
-            base = layer.base_weights[:, i] @ layer.base[layer.base_index[i]].T
-        both = [factors[0] * spline, factors[1] * base]
-        return [both[0] + both[1]] if self.shared else both
-
-    @property
-    def trace_names(self) -> tuple[str, ...]:
-        return ("edge",) if self.shared else self.layer.branches
-
-    def tap(self, i: int) -> tuple[int, int, int] | None:
-        """Where in the window an input is."""
-        if self.window is None:
-            return None
-        rows, columns = self.window.size
-        return i // (rows * columns), i // columns % rows, i % columns
-
-
-def _weighted(layer: WeightLayer) -> tuple[IntArray, IntArray]:
-    """What the weights of both branches are multiplied with."""
-    if isinstance(layer, SplineEvaluatorLayer):
-        return layer.splines.pieces, layer.base.values
-    return layer.shapes if isinstance(layer, CodebookLayer) else layer.basis, layer.base
-
-
-def _note(integers: _Integers, before: ProgramLayer | None, floats: FloatEdges | None) -> str:
+def _note(integers: IntegerEdges, before: ProgramLayer | None, floats: FloatEdges | None) -> str:
     notes = []
-    if isinstance(before, NormLayer) and before.passes and not integers.shared:
+    # What a layer passes on is the value itself, beside the normalised one.
+    if before is not None and before.passes and not integers.shared:
         notes.append(
             "The spline branch reads the normalised value, the base branch the value itself."
         )
@@ -292,7 +185,7 @@ def _note(integers: _Integers, before: ProgramLayer | None, floats: FloatEdges |
 
 
 def _layer_curves(
-    integers: _Integers, kind: str, floats: FloatEdges | None, limit: int, note: str
+    integers: IntegerEdges, kind: str, floats: FloatEdges | None, limit: int, note: str
 ) -> LayerCurves:
     layer = integers.layer
     active = layer.active
@@ -327,7 +220,7 @@ def _layer_curves(
 
 
 def _widest(
-    integers: _Integers, active: npt.NDArray[np.bool_], limit: int
+    integers: IntegerEdges, active: npt.NDArray[np.bool_], limit: int
 ) -> list[tuple[int, int]]:
     """(j, i) of the active edges with the widest ranges, widest first."""
     ranges = np.zeros(active.shape)

@@ -9,13 +9,12 @@ import numpy as np
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
-from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.layer import KanLayer
-from kanhw.model.network import KanModel, ModelLayer
+from kanhw.model.network import KanModel
 from kanhw.model.norm import LayerNorm
 from kanhw.numerics import matmul
-from kanhw.program import ConvolutionLayer, NormLayer, Program, ProgramLayer
-from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
+from kanhw.program import Program, ProgramLayer
+from kanhw.quant.planning.steps import Step, SumStep, steps_of
 
 __all__ = ["FloatEdges", "float_edges"]
 
@@ -66,14 +65,10 @@ def float_edges(program: Program, model: KanModel) -> list[FloatEdges | None]:
     """
     layers = program.layers
     # A program with frozen norms has none, though its model may.
-    frozen = not any(isinstance(layer, NormLayer) for layer in layers)
+    frozen = not any(layer.kind == "layer_norm" for layer in layers)
     steps = steps_of(_without_norms(model) if frozen else model)
     _check_layers(layers, steps)
-    originals = iter(
-        layer.taps if isinstance(layer, ConvLayer) else layer
-        for layer in model.layers
-        if not isinstance(layer, PoolLayer)
-    )
+    originals = iter(layer.taps for layer in model.layers if layer.taps is not None)
     edges: list[FloatEdges | None] = []
     for step in steps:
         if not isinstance(step, SumStep):
@@ -90,13 +85,8 @@ def _without_norms(model: KanModel) -> KanModel:
         post = tuple(step for step in layer.post if not isinstance(step, LayerNorm))
         return replace(layer, spline_norm=None, post=post)
 
-    layers: list[ModelLayer] = []
-    for layer in model.layers:
-        if isinstance(layer, ConvLayer):
-            layers.append(replace(layer, taps=bare(layer.taps)))
-        else:
-            layers.append(layer if isinstance(layer, PoolLayer) else bare(layer))
-    return KanModel(tuple(layers), model.source, model.shape)
+    layers = tuple(layer.with_taps(bare) for layer in model.layers)
+    return KanModel(layers, model.source, model.shape)
 
 
 def _unknown(original: KanLayer, frozen: bool) -> frozenset[str]:
@@ -111,27 +101,15 @@ def _unknown(original: KanLayer, frozen: bool) -> frozenset[str]:
 
 def _check_layers(layers: tuple[ProgramLayer, ...], steps: list[Step]) -> None:
     ours = [(layer.n_in, layer.n_out) for layer in layers]
-    theirs = [_sizes(step) for step in steps]
+    theirs = [(step.n_in, step.n_out) for step in steps]
     if ours != theirs:
         raise InputError(
             f"The model has layers {theirs} (inputs, outputs) but the program {ours}: pass the "
             "model that the program was made from"
         )
     for layer, step in zip(layers, steps, strict=True):
-        window = layer.window if isinstance(layer, ConvolutionLayer) else None
-        if isinstance(step, SumStep) and step.window != window:
+        if step.window != layer.window:
             raise InputError(
                 f"Layer {layer.name!r}: the model has {step.window or 'no windows'} but the "
-                f"program {window or 'none'}: pass the model that the program was made from"
+                f"program {layer.window or 'none'}: pass the model that the program was made from"
             )
-
-
-def _sizes(step: Step) -> tuple[int, int]:
-    if isinstance(step, NormStep):
-        return step.norm.n, step.norm.n
-    if isinstance(step, ProductStep):
-        return step.products.n_in, step.products.n_out
-    if isinstance(step, PoolStep) or step.window is None:
-        layer = step.layer
-        return layer.n_in, layer.n_out
-    return step.window.n_in, step.layer.n_out * step.window.positions

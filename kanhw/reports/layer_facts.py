@@ -7,23 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kanhw.formats import CodeFormat, IntArray, format_for
-from kanhw.program import (
-    CodebookLayer,
-    ConvolutionLayer,
-    NormLayer,
-    PoolingLayer,
-    ProductLayer,
-    Program,
-    ProgramLayer,
-    SplineEvaluatorLayer,
-)
-from kanhw.program.program import output_formats
+from kanhw.program import Program, ProgramLayer
+from kanhw.program.widths import output_formats
+from kanhw.reports.kinds.kinds import report_of
 from kanhw.windows import Window
 
 __all__ = ["LayerFacts", "program_facts"]
 
 _WINDOW_FIELDS = ("shape", "size", "stride", "padding", "dilation")
-_WITHOUT_EDGES = ("layer_norm", "product", "pooling")
 # Tensors that belong to a layer, not to its edges.
 _SHARED = ("basis", "base", "shapes", "offsets", "table")
 
@@ -81,7 +72,7 @@ class LayerFacts:
     @property
     def edges(self) -> int:
         """How many edges there could be (in one window); 0 for a kind that has none."""
-        if self.kind in _WITHOUT_EDGES:
+        if not report_of(self.kind).has_edges:
             return 0
         if self.window is None:
             return self.n_in * self.n_out
@@ -159,34 +150,12 @@ def program_facts(program: Program) -> tuple[LayerFacts, ...]:
                 sums=tuple(r.sum_format for r in layer.requantizers if r.sum_format is not None),
                 outputs=outputs,
                 parameter_bits=_parameter_bits(layer),
-                window=layer.window if isinstance(layer, ConvolutionLayer | PoolingLayer) else None,
-                details=_details(layer),
+                window=layer.window,
+                details=report_of(layer.kind).details(layer),
             )
         )
         streams = outputs
     return tuple(facts)
-
-
-def _details(layer: ProgramLayer) -> dict[str, Any]:
-    if isinstance(layer, ConvolutionLayer):
-        return {"taps": layer.taps.kind, **_details(layer.taps)}
-    if isinstance(layer, CodebookLayer):
-        return {"shapes": layer.shapes.shape[0], "index_bits": layer.index_bits}
-    if isinstance(layer, SplineEvaluatorLayer):
-        return {
-            "order": layer.splines.order,
-            "variant": layer.splines.variant,
-            "aligned": layer.splines.aligned,
-            "errors": dict(layer.errors),
-            "note": layer.note,
-        }
-    if isinstance(layer, PoolingLayer):
-        return {"mode": layer.mode}
-    if isinstance(layer, ProductLayer):
-        return {"factors": [len(group) for group in layer.groups]}
-    if isinstance(layer, NormLayer):
-        return {"fraction_bits": layer.fraction_bits, "epsilon": layer.epsilon}
-    return {}
 
 
 def _parameter_bits(layer: ProgramLayer) -> int:
@@ -200,7 +169,7 @@ def _parameter_bits(layer: ProgramLayer) -> int:
         # A base branch that a codebook's shapes contain is zeros, which nobody stores.
         bits += _bits(values) if values.any() else 0
     # Those of a convolution are repeated for every position.
-    own = layer.taps if isinstance(layer, ConvolutionLayer) else layer
+    own: ProgramLayer = report_of(layer.kind).taps(layer)
     for requantizer in own.requantizers:
         if requantizer.bias.any():
             bits += _bits(_once(requantizer.bias))

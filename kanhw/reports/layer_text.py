@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from kanhw.design.design import Port
 from kanhw.reports.curves import EdgePlot, LayerCurves
+from kanhw.reports.kinds.kinds import report_of
+from kanhw.reports.kinds.words import times
 from kanhw.reports.layer_facts import LayerFacts
 from kanhw.reports.summary import Summary
-from kanhw.reports.text import count, format_list, lsb
-from kanhw.windows import Window
+from kanhw.reports.text import count, format_list
 
 __all__ = [
     "codes_text",
@@ -26,14 +24,6 @@ __all__ = [
     "sizes_text",
 ]
 
-_KINDS = {
-    "layer_norm": "layer norms",
-    "product": "products",
-    "pooling": "pooling",
-    "convolution": "convolutions",
-}
-
-
 def output_list(layer: LayerFacts) -> str:
     """The formats that leave a layer, those that it only passes on marked."""
     own = format_list(layer.outputs[: len(layer.sums)])
@@ -47,82 +37,25 @@ def kind_text(layer: LayerFacts) -> str:
 
 def kinds_text(summary: Summary) -> str:
     """The kinds of all layers, such as ``edge tables, products and pooling``."""
-    # A name that is no plural here is that of a table, whose branches do not matter.
-    names = [
-        _KINDS.get(layer.kind, f"{kind_text(layer)}s").removeprefix("branch ")
-        for layer in summary.layers
-    ]
+    names = [report_of(layer.kind).plural for layer in summary.layers]
     *first, last = dict.fromkeys(names)
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def layer_details(layer: LayerFacts) -> str:
     """What else there is to a layer; empty for a plain one."""
-    details = layer.details
-    if layer.kind == "layer_norm":
-        return f"{details['fraction_bits']} fraction bits in the reciprocal root"
-    if layer.kind == "product":
-        factors = details["factors"]
-        products = [number for number in factors if number > 1]
-        single = len(factors) - len(products)
-        words = f"products of {', '.join(map(str, products))}" if products else "no products"
-        return f"{words}; {single} handed on" if single else words
-    own = _edges_details(details)
-    if layer.window is None:
-        return own
-    if layer.kind == "pooling":
-        return f"{details['mode']} of {_window_text(layer.window)}"
-    taps = f"{details['taps'].replace('_', ' ')}s{f' of {own}' if own else ''}"
-    return f"{taps} on {_window_text(layer.window)}"
-
-
-def _edges_details(details: Mapping[str, Any]) -> str:
-    """What there is to a codebook, or to evaluated splines; empty for tables."""
-    if "shapes" in details:
-        return _shapes_text(details["shapes"], details["index_bits"])
-    return _splines_text(details) if "variant" in details else ""
-
-
-def _splines_text(details: Mapping[str, Any]) -> str:
-    """Where an evaluator's functions come from, how exact they are, what the grid did not allow."""
-    source = "arithmetic" if details["variant"] == "arithmetic" else "a half table"
-    words = f"order {details['order']} by {source}"
-    errors = details["errors"]
-    if errors:
-        words += f", basis within {lsb(errors['basis'])} (at most {lsb(errors['basis_bound'])})"
-        words += f", base within {lsb(errors['base'])}"
-    return f"{words}; {details['note']}" if details["note"] else words
-
-
-def _shapes_text(shapes: int, index_bits: int) -> str:
-    """How large a codebook is: its shapes, and what naming one costs an edge."""
-    words = f"{count(shapes)} shape{'' if shapes == 1 else 's'}"
-    return f"{words}, {index_bits} index bit{'' if index_bits == 1 else 's'} per edge"
-
-
-def _window_text(window: Window) -> str:
-    words = f"{window.positions} window{'' if window.positions == 1 else 's'} of "
-    words += _times(window.size)
-    for name, plain in (("stride", (1, 1)), ("padding", (0, 0)), ("dilation", (1, 1))):
-        rows, columns = getattr(window, name)
-        if (rows, columns) != plain:
-            words += f", {name} {rows if rows == columns else _times((rows, columns))}"
-    return words
-
-
-def _times(numbers: tuple[int, ...]) -> str:
-    return "×".join(map(str, numbers))
+    return report_of(layer.kind).words(layer.details, layer.window)
 
 
 def sizes_text(layer: LayerFacts) -> str:
     """Sizes in and out; those of an image are channels × rows × columns."""
-    return f"{_times(layer.in_shape)} → {_times(layer.out_shape)}"
+    return f"{times(layer.in_shape)} → {times(layer.out_shape)}"
 
 
 def shape_text(summary: Summary, longest: int | None = None) -> str:
     """The sizes of all layers, or if that is too long of the first and last."""
     sizes = [layer.out_shape for layer in summary.stations]
-    names = [_times(shape) for shape in (summary.layers[0].in_shape, *sizes)]
+    names = [times(shape) for shape in (summary.layers[0].in_shape, *sizes)]
     whole = " → ".join(names)
     return f"{names[0]} → … → {names[-1]}" if longest and len(whole) > longest else whole
 

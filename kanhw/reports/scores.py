@@ -13,7 +13,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray, IntArray
 from kanhw.model.network import KanModel
-from kanhw.program import ConvolutionLayer, PoolingLayer, Program
+from kanhw.program import Program
 
 __all__ = ["STAGES", "Score", "measure"]
 
@@ -102,7 +102,7 @@ def _vectors(
         return samples
     first = program.layers[0]
     expected: tuple[int, ...] | None = None
-    if isinstance(first, ConvolutionLayer | PoolingLayer):
+    if first.window is not None:
         expected = first.window.shape
     elif model is not None and len(model.input_shape) > 1:
         expected = model.input_shape

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kanhw.formats import CodeFormat
+from kanhw.reports.kinds.words import lsb
 from kanhw.reports.scores import STAGES, Score
 from kanhw.reports.summary import Summary
 
@@ -69,11 +70,6 @@ def bits(value: int) -> str:
     if value < 10_000:
         return f"{count(value)} bit"
     return f"{value / 1e3:.1f} kbit" if value < 1_000_000 else f"{value / 1e6:,.2f} Mbit"
-
-
-def lsb(value: float) -> str:
-    """An error in LSBs."""
-    return f"{value:.2g} LSB" if value < 99.5 else f"{value:,.0f} LSB"
 
 
 def figure(score: Score) -> str:

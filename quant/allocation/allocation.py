@@ -17,6 +17,7 @@ from kanhw.quant.allocation.result import Allocation
 from kanhw.quant.allocation.search import Search
 from kanhw.quant.analysis.sensitivity_sweep import HeldOut
 from kanhw.quant.config import QuantConfig
+from kanhw.values import is_integer
 
 __all__ = ["Criterion", "allocate"]
 
@@ -92,7 +93,7 @@ def allocate(
 def _checked(choices: Iterable[int]) -> tuple[int, ...]:
     values = tuple(choices)
     for bits in values:
-        if not isinstance(bits, int) or isinstance(bits, bool):
+        if not is_integer(bits):
             raise TypeError(f"choices must be integers, not {bits!r}")
         if not 1 <= bits <= 12:
             raise InputError(f"choices must be 1 to 12 bits, not {bits}")

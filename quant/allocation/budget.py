@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from kanhw.errors import InputError
 from kanhw.program import Program
 from kanhw.program.costs import NetworkCosts, costs_of
+from kanhw.values import is_number
 
 __all__ = ["BitBudget"]
 
@@ -51,7 +52,7 @@ class BitBudget:
                 f"A budget is exactly one of {', '.join(_COSTS)}, not {' and '.join(given) or None}"
             )
         value = getattr(self, given[0])
-        if not isinstance(value, int | float) or isinstance(value, bool):
+        if not is_number(value):
             raise TypeError(f"{given[0]} must be a number, not {value!r}")
         if not 0 < value < math.inf:
             raise InputError(f"{given[0]} must be above 0 and finite, not {value}")

@@ -20,12 +20,10 @@ from kanhw.quant.integers.weights import RoundedWeights, nearest_weights
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer, quantize_weights
 from kanhw.quant.quantizers.sum_inputs import SumInputs
-from kanhw.quant.record.model import (
-    QuantBasisTable,
-    QuantBranchEdgeTable,
-    QuantConvolution,
-    QuantEdgeTable,
-)
+from kanhw.quant.record.basis_table import QuantBasisTable
+from kanhw.quant.record.branch_edge_table import QuantBranchEdgeTable
+from kanhw.quant.record.convolution import QuantConvolution
+from kanhw.quant.record.edge_table import QuantEdgeTable
 
 __all__ = ["LayerCosts", "layer_costs"]
 

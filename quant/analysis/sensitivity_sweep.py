@@ -23,6 +23,7 @@ from kanhw.quant.planning.plan import Plan, make_plan
 from kanhw.quant.planning.steps import PoolStep, SumStep
 from kanhw.quant.post_training import quantize_model
 from kanhw.quant.record.model import QuantModel
+from kanhw.values import is_integer
 
 __all__ = [
     "BRANCHES",
@@ -326,7 +327,7 @@ def _check(bits: tuple[int, ...], branches: tuple[str, ...]) -> None:
     if not bits:
         raise InputError("bits must name at least one number of bits, such as (2, 3, 4)")
     for count in bits:
-        if not isinstance(count, int) or isinstance(count, bool):
+        if not is_integer(count):
             raise TypeError(f"bits must be integers, not {count!r}")
     for branch in branches:
         if branch not in BRANCHES:

@@ -39,6 +39,7 @@ from kanhw.quant.quantizers.quantizer import ActivationQuantizer, quantize_weigh
 from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.training.network import QuantizedNetwork, prepare
 from kanhw.quant.training.stages import SumStage
+from kanhw.values import is_integer
 
 __all__ = ["Traces", "hessian_losses", "hessian_traces"]
 
@@ -111,7 +112,7 @@ def hessian_traces(
     InputError
         If the data do not fit the model, or draws or tolerance are out of range.
     """
-    if not isinstance(draws, int) or isinstance(draws, bool):
+    if not is_integer(draws):
         raise TypeError(f"draws must be an integer, not {draws!r}")
     if draws < 1:
         raise InputError(f"draws must be at least 1, not {draws}")

@@ -26,11 +26,11 @@ def highest_gain(config: QuantConfig) -> int:
 
     A power of two has its sign in one bit, and in the others 0 (no shape) or its exponent and 1.
     """
-    if config.codebook_gain == "none":
+    if config.codebook.gain == "none":
         return 1
-    if config.codebook_gain == "power_of_two":
-        return int(1 << min((1 << (config.gain_bits - 1)) - 2, _MOST_SHIFT))
-    return int((1 << (config.gain_bits - 1)) - 1)
+    if config.codebook.gain == "power_of_two":
+        return int(1 << min((1 << (config.codebook.gain_bits - 1)) - 2, _MOST_SHIFT))
+    return int((1 << (config.codebook.gain_bits - 1)) - 1)
 
 
 def quantize_gains(
@@ -48,11 +48,11 @@ def quantize_gains(
         Which integers there are.
     """
     highest = highest_gain(config)
-    if config.codebook_gain == "none":
+    if config.codebook.gain == "none":
         return WeightQuantizer((gains != 0).astype(np.int64), np.ones(len(gains)))
     rule: Callable[[FloatArray, int], FloatArray] = _even
     shares = _SHARES
-    if config.codebook_gain == "power_of_two":
+    if config.codebook.gain == "power_of_two":
         # Smaller gains are told apart at every step, so one octave of steps is enough.
         rule, shares = power_of_two, _OCTAVE
     groups = [slice(j, j + 1) for j in range(len(gains))]

@@ -63,7 +63,7 @@ class LayerEdges:
 def sample_edges(plan: Plan, index: int) -> LayerEdges:
     """Sample the edges of one layer of a plan.
 
-    With ``codebook_clustering="coefficients"`` a bias is the mean of a spline's coefficients, and
+    With ``codebook.clustering="coefficients"`` a bias is the mean of a spline's coefficients, and
     multiplies the sum of all bases. With ``"functions"`` it multiplies 1.
     """
     step = plan.steps[index]
@@ -75,15 +75,15 @@ def sample_edges(plan: Plan, index: int) -> LayerEdges:
     grid = inputs.spline.grid()
     functions, coefficients = layer.spline_edges(grid), layer.coefficients
     active = (coefficients != 0).any(axis=2)
-    if config.codebook_branches == "joint":
+    if config.codebook.branches == "joint":
         functions = functions + layer.base_edges(grid)
         coefficients = np.concatenate([coefficients, layer.base_weights[:, :, None]], axis=2)
         active = active | (layer.base_weights != 0)
     offsets: FloatArray | None = None
     folds = False
-    if config.codebook_bias:
+    if config.codebook.bias:
         offsets = np.ones(functions.shape[1:])
-        if config.codebook_clustering == "coefficients":
+        if config.codebook.clustering == "coefficients":
             offsets = layer.basis(grid).sum(axis=2).T
             # Only the product with a bias matters: peaks of 1 make the biases reals of the edge.
             offsets = offsets / (float(np.abs(offsets).max()) or 1.0)
@@ -109,7 +109,7 @@ def _weights(
     """How often data hit each code of each input, or the same for all."""
     depth, n_in = inputs.spline.format.count, step.layer.n_in
     even = np.full((n_in, depth), 1.0 / depth)
-    if config.codebook_weighting == "uniform":
+    if config.codebook.weighting == "uniform":
         return even
     read = step.layer.spline_input(values)
     present: npt.NDArray[np.bool_] = np.ones(read.shape, np.bool_)

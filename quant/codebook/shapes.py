@@ -122,7 +122,7 @@ def find_shapes(
     functions, edges then choose the shape that leaves them the smallest squared error, and
     shapes become the best for their edges, in turns, so that the error never rises.
     """
-    by_functions = config.codebook_clustering == "functions"
+    by_functions = config.codebook.clustering == "functions"
     if edges.scaled:
         sizes = np.sqrt(np.square(vectors).sum(axis=1))
         vectors = vectors / np.where(sizes > 0, sizes, 1.0)[:, None]
@@ -131,7 +131,7 @@ def find_shapes(
         sizes, counts = np.ones(len(vectors)), np.ones(len(vectors))
     clusters = k_means(
         vectors,
-        config.codebook_size,
+        config.codebook.size,
         weights=counts,
         mirrored=edges.scaled,
         seed=config.seed,
@@ -180,12 +180,12 @@ def _members(layers: tuple[LayerEdges, ...]) -> _Members:
             source[layer.active],
             layer.weights,
             layer.offsets,
-            config.codebook_gain != "none",
+            config.codebook.gain != "none",
         )
         scale = _scales(layer, own)
         relative = np.broadcast_to(scale[:, None], layer.active.shape)[layer.active]
         functions.append(own.functions / relative[:, None])
-        if config.codebook_clustering == "functions":
+        if config.codebook.clustering == "functions":
             vectors.append(own.remainders / relative[:, None])
         else:
             vectors.append(_centred(layer)[layer.active] / relative[:, None])
@@ -203,7 +203,7 @@ def _members(layers: tuple[LayerEdges, ...]) -> _Members:
         np.concatenate(sources),
         np.concatenate(weights),
         together,
-        config.codebook_gain != "none",
+        config.codebook.gain != "none",
     )
     counts = tuple(int(layer.active.sum()) for layer in layers)
     return _Members(layers, tuple(scales), edges, np.concatenate(vectors), counts)
@@ -213,7 +213,7 @@ def _centred(layer: LayerEdges) -> FloatArray:
     """Coefficients without what a bias stands for: their mean (base weights have none)."""
     if layer.offsets is None:
         return layer.coefficients
-    joint = layer.config.codebook_branches == "joint"
+    joint = layer.config.codebook.branches == "joint"
     splines = layer.coefficients.shape[2] - joint
     centred = layer.coefficients.copy()
     centred[:, :, :splines] -= layer.means[:, :, None]
@@ -279,7 +279,7 @@ def _rounded(members: _Members, shapes: FloatArray, settled: IntArray | None) ->
 
 def _integer_shapes(members: _Members, shapes: FloatArray) -> tuple[IntArray, float]:
     """Shapes in integers of ``shape_bits``: each to its own peak where gains make up for that."""
-    edges, bits = members.edges, members.config.shape_bits
+    edges, bits = members.edges, members.config.codebook.shape_bits
     if all(layer.folds for layer in members.layers):
         # A constant that a bias takes back costs nothing, and centring saves range.
         middle = (shapes.max(axis=1) + shapes.min(axis=1)) / 2

@@ -10,8 +10,9 @@ import numpy as np
 from kanhw.errors import InputError
 from kanhw.formats import IntArray, format_for
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.record.codebook_layer import QuantCodebook
-from kanhw.quant.record.model import QuantConvolution, QuantModel
+from kanhw.quant.record.codebook import QuantCodebook
+from kanhw.quant.record.convolution import QuantConvolution
+from kanhw.quant.record.model import QuantModel
 
 __all__ = ["CodebookStorage", "codebook_storage"]
 
@@ -106,7 +107,7 @@ def codebook_storage(models: QuantModel | Sequence[QuantModel]) -> CodebookStora
                 continue
             config = model.config.for_layer(taps.name)
             key = taps.shapes.shape, taps.shapes.tobytes()
-            codebooks[key] = taps.shapes.size * config.shape_bits
+            codebooks[key] = taps.shapes.size * config.codebook.shape_bits
             for part, number in _of_layer(taps, config).items():
                 counted[part] += number
     if not codebooks:
@@ -133,8 +134,8 @@ def _of_layer(layer: QuantCodebook, config: QuantConfig) -> dict[str, int]:
     return {
         "edges": edges,
         "indices": edges * index_bits,
-        "gains": edges * config.gain_bits * (config.codebook_gain != "none"),
-        "biases": edges * config.bias_bits * (layer.biases is not None),
+        "gains": edges * config.codebook.gain_bits * (config.codebook.gain != "none"),
+        "biases": edges * config.codebook.bias_bits * (layer.biases is not None),
         "base_weights": edges * config.base_bits * has_base,
         "tables": tables,
         "weights": edges * layer.weights_per_edge,

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kanhw.formats import FloatArray
-from kanhw.quant.codebook.weights import CodebookWeights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.joins import snapped_join
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
-from kanhw.quant.record.codebook_layer import QuantCodebook
-from kanhw.quant.record.model import Join, QuantConvolution
+from kanhw.quant.record.codebook import QuantCodebook
+from kanhw.quant.record.convolution import QuantConvolution
+from kanhw.quant.record.join import Join
+
+if TYPE_CHECKING:
+    from kanhw.quant.codebook.weights import CodebookWeights
 
 __all__ = ["quantize_codebook"]
 
@@ -46,17 +50,16 @@ def quantize_codebook(
         targets = tuple(t.cut_to(step.layer.n_sums) if t else None for t in targets)
     joins = tuple(_join(step, weights, target, config) for target in targets)
     taps = QuantCodebook(
-        step.name,
-        weights.base,
-        weights.gains,
-        weights.shapes,
-        weights.index,
-        weights.base_codes,
-        joins,
-        weights.biases,
-        weights.offsets,
-        spline_stream=0,
+        name=step.name,
+        base=weights.base,
+        spline=weights.gains,
+        joins=joins,
         base_stream=len(inputs.quantizers) - 1,
+        shapes=weights.shapes,
+        index=weights.index,
+        base_tables=weights.base_codes,
+        biases=weights.biases,
+        offsets=weights.offsets,
         edges=step.layer.active_edges,
         weights_per_edge=step.layer.basis.count + bool(step.layer.base_weights.any()),
     )

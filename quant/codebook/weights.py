@@ -11,23 +11,26 @@ from kanhw.errors import InputError
 from kanhw.formats import FloatArray, IntArray
 from kanhw.quant.codebook.sampling import LayerEdges, sample_edges
 from kanhw.quant.codebook.shapes import FittedLayer, fit_shapes
+from kanhw.quant.codebook.sums import quantize_codebook
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.tables import base_tables
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
-from kanhw.quant.quantizers.quantizer import WeightQuantizer, quantize_weights
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer, quantize_weights
 from kanhw.quant.quantizers.rounding import round_half_up
+from kanhw.quant.quantizers.sum_inputs import SumInputs
+from kanhw.quant.record.model import QuantLayer
 
 __all__ = ["CodebookWeights", "codebook_weights", "integer_biases"]
 
 # What layers of one codebook have to agree on.
 _SHARED_FIELDS = (
-    "codebook_size",
-    "codebook_clustering",
-    "codebook_weighting",
-    "codebook_gain",
-    "codebook_bias",
-    "codebook_branches",
+    "size",
+    "clustering",
+    "weighting",
+    "gain",
+    "bias",
+    "branches",
     "shape_bits",
 )
 
@@ -70,6 +73,16 @@ class CodebookWeights:
     base_unit: float
     error: float
 
+    def integers(
+        self,
+        step: SumStep,
+        inputs: SumInputs,
+        targets: tuple[ActivationQuantizer | None, ...],
+        config: QuantConfig,
+    ) -> QuantLayer:
+        """The layer as :func:`kanhw.quant.codebook.sums.quantize_codebook` makes it."""
+        return quantize_codebook(step, inputs, targets, config, self)
+
 
 def codebook_weights(plans: Sequence[Plan]) -> list[dict[int, CodebookWeights]]:
     """Find the codebooks of some networks that share them; for every plan, by its step.
@@ -78,7 +91,7 @@ def codebook_weights(plans: Sequence[Plan]) -> list[dict[int, CodebookWeights]]:
     ----------
     plans
         One, or several of layers of equal shapes: the steps at one place share a codebook, or, with
-        ``codebook_scope="network"``, all steps do.
+        ``codebook.scope="network"``, all steps do.
 
     Raises
     ------
@@ -92,7 +105,7 @@ def codebook_weights(plans: Sequence[Plan]) -> list[dict[int, CodebookWeights]]:
         if consumer.realisation == "codebook"
     ]
     groups = [[(plan, index) for plan in plans] for index in places]
-    if plans[0].config.codebook_scope == "network" and groups:
+    if plans[0].config.codebook.scope == "network" and groups:
         groups = [[member for group in groups for member in group]]
     found: list[dict[int, CodebookWeights]] = [{} for _ in plans]
     by_plan = {id(plan): own for plan, own in zip(plans, found, strict=True)}
@@ -110,11 +123,11 @@ def _check_alike(layers: tuple[LayerEdges, ...]) -> None:
     first = layers[0]
     for other in layers[1:]:
         for field in _SHARED_FIELDS:
-            ours, theirs = getattr(first.config, field), getattr(other.config, field)
+            ours, theirs = (getattr(each.config.codebook, field) for each in (first, other))
             if ours != theirs:
                 raise InputError(
-                    f"{first.name} and {other.name} share a codebook, so {field} must be the same, "
-                    f"not {ours!r} and {theirs!r}"
+                    f"{first.name} and {other.name} share a codebook, so codebook.{field} must be "
+                    f"the same, not {ours!r} and {theirs!r}"
                 )
         depths = first.functions.shape[2], other.functions.shape[2]
         if depths[0] != depths[1]:
@@ -122,16 +135,16 @@ def _check_alike(layers: tuple[LayerEdges, ...]) -> None:
             raise InputError(
                 f"{first.name} and {other.name} share a codebook, but read codes of {bits[0]} and "
                 f"{bits[1]} bits: choose equal input_bits and activation_bits, or "
-                "codebook_scope='layer'"
+                "codebook.scope='layer'"
             )
         if (
-            first.config.codebook_clustering == "coefficients"
+            first.config.codebook.clustering == "coefficients"
             and first.coefficients.shape[2] != other.coefficients.shape[2]
         ):
             raise InputError(
                 f"{first.name} and {other.name} share a codebook, but have "
                 f"{first.coefficients.shape[2]} and {other.coefficients.shape[2]} coefficients per "
-                "edge: choose codebook_clustering='functions'"
+                "edge: choose codebook.clustering='functions'"
             )
 
 
@@ -153,7 +166,7 @@ def _integers(
             biases = offsets = None
     layer, inputs = step.layer, plan.consumers[index].sum_inputs(step)
     weights = layer.base_weights
-    if config.codebook_branches == "joint":
+    if config.codebook.branches == "joint":
         weights = np.zeros_like(weights)
     base = quantize_weights(weights, config.base_bits, config)
     codes, unit = base_tables(layer, inputs.base, config.base_table_bits)
@@ -174,7 +187,7 @@ def integer_biases(
     """
     if edges.offsets is None:
         raise TypeError(f"{edges.name} has no offsets")
-    top = (1 << (config.bias_bits - 1)) - 1
+    top = (1 << (config.codebook.bias_bits - 1)) - 1
     units = fitted.gains.scale[:, None]
     size = max(float(np.abs(fitted.biases / units).max()) / top, 1.0)
     offsets = round_half_up(edges.offsets * size).astype(np.int64)

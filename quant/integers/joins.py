@@ -10,9 +10,9 @@ from kanhw.numerics import whole_log2
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
-from kanhw.quant.record.model import Join
+from kanhw.quant.record.join import Join
 
-__all__ = ["EXACT", "direct_join", "highest_shift", "output_unit", "snapped_join"]
+__all__ = ["EXACT", "direct_join", "highest_shift", "output_unit", "snapped_join", "snapped_joins"]
 
 _MAX_SHIFT = 30
 # What sums may reach: float64 is exact to 2**53, and snapped scale ratios add a little.
@@ -136,6 +136,18 @@ def snapped_join(
     multipliers = round_half_up(ratios * 2.0**shift).astype(np.int64)
     integers = _integers(bias / target.scale * 2.0**shift) + (target.zero_point << shift)
     return Join(multipliers, integers, shift, target, target.scale)
+
+
+def snapped_joins(
+    name: str,
+    bias: FloatArray,
+    units: FloatArray,
+    bounds: FloatArray,
+    targets: tuple[ActivationQuantizer | None, ...],
+    config: QuantConfig,
+) -> tuple[Join, ...]:
+    """The join of every target; arguments as for :func:`snapped_join`."""
+    return tuple(snapped_join(name, bias, units, bounds, target, config) for target in targets)
 
 
 def _integers(values: FloatArray) -> IntArray:

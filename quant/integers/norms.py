@@ -13,7 +13,10 @@ from kanhw.quant.integers.joins import EXACT, snapped_join
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
-from kanhw.quant.record.model import Join, QuantNorm, QuantPool, QuantProducts
+from kanhw.quant.record.join import Join
+from kanhw.quant.record.norm import QuantNorm
+from kanhw.quant.record.pooling import QuantPool
+from kanhw.quant.record.product import QuantProducts
 
 __all__ = ["quantize_norm", "quantize_pool", "quantize_products"]
 
@@ -117,7 +120,7 @@ def quantize_pool(
     targets: tuple[ActivationQuantizer | None, ...],
     config: QuantConfig,
 ) -> QuantPool:
-    """Integers of pooling: a table of what a code is worth, and 1 / area in the join."""
+    """Integers of pooling: a table of what a code stands for, and 1 / area in the join."""
     values = source.grid()[:, 0]
     bits = min(source.format.width + 2, 14)
     top = float(np.abs(values).max())

@@ -7,11 +7,11 @@ import numpy as np
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import Branches
-from kanhw.quant.integers.joins import snapped_join
+from kanhw.quant.integers.joins import snapped_joins
 from kanhw.quant.integers.weights import RoundedWeights
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
-from kanhw.quant.record.evaluator_layer import QuantSplineEvaluator
+from kanhw.quant.record.spline_evaluator import QuantSplineEvaluator
 
 __all__ = ["evaluator_sums"]
 
@@ -38,14 +38,10 @@ def evaluator_sums(
         ]
     ).astype(np.float64)
     return QuantSplineEvaluator(
-        layer.name,
-        base,
-        spline,
-        evaluator,
-        tuple(
-            snapped_join(layer.name, layer.bias, units, bounds, target, config)
-            for target in targets
-        ),
-        spline_stream=0,
+        name=layer.name,
+        base=base,
+        spline=spline,
+        joins=snapped_joins(layer.name, layer.bias, units, bounds, targets, config),
         base_stream=len(inputs.quantizers) - 1,
+        evaluator=evaluator,
     )

@@ -11,7 +11,7 @@ from kanhw.formats import FloatArray, IntArray
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import Branches
-from kanhw.quant.integers.joins import direct_join, highest_shift, output_unit, snapped_join
+from kanhw.quant.integers.joins import direct_join, highest_shift, output_unit, snapped_joins
 from kanhw.quant.integers.spline_evaluator import evaluator_sums
 from kanhw.quant.integers.tables import finite_base_edges
 from kanhw.quant.integers.weights import RoundedWeights
@@ -19,15 +19,13 @@ from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
 from kanhw.quant.quantizers.sum_inputs import SumInputs
-from kanhw.quant.record.evaluator_layer import QuantSplineEvaluator
-from kanhw.quant.record.model import (
-    Join,
-    QuantBasisTable,
-    QuantBranchEdgeTable,
-    QuantConvolution,
-    QuantEdgeTable,
-    QuantLayer,
-)
+from kanhw.quant.record.basis_table import QuantBasisTable
+from kanhw.quant.record.branch_edge_table import QuantBranchEdgeTable
+from kanhw.quant.record.convolution import QuantConvolution
+from kanhw.quant.record.edge_table import QuantEdgeTable
+from kanhw.quant.record.join import Join
+from kanhw.quant.record.model import QuantLayer
+from kanhw.quant.record.spline_evaluator import QuantSplineEvaluator
 
 __all__ = ["quantize_sums", "table_unit"]
 
@@ -96,7 +94,13 @@ def _edge_table(
     if len(tables) == 1:
         return QuantEdgeTable(layer.name, base, spline, tables[0], joins)
     return QuantBranchEdgeTable(
-        layer.name, base, spline, tables[0], tables[1], joins, base_stream=1
+        name=layer.name,
+        base=base,
+        spline=spline,
+        joins=joins,
+        base_stream=1,
+        spline_tables=tables[0],
+        base_tables=tables[1],
     )
 
 
@@ -111,10 +115,7 @@ def _table_joins(
     bounds = np.stack([np.abs(t).max(axis=2).sum(axis=1, dtype=np.float64) for t in tables])
     first = direct_join(layer.bias, unit, shift, targets[0], len(tables))
     units = np.stack([unit] * len(tables))
-    others = [
-        snapped_join(layer.name, layer.bias, units, bounds, target, config)
-        for target in targets[1:]
-    ]
+    others = snapped_joins(layer.name, layer.bias, units, bounds, targets[1:], config)
     return (first, *others)
 
 
@@ -161,17 +162,13 @@ def _basis_table(
         ]
     ).astype(np.float64)
     return QuantBasisTable(
-        layer.name,
-        base,
-        spline,
-        branches.spline_codes,
-        branches.base_codes,
-        tuple(
-            snapped_join(layer.name, layer.bias, units, bounds, target, config)
-            for target in targets
-        ),
-        spline_stream=0,
+        name=layer.name,
+        base=base,
+        spline=spline,
+        joins=snapped_joins(layer.name, layer.bias, units, bounds, targets, config),
         base_stream=len(inputs.quantizers) - 1,
+        basis_tables=branches.spline_codes,
+        base_tables=branches.base_codes,
     )
 
 

@@ -14,7 +14,7 @@ from kanhw.quant.methods.problem import RoundingProblem, layer_error, layer_erro
 from kanhw.quant.methods.scaling import Features, LayerTask
 from kanhw.quant.methods.unreached import copy_neighbours
 from kanhw.quant.quantizers.quantizer import WeightQuantizer, nearest_codes
-from kanhw.quant.realise import Weighted
+from kanhw.quant.realise import RoundedLayer
 
 __all__ = ["awq_scales", "awq_weights", "clipped"]
 
@@ -23,12 +23,12 @@ _EXPONENTS = np.arange(20) / 20
 _SHARES = np.linspace(1.0, 0.5, 20)
 
 
-def awq_weights(task: LayerTask) -> Weighted:
+def awq_weights(task: LayerTask) -> RoundedLayer:
     """Scale features by their mean magnitude, then clip weights, each as the output error says."""
     right = task.right_sums()
     problem = task.scaled(awq_scales(task, right))
     weights = clipped(problem, task, right)
-    return Weighted(problem.branches, copy_neighbours(problem, weights, task.config))
+    return RoundedLayer(problem.branches, copy_neighbours(problem, weights, task.config))
 
 
 def awq_scales(task: LayerTask, right: FloatArray) -> Features:

@@ -1,12 +1,15 @@
-"""What a change behind a step owes to its input: gradients of steps, in numpy.
+"""Gradients backwards through the steps of a network, in numpy.
 
-Every function of a KAN layer has one input, so its derivative costs two more evaluations of all of
-them at once, and no step needs a form of its own in PyTorch: symbolic edges and products have none.
+The gradient at a step's output is turned into that at its input (a vector-Jacobian product). Every
+function of a KAN layer has one input, so its derivative is a difference of two evaluations, and a
+step needs no second definition in PyTorch, where symbolic edges and products have none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +20,10 @@ from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
 from kanhw.numerics import matmul
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep
+from kanhw.records import record_of
 from kanhw.windows import Window
 
-__all__ = ["derivative", "norm_pullback", "pullback"]
+__all__ = ["PULLBACKS", "derivative", "norm_pullback", "pullback"]
 
 # Half the distance of the two points of a difference, in units of x: far above the rounding of
 # float64 and far below the width of a bump.
@@ -38,19 +42,46 @@ def pullback(step: Step, value: FloatArray, gradient: FloatArray) -> FloatArray:
     gradient
         ``[N, n_out]``.
     """
-    if isinstance(step, NormStep):
-        return gradient if step.passes else norm_pullback(step.norm, value, gradient)
-    if isinstance(step, ProductStep):
-        return _products(step.products, value, gradient)
-    activation = step.activation
-    x = value if activation is None else activation(value)
-    if isinstance(step, PoolStep):
-        back = _pool(step, x, gradient)
-    elif step.window is None:
+    back = record_of(PULLBACKS, step.kind, "gradient of steps", "kanhw.quant.methods.gradients")
+    return back(step, value, gradient)
+
+
+def _norm(step: NormStep, value: FloatArray, gradient: FloatArray) -> FloatArray:
+    return gradient if step.passes else norm_pullback(step.norm, value, gradient)
+
+
+def _product_step(step: ProductStep, value: FloatArray, gradient: FloatArray) -> FloatArray:
+    return _products(step.products, value, gradient)
+
+
+def _sum_step(step: SumStep, value: FloatArray, gradient: FloatArray) -> FloatArray:
+    x = value if step.activation is None else step.activation(value)
+    if step.window is None:
         back = _sums(step.layer, x, gradient)
     else:
         back = _windows(step, step.window, x, gradient)
-    return back if activation is None else back * derivative(activation, value)
+    return _through(step.activation, value, back)
+
+
+def _pool_step(step: PoolStep, value: FloatArray, gradient: FloatArray) -> FloatArray:
+    x = value if step.activation is None else step.activation(value)
+    return _through(step.activation, value, _pool(step, x, gradient))
+
+
+def _through(
+    activation: Activation | None, value: FloatArray, gradient: FloatArray
+) -> FloatArray:
+    """The gradient in front of an activation."""
+    return gradient if activation is None else gradient * derivative(activation, value)
+
+
+# The gradient backwards through a step of every kind.
+PULLBACKS: dict[str, Callable[[Any, FloatArray, FloatArray], FloatArray]] = {
+    "sums": _sum_step,
+    "norm": _norm,
+    "products": _product_step,
+    "pooling": _pool_step,
+}
 
 
 def derivative(activation: Activation, x: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from kanhw.quant.integers.branches import Branches, branches_of
 from kanhw.quant.integers.weights import RoundedWeights
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
-from kanhw.quant.realise import Weighted, realise_step
+from kanhw.quant.realise import RoundedLayer, realise_step
 from kanhw.quant.record.model import QuantLayer, next_streams
 
 __all__ = [
@@ -195,10 +195,12 @@ def _matrix(coefficients: FloatArray) -> FloatArray:
     return coefficients.reshape(len(coefficients), -1)
 
 
-Choose = Callable[[int, SumStep, RoundingProblem], Weighted]
+Choose = Callable[[int, SumStep, RoundingProblem], RoundedLayer]
 
 
-def walk_layers(plan: Plan, features: FloatArray, choose: Choose) -> tuple[Weighted | None, ...]:
+def walk_layers(
+    plan: Plan, features: FloatArray, choose: Choose
+) -> tuple[RoundedLayer | None, ...]:
     """Choose the weights of one layer after the other, on the codes of those before it.
 
     Parameters
@@ -218,9 +220,9 @@ def walk_layers(plan: Plan, features: FloatArray, choose: Choose) -> tuple[Weigh
     first = plan.consumers[0].streams[0]
     streams: tuple[FloatArray, ...] = (first.quantize(features),)
     lowest: tuple[int, ...] = (first.format.lo,)
-    weighted: list[Weighted | None] = []
+    weighted: list[RoundedLayer | None] = []
     for index, (step, consumer) in enumerate(zip(plan.steps, plan.consumers, strict=True)):
-        own: Weighted | None = None
+        own: RoundedLayer | None = None
         if isinstance(step, SumStep):
             inputs = consumer.sum_inputs(step)
             branches = branches_of(step.layer, inputs, plan.config.for_layer(step.name))

@@ -9,7 +9,7 @@ from kanhw.numerics import positive_power
 from kanhw.quant.integers.weights import nearest_weights
 from kanhw.quant.methods.scaling import Features, LayerTask
 from kanhw.quant.methods.unreached import copy_neighbours
-from kanhw.quant.realise import Weighted
+from kanhw.quant.realise import RoundedLayer
 
 __all__ = ["smooth_scales", "smoothquant_weights"]
 
@@ -17,11 +17,11 @@ __all__ = ["smooth_scales", "smoothquant_weights"]
 _STRENGTH = 0.5
 
 
-def smoothquant_weights(task: LayerTask) -> Weighted:
+def smoothquant_weights(task: LayerTask) -> RoundedLayer:
     """Round the weights of scaled features to the nearest codes."""
     problem = task.scaled(smooth_scales(task))
     weights = nearest_weights(problem.branches, task.config)
-    return Weighted(problem.branches, copy_neighbours(problem, weights, task.config))
+    return RoundedLayer(problem.branches, copy_neighbours(problem, weights, task.config))
 
 
 def smooth_scales(task: LayerTask) -> Features:

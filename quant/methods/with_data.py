@@ -11,12 +11,12 @@ from kanhw.quant.methods.scaling import LayerTask
 from kanhw.quant.methods.smoothquant import smoothquant_weights
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
-from kanhw.quant.realise import Weighted
+from kanhw.quant.realise import RoundedLayer
 
 __all__ = ["METHODS", "round_with_data"]
 
 
-def round_with_data(plan: Plan) -> tuple[Weighted | None, ...]:
+def round_with_data(plan: Plan) -> tuple[RoundedLayer | None, ...]:
     """Round the weights of every layer by the method that the plan's config names.
 
     Layer by layer: what enters one are the codes that the quantized layers before it make of the
@@ -24,22 +24,22 @@ def round_with_data(plan: Plan) -> tuple[Weighted | None, ...]:
     """
     method = METHODS[plan.config.method]
 
-    def choose(index: int, step: SumStep, problem: RoundingProblem) -> Weighted:
+    def choose(index: int, step: SumStep, problem: RoundingProblem) -> RoundedLayer:
         inputs = plan.consumers[index].sum_inputs(step)
         return method(LayerTask(problem, step, inputs, plan.config.for_layer(step.name)))
 
     return walk_layers(plan, plan.values[0], choose)
 
 
-def _gptq(task: LayerTask) -> Weighted:
-    return Weighted(task.problem.branches, gptq_weights(task.problem, task.config))
+def _gptq(task: LayerTask) -> RoundedLayer:
+    return RoundedLayer(task.problem.branches, gptq_weights(task.problem, task.config))
 
 
-def _gptq_joint(task: LayerTask) -> Weighted:
-    return Weighted(task.problem.branches, gptq_joint_weights(task.problem, task.config))
+def _gptq_joint(task: LayerTask) -> RoundedLayer:
+    return RoundedLayer(task.problem.branches, gptq_joint_weights(task.problem, task.config))
 
 
-METHODS: dict[str, Callable[[LayerTask], Weighted]] = {
+METHODS: dict[str, Callable[[LayerTask], RoundedLayer]] = {
     "awq": awq_weights,
     "gptq": _gptq,
     "gptq_joint": _gptq_joint,

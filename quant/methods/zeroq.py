@@ -70,11 +70,11 @@ def synthesize_inputs(
     known = [_known(step, steps[index - 1] if index else None) for index, step in enumerate(steps)]
     x = _start(known[0], count, model.n_in, np.random.default_rng(seed))
     best, found = math.inf, x
-    # The loss that the next one worth going on for has to beat, and since when it waits.
+    # The loss that has to be beaten for more steps to be tried, and since when it stands.
     mark, waiting = math.inf, 0
     drift, energy = np.zeros_like(x), np.zeros_like(x)
     # What is left of the start in Adam's two means.
-    left = square_left = 1.0
+    bias = square_bias = 1.0
     for _ in range(iterations):
         loss, gradient = _loss(steps, known, x)
         if not math.isfinite(loss):
@@ -88,9 +88,9 @@ def synthesize_inputs(
             break
         drift = _DECAY * drift + (1 - _DECAY) * gradient
         energy = _SQUARE_DECAY * energy + (1 - _SQUARE_DECAY) * np.square(gradient)
-        left, square_left = left * _DECAY, square_left * _SQUARE_DECAY
-        mean = drift / (1 - left)
-        spread = np.sqrt(energy / (1 - square_left))
+        bias, square_bias = bias * _DECAY, square_bias * _SQUARE_DECAY
+        mean = drift / (1 - bias)
+        spread = np.sqrt(energy / (1 - square_bias))
         x = x - _RATE * mean / (spread + _TINY)
     return found
 

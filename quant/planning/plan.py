@@ -15,7 +15,7 @@ from kanhw.model.network import KanModel
 from kanhw.quant.config import QuantConfig, widest
 from kanhw.quant.planning.freeze import freeze_norms
 from kanhw.quant.planning.realisation import check_table_bits, chosen_realisation
-from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep, steps_of
+from kanhw.quant.planning.steps import PoolStep, ProductStep, Step, SumStep, steps_of
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_quantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.splines.spline_grid import aligned_quantizer
@@ -53,6 +53,10 @@ class Plan:
     config: QuantConfig
     source: str
 
+    def targets(self, index: int) -> tuple[ActivationQuantizer | None, ...]:
+        """The quantizers of what a step makes; None for the network's outputs."""
+        return self.consumers[index + 1].wanted if index + 1 < len(self.steps) else (None,)
+
 
 def make_plan(
     model: KanModel,
@@ -64,9 +68,10 @@ def make_plan(
     Raises
     ------
     InputError
-        If the calibration data are empty, of the wrong width, or not finite, the config names a
-        layer that there is not, or the model has layers that have no integer form here, or bits
-        that differ from value to value are not one for each, or where all values need one step.
+        If the calibration data are empty, of the wrong width, or not finite; if the config names a
+        layer that does not exist; if the model has layers that have no integer form here; or if
+        ``activation_bits`` or ``input_bits`` is a sequence that is not as long as there are values,
+        or stands in front of a step whose codes share one scale.
     """
     replace(config, layers={}, input_bits=None).check_one_width(
         "the whole network: give those of a layer in layers"
@@ -85,11 +90,13 @@ def make_plan(
     consumers: list[Consumer] = []
     values = [value]
     for index, step in enumerate(steps):
-        # A norm that passes the raw code on leaves its consumer no choice of that code.
-        passed = consumers[-1].streams[-1] if index and _passes(steps[index - 1]) else None
-        image = index > 0 and _makes_images(steps[index - 1])
-        # What a norm passes on is the code of the layer behind it.
-        asked = config.for_layer(steps[index + _passes(step)].name)
+        # Behind a norm that passes its codes on, the base branch reads those codes: their quantizer
+        # was chosen in front of the norm.
+        passed = consumers[-1].streams[-1] if index and steps[index - 1].passes else None
+        # Images have one scale for all positions.
+        image = index > 0 and steps[index - 1].window is not None
+        # The codes that a norm passes on are read by the layer behind it, whose fields hold.
+        asked = config.for_layer(steps[index + step.passes].name)
         if image:
             asked = replace(asked, activation_granularity="tensor")
         consumers.append(_consumer(step, values[-1], asked, first=index == 0, passed=passed))
@@ -120,21 +127,17 @@ class Consumer:
         """What the step before has to make."""
         return self.streams[: self.made]
 
+    @property
+    def split(self) -> bool:
+        """Whether a norm before it has passed one of the codes on."""
+        return self.made < len(self.streams)
+
     def sum_inputs(self, step: SumStep) -> SumInputs:
         """What a layer reads; every tap of a window with the image's one quantizer."""
         quantizers = self.streams
         if step.window is not None:
             quantizers = tuple(q.cut_to(step.window.taps) for q in quantizers)
         return SumInputs(quantizers, self.realisation)
-
-
-def _makes_images(step: Step) -> bool:
-    """Whether a step's outputs are images, which have one scale for all positions."""
-    return isinstance(step, PoolStep) or (isinstance(step, SumStep) and step.window is not None)
-
-
-def _passes(step: Step) -> bool:
-    return isinstance(step, NormStep) and step.passes
 
 
 def _checked_calibration(calibration: npt.ArrayLike, model: KanModel) -> FloatArray:
@@ -219,10 +222,10 @@ def _split_sums(
     realisation = _realisation(step, bits, config)
     normalised = step.layer.spline_input(value)
     spline = activation_quantizer(normalised, bits, config, step.layer.basis.support)
-    if realisation == "codebook" and config.codebook_branches == "joint":
+    if realisation == "codebook" and config.codebook.branches == "joint":
         raise InputError(
             f"{step.name}: its basis reads a normalised value and its base branch the raw one, so "
-            "no shape can contain both: choose codebook_branches='separate' or norms='frozen'"
+            "no shape can contain both: choose codebook.branches='separate' or norms='frozen'"
         )
     return Consumer((_fitted(spline, step, realisation, config), passed), 1, realisation)
 
@@ -253,7 +256,7 @@ def _sums(
     one_code = first or realisation == "edge_table" or config.branch_inputs == "shared"
     one_code = one_code or config.shared_quantizers
     # Shapes that contain the base branch are functions of one code.
-    one_code = one_code or (realisation == "codebook" and config.codebook_branches == "joint")
+    one_code = one_code or (realisation == "codebook" and config.codebook.branches == "joint")
     if one_code or limits is not None or support is None or layer.symbolic:
         return Consumer((_fitted(shared, step, realisation, config),), 1, realisation)
     spline = activation_quantizer(value, bits, config, limits=support)
@@ -267,7 +270,7 @@ def _fitted(
 ) -> ActivationQuantizer:
     """The quantizer in front of a spline, with power-of-two cells where that saves arithmetic."""
     basis = step.layer.basis
-    if realisation != "spline_evaluator" or not config.evaluator_alignment:
+    if realisation != "spline_evaluator" or not config.evaluator.alignment:
         return quantizer
     return aligned_quantizer(quantizer, basis) if isinstance(basis, BSplineBasis) else quantizer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,11 +18,22 @@ from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
 from kanhw.windows import Window
 
-__all__ = ["NormStep", "PoolStep", "ProductStep", "Step", "SumStep", "steps_of"]
+__all__ = ["STEP_KINDS", "NormStep", "PoolStep", "ProductStep", "Step", "SumStep", "steps_of"]
+
+
+class _Plain:
+    """What holds for steps in front of which codes have the bits of activations."""
+
+    # Whether these codes have bits of their own.
+    wide: ClassVar[bool] = False
+
+    def read(self, value: FloatArray, *, split: bool) -> FloatArray:
+        """What the first codes of a step stand for; ``split`` where a norm passes others on."""
+        return value
 
 
 @dataclass(frozen=True, eq=False)
-class SumStep:
+class SumStep(_Plain):
     """The sums of a KAN layer, on a vector or on every window of an image.
 
     Parameters
@@ -40,10 +52,28 @@ class SumStep:
     activation: Activation | None = None
     window: Window | None = None
 
+    kind: ClassVar[str] = "sums"
+    passes: ClassVar[bool] = False
+
     @property
     def name(self) -> str:
         """For messages and reports."""
         return self.layer.name
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return self.layer.n_in if self.window is None else self.window.n_in
+
+    @property
+    def n_out(self) -> int:
+        """Number of sums."""
+        positions = 1 if self.window is None else self.window.positions
+        return self.layer.n_out * positions
+
+    def read(self, value: FloatArray, *, split: bool) -> FloatArray:
+        """What its first codes stand for: the spline's own input where a norm has split them."""
+        return self.layer.spline_input(value) if split else value
 
     def __call__(self, value: FloatArray) -> FloatArray:
         """The sums of values ``[N, n]``."""
@@ -54,7 +84,7 @@ class SumStep:
 
 
 @dataclass(frozen=True, eq=False)
-class NormStep:
+class NormStep(_Plain):
     """A layer normalisation.
 
     Parameters
@@ -72,17 +102,48 @@ class NormStep:
     name: str
     passes: bool
 
+    kind: ClassVar[str] = "norm"
+    window: ClassVar[Window | None] = None
+    # Normalised codes have bits of their own.
+    wide: ClassVar[bool] = True
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return self.norm.n
+
+    @property
+    def n_out(self) -> int:
+        """Number of normalised values."""
+        return self.norm.n
+
     def __call__(self, value: FloatArray) -> FloatArray:
         """The value that the next step is given."""
         return value if self.passes else self.norm(value)
 
 
 @dataclass(frozen=True, eq=False)
-class ProductStep:
+class ProductStep(_Plain):
     """Products of sums."""
 
     products: Products
     name: str
+
+    kind: ClassVar[str] = "products"
+    window: ClassVar[Window | None] = None
+    passes: ClassVar[bool] = False
+    # Factors have bits of their own.
+    wide: ClassVar[bool] = True
+
+    @property
+    def n_in(self) -> int:
+        """Number of sums."""
+        return self.products.n_in
+
+    @property
+    def n_out(self) -> int:
+        """Number of nodes."""
+        return self.products.n_out
 
     def __call__(self, value: FloatArray) -> FloatArray:
         """The nodes of sums ``[N, n]``."""
@@ -90,16 +151,34 @@ class ProductStep:
 
 
 @dataclass(frozen=True, eq=False)
-class PoolStep:
+class PoolStep(_Plain):
     """Pooling, of the activated value."""
 
     layer: PoolLayer
     activation: Activation | None = None
 
+    kind: ClassVar[str] = "pooling"
+    passes: ClassVar[bool] = False
+
     @property
     def name(self) -> str:
         """For messages and reports."""
         return self.layer.name
+
+    @property
+    def window(self) -> Window:
+        """The windows that are pooled."""
+        return self.layer.window
+
+    @property
+    def n_in(self) -> int:
+        """Values of an image."""
+        return self.layer.n_in
+
+    @property
+    def n_out(self) -> int:
+        """Values of a pooled image."""
+        return self.layer.n_out
 
     def __call__(self, value: FloatArray) -> FloatArray:
         """The pooled images of values ``[N, n]``."""
@@ -107,6 +186,8 @@ class PoolStep:
 
 
 Step = SumStep | NormStep | ProductStep | PoolStep
+# A kind a step; what rooms hold for each of them is keyed by these.
+STEP_KINDS = tuple(step.kind for step in (SumStep, NormStep, ProductStep, PoolStep))
 
 
 def steps_of(model: KanModel) -> list[Step]:
@@ -124,7 +205,7 @@ def steps_of(model: KanModel) -> list[Step]:
             steps.append(PoolStep(layer, pending))
             pending = None
             continue
-        taps, window = (layer.taps, layer.window) if isinstance(layer, ConvLayer) else (layer, None)
+        taps, window = layer.taps, layer.window
         if taps.spline_norm is not None:
             _refuse(pending, f"{taps.name}, in front of its normalisation")
             steps.append(NormStep(taps.spline_norm, f"{taps.name}.norm", passes=True))

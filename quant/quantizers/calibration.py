@@ -38,7 +38,7 @@ def activation_range(
     Parameters
     ----------
     values
-        Observed values of one scale's worth of activations, any shape, at least one.
+        Observed values of the activations that share a scale, any shape, at least one.
     format
         Of the codes.
     method
@@ -112,7 +112,7 @@ def _least_error(
 
 
 def weight_scale(weights: FloatArray, bits: int, method: Calibration, percentile: float) -> float:
-    """Step of a symmetric weight quantizer over one scale's worth of weights; positive.
+    """Step of a symmetric weight quantizer of the weights that share a scale; positive.
 
     Codes run over ``-(2**(bits-1) - 1) .. 2**(bits-1) - 1``; one bit means -1 and +1, for which the
     least-squares step is the mean magnitude. Weights that are zero (pruned edges) have no say, and

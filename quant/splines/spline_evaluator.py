@@ -87,7 +87,7 @@ def evaluator_of(
             "12 bits"
         )
     grid = Grid.of(basis)
-    variant: str = config.evaluator_pieces
+    variant: str = config.evaluator.pieces
     if variant == "auto":
         variant = _cheaper(basis.order, config.basis_bits, grid, spline)
     place = positions(grid, spline, _places(variant, config.basis_bits))

@@ -18,10 +18,9 @@ from kanhw.quant.codebook.gains import highest_gain
 from kanhw.quant.codebook.weights import CodebookWeights, codebook_weights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.tables import base_tables
-from kanhw.quant.planning.plan import Plan
+from kanhw.quant.planning.plan import Consumer, Plan
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer
-from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.training.layer_tables import LayerTables
 from kanhw.quant.training.rules.straight_through import round_half_up
 from kanhw.quant.training.stages import Stage, Stream, numbers, parameter, windowed
@@ -79,7 +78,7 @@ def codebook_stages(plan: Plan) -> dict[int, CodebookStage]:
         if not isinstance(step, SumStep):  # pragma: no cover - only sums have codebooks
             raise TypeError(f"{step.name} has no edges")
         config = plan.config.for_layer(step.name)
-        top = (1 << (config.shape_bits - 1)) - 1
+        top = (1 << (config.codebook.shape_bits - 1)) - 1
         shared = shapes.setdefault(id(own.shapes), Integers(own.shapes, top))
         stages[index] = CodebookStage(step, config, own, shared)
     return stages
@@ -117,15 +116,15 @@ class CodebookStage(Stage):
         self.has_base = bool(weights.base.codes.any())
         self.bias = parameter(layer.bias + weights.folded)
         self.base_weights = parameter(layer.base_weights * self.has_base)
-        powers = config.codebook_gain == "power_of_two"
+        powers = config.codebook.gain == "power_of_two"
         self.gains = Integers(weights.gains.codes, highest_gain(config), powers=powers)
-        if config.codebook_gain == "none":
+        if config.codebook.gain == "none":
             self.gains.requires_grad_(False)
         self.biases: Integers | None = None
         if weights.biases is not None and weights.offsets is not None:
-            self.biases = Integers(weights.biases, (1 << (config.bias_bits - 1)) - 1)
+            self.biases = Integers(weights.biases, (1 << (config.codebook.bias_bits - 1)) - 1)
         kind = torch.get_default_dtype()
-        joint = config.codebook_branches == "joint"
+        joint = config.codebook.branches == "joint"
         active = layer.active if joint else (layer.coefficients != 0).any(axis=2)
         offsets = np.zeros((layer.n_in, 1)) if weights.offsets is None else weights.offsets
         for name, values in {
@@ -199,8 +198,9 @@ class CodebookStage(Stage):
         layer = replace(self.original.layer, bias=numbers(self.bias), base_weights=base)
         return replace(self.original, layer=layer)
 
-    def weighted(self, inputs: SumInputs) -> CodebookWeights:
+    def rounded(self, consumer: Consumer) -> CodebookWeights:
         """What the layer has become, for the quantizers as they are now."""
+        inputs = consumer.sum_inputs(self.original)
         active = numbers(self.active).astype(np.int64)
         base, codes, unit = self.start.base, self.start.base_codes, self.start.base_unit
         if self.has_base:

@@ -109,9 +109,9 @@ class LayerTables:
         if self.rounded:
             codes, unit = table_codes(values, self.config.basis_bits)
             values = codes * np.float64(unit)
-        made = functions_of(values, quantizer)
-        self.last_spline = quantizer, made, factors
-        return made, factors
+        functions = functions_of(values, quantizer)
+        self.last_spline = quantizer, functions, factors
+        return functions, factors
 
     def base(self, quantizer: ActivationQuantizer) -> Functions:
         """The base activation."""
@@ -123,9 +123,9 @@ class LayerTables:
         if self.rounded:
             codes, unit = signed_codes(values, self.config.base_table_bits)
             values = codes * np.float64(unit)
-        made = functions_of(values[:, :, None], quantizer)
-        self.last_base = quantizer, made
-        return made
+        functions = functions_of(values[:, :, None], quantizer)
+        self.last_base = quantizer, functions
+        return functions
 
     def _smallest(self, quantizer: ActivationQuantizer) -> tuple[KanLayer, ActivationQuantizer]:
         if self.alike and _one_code(quantizer):

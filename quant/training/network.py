@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +13,12 @@ from torch import Tensor, nn
 
 from kanhw.errors import InputError
 from kanhw.model.network import KanModel
-from kanhw.quant.codebook import CodebookWeights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.planning.plan import Consumer, Plan, make_plan
-from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep
-from kanhw.quant.realise import Weighted, realise
+from kanhw.quant.planning.steps import Step, SumStep
+from kanhw.quant.realise import realise
 from kanhw.quant.record.model import QuantModel
-from kanhw.quant.training.codebook_stage import CodebookStage, codebook_stages
+from kanhw.quant.training.codebook_stage import codebook_stages
 from kanhw.quant.training.rules.activation_quantizers import ActivationRule, activation_rule
 from kanhw.quant.training.rules.weight_quantizers import WeightRule
 from kanhw.quant.training.stages import (
@@ -29,8 +29,9 @@ from kanhw.quant.training.stages import (
     Stream,
     SumStage,
 )
+from kanhw.records import record_of
 
-__all__ = ["QuantizedNetwork", "convert", "prepare"]
+__all__ = ["STAGES", "QuantizedNetwork", "convert", "prepare"]
 
 _MOST_BITS = 8
 
@@ -191,7 +192,7 @@ def prepare(
             )
         for field in ("base_bits", "spline_bits", "activation_bits"):
             bits: int = getattr(own, field)
-            if isinstance(step, SumStep) and bits > _MOST_BITS:
+            if step.kind == "sums" and bits > _MOST_BITS:
                 raise InputError(
                     f"{step.name}: {field} must be 1 to {_MOST_BITS} in training, not {bits}"
                 )
@@ -218,38 +219,38 @@ def convert(network: QuantizedNetwork) -> QuantModel:
                 "learning rate or more bits"
             )
     plan = network.trained_plan()
-    weighted: list[Weighted | CodebookWeights | None] = []
-    for index, consumer in enumerate(plan.consumers):
-        stage, step = network.stage(index), plan.steps[index]
-        if isinstance(stage, SumStage | CodebookStage) and isinstance(step, SumStep):
-            weighted.append(stage.weighted(consumer.sum_inputs(step)))
-        else:
-            weighted.append(None)
-    return realise(plan, tuple(weighted))
+    return realise(
+        plan,
+        tuple(network.stage(k).rounded(consumer) for k, consumer in enumerate(plan.consumers)),
+    )
+
+
+def _sum_stage(step: SumStep, consumer: Consumer, config: QuantConfig) -> Stage:
+    return SumStage(step, consumer.sum_inputs(step), config)
+
+
+# What trains a step of every kind.
+STAGES: dict[str, Callable[[Any, Consumer, QuantConfig], Stage]] = {
+    "sums": _sum_stage,
+    "norm": lambda step, _, __: NormStage(step),
+    "products": lambda step, _, __: ProductStage(step),
+    "pooling": lambda step, _, __: PoolStage(step),
+}
 
 
 def _stage(step: Step, consumer: Consumer, config: QuantConfig) -> Stage:
-    if isinstance(step, SumStep):
-        return SumStage(step, consumer.sum_inputs(step), config)
-    if isinstance(step, NormStep):
-        return NormStage(step)
-    if isinstance(step, ProductStep):
-        return ProductStage(step)
-    if isinstance(step, PoolStep):
-        return PoolStage(step)
-    raise TypeError(f"There is no training for {type(step).__name__}")
+    home = "kanhw.quant.training.network.STAGES"
+    return record_of(STAGES, step.kind, "training of steps", home)(step, consumer, config)
 
 
 def _rules(
     step: Step, consumer: Consumer, value: npt.NDArray[np.float64], config: QuantConfig
 ) -> list[ActivationRule]:
     """The quantizers that are made in front of a step."""
+    seen = step.read(value, split=consumer.split)
     rules = []
     for number, start in enumerate(consumer.wanted):
-        seen = value
-        if isinstance(step, SumStep) and consumer.made < len(consumer.streams):
-            seen = step.layer.spline_input(value)
-        wide = isinstance(step, NormStep | ProductStep) and number == 0
-        # Codes in front of norms and products are wide: their range is learned in any case.
-        rules.append(activation_rule("lsq+" if wide else config.quantizer, start, seen))
+        # The range of wide codes is learned in any case; what a norm passes on is not wide.
+        quantizer = "lsq+" if step.wide and number == 0 else config.quantizer
+        rules.append(activation_rule(quantizer, start, seen))
     return rules

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +19,15 @@ from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import branches_of
 from kanhw.quant.integers.weights import RoundedWeights, nearest_weights
 from kanhw.quant.planning.headroom import with_headroom
-from kanhw.quant.planning.plan import Plan
-from kanhw.quant.planning.steps import PoolStep, Step, SumStep
-from kanhw.quant.realise import Weighted, realise
+from kanhw.quant.planning.plan import Consumer, Plan
+from kanhw.quant.planning.steps import Step, SumStep
+from kanhw.quant.realise import RoundedLayer, realise
 from kanhw.quant.record.model import QuantModel
 from kanhw.quant.training.adaptive_rounding import AdaptiveRounding
 from kanhw.quant.training.network import QuantizedNetwork
 from kanhw.quant.training.rules.calibrated import Calibrated
 from kanhw.quant.training.stages import Stream, SumStage
+from kanhw.records import record_of
 
 __all__ = ["blocks_of", "reconstruct"]
 
@@ -67,7 +69,7 @@ def reconstruct(plan: Plan, shape: tuple[int, ...]) -> QuantModel:
                 part.learn_steps(math.ceil(config.iterations * _STEP_SHARE))
             front = part.outputs()
     learned = replace(plan, consumers=network.trained_plan().consumers)
-    return realise(learned, tuple(_weighted(learned, network)))
+    return realise(learned, tuple(_rounded(learned, network)))
 
 
 def blocks_of(steps: tuple[Step, ...], sums: int) -> list[tuple[int, int]]:
@@ -78,11 +80,11 @@ def blocks_of(steps: tuple[Step, ...], sums: int) -> list[tuple[int, int]]:
     """
     starts, count = [0], 0
     for index, step in enumerate(steps):
-        if not isinstance(step, SumStep):
+        if step.kind != "sums":
             continue
         if count == sums:
             # Its own norm comes along.
-            own = index - 1 if getattr(steps[index - 1], "passes", False) else index
+            own = index - 1 if steps[index - 1].passes else index
             starts.append(own)
             count = 0
         count += 1
@@ -238,12 +240,8 @@ class _Part:
         """Those whose step can move without changing what the integers of weights mean."""
         for index in range(self.start, self.stop):
             step, consumer = self.network.plan.steps[index], self.network.plan.consumers[index]
-            if isinstance(step, SumStep):
-                fixed = step.layer.basis.support is not None and not step.layer.symbolic
-                if consumer.realisation != "edge_table" and not fixed:
-                    # Its functions are scaled by their peaks over the range of the codes.
-                    continue
-            elif not isinstance(step, PoolStep):
+            home = "kanhw.quant.training.reconstruction.MOVABLE"
+            if not record_of(MOVABLE, step.kind, "movable steps", home)(step, consumer):
                 continue
             for number in range(consumer.made):
                 rule = self.network.rule(index, number)
@@ -269,6 +267,29 @@ class _Part:
             optimiser.step()
 
 
+def _of_sums(step: SumStep, consumer: Consumer) -> bool:
+    # Bases without a support of their own are scaled by their peaks over the range of the codes.
+    fixed = step.layer.basis.support is not None and not step.layer.symbolic
+    return consumer.realisation == "edge_table" or fixed
+
+
+def _never(step: Step, consumer: Consumer) -> bool:
+    return False
+
+
+def _always(step: Step, consumer: Consumer) -> bool:
+    return True
+
+
+# Whether the step of the codes in front of a step of every kind can move.
+MOVABLE: dict[str, Callable[[Any, Consumer], bool]] = {
+    "sums": _of_sums,
+    "norm": _never,
+    "products": _never,
+    "pooling": _always,
+}
+
+
 def _calibrated_network(plan: Plan, shape: tuple[int, ...]) -> QuantizedNetwork:
     """The network of a plan with fixed quantizers, and weights whose rounding is to be learned."""
     # The rules that it is made with are replaced.
@@ -276,10 +297,7 @@ def _calibrated_network(plan: Plan, shape: tuple[int, ...]) -> QuantizedNetwork:
     network = QuantizedNetwork(plain, shape)
     network.requires_grad_(False)
     for index, (step, consumer) in enumerate(zip(plan.steps, plan.consumers, strict=True)):
-        value = plan.values[index]
-        seen = value
-        if isinstance(step, SumStep) and consumer.made < len(consumer.streams):
-            seen = step.layer.spline_input(value)
+        seen = step.read(plan.values[index], split=consumer.split)
         network.rules[index] = nn.ModuleList(Calibrated(q, seen) for q in consumer.wanted)
         stage = network.stage(index)
         if isinstance(stage, SumStage) and isinstance(step, SumStep):
@@ -298,7 +316,7 @@ def _bits(config: QuantConfig) -> tuple[int, int]:
     return config.spline_bits, config.spline_bits if shared else config.base_bits
 
 
-def _weighted(plan: Plan, network: QuantizedNetwork) -> Iterator[Weighted | None]:
+def _rounded(plan: Plan, network: QuantizedNetwork) -> Iterator[RoundedLayer | None]:
     """What the weights of every step have become, in float64."""
     for index, (step, consumer) in enumerate(zip(plan.steps, plan.consumers, strict=True)):
         stage = network.stage(index)
@@ -308,7 +326,7 @@ def _weighted(plan: Plan, network: QuantizedNetwork) -> Iterator[Weighted | None
         own = plan.config.for_layer(step.name)
         branches = branches_of(step.layer, consumer.sum_inputs(step), own)
         spline, base = _roundings(stage)
-        yield Weighted(branches, RoundedWeights(spline.quantized(), base.quantized()))
+        yield RoundedLayer(branches, RoundedWeights(spline.quantized(), base.quantized()))
 
 
 def _roundings(stage: SumStage) -> tuple[AdaptiveRounding, AdaptiveRounding]:

@@ -13,15 +13,17 @@ from torch.nn import functional
 
 from kanhw.formats import FloatArray
 from kanhw.model.layer import KanLayer
+from kanhw.quant.codebook import CodebookWeights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import branches_of
 from kanhw.quant.integers.sums import table_unit
 from kanhw.quant.integers.tables import signed_codes
 from kanhw.quant.integers.weights import RoundedWeights
+from kanhw.quant.planning.plan import Consumer
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
-from kanhw.quant.realise import Weighted
+from kanhw.quant.realise import RoundedLayer
 from kanhw.quant.training.layer_tables import Functions, LayerTables, functions_of
 from kanhw.quant.training.rules.weight_quantizers import WeightRule, weight_rule
 from kanhw.quant.training.tabulate import look_up
@@ -59,6 +61,10 @@ class Stage(nn.Module, ABC):
     @abstractmethod
     def step(self) -> Step:
         """The float step with the parameters as they are now."""
+
+    def rounded(self, consumer: Consumer) -> RoundedLayer | CodebookWeights | None:
+        """What the weights have become, for the quantizers as they are now; None without any."""
+        return None
 
 
 def parameter(values: FloatArray) -> nn.Parameter:
@@ -228,9 +234,9 @@ class SumStage(Stage):
             bias=numbers(self.bias),
         )
 
-    def weighted(self, inputs: SumInputs) -> Weighted:
+    def rounded(self, consumer: Consumer) -> RoundedLayer:
         """What the weights have become, for the quantizers as they are now."""
-        layer = self.layer()
+        layer, inputs = self.layer(), consumer.sum_inputs(self.original)
         branches = branches_of(layer, inputs, self.config)
         with torch.no_grad():
             _, factors = self.tables.spline(inputs.spline)
@@ -241,7 +247,7 @@ class SumStage(Stage):
                 own = own[..., :0]
             spline = self.spline_rule.frozen(own)
             base = self.base_rule.frozen(self._base_weights())
-        return Weighted(branches, RoundedWeights(spline, base))
+        return RoundedLayer(branches, RoundedWeights(spline, base))
 
 
 class NormStage(Stage):
@@ -288,7 +294,7 @@ class ProductStage(Stage):
 
 
 class PoolStage(Stage):
-    """Pooling of what the codes are worth."""
+    """Pooling of what the codes stand for."""
 
     def __init__(self, step: PoolStep) -> None:
         super().__init__()
@@ -299,11 +305,11 @@ class PoolStage(Stage):
         stream, window = streams[0], self.original.layer.window
         quantizer = stream.quantizer.cut_to(1)
         codes, unit = signed_codes(quantizer.grid().T, min(quantizer.format.width + 2, 14))
-        worth = functions_of((codes * np.float64(unit))[:, :, None], quantizer)
-        values: Any = look_up(stream.addresses, stream.real, worth.table, worth.slopes)[..., 0]
-        taken, _ = window.gather(values, 0.0)
+        table = functions_of((codes * np.float64(unit))[:, :, None], quantizer)
+        values: Any = look_up(stream.addresses, stream.real, table.table, table.slopes)[..., 0]
+        pixels, _ = window.gather(values, 0.0)
         channels = window.shape[0]
-        grouped = taken.reshape(len(values) * window.positions, channels, -1)
+        grouped = pixels.reshape(len(values) * window.positions, channels, -1)
         average = self.original.layer.kind == "average"
         pooled = grouped.mean(dim=2) if average else grouped.amax(dim=2)
         result: Tensor = window.to_image(pooled, len(values))

@@ -1,13 +1,18 @@
 """What a configuration refuses, and how it says so."""
 
 import re
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError
+from operator import attrgetter
+from typing import get_type_hints
 
 import numpy as np
 import pytest
+from reported_kinds import NETWORKS
 
+import kanhw
 from kanhw.errors import InputError
-from kanhw.quant import QuantConfig
+from kanhw.quant import CodebookConfig, EvaluatorConfig, QuantConfig
+from kanhw.quant.config import QuantOptions
 
 RANGES = {
     "base_bits": (1, 12),
@@ -21,10 +26,10 @@ RANGES = {
     "norm_bits": (4, 14),
     "product_bits": (4, 16),
     "iterations": (1, 100_000),
-    "codebook_size": (2, 4096),
-    "shape_bits": (2, 14),
-    "gain_bits": (2, 8),
-    "bias_bits": (2, 12),
+    "codebook.size": (2, 4096),
+    "codebook.shape_bits": (2, 14),
+    "codebook.gain_bits": (2, 8),
+    "codebook.bias_bits": (2, 12),
 }
 CHOICES = {
     "weight_calibration": "max_abs, percentile, mse",
@@ -34,12 +39,12 @@ CHOICES = {
     "branch_inputs": "auto, shared, separate",
     "norms": "exact, frozen",
     "realisation": "auto, edge_table, basis_table, codebook, spline_evaluator",
-    "evaluator_pieces": "auto, arithmetic, shared_table",
-    "codebook_clustering": "coefficients, functions",
-    "codebook_weighting": "data, uniform",
-    "codebook_scope": "layer, network",
-    "codebook_gain": "any, power_of_two, none",
-    "codebook_branches": "separate, joint",
+    "evaluator.pieces": "auto, arithmetic, shared_table",
+    "codebook.clustering": "coefficients, functions",
+    "codebook.weighting": "data, uniform",
+    "codebook.scope": "layer, network",
+    "codebook.gain": "any, power_of_two, none",
+    "codebook.branches": "separate, joint",
     "method": "uniform, gptq, gptq_joint, adaround, awq, brecq, smoothquant, zeroq",
     "quantizer": "lsq, lsq+, pact, qil, dorefa, dsq",
 }
@@ -47,30 +52,34 @@ CHOICES = {
 
 def test_every_field_is_tested_here():
     others = {"percentile", "symmetric_activations", "shared_quantizers", "damping"}
-    others |= {"seed", "layers", "codebook_bias", "evaluator_alignment"}
-    assert {field.name for field in fields(QuantConfig)} == {*RANGES, *CHOICES, *others}
+    others |= {"seed", "layers", "codebook.bias", "evaluator.alignment"}
+    assert set(QuantConfig.field_names()) - {"codebook", "evaluator"} == {
+        *RANGES,
+        *CHOICES,
+        *others,
+    }
 
 
 @pytest.mark.parametrize("field", RANGES)
 def test_integers(field):
     lowest, highest = RANGES[field]
     for value in (lowest, highest):
-        assert getattr(QuantConfig(**{field: value}), field) == value
+        assert attrgetter(field)(QuantConfig().changed({field: value})) == value
     for value in (lowest - 1, highest + 1, -3):
         with pytest.raises(InputError, match=rf"^{field} must be {lowest} to {highest}, not "):
-            QuantConfig(**{field: value})
+            QuantConfig().changed({field: value})
     for value in (True, 4.0, "4", np.float64(4)):
         with pytest.raises(TypeError, match=f"^{field} must be an integer, not "):
-            QuantConfig(**{field: value})
+            QuantConfig().changed({field: value})
 
 
 @pytest.mark.parametrize("field", RANGES)
 def test_only_derived_widths_may_be_left_out(field):
     if field in ("input_bits", "table_bits"):
-        assert getattr(QuantConfig(**{field: None}), field) is None
+        assert attrgetter(field)(QuantConfig().changed({field: None})) is None
     else:
         with pytest.raises(TypeError, match=f"^{field} must be an integer, not None"):
-            QuantConfig(**{field: None})
+            QuantConfig().changed({field: None})
 
 
 @pytest.mark.parametrize("bits", [0, 17])
@@ -82,11 +91,11 @@ def test_one_to_sixteen_bits(bits):
 @pytest.mark.parametrize("field", CHOICES)
 def test_choices(field):
     for value in CHOICES[field].split(", "):
-        assert getattr(QuantConfig(**{field: value}), field) == value
+        assert attrgetter(field)(QuantConfig().changed({field: value})) == value
     for value in ("best", "", None, 3, True):
         allowed = re.escape(CHOICES[field])
         with pytest.raises(InputError, match=rf"^{field} must be one of {allowed}, not "):
-            QuantConfig(**{field: value})
+            QuantConfig().changed({field: value})
 
 
 def test_percentile():
@@ -100,11 +109,11 @@ def test_percentile():
             QuantConfig(percentile=value)
 
 
-@pytest.mark.parametrize("field", ["symmetric_activations", "shared_quantizers", "codebook_bias"])
+@pytest.mark.parametrize("field", ["symmetric_activations", "shared_quantizers", "codebook.bias"])
 def test_switches(field):
     for value in (1, 0, "no", None):
         with pytest.raises(TypeError, match=rf"^{field} must be True or False, not "):
-            QuantConfig(**{field: value})
+            QuantConfig().changed({field: value})
 
 
 def test_damping():
@@ -129,6 +138,63 @@ def test_fields_of_single_layers():
     assert config.for_layer("layers.1").base_bits == 2
     assert config.for_layer("layers.1").layers == {}
     hash(config)
+
+
+def test_fields_of_groups_in_single_layers():
+    config = QuantConfig(
+        codebook=CodebookConfig(size=9, gain="none"),
+        layers={"a": {"codebook.size": 3, "evaluator.pieces": "arithmetic"}},
+    )
+    assert config.for_layer("a").codebook == CodebookConfig(size=3, gain="none")
+    assert config.for_layer("a").evaluator == EvaluatorConfig(pieces="arithmetic")
+    assert config.for_layer("b").codebook.size == 9
+    whole = QuantConfig(layers={"a": {"codebook": CodebookConfig(size=3)}})
+    assert whole.for_layer("a").codebook.size == 3
+    for wrong, words in {
+        "codebook.scope": r"'codebook.scope' is no field of a layer",
+        "codebook.sizes": r"'codebook.sizes' is no field of a layer",
+    }.items():
+        with pytest.raises(InputError, match=rf"^layers\['a'\]: {words}; there are "):
+            QuantConfig(layers={"a": {wrong: "network"}})
+    with pytest.raises(InputError, match=r"^layers\['a'\]: codebook.size must be 2 to 4096, not 1"):
+        QuantConfig(layers={"a": {"codebook.size": 1}})
+    with pytest.raises(InputError, match=r"codebook is given as a whole, and codebook.size too"):
+        QuantConfig(layers={"a": {"codebook": CodebookConfig(), "codebook.size": 4}})
+    with pytest.raises(InputError, match=r"codebook.scope is one for the whole network"):
+        QuantConfig(layers={"a": {"codebook": CodebookConfig(scope="network")}})
+
+
+FLAT = {
+    "codebook_size": ("codebook", "codebook.size", "CodebookConfig(size=...)"),
+    "codebook_bias": ("codebook", "codebook.bias", "CodebookConfig(bias=...)"),
+    "gain_bits": ("codebook", "codebook.gain_bits", "CodebookConfig(gain_bits=...)"),
+    "evaluator_pieces": ("evaluator", "evaluator.pieces", "EvaluatorConfig(pieces=...)"),
+}
+
+
+@pytest.mark.parametrize("flat", FLAT)
+def test_a_field_without_its_group_is_refused_with_the_new_spelling(flat):
+    group, dotted, spelled = FLAT[flat]
+    words = re.escape(f"{flat} is {dotted} now: give {group}={spelled}")
+    with pytest.raises(TypeError, match=f"^{words}$"):
+        QuantConfig(**{flat: 3})
+    model, x = NETWORKS["py_kan"]()
+    with pytest.raises(TypeError, match=f"^{words}$"):
+        kanhw.quantize(model, x, **{flat: 3})
+    with pytest.raises(
+        TypeError, match=rf"^layers\['a'\]: {flat} is {dotted} now: give '{dotted}'$"
+    ):
+        QuantConfig(layers={"a": {flat: 3}})
+
+
+@pytest.mark.parametrize("group", ["codebook", "evaluator"])
+def test_groups_are_of_their_kind(group):
+    with pytest.raises(TypeError, match=rf"^{group} must be \w+Config\(\.\.\.\), not 5"):
+        QuantConfig(**{group: 5})
+
+
+def test_the_keywords_of_quantize_are_the_fields():
+    assert get_type_hints(QuantOptions) == get_type_hints(QuantConfig)
 
 
 def test_wrong_fields_of_single_layers():

@@ -9,6 +9,7 @@ from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.quant import QuantConfig
+from kanhw.quant.config import CodebookConfig
 from kanhw.quant.task_heads import lower_heads, quantize_heads
 
 
@@ -31,9 +32,8 @@ def test_level_1_of_every_head(branches):
     data = [rng.normal(size=(60, 3)) * (1 + k) for k in range(3)]
     config = QuantConfig(
         realisation="codebook",
-        codebook_size=4,
         activation_bits=4,
-        codebook_branches=branches,
+        codebook=CodebookConfig(size=4, branches=branches),
     )
     quantized = quantize_heads(models, data, config)
     for writable in (False, True):

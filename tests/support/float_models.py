@@ -21,7 +21,7 @@ from kanhw.quant.methods import METHODS
 from kanhw.quant.methods.problem import walk_layers
 from kanhw.quant.methods.scaling import LayerTask
 from kanhw.quant.planning.plan import make_plan
-from kanhw.quant.realise import Weighted, realise
+from kanhw.quant.realise import RoundedLayer, realise
 from kanhw.windows import Window
 
 SILU = Activation("silu")
@@ -117,7 +117,7 @@ def task_of(model, data, config, index=0):
     def choose(place, step, own):
         made = LayerTask(own, step, plan.consumers[place].sum_inputs(step), config)
         tasks.append(made)
-        return Weighted(own.branches, nearest_weights(own.branches, config))
+        return RoundedLayer(own.branches, nearest_weights(own.branches, config))
 
     weighted = walk_layers(plan, model.flat(data), choose)
     return tasks[index], realise(plan, weighted)

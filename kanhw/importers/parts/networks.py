@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from kanhw.model.network import KanLayer, KanModel
 
 __all__ = [
     "assemble",
+    "build_from",
     "counted",
     "describe",
     "gaps",
@@ -32,6 +34,10 @@ class _Network:
 
     prefix: str
     layers: tuple[str, ...]
+
+
+def _no_notes(layers: Iterable[KanLayer], options: Mapping[str, Any]) -> Iterable[str]:
+    return ()
 
 
 def layer_prefixes(state: State, tensors: Iterable[str], at_least: int = 1) -> list[str]:
@@ -147,6 +153,41 @@ def assemble(
         else:
             add_plain(chain, state, module)
     return chain.model("; ".join([describe(library, state, modules), *notes]))
+
+
+def build_from(
+    library: str,
+    state: State,
+    found: list[str],
+    options: Mapping[str, Any],
+    layer: Callable[[State, str, Mapping[str, Any]], KanLayer],
+    notes: Callable[[Iterable[KanLayer], Mapping[str, Any]], Iterable[str]] = _no_notes,
+) -> KanModel:
+    """Select, read and put together: what ``build`` of most libraries does.
+
+    Parameters
+    ----------
+    library
+        For the source.
+    state
+        Named tensors.
+    found
+        The prefixes of all KAN layers.
+    options
+        ``layers`` is read here, the others by ``layer``.
+    layer
+        Reads one.
+    notes
+        What the source is to say of the layers besides.
+
+    Raises
+    ------
+    InputError
+        If no single network follows, or as ``layer`` says.
+    """
+    modules = select(state, found, options.get("layers"))
+    layers = {name: layer(state, name, options) for name in modules if name in found}
+    return assemble(library, state, modules, layers, notes(layers.values(), options))
 
 
 def gaps(modules: tuple[str, ...]) -> list[str]:

@@ -14,6 +14,7 @@ from kanhw.formats import FloatArray
 from kanhw.importers.parts.checkpoint import State, parameter
 from kanhw.model.activation import ACTIVATIONS, Activation
 from kanhw.model.layer import KanLayer
+from kanhw.values import is_integer
 
 __all__ = [
     "DEFAULT_EPSILON",
@@ -120,7 +121,7 @@ def _pair(name: str, value: object) -> Pair:
 def _integer(name: str, value: object) -> int:
     if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
         return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if is_integer(value):
         return value
     raise InputError(f"The option {name} must be made of integers, not {value!r}")
 

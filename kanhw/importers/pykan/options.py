@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from kanhw.errors import InputError
 from kanhw.importers.pykan.config_yaml import PythonObject
+from kanhw.values import is_integer
 
 __all__ = ["PykanOptions"]
 
@@ -271,4 +272,4 @@ def _is_list(value: Any) -> bool:
 
 def _is_integer(value: Any) -> bool:
     # The config of a network made with numpy's integers holds them as Python objects.
-    return isinstance(value, int) and not isinstance(value, bool)
+    return is_integer(value)

@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import checked_batch, frozen_array, input_values
+from kanhw.model.arrays import frozen_array
+from kanhw.model.bases.knots import KnotBasis
+from kanhw.values import is_integer
 
 __all__ = ["BSplineBasis"]
 
@@ -18,7 +20,7 @@ UNIFORM_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class BSplineBasis:
+class BSplineBasis(KnotBasis):
     """B-splines of one order over one knot vector per input.
 
     Cells are half open, [t_m, t_(m+1)), and every basis is 0 outside of the extended knots: the
@@ -44,7 +46,7 @@ class BSplineBasis:
     order: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.order, int) or isinstance(self.order, bool):
+        if not is_integer(self.order):
             raise TypeError(f"The spline order must be an integer, not {self.order!r}")
         if self.order < 1:
             raise InputError(f"The spline order must be at least 1, not {self.order}")
@@ -58,26 +60,6 @@ class BSplineBasis:
         object.__setattr__(self, "knots", knots)
 
     @property
-    def n_in(self) -> int:
-        """How many inputs have a knot vector here."""
-        return int(self.knots.shape[0])
-
-    @property
-    def count(self) -> int:
-        """K = G + p, the basis functions of one input."""
-        return int(self.knots.shape[1]) - self.order - 1
-
-    @property
-    def spare(self) -> int:
-        """The recursion holds p more values per input."""
-        return self.order
-
-    @property
-    def support(self) -> FloatArray:
-        """[n_in, 2]: the first and last knot of each input; the basis is 0 outside."""
-        return self.knots[:, [0, -1]]
-
-    @property
     def uniform(self) -> npt.NDArray[np.bool_]:
         """[n_in]: whether all cells of an input are equally wide, to 1e-4 of their mean."""
         steps = np.diff(self.knots, axis=1)
@@ -87,25 +69,10 @@ class BSplineBasis:
         ).all(axis=1)
         return result
 
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """Evaluate every basis function of every input.
-
-        Parameters
-        ----------
-        x
-            [N, n_in] finite numbers.
-
-        Returns
-        -------
-        FloatArray
-            [N, n_in, K], float64; at most p + 1 neighbours along K are not zero.
-        """
-        return _evaluate(self.knots, self.order, checked_batch(x, self.n_in, "The basis"))
-
-    def evaluate_input(self, i: int, x: FloatArray) -> FloatArray:
-        """Evaluate the basis functions of input ``i`` at ``x`` [M]: [M, K]."""
-        points = input_values(i, x, self.n_in)[:, np.newaxis]
-        return _evaluate(self.knots[i : i + 1], self.order, points)[:, 0, :]
+    @staticmethod
+    def recursion(knots: FloatArray, order: int, x: FloatArray) -> FloatArray:
+        """The functions [N, n_in, K] of knots at checked numbers [N, n_in]."""
+        return _evaluate(knots, order, x)
 
 
 def _evaluate(knots: FloatArray, order: int, x: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
 from kanhw.model.arrays import checked_batch, frozen_array, input_values, positive_count
+from kanhw.values import is_integer
 
 __all__ = ["ChebyshevBasis", "GramBasis", "recurrence_factors"]
 
@@ -140,7 +141,7 @@ class ChebyshevBasis:
 
     def __post_init__(self) -> None:
         positive_count(self.n_in)
-        if not isinstance(self.degree, int) or isinstance(self.degree, bool):
+        if not is_integer(self.degree):
             raise TypeError(f"The degree must be an integer, not {self.degree!r}")
         if self.degree < 0:
             raise InputError(f"The degree must be at least 0, not {self.degree}")

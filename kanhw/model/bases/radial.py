@@ -10,6 +10,7 @@ from kanhw import numerics
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.arrays import checked_batch, frozen_array, input_values, positive_count
+from kanhw.values import is_number
 
 __all__ = ["RadialBasis"]
 
@@ -45,7 +46,7 @@ class RadialBasis:
     def __post_init__(self) -> None:
         positive_count(self.n_in)
         object.__setattr__(self, "centres", frozen_array(self.centres, "centres", ("K",)))
-        if not isinstance(self.denominator, int | float) or isinstance(self.denominator, bool):
+        if not is_number(self.denominator):
             raise TypeError(f"The RBF denominator must be a number, not {self.denominator!r}")
         if not (np.isfinite(self.denominator) and self.denominator > 0):
             raise InputError(

@@ -8,13 +8,15 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import checked_batch, frozen_array, input_values
+from kanhw.model.arrays import frozen_array
+from kanhw.model.bases.knots import KnotBasis
+from kanhw.values import is_integer
 
 __all__ = ["RepeatedKnotBasis"]
 
 
 @dataclass(frozen=True, eq=False)
-class RepeatedKnotBasis:
+class RepeatedKnotBasis(KnotBasis):
     """B-splines whose recursion drops a function when either of its two terms is 0/0.
 
     PyKAN replaces NaN by 0 in the *sum* of the two terms of Cox-de Boor, at each degree. So a
@@ -42,7 +44,7 @@ class RepeatedKnotBasis:
     order: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.order, int) or isinstance(self.order, bool):
+        if not is_integer(self.order):
             raise TypeError(f"The spline order must be an integer, not {self.order!r}")
         knots = frozen_array(self.knots, "knots", ("n_in", "G + 2 p + 1"))
         if self.order < 1 or knots.shape[1] < 2 * self.order + 2:
@@ -59,34 +61,10 @@ class RepeatedKnotBasis:
             )
         object.__setattr__(self, "knots", knots)
 
-    @property
-    def n_in(self) -> int:
-        """Inputs."""
-        return int(self.knots.shape[0])
-
-    @property
-    def count(self) -> int:
-        """K = G + p."""
-        return int(self.knots.shape[1]) - self.order - 1
-
-    @property
-    def spare(self) -> int:
-        """The cells that the recursion starts from are p more."""
-        return self.order
-
-    @property
-    def support(self) -> FloatArray:
-        """[n_in, 2]: the first and last knot of each input; the basis is 0 outside."""
-        return self.knots[:, [0, -1]]
-
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """[N, n_in] finite numbers to [N, n_in, K]."""
-        return _evaluate(self.knots, self.order, checked_batch(x, self.n_in, "The basis"))
-
-    def evaluate_input(self, i: int, x: FloatArray) -> FloatArray:
-        """Evaluate the functions of input ``i`` at ``x`` [M]: [M, K]."""
-        points = input_values(i, x, self.n_in)
-        return _evaluate(self.knots[i : i + 1], self.order, points[:, np.newaxis])[:, 0]
+    @staticmethod
+    def recursion(knots: FloatArray, order: int, x: FloatArray) -> FloatArray:
+        """The functions [N, n_in, K] of knots at checked numbers [N, n_in]."""
+        return _evaluate(knots, order, x)
 
 
 def _evaluate(knots: FloatArray, order: int, x: FloatArray) -> FloatArray:

@@ -9,15 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.arrays import frozen_integers
 from kanhw.program.checks import (
-    check_requantizers,
-    check_streams,
     check_table_index,
     check_weights,
 )
 from kanhw.program.functions.tables import basis_table_sums, constants_like
 from kanhw.program.intervals import Interval, basis_table_interval
+from kanhw.program.kinds.layer import TwoBranches
 from kanhw.program.requantizer import Requantizer
 
 __all__ = ["BasisTableLayer"]
@@ -26,7 +24,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class BasisTableLayer:
+class BasisTableLayer(TwoBranches):
     """Tabulated bases times coefficients, and a tabulated base activation times weights.
 
     ``acc_spline[j] = sum_i sum_k coefficients[j,i,k] * basis[basis_index[i], a_i, k]`` and
@@ -58,8 +56,7 @@ class BasisTableLayer:
     """
 
     kind: ClassVar[str] = "basis_table"
-    branches: ClassVar[tuple[str, ...]] = ("spline", "base")
-    passes: ClassVar[tuple[int, ...]] = ()
+    edges: ClassVar[str] = "coefficients"
 
     basis: IntArray
     basis_index: IntArray
@@ -74,33 +71,14 @@ class BasisTableLayer:
     accumulator_formats: tuple[CodeFormat, ...] | None = None
 
     def __post_init__(self) -> None:
-        for field, dimensions in _BASIS_TABLE_FIELDS.items():
-            value = frozen_integers(getattr(self, field), f"{self.name}.{field}", dimensions)
-            object.__setattr__(self, field, value)
-        object.__setattr__(self, "requantizers", tuple(self.requantizers))
+        self.freeze(_BASIS_TABLE_FIELDS)
         for branch, tables, index, weights in (
             ("basis", self.basis, self.basis_index, self.coefficients),
             ("base", self.base, self.base_index, self.base_weights),
         ):
             check_weights(branch, tables, weights, (self.n_out, self.n_in), self.name)
             check_table_index(branch, tables, index, self.n_in, self.name)
-        check_streams(self.streams, self.branches, self.name)
-        check_requantizers(self.requantizers, self.branches, self.n_out, self.name)
-
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        return int(self.coefficients.shape[1])
-
-    @property
-    def n_out(self) -> int:
-        """Number of outputs."""
-        return int(self.coefficients.shape[0])
-
-    @property
-    def streams(self) -> tuple[int, ...]:
-        """Which stream of the layer before each branch is addressed by."""
-        return (self.spline_stream, self.base_stream)
+        self.check_joins(self.n_out)
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -148,10 +126,6 @@ class BasisTableLayer:
         """The integers to store, by field name."""
         return {field: getattr(self, field) for field in _BASIS_TABLE_FIELDS}
 
-    def attributes(self) -> dict[str, Any]:
-        """Single values to store, by field name."""
-        return {"spline_stream": self.spline_stream, "base_stream": self.base_stream}
-
 
 _BASIS_TABLE_FIELDS = {
     "basis": 3,
@@ -161,6 +135,3 @@ _BASIS_TABLE_FIELDS = {
     "base_index": 1,
     "base_weights": 3,
 }
-
-
-# How a stored layer is made again: its class, by kind. Convolutions hold one of the table layers.

@@ -10,13 +10,9 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.arrays import frozen_integers
-from kanhw.program.checks import (
-    check_requantizers,
-    check_streams,
-)
 from kanhw.program.functions.tables import constants_like, edge_table_sums
 from kanhw.program.intervals import Interval, edge_table_interval
+from kanhw.program.kinds.layer import TwoBranches
 from kanhw.program.requantizer import Requantizer
 
 __all__ = ["BranchEdgeTableLayer"]
@@ -25,7 +21,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class BranchEdgeTableLayer:
+class BranchEdgeTableLayer(TwoBranches):
     """Two tables per edge, for branches that read different codes.
 
     ``acc_spline[j] = sum_i spline_tables[j, i][a_i]`` and
@@ -47,8 +43,7 @@ class BranchEdgeTableLayer:
     """
 
     kind: ClassVar[str] = "branch_edge_table"
-    branches: ClassVar[tuple[str, ...]] = ("spline", "base")
-    passes: ClassVar[tuple[int, ...]] = ()
+    edges: ClassVar[str] = "spline_tables"
 
     spline_tables: IntArray
     base_tables: IntArray
@@ -59,32 +54,13 @@ class BranchEdgeTableLayer:
     accumulator_formats: tuple[CodeFormat, ...] | None = None
 
     def __post_init__(self) -> None:
-        for field in ("spline_tables", "base_tables"):
-            value = frozen_integers(getattr(self, field), f"{self.name}.{field}", 3)
-            object.__setattr__(self, field, value)
-        object.__setattr__(self, "requantizers", tuple(self.requantizers))
+        self.freeze(dict.fromkeys(("spline_tables", "base_tables"), 3))
         if self.spline_tables.shape[:2] != self.base_tables.shape[:2]:
             raise InputError(
                 f"Layer {self.name!r}: spline tables {self.spline_tables.shape} and base tables "
                 f"{self.base_tables.shape} are for different edges"
             )
-        check_streams(self.streams, self.branches, self.name)
-        check_requantizers(self.requantizers, self.branches, self.n_out, self.name)
-
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        return int(self.spline_tables.shape[1])
-
-    @property
-    def n_out(self) -> int:
-        """Number of outputs."""
-        return int(self.spline_tables.shape[0])
-
-    @property
-    def streams(self) -> tuple[int, ...]:
-        """Which stream of the layer before each branch is addressed by."""
-        return (self.spline_stream, self.base_stream)
+        self.check_joins(self.n_out)
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -117,7 +93,3 @@ class BranchEdgeTableLayer:
     def tensors(self) -> dict[str, IntArray]:
         """The integers to store, by field name."""
         return {"spline_tables": self.spline_tables, "base_tables": self.base_tables}
-
-    def attributes(self) -> dict[str, Any]:
-        """Single values to store, by field name."""
-        return {"spline_stream": self.spline_stream, "base_stream": self.base_stream}

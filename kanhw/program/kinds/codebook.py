@@ -11,10 +11,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.arrays import frozen_integers
 from kanhw.program.checks import (
-    check_requantizers,
-    check_streams,
     check_table_index,
     check_weights,
 )
@@ -25,6 +22,7 @@ from kanhw.program.intervals import (
     check_magnitude,
     edge_table_interval,
 )
+from kanhw.program.kinds.layer import TwoBranches
 from kanhw.program.requantizer import Requantizer
 
 __all__ = ["MOST_SHAPES", "CodebookLayer"]
@@ -37,7 +35,7 @@ _OFFSET_FIELDS = {"biases": 2, "offsets": 2, "offsets_index": 1}
 
 
 @dataclass(frozen=True, eq=False)
-class CodebookLayer:
+class CodebookLayer(TwoBranches):
     """A spline branch of shapes that edges share, and a tabulated base activation times weights.
 
     ``acc_spline[j] = sum_i gains[j,i] * shapes[index[j,i], a_i]
@@ -77,8 +75,7 @@ class CodebookLayer:
     """
 
     kind: ClassVar[str] = "codebook"
-    branches: ClassVar[tuple[str, ...]] = ("spline", "base")
-    passes: ClassVar[tuple[int, ...]] = ()
+    edges: ClassVar[str] = "gains"
 
     shapes: IntArray
     index: IntArray
@@ -102,17 +99,12 @@ class CodebookLayer:
                 f"Layer {self.name!r}: {', '.join(_OFFSET_FIELDS)} belong together, so give all "
                 f"of them or none, not only {', '.join(given)}"
             )
-        fields = {**_FIELDS, **_OFFSET_FIELDS} if given else _FIELDS
-        for field, dimensions in fields.items():
-            value = frozen_integers(getattr(self, field), f"{self.name}.{field}", dimensions)
-            object.__setattr__(self, field, value)
-        object.__setattr__(self, "requantizers", tuple(self.requantizers))
+        self.freeze({**_FIELDS, **_OFFSET_FIELDS} if given else _FIELDS)
         self._check_shapes()
         self._check_offsets()
         check_weights("base", self.base, self.base_weights, (self.n_out, self.n_in), self.name)
         check_table_index("base", self.base, self.base_index, self.n_in, self.name)
-        check_streams(self.streams, self.branches, self.name)
-        check_requantizers(self.requantizers, self.branches, self.n_out, self.name)
+        self.check_joins(self.n_out)
 
     def _check_shapes(self) -> None:
         count = self.shapes.shape[0]
@@ -143,21 +135,6 @@ class CodebookLayer:
                 f"shapes have, not {self.offsets.shape[1]}"
             )
         check_table_index("offsets", self.offsets, self.offsets_index, self.n_in, self.name)
-
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        return int(self.gains.shape[1])
-
-    @property
-    def n_out(self) -> int:
-        """Number of outputs."""
-        return int(self.gains.shape[0])
-
-    @property
-    def streams(self) -> tuple[int, ...]:
-        """Which stream of the layer before each branch is addressed by."""
-        return (self.spline_stream, self.base_stream)
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -236,10 +213,6 @@ class CodebookLayer:
         """The integers to store, by field name; those that are None are left out."""
         values = {field: getattr(self, field) for field in (*_FIELDS, *_OFFSET_FIELDS)}
         return {field: value for field, value in values.items() if value is not None}
-
-    def attributes(self) -> dict[str, Any]:
-        """Single values to store, by field name."""
-        return {"spline_stream": self.spline_stream, "base_stream": self.base_stream}
 
     def _spline_arguments(self, inputs: slice) -> dict[str, Any]:
         """The constants that :func:`codebook_sums` takes, for some of the inputs."""

@@ -17,6 +17,7 @@ from kanhw.program.checks import (
 from kanhw.program.functions.tables import constants_like, edge_table_sums
 from kanhw.program.intervals import Interval, edge_table_interval
 from kanhw.program.requantizer import Requantizer
+from kanhw.windows import Window
 
 __all__ = ["EdgeTableLayer"]
 
@@ -44,6 +45,7 @@ class EdgeTableLayer:
     kind: ClassVar[str] = "edge_table"
     branches: ClassVar[tuple[str, ...]] = ("edge",)
     passes: ClassVar[tuple[int, ...]] = ()
+    window: ClassVar[Window | None] = None
 
     tables: IntArray
     requantizers: tuple[Requantizer, ...]

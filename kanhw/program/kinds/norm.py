@@ -16,6 +16,7 @@ from kanhw.program.checks import check_requantizers, check_streams
 from kanhw.program.functions.tables import constants_like, layer_norm
 from kanhw.program.intervals import Interval
 from kanhw.program.requantizer import Requantizer
+from kanhw.windows import Window
 
 __all__ = ["NormLayer"]
 
@@ -54,6 +55,7 @@ class NormLayer:
     """
 
     kind: ClassVar[str] = "layer_norm"
+    window: ClassVar[Window | None] = None
     branches: ClassVar[tuple[str, ...]] = ("norm",)
 
     gamma: IntArray

@@ -24,7 +24,7 @@ __all__ = ["PoolingLayer"]
 class PoolingLayer:
     """``acc[c, p] = sum`` (or largest) of ``table[a]`` over the window p of channel c.
 
-    The table holds what a code is worth, an activation included; an average's 1 / area is in the
+    The table holds what a code stands for, an activation included; an average's 1 / area is in the
     multipliers.
 
     Parameters

@@ -14,6 +14,7 @@ from kanhw.program.checks import check_requantizers, check_streams
 from kanhw.program.functions.tables import round_shift
 from kanhw.program.intervals import Interval
 from kanhw.program.requantizer import Requantizer
+from kanhw.windows import Window
 
 __all__ = ["ProductLayer"]
 
@@ -48,6 +49,7 @@ class ProductLayer:
     kind: ClassVar[str] = "product"
     branches: ClassVar[tuple[str, ...]] = ("product",)
     passes: ClassVar[tuple[int, ...]] = ()
+    window: ClassVar[Window | None] = None
 
     groups: tuple[tuple[int, ...], ...]
     inputs: int

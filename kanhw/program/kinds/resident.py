@@ -16,6 +16,7 @@ from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.program.kinds.resident_formats import HeadFormats, HeadRequantizer, hull
 from kanhw.program.kinds.resident_structure import alike, in_form_of
 from kanhw.program.requantizer import Requantizer
+from kanhw.windows import Window
 
 __all__ = ["HeadFormats", "HeadRequantizer", "ResidentLayer"]
 
@@ -47,6 +48,7 @@ class ResidentLayer:
     kind: ClassVar[str] = "resident"
     branches: ClassVar[tuple[str, ...]] = ("spline", "base")
     passes: ClassVar[tuple[int, ...]] = ()
+    window: ClassVar[Window | None] = None
 
     heads: tuple[CodebookLayer, ...]
     writable: HeadFormats | None = None

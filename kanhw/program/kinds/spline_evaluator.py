@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.arrays import frozen_integers
-from kanhw.program.checks import check_requantizers, check_streams
 from kanhw.program.functions.interpolation import Interpolation
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic
 from kanhw.program.functions.splines import spline_sums
@@ -23,6 +21,7 @@ from kanhw.program.intervals import (
     check_magnitude,
     edge_table_interval,
 )
+from kanhw.program.kinds.layer import TwoBranches
 from kanhw.program.requantizer import Requantizer
 
 __all__ = ["SplineEvaluatorLayer"]
@@ -34,7 +33,7 @@ _EXACT = 2.0**53
 
 
 @dataclass(frozen=True, eq=False)
-class SplineEvaluatorLayer:
+class SplineEvaluatorLayer(TwoBranches):
     """Evaluated bases times coefficients, and an interpolated base activation times weights.
 
     ``acc_spline[j] = sum_i sum_r coefficients[j,i,k] V_r(a_i)`` with k = cell(a_i) - p + r where
@@ -67,8 +66,7 @@ class SplineEvaluatorLayer:
     """
 
     kind: ClassVar[str] = "spline_evaluator"
-    branches: ClassVar[tuple[str, ...]] = ("spline", "base")
-    passes: ClassVar[tuple[int, ...]] = ()
+    edges: ClassVar[str] = "coefficients"
 
     coefficients: IntArray
     splines: SplineArithmetic
@@ -83,10 +81,7 @@ class SplineEvaluatorLayer:
     accumulator_formats: tuple[CodeFormat, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("coefficients", "base_weights"):
-            value = frozen_integers(getattr(self, name), f"{self.name}.{name}", 3)
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "requantizers", tuple(self.requantizers))
+        self.freeze(dict.fromkeys(("coefficients", "base_weights"), 3))
         object.__setattr__(self, "errors", dict(self.errors))
         expected = (self.n_out, self.n_in, 1)
         if self.base_weights.shape != expected:
@@ -104,8 +99,7 @@ class SplineEvaluatorLayer:
                 f"Layer {self.name!r}: splines of order {self.splines.order} need at least "
                 f"{self.splines.order + 1} coefficients an edge, not {self.count}"
             )
-        check_streams(self.streams, self.branches, self.name)
-        check_requantizers(self.requantizers, self.branches, self.n_out, self.name)
+        self.check_joins(self.n_out)
 
     @classmethod
     def stored(
@@ -128,24 +122,9 @@ class SplineEvaluatorLayer:
         return cls(splines=arithmetic, base=curves, **fields)
 
     @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        return int(self.coefficients.shape[1])
-
-    @property
-    def n_out(self) -> int:
-        """Number of outputs."""
-        return int(self.coefficients.shape[0])
-
-    @property
     def count(self) -> int:
         """Functions of an input, K."""
         return int(self.coefficients.shape[2])
-
-    @property
-    def streams(self) -> tuple[int, ...]:
-        """Which stream of the layer before each branch is addressed by."""
-        return (self.spline_stream, self.base_stream)
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -219,8 +198,7 @@ class SplineEvaluatorLayer:
         splines = ("width", "order", "shift", "fraction_bits", "scale", "guard_bits")
         curves = ("width", "fraction_bits", "guard_bits")
         return {
-            "spline_stream": self.spline_stream,
-            "base_stream": self.base_stream,
+            **super().attributes(),
             "splines": {name: getattr(self.splines, name) for name in splines},
             "interpolation": {name: getattr(self.base, name) for name in curves},
             "errors": dict(self.errors),

@@ -11,6 +11,7 @@ from kanhw.errors import ToolNotFound
 from kanhw.model.activation import Activation
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanLayer, KanModel
+from kanhw.quant.config import EvaluatorConfig
 from kanhw.schedule.schedule import Schedule
 from kanhw.sim import find_simulator
 
@@ -47,9 +48,9 @@ def test_from_a_float_network_to_verified_verilog(bits, schedule, tmp_path):
     config = QuantConfig(
         realisation="spline_evaluator",
         activation_bits=bits,
-        evaluator_alignment=bits == 10,
         spline_bits=5,
         base_bits=5,
+        evaluator=EvaluatorConfig(alignment=bits == 10),
     )
     program = kanhw.quantize(model, x, config)
     assert [layer.kind for layer in program.layers] == ["spline_evaluator"] * 2

@@ -33,12 +33,10 @@ LEFT_OUT = ("kanhw/numerics/", "kanhw/layers/", "quant/training/", "quant/analys
 # Products of matrices of integers, in int64 or in float64 below 2**53, which are exact.
 INTEGER_PRODUCTS = (
     "kanhw/program/",
-    "kanhw/reports/curves.py",
-    "quant/record/codebook_layer.py",
+    "kanhw/reports/kinds/",
+    "quant/record/branches.py",
     "quant/codebook/sums.py",
-    "quant/record/evaluator_layer.py",
     "quant/integers/spline_evaluator.py",
-    "quant/record/model.py",
     "quant/integers/sums.py",
 )
 # Powers of integers and fractions.
@@ -116,7 +114,7 @@ METHODS = {
     "joint": {**TABLES, "method": "gptq_joint"},
     "awq": {**TABLES, "method": "awq", "norms": "frozen"},
     "smoothquant": {**TABLES, "method": "smoothquant", "activation_calibration": "mse"},
-    "codebook": {**TABLES, "realisation": "codebook", "codebook_size": 4, "gain_bits": 3},
+    "codebook": {**TABLES, "realisation": "codebook", "codebook.size": 4, "codebook.gain_bits": 3},
     "zeroq": {**TABLES, "method": "zeroq", "iterations": 30},
 }
 # Other libraries differ in their functions; methods are tried on one.

@@ -17,8 +17,8 @@ from kanhw.model.network import KanModel
 from kanhw.program import CodebookLayer, ConvolutionLayer, golden, load_program, save_program
 from kanhw.quant import QuantConfig, lower, quantize_model
 from kanhw.quant.codebook import codebook_storage
-from kanhw.quant.record.codebook_layer import QuantCodebook
-from kanhw.quant.record.model import QuantConvolution
+from kanhw.quant.record.codebook import QuantCodebook
+from kanhw.quant.record.convolution import QuantConvolution
 from kanhw.quant.task_heads import quantize_heads
 from kanhw.windows import Window
 
@@ -26,7 +26,7 @@ SILU = Activation("silu")
 
 
 def config_of(**fields):
-    return QuantConfig(**{"realisation": "codebook", "codebook_size": 5, **fields})
+    return QuantConfig().changed({"realisation": "codebook", "codebook.size": 5, **fields})
 
 
 def taps_of(layer):
@@ -108,18 +108,20 @@ def test_every_code_is_equal(variant, tmp_path, bits):
         if number % 3 != (2, 4, 8).index(bits):
             continue
         config = config_of(
-            codebook_gain=gain,
-            codebook_bias=bias,
-            codebook_clustering=clustering,
-            codebook_branches=branches,
-            codebook_scope=scope,
             activation_bits=bits,
             base_bits=bits,
-            gain_bits=2 + number % 4,
-            shape_bits=bits,
-            bias_bits=bits,
             branch_inputs="separate",
             activation_granularity="channel" if number % 2 else "tensor",
+            **{
+                "codebook.gain": gain,
+                "codebook.bias": bias,
+                "codebook.clustering": clustering,
+                "codebook.branches": branches,
+                "codebook.scope": scope,
+                "codebook.gain_bits": 2 + number % 4,
+                "codebook.shape_bits": bits,
+                "codebook.bias_bits": bits,
+            },
         )
         if branches == "joint" and any(getattr(part, "spline_norm", None) for part in model.layers):
             with pytest.raises(InputError, match="0: its basis reads a normalised value and its"):
@@ -162,7 +164,7 @@ def test_offsets(model, clustering, tmp_path):
     rng = np.random.default_rng(1)
     model = model(rng)
     x = rng.normal(0, 2, (100, model.n_in))
-    quantized = quantize_model(model, x, config_of(codebook_clustering=clustering))
+    quantized = quantize_model(model, x, config_of(**{"codebook.clustering": clustering}))
     program = assert_level_1(quantized, x, tmp_path)
     own = codebooks_of(program)
     # Only offsets that are the same at every code cost nothing.
@@ -181,7 +183,13 @@ def test_padding_leaves_biases_to_the_taps(tmp_path):
     model = KanModel((ConvLayer(taps, window),), shape=(1, 4, 4))
     x = rng.normal(size=(200, 16))
     program = assert_level_1(
-        quantize_model(model, x, config_of(codebook_size=64, gain_bits=8, bias_bits=12)),
+        quantize_model(
+            model,
+            x,
+            config_of(
+                **{"codebook.size": 64, "codebook.gain_bits": 8, "codebook.bias_bits": 12},
+            ),
+        ),
         x,
         tmp_path,
     )
@@ -207,12 +215,16 @@ def test_more_shapes_come_close_to_the_float_model(variant):
         "activation_calibration": "max_abs",
     }
     for options in (
-        {"codebook_clustering": "functions"},
-        {"codebook_clustering": "coefficients", "bias_bits": 12},
+        {"codebook.clustering": "functions"},
+        {"codebook.clustering": "coefficients", "codebook.bias_bits": 12},
     ):
         errors = []
         for size in (2, 64):
-            config = config_of(codebook_size=size, shape_bits=12, gain_bits=8, **bits, **options)
+            config = config_of(
+                **bits,
+                **options,
+                **{"codebook.size": size, "codebook.shape_bits": 12, "codebook.gain_bits": 8},
+            )
             quantized = quantize_model(model, x, config)
             errors.append(np.abs(quantized(x) - model(x)).max() / np.ptp(model(x)))
         assert errors[1] < 0.05
@@ -234,7 +246,7 @@ def test_a_base_branch_in_the_shapes_needs_no_join():
     rng = np.random.default_rng(3)
     model = uneven(rng)
     x = rng.normal(size=(100, 4))
-    program = lower(quantize_model(model, x, config_of(codebook_branches="joint")))
+    program = lower(quantize_model(model, x, config_of(**{"codebook.branches": "joint"})))
     for own in codebooks_of(program):
         assert not own.base.any()
         assert not own.base_weights.any()
@@ -248,7 +260,7 @@ def test_fields_of_single_layers():
     model, x = uneven(rng), rng.normal(size=(60, 4))
     config = QuantConfig(
         realisation="basis_table",
-        layers={"1": {"realisation": "codebook", "codebook_size": 3, "codebook_gain": "none"}},
+        layers={"1": {"realisation": "codebook", "codebook.size": 3, "codebook.gain": "none"}},
     )
     program = lower(quantize_model(model, x, config))
     assert [layer.kind for layer in program.layers] == ["basis_table", "codebook"]
@@ -263,7 +275,11 @@ def test_layers_without_active_edges(tmp_path):
     for branches in ("separate", "joint"):
         program = assert_level_1(
             quantize_model(
-                KanModel((first, model.layers[1])), x, config_of(codebook_branches=branches)
+                KanModel((first, model.layers[1])),
+                x,
+                config_of(
+                    **{"codebook.branches": branches},
+                ),
             ),
             x,
             tmp_path,
@@ -283,7 +299,10 @@ def test_data_decide_what_counts():
     x[:2] = [[-1.5], [1.5]]
     errors = {}
     for weighting in ("data", "uniform"):
-        config = config_of(codebook_weighting=weighting, activation_calibration="max_abs")
+        config = config_of(
+            activation_calibration="max_abs",
+            **{"codebook.weighting": weighting},
+        )
         error = quantize_model(model, x, config)(x) - model(x)
         errors[weighting] = np.sqrt(np.square(error).mean())
     assert errors["data"] < 0.7 * errors["uniform"]
@@ -298,7 +317,7 @@ def heads(count=3):
 @pytest.mark.parametrize("scope", ["layer", "network"])
 def test_heads_share_shapes(scope, tmp_path):
     models, data = heads()
-    config = config_of(codebook_scope=scope, activation_bits=5)
+    config = config_of(activation_bits=5, **{"codebook.scope": scope})
     quantized = quantize_heads(models, data, config)
     programs = [assert_level_1(q, x, tmp_path) for q, x in zip(quantized, data, strict=True)]
     for layers in zip(*(codebooks_of(program) for program in programs), strict=True):
@@ -320,8 +339,14 @@ def test_storage_by_hand():
     layer = replace(layer, coefficients=layer.coefficients * (np.arange(12) > 1).reshape(4, 3, 1))
     layer = replace(layer, base_weights=layer.base_weights * (np.arange(12) > 0).reshape(4, 3))
     model, x = KanModel((layer,)), rng.normal(size=(50, 3))
-    fields = {"activation_bits": 4, "base_bits": 3, "gain_bits": 5, "bias_bits": 6, "shape_bits": 7}
-    config = config_of(codebook_clustering="coefficients", base_table_bits=9, **fields)
+    fields = {
+        "activation_bits": 4,
+        "base_bits": 3,
+        "codebook.gain_bits": 5,
+        "codebook.bias_bits": 6,
+        "codebook.shape_bits": 7,
+    }
+    config = config_of(base_table_bits=9, **fields, **{"codebook.clustering": "coefficients"})
     storage = codebook_storage(quantize_model(model, x, config))
     # 11 of 12 edges are left; 5 shapes of 16 codes; one base activation for all inputs.
     assert storage.edges == 11
@@ -341,9 +366,21 @@ def test_storage_by_hand():
     assert storage.compression_over_float32 == pytest.approx(8 * 308 / total)
     assert f"{total} bits\ndense INT4            308 bits" in str(storage)
 
-    free = codebook_storage(quantize_model(model, x, replace(config, codebook_gain="none")))
+    free = codebook_storage(
+        quantize_model(
+            model,
+            x,
+            replace(
+                config,
+                codebook=replace(config.codebook, gain="none"),
+            ),
+        )
+    )
     assert free.gains == 0
-    joint = replace(config, codebook_branches="joint", codebook_clustering="functions")
+    joint = replace(
+        config,
+        codebook=replace(config.codebook, branches="joint", clustering="functions"),
+    )
     bare = codebook_storage(quantize_model(model, x, joint))
     assert bare.base_weights == bare.biases == bare.tables == 0
     assert bare.total == bare.shapes + 11 * (3 + 5)
@@ -359,15 +396,22 @@ def test_nothing_to_count():
 def test_what_cannot_share_a_codebook():
     rng = np.random.default_rng(10)
     model, x = uneven(rng), rng.normal(size=(30, 4))
-    whole = config_of(codebook_scope="network")
+    whole = config_of(**{"codebook.scope": "network"})
     with pytest.raises(InputError, match="0 and 1 share a codebook, but read codes of 4 and 8 bit"):
         quantize_model(model, x, replace(whole, input_bits=4))
     with pytest.raises(InputError, match="shape_bits must be the same, not 8 and 4"):
-        quantize_model(model, x, replace(whole, layers={"1": {"shape_bits": 4}}))
+        quantize_model(model, x, replace(whole, layers={"1": {"codebook.shape_bits": 4}}))
     wider = BSplineBasis(np.tile(np.linspace(-2, 2, 12), (5, 1)), 3)
     other = KanModel((model.layers[0], random_layer(rng, wider, 2, "1")))
     with pytest.raises(InputError, match="have 6 and 8 coefficients per edge: choose"):
-        quantize_model(other, x, replace(whole, codebook_clustering="coefficients"))
+        quantize_model(
+            other,
+            x,
+            replace(
+                whole,
+                codebook=replace(whole.codebook, clustering="coefficients"),
+            ),
+        )
     quantize_model(other, x, whole)
     for method in ("adaround", "brecq"):
         with pytest.raises(InputError, match=f"method='{method}' chooses how weights are rounded"):
@@ -389,9 +433,11 @@ def test_heads_that_are_refused():
         quantize_heads([models[0], short], data, config_of())
 
 
-@pytest.mark.parametrize("options", [{}, {"codebook_gain": "power_of_two", "gain_bits": 4}])
+@pytest.mark.parametrize(
+    "options", [{}, {"codebook.gain": "power_of_two", "codebook.gain_bits": 4}]
+)
 def test_a_trained_network(trained, tmp_path, options):
-    config = QuantConfig(realisation="codebook", activation_bits=5, **options)
+    config = QuantConfig(realisation="codebook", activation_bits=5).changed(options)
     quantized = quantize_model(trained.model, trained.calibration, config)
     x = np.concatenate([trained.x, trained.x_far])
     assert_level_1(quantized, x, tmp_path)

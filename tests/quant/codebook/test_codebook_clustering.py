@@ -12,6 +12,7 @@ from kanhw.quant.codebook.clustering import grouped_sums
 from kanhw.quant.codebook.edge_set import EdgeSet
 from kanhw.quant.codebook.gains import highest_gain, power_of_two, quantize_gains
 from kanhw.quant.codebook.shapes import find_shapes
+from kanhw.quant.config import CodebookConfig
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -127,7 +128,7 @@ def test_exact_recovery(clustering, biased):
     functions = (vectors + biases) @ basis.T
     weights = np.full((10, 16), 1 / 16)
     edges = EdgeSet(functions, rng.integers(0, 10, 400), weights, offsets, scaled=True)
-    config = QuantConfig(codebook_size=6, codebook_clustering=clustering, codebook_bias=biased)
+    config = QuantConfig(codebook=CodebookConfig(size=6, clustering=clustering, bias=biased))
     given = vectors if clustering == "coefficients" else edges.remainders
     found, settled = find_shapes(edges, given, config)
     match = edges.match(found, settled)
@@ -156,7 +157,10 @@ def test_integer_gains(gain, bits, granularity):
     rng = np.random.default_rng(bits)
     gains = rng.normal(size=(6, 40)) * rng.lognormal(size=(6, 1))
     gains[1], gains[2, :7] = 0, 0
-    config = QuantConfig(codebook_gain=gain, gain_bits=bits, weight_granularity=granularity)
+    config = QuantConfig(
+        weight_granularity=granularity,
+        codebook=CodebookConfig(gain=gain, gain_bits=bits),
+    )
     rounded = quantize_gains(gains, np.ones_like(gains), config)
     assert (rounded.codes[gains == 0] == 0).all()
     assert np.abs(rounded.codes).max() <= highest_gain(config)
@@ -179,6 +183,6 @@ def test_integer_gains(gain, bits, granularity):
 
 def test_gains_that_count_decide_the_step():
     gains, counts = np.array([[1.0, 2.0, 100.0]]), np.array([[1.0, 1.0, 0.0]])
-    rounded = quantize_gains(gains, counts, QuantConfig(gain_bits=4))
+    rounded = quantize_gains(gains, counts, QuantConfig(codebook=CodebookConfig(gain_bits=4)))
     assert rounded.dequantize()[0, :2] == pytest.approx([1, 2], rel=0.15)
     assert rounded.codes[0, 2] == 7

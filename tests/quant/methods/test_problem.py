@@ -9,7 +9,7 @@ from kanhw.quant import QuantConfig
 from kanhw.quant.integers.weights import nearest_weights
 from kanhw.quant.methods import problem
 from kanhw.quant.methods.problem import layer_error, real_sums
-from kanhw.quant.record.model import QuantConvolution
+from kanhw.quant.record.convolution import QuantConvolution
 
 
 def test_problems_are_on_the_codes_of_the_quantized_layers():

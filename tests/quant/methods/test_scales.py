@@ -16,7 +16,7 @@ from kanhw.quant.integers.branches import branches_of
 from kanhw.quant.integers.weights import nearest_weights
 from kanhw.quant.methods import METHODS, awq, smoothquant
 from kanhw.quant.methods.problem import layer_error, real_sums
-from kanhw.quant.record.model import QuantBasisTable
+from kanhw.quant.record.basis_table import QuantBasisTable
 
 
 @pytest.mark.parametrize("realisation", REALISATIONS)

@@ -21,6 +21,7 @@ from kanhw.program import ConvolutionLayer, SplineEvaluatorLayer
 from kanhw.program.costs import costs_of
 from kanhw.quant import QuantConfig, lower, quantize_model
 from kanhw.quant.analysis.sensitivity_sweep import units_of
+from kanhw.quant.config import EvaluatorConfig
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.splines.spline_evaluator import cardinal_peak, evaluator_of
 from kanhw.quant.splines.spline_grid import aligned_quantizer
@@ -101,7 +102,11 @@ def test_errors_stay_within_their_bound(
     quantizer = ActivationQuantizer(format, np.full(2, 2 * reach / format.count), np.array([3, 3]))
     if aligned:
         quantizer = aligned_quantizer(quantizer, layer.basis)
-    config = replace(CONFIG, basis_bits=bits, evaluator_pieces=pieces)
+    config = replace(
+        CONFIG,
+        basis_bits=bits,
+        evaluator=replace(CONFIG.evaluator, pieces=pieces),
+    )
     made = evaluator_of(layer, quantizer, quantizer, config)
     x = quantizer.grid()
     for i in range(2):
@@ -128,7 +133,7 @@ def test_sixteen_bits(order, pieces, aligned):
     quantizer = ActivationQuantizer(CodeFormat(16, False), np.array([1.7e-4]), np.array([30000]))
     if aligned:
         quantizer = aligned_quantizer(quantizer, layer.basis)
-    config = replace(CONFIG, basis_bits=10, evaluator_pieces=pieces)
+    config = replace(CONFIG, basis_bits=10, evaluator=replace(CONFIG.evaluator, pieces=pieces))
     made = evaluator_of(layer, quantizer, quantizer, config)
     exact = layer.basis.evaluate_input(0, quantizer.grid()[:, 0]) / made.spline_unit
     values = made.splines.values(0, layer.basis.count)
@@ -177,9 +182,12 @@ def test_level_1(order, bits):
     config = replace(
         CONFIG,
         activation_bits=bits,
-        evaluator_alignment=bits != 12,
-        evaluator_pieces="arithmetic" if bits == 9 else "shared_table",
         branch_inputs="separate" if order == 3 else "shared",
+        evaluator=replace(
+            CONFIG.evaluator,
+            alignment=bits != 12,
+            pieces="arithmetic" if bits == 9 else "shared_table",
+        ),
     )
     program = _check_level_1(model, x, config)
     for layer in program.layers:
@@ -307,7 +315,7 @@ def test_what_does_not_know_it_says_so():
 
 def test_a_wrong_choice_is_named():
     with pytest.raises(InputError, match="evaluator_pieces must be one of auto, arithmetic"):
-        QuantConfig(evaluator_pieces="tables")
+        QuantConfig(evaluator=EvaluatorConfig(pieces="tables"))
     with pytest.raises(InputError, match="activation_bits must be 1 to 16, not 17"):
         QuantConfig(activation_bits=17)
 
@@ -315,7 +323,12 @@ def test_a_wrong_choice_is_named():
 def test_the_report_says_how_exact_it_is(tmp_path):
     rng = np.random.default_rng(0)
     model, x = _model(rng), rng.normal(size=(50, 3))
-    config = replace(CONFIG, evaluator_alignment=False, spline_bits=3, base_bits=3)
+    config = replace(
+        CONFIG,
+        spline_bits=3,
+        base_bits=3,
+        evaluator=replace(CONFIG.evaluator, alignment=False),
+    )
     program = kanhw.quantize(model, x, config)
     from kanhw.reports.layer_facts import LayerFacts, program_facts
     from kanhw.reports.layer_text import layer_details

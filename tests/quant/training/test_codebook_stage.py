@@ -15,8 +15,9 @@ from kanhw.model.network import KanModel
 from kanhw.model.norm import LayerNorm
 from kanhw.quant import QuantConfig, convert, lower, prepare, quantize_model, train
 from kanhw.quant.codebook.gains import power_of_two
-from kanhw.quant.record.codebook_layer import QuantCodebook
-from kanhw.quant.record.model import QuantConvolution
+from kanhw.quant.config import CodebookConfig
+from kanhw.quant.record.codebook import QuantCodebook
+from kanhw.quant.record.convolution import QuantConvolution
 from kanhw.quant.training.codebook_stage import CodebookStage, Integers
 from kanhw.quant.training.codebook_tuning import fine_tune
 from kanhw.windows import Window
@@ -70,9 +71,9 @@ def images(rng):
 
 MODELS = {"splines": splines, "radial": radial, "images": images}
 OPTIONS = {
-    "any": {"codebook_weighting": "uniform"},
-    "power_of_two": {"codebook_gain": "power_of_two", "codebook_clustering": "coefficients"},
-    "none": {"codebook_gain": "none", "codebook_scope": "network"},
+    "any": {"codebook.weighting": "uniform"},
+    "power_of_two": {"codebook.gain": "power_of_two", "codebook.clustering": "coefficients"},
+    "none": {"codebook.gain": "none", "codebook.scope": "network"},
 }
 
 
@@ -95,16 +96,14 @@ def test_what_is_trained_is_what_is_deployed(name, options, bits):
     shaped, x = data(model, rng)
     config = QuantConfig(
         realisation="codebook",
-        codebook_size=4,
         activation_bits=bits,
         base_bits=bits,
-        gain_bits=4,
         # A snapped scale ratio is all that training does not know of.
         multiplier_bits=24,
         norm_bits=14,
         quantizer="lsq+",
-        **OPTIONS[options],
-    )
+        codebook=CodebookConfig(size=4, gain_bits=4),
+    ).changed(OPTIONS[options])
     network = prepare(model, x, config)
     start = quantize_model(model, x, config)
     assert sum(isinstance(stage, CodebookStage) for stage in network.stages) == len(
@@ -142,7 +141,11 @@ def test_fine_tuning_lowers_the_loss():
     rng = np.random.default_rng(1)
     model = splines(rng)
     x = rng.normal(size=(400, 4))
-    config = QuantConfig(realisation="codebook", codebook_size=3, activation_bits=6)
+    config = QuantConfig(
+        realisation="codebook",
+        activation_bits=6,
+        codebook=CodebookConfig(size=3),
+    )
     before = np.square(quantize_model(model, x, config)(x) - model(x)).mean()
     tuned = fine_tune(model, x, model(x), config, epochs=15, batch_size=20, learning_rate=5e-3)
     after = np.square(tuned(x) - model(x)).mean()
@@ -159,7 +162,10 @@ def test_gradients_reach_everything():
     rng = np.random.default_rng(2)
     model = splines(rng)
     x = rng.normal(size=(100, 4))
-    config = QuantConfig(realisation="codebook", codebook_clustering="coefficients")
+    config = QuantConfig(
+        realisation="codebook",
+        codebook=CodebookConfig(clustering="coefficients"),
+    )
     network = prepare(model, x, config)
     network(torch.tensor(x)).square().mean().backward()
     for name, value in network.named_parameters():
@@ -172,7 +178,9 @@ def test_the_gradient_to_the_input_is_that_of_the_tables():
     model = splines(rng)
     x = rng.normal(size=(300, 4)).clip(-2, 2)
     config = QuantConfig(
-        realisation="codebook", codebook_size=32, gain_bits=8, shape_bits=12, activation_bits=8
+        realisation="codebook",
+        activation_bits=8,
+        codebook=CodebookConfig(size=32, gain_bits=8, shape_bits=12),
     )
     network = prepare(model, x, QuantConfig(**{**vars(config), "quantizer": "lsq+"}))
     inputs = torch.tensor(x, requires_grad=True)
@@ -195,7 +203,10 @@ def test_pruned_edges_stay_absent():
     model = KanModel((pruned, model.layers[1]))
     x = rng.normal(size=(100, 4))
     for clustering in ("functions", "coefficients"):
-        config = QuantConfig(realisation="codebook", codebook_clustering=clustering)
+        config = QuantConfig(
+            realisation="codebook",
+            codebook=CodebookConfig(clustering=clustering),
+        )
         tuned = fine_tune(model, x, model(x), config, epochs=2, learning_rate=0.05)
         own = lower(tuned).layers[0]
         np.testing.assert_array_equal(own.active, kept != 0)

@@ -4,43 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 from kanhw.errors import InputError
+from kanhw.quant.config.checks import check_choice, check_integer, check_number, check_switch
+from kanhw.quant.config.choices import (
+    BranchInputs,
+    Calibration,
+    Granularity,
+    Method,
+    Norms,
+    Quantizer,
+    Realisation,
+)
+from kanhw.quant.config.codebook import CodebookConfig
+from kanhw.quant.config.evaluator import EvaluatorConfig
+from kanhw.quant.config.grouped import GROUPS, dotted_names, refuse_flat, with_groups
 
-__all__ = [
-    "BranchInputs",
-    "Calibration",
-    "CodebookBranches",
-    "CodebookClustering",
-    "CodebookGain",
-    "CodebookScope",
-    "CodebookWeighting",
-    "EvaluatorPieces",
-    "Granularity",
-    "Method",
-    "Norms",
-    "QuantConfig",
-    "Quantizer",
-    "Realisation",
-    "widest",
-]
-
-Calibration = Literal["max_abs", "percentile", "mse"]
-Granularity = Literal["tensor", "channel"]
-Realisation = Literal["auto", "edge_table", "basis_table", "codebook", "spline_evaluator"]
-EvaluatorPieces = Literal["auto", "arithmetic", "shared_table"]
-CodebookClustering = Literal["coefficients", "functions"]
-CodebookWeighting = Literal["data", "uniform"]
-CodebookScope = Literal["layer", "network"]
-CodebookGain = Literal["any", "power_of_two", "none"]
-CodebookBranches = Literal["separate", "joint"]
-Norms = Literal["exact", "frozen"]
-BranchInputs = Literal["auto", "shared", "separate"]
-Method = Literal[
-    "uniform", "gptq", "gptq_joint", "adaround", "awq", "brecq", "smoothquant", "zeroq"
-]
-Quantizer = Literal["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]
+__all__ = ["QuantConfig", "widest"]
 
 _BITS = {
     "base_bits": 12,
@@ -51,26 +32,13 @@ _BITS = {
     "base_table_bits": 14,
     "table_bits": 16,
 }
-_CODEBOOK_RANGES = {
-    "codebook_size": (2, 4096),
-    "shape_bits": (2, 14),
-    "gain_bits": (2, 8),
-    "bias_bits": (2, 12),
-}
-_CODEBOOK_CHOICES = {
-    "codebook_clustering": CodebookClustering,
-    "codebook_weighting": CodebookWeighting,
-    "codebook_scope": CodebookScope,
-    "codebook_gain": CodebookGain,
-    "codebook_branches": CodebookBranches,
-}
 # Fields that may have a number for every value in front of a layer.
 _BY_VALUE = ("activation_bits", "input_bits")
 # Fields that one layer cannot have differently.
 _WHOLE_NETWORK = (
     "input_bits",
     "norms",
-    "codebook_scope",
+    "codebook.scope",
     "method",
     "quantizer",
     "iterations",
@@ -137,32 +105,25 @@ class QuantConfig:
         ``edge_table``, ``basis_table``, ``codebook`` (edges share shapes), ``spline_evaluator``
         (uniform B-splines by arithmetic, for codes of up to 16 bits), or ``auto``: the one of the
         first two with the smaller LUT estimate, layer by layer, and beyond 12 bits the last.
-    evaluator_pieces
-        Where a spline evaluator has its functions from: ``arithmetic`` (powers of the place in a
-        cell), ``shared_table`` (one half table for all cells), or ``auto``: fewer LUTs.
-    evaluator_alignment
-        Whether the scale in front of a spline evaluator grows, by less than a factor of 2, until
-        a cell is a power of two of codes, where the grid allows.
-    codebook_size
-        The most shapes of a codebook, 2 to 4096 (this and the following: ``codebook`` only).
-    codebook_clustering
-        Edges share a shape if their ``coefficients`` are alike, or their ``functions`` at the codes
-        that the layer reads.
-    codebook_weighting
-        What an error at a code counts: as often as the calibration ``data`` hit it, or
-        ``uniform``.
-    codebook_scope
-        A codebook for every ``layer``, or one for the ``network``.
-    codebook_gain
-        What an edge multiplies its shape by: ``any`` integer, a signed ``power_of_two``, or
-        ``none``: nothing.
-    codebook_bias
-        Whether an edge adds something of its own to its shape.
-    codebook_branches
-        Base branches ``separate`` from the shapes, as weights times one table, or ``joint``: in
-        the shapes.
-    shape_bits, gain_bits, bias_bits
-        Of a shape's entries, 2 to 14, of gains, 2 to 8, and of biases, 2 to 12, signs included.
+    evaluator
+        Of evaluated splines: see :class:`EvaluatorConfig`.
+    codebook
+        Of codebooks: see :class:`CodebookConfig`.
+    method
+        How weights are rounded: see :data:`kanhw.quant.config.Method`.
+    quantizer
+        What learns in training.
+    shared_quantizers
+        One weight step and one code for both branches of a layer.
+    damping
+        Of the Hessians of gptq: a share of their mean diagonal.
+    iterations
+        Steps of adaround, brecq and zeroq.
+    seed
+        Of the random numbers that these methods and the clustering of codebooks draw.
+    layers
+        Fields that are different in one layer, by its name. Those of groups are named with a dot:
+        ``{"layers.0": {"spline_bits": 4, "codebook.size": 16}}``.
     """
 
     base_bits: int = 8
@@ -184,18 +145,8 @@ class QuantConfig:
     branch_inputs: BranchInputs = "auto"
     norms: Norms = "exact"
     realisation: Realisation = "auto"
-    evaluator_pieces: EvaluatorPieces = "auto"
-    evaluator_alignment: bool = True
-    codebook_size: int = 32
-    codebook_clustering: CodebookClustering = "functions"
-    codebook_weighting: CodebookWeighting = "data"
-    codebook_scope: CodebookScope = "layer"
-    codebook_gain: CodebookGain = "any"
-    codebook_bias: bool = True
-    codebook_branches: CodebookBranches = "separate"
-    shape_bits: int = 8
-    gain_bits: int = 5
-    bias_bits: int = 8
+    evaluator: EvaluatorConfig = field(default_factory=EvaluatorConfig)
+    codebook: CodebookConfig = field(default_factory=CodebookConfig)
     method: Method = "uniform"
     quantizer: Quantizer = "lsq"
     shared_quantizers: bool = False
@@ -203,6 +154,11 @@ class QuantConfig:
     iterations: int = 2000
     seed: int = 0
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+
+    def __new__(cls, **given: object) -> QuantConfig:
+        """Refuse a field of a group that is given without its group, before any other."""
+        refuse_flat(given)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         for name, highest in _BITS.items():
@@ -215,40 +171,33 @@ class QuantConfig:
                     raise InputError(f"{name} must hold the bits of every value, not nothing")
                 object.__setattr__(self, name, tuple(value))
                 for k, bits in enumerate(value):
-                    _check_integer(f"{name}[{k}]", bits, lowest, highest)
+                    check_integer(f"{name}[{k}]", bits, lowest, highest)
                 continue
-            _check_integer(name, value, lowest, highest)
-        _check_integer("norm_bits", self.norm_bits, 4, 14)
-        _check_integer("product_bits", self.product_bits, 4, 16)
-        _check_integer("multiplier_bits", self.multiplier_bits, 4, 24)
-        _check_choice("weight_calibration", self.weight_calibration, Calibration)
-        _check_choice("activation_calibration", self.activation_calibration, Calibration)
-        _check_choice("weight_granularity", self.weight_granularity, Granularity)
-        _check_choice("activation_granularity", self.activation_granularity, Granularity)
-        _check_choice("norms", self.norms, Norms)
-        _check_choice("branch_inputs", self.branch_inputs, BranchInputs)
-        _check_choice("realisation", self.realisation, Realisation)
-        _check_choice("evaluator_pieces", self.evaluator_pieces, EvaluatorPieces)
-        _check_choice("method", self.method, Method)
-        _check_choice("quantizer", self.quantizer, Quantizer)
-        _check_integer("iterations", self.iterations, 1, 100_000)
-        _check_integer("seed", self.seed, 0, 2**63 - 1)
-        for name, (least, most) in _CODEBOOK_RANGES.items():
-            _check_integer(name, getattr(self, name), least, most)
-        for name, choices in _CODEBOOK_CHOICES.items():
-            _check_choice(name, getattr(self, name), choices)
-        for switch in (
-            "symmetric_activations",
-            "shared_quantizers",
-            "codebook_bias",
-            "evaluator_alignment",
-        ):
-            if not isinstance(getattr(self, switch), bool):
-                raise TypeError(f"{switch} must be True or False, not {getattr(self, switch)!r}")
-        _check_number("percentile", self.percentile)
+            check_integer(name, value, lowest, highest)
+        check_integer("norm_bits", self.norm_bits, 4, 14)
+        check_integer("product_bits", self.product_bits, 4, 16)
+        check_integer("multiplier_bits", self.multiplier_bits, 4, 24)
+        check_choice("weight_calibration", self.weight_calibration, Calibration)
+        check_choice("activation_calibration", self.activation_calibration, Calibration)
+        check_choice("weight_granularity", self.weight_granularity, Granularity)
+        check_choice("activation_granularity", self.activation_granularity, Granularity)
+        check_choice("norms", self.norms, Norms)
+        check_choice("branch_inputs", self.branch_inputs, BranchInputs)
+        check_choice("realisation", self.realisation, Realisation)
+        check_choice("method", self.method, Method)
+        check_choice("quantizer", self.quantizer, Quantizer)
+        check_integer("iterations", self.iterations, 1, 100_000)
+        check_integer("seed", self.seed, 0, 2**63 - 1)
+        for name, group in GROUPS.items():
+            given = getattr(self, name)
+            if not isinstance(given, group):
+                raise TypeError(f"{name} must be {group.__name__}(...), not {given!r}")
+        for switch in ("symmetric_activations", "shared_quantizers"):
+            check_switch(switch, getattr(self, switch))
+        check_number("percentile", self.percentile)
         if not 50 <= self.percentile <= 100:
             raise InputError(f"percentile must be 50 to 100, not {self.percentile}")
-        _check_number("damping", self.damping)
+        check_number("damping", self.damping)
         if not 0 < self.damping <= 1:
             raise InputError(f"damping must be above 0 and at most 1, not {self.damping}")
         object.__setattr__(self, "layers", self._checked_layers())
@@ -258,27 +207,51 @@ class QuantConfig:
             raise TypeError(
                 f"layers must be a mapping from names to their fields, not {self.layers!r}"
             )
-        allowed = [entry.name for entry in fields(self) if entry.name not in _WHOLE_NETWORK]
+        allowed = [name for name in self.field_names() if name not in _WHOLE_NETWORK]
         checked: dict[str, Mapping[str, Any]] = {}
         for name, changes in self.layers.items():
             if not isinstance(name, str) or not isinstance(changes, Mapping):
                 raise TypeError(f"layers must map names to fields, not {name!r} to {changes!r}")
+            try:
+                refuse_flat(changes, dotted=True)
+            except TypeError as error:
+                raise TypeError(f"layers[{name!r}]: {error}") from error
             for wrong in set(changes) - set(allowed):
                 raise InputError(
                     f"layers[{name!r}]: {wrong!r} is no field of a layer; there are "
                     f"{', '.join(allowed)}"
                 )
             try:
-                replace(self, layers={}, **changes)
+                own = self.changed({**changes, "layers": {}})
             except (InputError, TypeError) as error:
                 raise type(error)(f"layers[{name!r}]: {error}") from error
+            if own.codebook.scope != self.codebook.scope:
+                raise InputError(
+                    f"layers[{name!r}]: codebook.scope is one for the whole network: leave it"
+                )
             checked[name] = dict(changes)
         return checked
+
+    @classmethod
+    def field_names(cls) -> list[str]:
+        """All fields, those of groups by dotted names besides."""
+        names = [entry.name for entry in fields(cls)]
+        return names + [name for group in GROUPS for name in dotted_names(group)]
+
+    def changed(self, changes: Mapping[str, Any]) -> QuantConfig:
+        """The same with other fields, those of groups by dotted names (``codebook.size``).
+
+        Raises
+        ------
+        InputError, TypeError
+            As for a config that is written down.
+        """
+        return replace(self, **with_groups(self, changes))
 
     def for_layer(self, name: str) -> QuantConfig:
         """What holds for one layer: this, with its fields of ``layers``."""
         changes = self.layers.get(name)
-        return replace(self, layers={}, **changes) if changes else self
+        return self.changed({**changes, "layers": {}}) if changes else self
 
     @property
     def widest_activation(self) -> int:
@@ -325,21 +298,3 @@ class QuantConfig:
 def widest(bits: int | Sequence[int]) -> int:
     """The largest of the bits of some values, or what all have."""
     return bits if isinstance(bits, int) else max(bits)
-
-
-def _check_integer(field: str, value: object, lowest: int, highest: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{field} must be an integer, not {value!r}")
-    if not lowest <= value <= highest:
-        raise InputError(f"{field} must be {lowest} to {highest}, not {value}")
-
-
-def _check_number(field: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"{field} must be a number, not {value!r}")
-
-
-def _check_choice(field: str, value: object, choices: object) -> None:
-    allowed = get_args(choices)
-    if value not in allowed:
-        raise InputError(f"{field} must be one of {', '.join(allowed)}, not {value!r}")

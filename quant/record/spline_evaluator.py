@@ -3,50 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from kanhw.formats import FloatArray
 from kanhw.program.functions.splines import piece_polynomials
-from kanhw.quant.quantizers.quantizer import WeightQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
+from kanhw.quant.record.branches import TwoBranches, weighted_sums
 from kanhw.quant.splines.spline_evaluator import Evaluator
-
-if TYPE_CHECKING:
-    from kanhw.quant.record.model import Join
 
 __all__ = ["QuantSplineEvaluator"]
 
 
-@dataclass(frozen=True, eq=False)
-class QuantSplineEvaluator:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class QuantSplineEvaluator(TwoBranches):
     """A layer as evaluated bases and integer weights, branches apart.
 
     Parameters
     ----------
-    name
-        Of the float layer.
-    base, spline
-        The quantized weights.
     evaluator
         The constants of the functions.
-    joins
-        One per quantizer that reads this layer.
-    spline_stream, base_stream
-        Which quantizer of the layer before addresses each branch.
     """
 
-    name: str
-    base: WeightQuantizer
-    spline: WeightQuantizer
     evaluator: Evaluator
-    joins: tuple[Join, ...]
-    spline_stream: int = 0
-    base_stream: int = 0
 
-    passes: ClassVar[tuple[int, ...]] = ()
+    kind: ClassVar[str] = "spline_evaluator"
 
     def sums(
         self,
@@ -60,10 +43,7 @@ class QuantSplineEvaluator:
         activation = self._activation(streams[self.base_stream] - lowest[self.base_stream])
         if present is not None:
             basis, activation = basis * present[:, :, None], activation * present
-        weights = self.spline.codes.reshape(len(self.spline.codes), -1).astype(np.float64)
-        spline_sum: FloatArray = basis.reshape(len(basis), -1) @ weights.T
-        base_sum: FloatArray = activation @ self.base.codes.astype(np.float64).T
-        return spline_sum, base_sum
+        return weighted_sums(basis, self.spline), weighted_sums(activation, self.base)
 
     def _basis(self, address: FloatArray) -> FloatArray:
         """All functions ``[N, n_in, K]``: integers in float64."""

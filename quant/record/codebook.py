@@ -3,64 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from kanhw.formats import FloatArray, IntArray
-from kanhw.quant.quantizers.quantizer import WeightQuantizer
-
-if TYPE_CHECKING:
-    from kanhw.quant.record.model import Join
+from kanhw.quant.record.branches import TwoBranches, weighted_sums
 
 __all__ = ["QuantCodebook"]
 
 
-@dataclass(frozen=True, eq=False)
-class QuantCodebook:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class QuantCodebook(TwoBranches):
     """A layer of shapes that edges share, each with a gain and perhaps a bias, branches apart.
+
+    ``base`` holds zeros where the shapes contain the branch; ``spline`` the integer gains
+    ``[n_out, n_in]``, and the real units of the spline branch's sums.
 
     Parameters
     ----------
-    name
-        Of the float layer.
-    base
-        The quantized base weights; zeros where the shapes contain the branch.
-    spline
-        The integer gains ``[n_out, n_in]``, and the real units of the spline branch's sums.
     shapes
         ``[K, 2**width]`` integers.
     index
         ``[n_out, n_in]``: which shape an edge has.
     base_tables
         ``[n_in, 2**width']`` integers.
-    joins
-        One per quantizer that reads this layer.
     biases, offsets
         ``[n_out, n_in]`` and ``[n_in, 2**width]`` integers: what edges add of their input's
         offsets. None, both of them: nothing.
-    spline_stream, base_stream
-        Which quantizer of the layer before addresses each branch.
     edges, weights_per_edge
         Active edges of the float layer, and their weights: what storage is counted for.
     """
 
-    name: str
-    base: WeightQuantizer
-    spline: WeightQuantizer
     shapes: IntArray
     index: IntArray
     base_tables: IntArray
-    joins: tuple[Join, ...]
     biases: IntArray | None = None
     offsets: IntArray | None = None
-    spline_stream: int = 0
-    base_stream: int = 0
     edges: int = 0
     weights_per_edge: int = 0
 
-    passes: ClassVar[tuple[int, ...]] = ()
+    kind: ClassVar[str] = "codebook"
 
     def sums(
         self,
@@ -69,10 +53,7 @@ class QuantCodebook:
         present: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[FloatArray, ...]:
         """The spline and base sums ``[N, n_out]`` of code streams ``[N, n_in]``."""
-        spline_address, base_address = (
-            (streams[stream] - lowest[stream]).astype(np.int64)
-            for stream in (self.spline_stream, self.base_stream)
-        )
+        spline_address, base_address = self.addresses(streams, lowest)
         features = np.arange(self.base_tables.shape[0])
         activation = self.base_tables[features, base_address].astype(np.float64)
         spline_sum = np.zeros((len(spline_address), len(self.index)))
@@ -86,5 +67,4 @@ class QuantCodebook:
             spline_sum += values if present is None else values * present[:, i : i + 1]
         if present is not None:
             activation = activation * present
-        base_sum: FloatArray = activation @ self.base.codes.astype(np.float64).T
-        return spline_sum, base_sum
+        return spline_sum, weighted_sums(activation, self.base)

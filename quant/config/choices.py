@@ -1,0 +1,37 @@
+"""The words that fields of a quantization are chosen from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = [
+    "BranchInputs",
+    "Calibration",
+    "CodebookBranches",
+    "CodebookClustering",
+    "CodebookGain",
+    "CodebookScope",
+    "CodebookWeighting",
+    "EvaluatorPieces",
+    "Granularity",
+    "Method",
+    "Norms",
+    "Quantizer",
+    "Realisation",
+]
+
+Calibration = Literal["max_abs", "percentile", "mse"]
+Granularity = Literal["tensor", "channel"]
+Realisation = Literal["auto", "edge_table", "basis_table", "codebook", "spline_evaluator"]
+EvaluatorPieces = Literal["auto", "arithmetic", "shared_table"]
+CodebookClustering = Literal["coefficients", "functions"]
+CodebookWeighting = Literal["data", "uniform"]
+CodebookScope = Literal["layer", "network"]
+CodebookGain = Literal["any", "power_of_two", "none"]
+CodebookBranches = Literal["separate", "joint"]
+Norms = Literal["exact", "frozen"]
+BranchInputs = Literal["auto", "shared", "separate"]
+Method = Literal[
+    "uniform", "gptq", "gptq_joint", "adaround", "awq", "brecq", "smoothquant", "zeroq"
+]
+Quantizer = Literal["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]
