@@ -27,6 +27,8 @@ _HELP = {
     "percentile": "share of values that 'percentile' keeps inside",
     "weight_granularity": "one weight scale per tensor or per output channel",
     "activation_granularity": "one activation scale per tensor or per feature",
+    "input_granularity": "one scale for all features, per group of alike ranges, or per feature",
+    "output_granularity": "one unit for all outputs, so that codes can be compared, or one each",
     "symmetric_activations": "centre activation ranges on zero",
     "branch_inputs": "one input code for both branches, or one each",
     "norms": "normalise exactly at run time, or with the calibration data's statistics",

@@ -68,6 +68,8 @@ class Program:
     def __post_init__(self) -> None:
         _check_heads(self.layers, self.encoders)
         object.__setattr__(self, "layers", declare_widths(tuple(self.layers), self.input))
+        if self.argmax:
+            _check_comparable(self.layers[-1])
 
     @property
     def heads(self) -> int:
@@ -260,6 +262,17 @@ class Program:
 
 def _resident(layers: tuple[ProgramLayer, ...]) -> list[ResidentLayer]:
     return [layer for layer in layers if isinstance(layer, ResidentLayer)]
+
+
+def _check_comparable(layer: ProgramLayer) -> None:
+    """Refuse the largest of codes that are worth different amounts."""
+    scale = layer.requantizers[0].scale
+    if scale is not None and (scale != scale[0]).any():
+        raise InputError(
+            f"argmax compares codes, but the outputs of {layer.name!r} have units of their own, "
+            f"from {scale.min():.3g} to {scale.max():.3g}: quantize with "
+            "output_granularity='tensor' (--output-granularity tensor)"
+        )
 
 
 def _check_heads(

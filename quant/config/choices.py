@@ -14,14 +14,18 @@ __all__ = [
     "CodebookWeighting",
     "EvaluatorPieces",
     "Granularity",
+    "InputGranularity",
     "Method",
     "Norms",
+    "OutputGranularity",
     "Quantizer",
     "Realisation",
 ]
 
 Calibration = Literal["max_abs", "percentile", "mse"]
 Granularity = Literal["tensor", "channel"]
+InputGranularity = Literal["auto", "tensor", "group", "channel"]
+OutputGranularity = Literal["auto", "tensor", "channel"]
 Realisation = Literal["auto", "edge_table", "basis_table", "codebook", "spline_evaluator"]
 EvaluatorPieces = Literal["auto", "arithmetic", "shared_table"]
 CodebookClustering = Literal["coefficients", "functions"]

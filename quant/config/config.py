@@ -12,8 +12,10 @@ from kanhw.quant.config.choices import (
     BranchInputs,
     Calibration,
     Granularity,
+    InputGranularity,
     Method,
     Norms,
+    OutputGranularity,
     Quantizer,
     Realisation,
 )
@@ -37,6 +39,8 @@ _BY_VALUE = ("activation_bits", "input_bits")
 # Fields that one layer cannot have differently.
 _WHOLE_NETWORK = (
     "input_bits",
+    "input_granularity",
+    "output_granularity",
     "norms",
     "codebook.scope",
     "method",
@@ -90,6 +94,15 @@ class QuantConfig:
         One scale per ``tensor``, or per ``channel`` (output).
     activation_granularity
         One scale per ``tensor``, or per ``channel`` (feature).
+    input_granularity
+        Of the network's input, where it is a vector that a KAN layer reads: one scale per
+        ``tensor``, per ``channel`` (feature), or per ``group`` of features whose ranges are alike
+        to a factor of 4. ``auto``: ``channel`` where ``activation_granularity`` is, else
+        ``group``. Images, and what is normalised first, have one scale.
+    output_granularity
+        Of the network's outputs that are sums: one unit per ``tensor``, so that codes can be
+        compared with each other (argmax), or one per ``channel`` (output). ``auto``: one per output
+        where their ranges are more than a factor of 4 apart.
     symmetric_activations
         True centres every activation range on zero and leaves zero points at 0.
     branch_inputs
@@ -141,6 +154,8 @@ class QuantConfig:
     percentile: float = 99.9
     weight_granularity: Granularity = "channel"
     activation_granularity: Granularity = "tensor"
+    input_granularity: InputGranularity = "auto"
+    output_granularity: OutputGranularity = "auto"
     symmetric_activations: bool = False
     branch_inputs: BranchInputs = "auto"
     norms: Norms = "exact"
@@ -181,6 +196,8 @@ class QuantConfig:
         check_choice("activation_calibration", self.activation_calibration, Calibration)
         check_choice("weight_granularity", self.weight_granularity, Granularity)
         check_choice("activation_granularity", self.activation_granularity, Granularity)
+        check_choice("input_granularity", self.input_granularity, InputGranularity)
+        check_choice("output_granularity", self.output_granularity, OutputGranularity)
         check_choice("norms", self.norms, Norms)
         check_choice("branch_inputs", self.branch_inputs, BranchInputs)
         check_choice("realisation", self.realisation, Realisation)

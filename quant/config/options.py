@@ -9,8 +9,10 @@ from kanhw.quant.config.choices import (
     BranchInputs,
     Calibration,
     Granularity,
+    InputGranularity,
     Method,
     Norms,
+    OutputGranularity,
     Quantizer,
     Realisation,
 )
@@ -38,6 +40,8 @@ class QuantOptions(TypedDict, total=False):
     percentile: float
     weight_granularity: Granularity
     activation_granularity: Granularity
+    input_granularity: InputGranularity
+    output_granularity: OutputGranularity
     symmetric_activations: bool
     branch_inputs: BranchInputs
     norms: Norms

@@ -12,9 +12,18 @@ from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.rounding import round_half_up
 from kanhw.quant.record.join import Join
 
-__all__ = ["EXACT", "direct_join", "highest_shift", "output_unit", "snapped_join", "snapped_joins"]
+__all__ = [
+    "EXACT",
+    "direct_join",
+    "highest_shift",
+    "output_units",
+    "snapped_join",
+    "snapped_joins",
+]
 
 _MAX_SHIFT = 30
+# Outputs with ranges within this factor share a unit, so that their codes can be compared.
+_COMPARABLE = 4.0
 # What sums may reach: float64 is exact to 2**53, and snapped scale ratios add a little.
 EXACT = 2.0**52
 
@@ -52,9 +61,30 @@ def highest_shift(
     return int(whole_log2(min(room)))
 
 
-def output_unit(spans: FloatArray, reach: FloatArray, bits: int) -> float:
-    """A real step that gives the widest of ``spans`` about 2**bits steps, and exact sums."""
-    return max(float(spans.max()) / ((1 << bits) - 1), float(reach.max()) / EXACT) or 1.0
+def output_units(
+    spans: FloatArray, top: int, reach: FloatArray, config: QuantConfig
+) -> FloatArray:
+    """Real steps ``[n_out]`` of a network's outputs, as ``output_granularity`` says.
+
+    Parameters
+    ----------
+    spans
+        ``[n_out]`` reals that shall become at most ``top`` steps.
+    top
+        The largest integer for them.
+    reach
+        ``[n_out]``: the largest magnitude of the real sums, which stay exact.
+    config
+        Its ``output_granularity``.
+    """
+    own = np.maximum(spans / top, reach / EXACT)
+    widest = float(own.max()) or 1.0
+    # What is 0 everywhere has no unit that would be its own.
+    own = np.where(own > 0, own, widest)
+    apart = config.output_granularity == "channel"
+    if config.output_granularity == "auto":
+        apart = widest > _COMPARABLE * float(own.min())
+    return own if apart else np.full(len(own), widest)
 
 
 def direct_join(
@@ -111,18 +141,17 @@ def snapped_join(
     bounds
         ``[branches, n_out]``: what no sum's magnitude exceeds.
     target
-        The quantizer of the codes; None makes a common scale for outputs.
+        The quantizer of the codes; None makes scales for outputs.
     config
-        Its ``multiplier_bits``.
+        Its ``multiplier_bits`` and ``output_granularity``.
     """
     top = (1 << (config.multiplier_bits - 1)) - 1
     # A branch that adds nothing (no weights are left) must not coarsen the others' multipliers.
     units = np.where(bounds > 0, units, 0.0)
     reach = (units * bounds).sum(axis=0) + np.abs(bias)
     if target is None:
-        # The finest common output scale that the multipliers allow.
-        finest = max(float(units.max()) / top, float(reach.max()) / EXACT) or 1.0
-        scale = np.full(len(bias), finest)
+        # The finest output scale that the multipliers allow.
+        scale = output_units(units.max(axis=0), top, reach, config)
         multipliers = round_half_up(units / scale).astype(np.int64)
         return Join(multipliers, _integers(bias / scale), 0, None, scale)
     ratios = units / target.scale

@@ -11,7 +11,7 @@ from kanhw.formats import FloatArray, IntArray
 from kanhw.model.layer import KanLayer
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import Branches
-from kanhw.quant.integers.joins import direct_join, highest_shift, output_unit, snapped_joins
+from kanhw.quant.integers.joins import direct_join, highest_shift, output_units, snapped_joins
 from kanhw.quant.integers.spline_evaluator import evaluator_sums
 from kanhw.quant.integers.tables import finite_base_edges
 from kanhw.quant.integers.weights import RoundedWeights
@@ -135,7 +135,7 @@ def table_unit(
         reach = reach + np.abs(edges).max(axis=2).sum(axis=1)
     if target is None:
         bits = config.table_bits or config.widest_activation + 3
-        return np.full(len(spans), output_unit(spans, reach, bits)), 0
+        return output_units(spans, (1 << bits) - 1, reach, config), 0
     bits = config.table_bits or target.format.width + 3
     # Steps of tables and codes differ by a power of two, so that rounding is a shift.
     shift = highest_shift(layer.name, (1 << bits) - 1, spans, reach, target)

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import FloatArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanModel
 from kanhw.quant.config import QuantConfig, widest
 from kanhw.quant.planning.freeze import freeze_norms
+from kanhw.quant.planning.offsets import inside_grid, without_offsets
 from kanhw.quant.planning.realisation import check_table_bits, chosen_realisation
 from kanhw.quant.planning.steps import PoolStep, ProductStep, Step, SumStep, steps_of
+from kanhw.quant.quantizers.feature_groups import feature_groups
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_quantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.splines.spline_grid import aligned_quantizer
@@ -36,7 +38,7 @@ class Plan:
     Parameters
     ----------
     steps
-        In order.
+        In order; constants of their functions are in the biases.
     consumers
         What every step wants.
     values
@@ -99,9 +101,14 @@ def make_plan(
         asked = config.for_layer(steps[index + step.passes].name)
         if image:
             asked = replace(asked, activation_granularity="tensor")
-        consumers.append(_consumer(step, values[-1], asked, first=index == 0, passed=passed))
+        wanted = _consumer(step, values[-1], asked, first=index == 0, passed=passed)
+        consumers.append(_read_inside(step, wanted, values[-1]))
         values.append(step(values[-1]))
-    return Plan(tuple(steps), tuple(consumers), tuple(values), config, source)
+    moved = [
+        without_offsets(step, consumer.sum_inputs(step)) if isinstance(step, SumStep) else step
+        for step, consumer in zip(steps, consumers, strict=True)
+    ]
+    return Plan(tuple(moved), tuple(consumers), tuple(values), config, source)
 
 
 @dataclass(frozen=True)
@@ -250,8 +257,17 @@ def _sums(
     only_spline = not (layer.base_weights.any() or layer.symbolic) and activation is None
     support = layer.basis.support if activation is None and in_window is None else None
     limits = support if only_spline else None
+    groups = None
+    if first and step.window is None:
+        groups = _input_groups(value, config)
     shared = activation_quantizer(
-        value, bits, config, limits, activation=activation, per_tensor=in_window
+        value,
+        bits,
+        config,
+        limits,
+        activation=activation,
+        per_tensor=in_window,
+        shared=groups,
     )
     one_code = first or realisation == "edge_table" or config.branch_inputs == "shared"
     one_code = one_code or config.shared_quantizers
@@ -265,6 +281,18 @@ def _sums(
     return Consumer((_fitted(spline, step, realisation, config), shared), 2, realisation)
 
 
+def _input_groups(value: FloatArray, config: QuantConfig) -> IntArray:
+    """Which of the network's features share a scale."""
+    granularity = config.input_granularity
+    if granularity == "auto":
+        # Ranges of single features are left by the first row that was not seen: what is alike
+        # shares one, as values between layers do.
+        granularity = "channel" if config.activation_granularity == "channel" else "group"
+    if granularity == "tensor":
+        return np.zeros(value.shape[1], np.int64)
+    return feature_groups(value, alone=granularity == "channel")
+
+
 def _fitted(
     quantizer: ActivationQuantizer, step: SumStep, realisation: str, config: QuantConfig
 ) -> ActivationQuantizer:
@@ -273,6 +301,16 @@ def _fitted(
     if realisation != "spline_evaluator" or not config.evaluator.alignment:
         return quantizer
     return aligned_quantizer(quantizer, basis) if isinstance(basis, BSplineBasis) else quantizer
+
+
+def _read_inside(step: Step, consumer: Consumer, value: FloatArray) -> Consumer:
+    """The consumer with a spline's outermost codes read as ends of its grid, where that helps."""
+    if not isinstance(step, SumStep):
+        return consumer
+    # An evaluator computes from codes, and so reads what they stand for.
+    tabulated = consumer.realisation != "spline_evaluator"
+    spline = inside_grid(step, consumer.streams[0], value, tabulated=tabulated)
+    return replace(consumer, streams=(spline, *consumer.streams[1:]))
 
 
 def _realisation(step: SumStep, bits: int, config: QuantConfig) -> str:

@@ -42,6 +42,9 @@ class ActivationQuantizer:
         contain it.
     lo, hi
         ``[n]``: smallest and largest code of every feature; None is the format's.
+    read_within
+        ``[n, 2]``: what the consumer reads for a code is at least and at most this. The outermost
+        codes may stand for reals a part of a step beyond all that they are given for.
     """
 
     format: CodeFormat
@@ -50,6 +53,7 @@ class ActivationQuantizer:
     activation: Activation | None = None
     lo: IntArray | None = None
     hi: IntArray | None = None
+    read_within: FloatArray | None = None
 
     def clamp(self, codes: FloatArray) -> FloatArray:
         """Codes ``[N, n]`` with each in the range of its feature."""
@@ -76,7 +80,9 @@ class ActivationQuantizer:
         """
         codes = self.clamp(np.repeat(self.format.codes()[:, None], len(self.scale), axis=1))
         reals = self.dequantize(codes)
-        return reals if self.activation is None else self.activation(reals)
+        if self.activation is not None:
+            reals = self.activation(reals)
+        return reals if self.read_within is None else reals.clip(*self.read_within.T)
 
     def repeated(self, times: int) -> ActivationQuantizer:
         """The same quantizer with every feature repeated."""
@@ -86,6 +92,7 @@ class ActivationQuantizer:
             zero_point=self.zero_point.repeat(times),
             lo=None if self.lo is None else self.lo.repeat(times),
             hi=None if self.hi is None else self.hi.repeat(times),
+            read_within=None if self.read_within is None else self.read_within.repeat(times, 0),
         )
 
     def cut_to(self, count: int) -> ActivationQuantizer:
@@ -96,6 +103,7 @@ class ActivationQuantizer:
             zero_point=self.zero_point[:1],
             lo=None if self.lo is None else self.lo[:1],
             hi=None if self.hi is None else self.hi[:1],
+            read_within=None if self.read_within is None else self.read_within[:1],
         )
         return first.repeated(count)
 
@@ -152,6 +160,7 @@ def activation_quantizer(
     activation: Activation | None = None,
     per_tensor: bool | None = None,
     symmetric: bool | None = None,
+    shared: IntArray | None = None,
 ) -> ActivationQuantizer:
     """Choose a quantizer from observed activations.
 
@@ -170,6 +179,8 @@ def activation_quantizer(
         What the consumer applies to the values first.
     per_tensor, symmetric
         What the consumer needs, whatever the config says; None follows the config.
+    shared
+        ``[n]``: values of the same number (and bits) have one scale; None as ``per_tensor`` says.
     """
     n = values.shape[1]
     if per_tensor is None:
@@ -179,9 +190,10 @@ def activation_quantizer(
     widths = np.full(n, bits, np.int64) if isinstance(bits, int) else np.array(bits, np.int64)
     if widths.shape != (n,):
         raise InputError(f"{len(widths)} numbers of bits do not fit {n} values: one is for each")
-    groups = [np.flatnonzero(widths == own) for own in np.unique(widths)]
-    if not per_tensor:
-        groups = [np.array([i]) for i in range(n)]
+    if shared is None:
+        shared = np.zeros(n, np.int64) if per_tensor else np.arange(n)
+    kinds = np.unique(np.stack([widths, shared]), axis=1).T
+    groups = [np.flatnonzero((widths == width) & (shared == own)) for width, own in kinds]
     scale, zero_point = np.empty(n), np.zeros(n, np.int64)
     signed = symmetric and bool((values < 0).any())
     lo_codes, hi_codes = np.empty(n, np.int64), np.empty(n, np.int64)

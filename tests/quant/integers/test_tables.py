@@ -11,6 +11,7 @@ import pytest
 from kanhw.model.network import KanModel
 from kanhw.program import BasisTableLayer, EdgeTableLayer
 from kanhw.quant import QuantConfig, lower, quantize_model
+from kanhw.quant.planning.plan import make_plan
 
 interpolate = pytest.importorskip("scipy.interpolate")
 
@@ -27,38 +28,40 @@ def b_splines(knots, order, x):
     return values
 
 
-def code_values(program, index, stream):
-    """``[n, count]``: the real value of every code of one stream in front of a layer."""
+def code_values(program, index, stream, plan):
+    """``[n, count]``: what is read for every code of one stream in front of a layer."""
     if index == 0:
         form, scale, zero = program.input.format, program.input.scale, program.input.zero_point
     else:
         source = program.layers[index - 1].requantizers[stream]
         form, scale, zero = source.format, source.scale, source.zero_point
-    return scale[:, None] * (form.codes()[None, :] - zero[:, None])
+    values = scale[:, None] * (form.codes()[None, :] - zero[:, None])
+    ends = plan.consumers[index].streams[stream].read_within
+    return values if ends is None else np.clip(values, ends[:, :1], ends[:, 1:])
 
 
-def edge_error(program, index, model, quantized):
+def edge_error(program, index, plan, quantized):
     """Largest error of an edge table layer's entries, in steps of the table."""
-    layer, float_layer = program.layers[index], model.layers[index]
+    layer, float_layer = program.layers[index], plan.steps[index].layer
     requantizer = layer.requantizers[0]
     unit = requantizer.scale * requantizer.multipliers[0] / 2.0**requantizer.shift
     base = quantized.layers[index].base.dequantize()
     spline = quantized.layers[index].spline.dequantize()
-    values = code_values(program, index, layer.stream)
+    values = code_values(program, index, layer.stream, plan)
+    activation = float_layer.base_activation(values.T).T
     worst = 0.0
     for i in range(layer.n_in):
         basis = b_splines(float_layer.basis.knots[i], float_layer.basis.order, values[i])
-        activation = float_layer.base_activation(values[i])
         for j in range(layer.n_out):
-            edge = basis @ spline[j, i] + base[j, i] * activation
+            edge = basis @ spline[j, i] + base[j, i] * activation[i]
             worst = max(worst, np.abs(layer.tables[j, i] - edge / unit[j]).max())
     return worst
 
 
-def basis_error(program, index, model, config):
+def basis_error(program, index, plan, config):
     """Largest error of a basis table layer's entries, in steps, and its codes off support."""
-    layer, float_layer = program.layers[index], model.layers[index]
-    values = code_values(program, index, layer.spline_stream)
+    layer, float_layer = program.layers[index], plan.steps[index].layer
+    values = code_values(program, index, layer.spline_stream, plan)
     exact = np.stack(
         [
             b_splines(float_layer.basis.knots[i], float_layer.basis.order, values[i])
@@ -73,8 +76,8 @@ def basis_error(program, index, model, config):
     outside = (values < support[:, :1]) | (values >= support[:, 1:])
     assert not tables[outside].any()
 
-    values = code_values(program, index, layer.base_stream)
-    exact = float_layer.base_activation(values)
+    values = code_values(program, index, layer.base_stream, plan)
+    exact = float_layer.base_activation(values.T).T
     top = np.abs(exact).max()
     unit = top / (2 ** (config.base_table_bits - 1) - 1) if top > 0 else 1.0
     worst = max(worst, np.abs(layer.base[layer.base_index, :, 0] - exact / unit).max())
@@ -85,14 +88,16 @@ def check_every_table(model, calibration, config):
     """Check all layers; gives how many codes lay outside of a support."""
     quantized = quantize_model(model, calibration, config)
     program = lower(quantized)
+    # With what is constant over the codes in the biases.
+    plan = make_plan(model, calibration, config)
     off_support = 0
     for index, layer in enumerate(program.layers):
         if isinstance(layer, EdgeTableLayer):
-            assert edge_error(program, index, model, quantized) <= HALF
+            assert edge_error(program, index, plan, quantized) <= HALF
             absent = ~model.layers[index].active
             assert not layer.tables[absent].any()
         else:
-            error, outside = basis_error(program, index, model, config)
+            error, outside = basis_error(program, index, plan, config)
             assert error <= HALF
             off_support += outside
     return off_support
@@ -145,14 +150,15 @@ def test_the_widest_edge_spans_the_table_bits(make_layer, table_bits, activation
         realisation="edge_table",
         activation_calibration="max_abs",
     )
-    quantized = quantize_model(model, rng.normal(size=(50, 4)), config)
+    x = rng.normal(size=(50, 4))
+    quantized, plan = quantize_model(model, x, config), make_plan(model, x, config)
     program = lower(quantized)
     spans = [int(np.ptp(layer.tables, axis=2).max()) for layer in program.layers]
     # Steps before the last layer are codes times a power of two, so up to a bit stays unused.
     assert 2 ** (table_bits - 1) - 1 <= spans[0] <= 2**table_bits - 1
     assert 2**table_bits - 2 <= spans[1] <= 2**table_bits - 1
     for index in range(2):
-        assert edge_error(program, index, model, quantized) <= HALF
+        assert edge_error(program, index, plan, quantized) <= HALF
 
 
 @pytest.fixture
@@ -173,7 +179,8 @@ def flipped(layer, field, place, bit):
 @pytest.mark.parametrize("index", [0, 1])
 def test_one_wrong_bit_in_an_edge_table_is_caught(small, bit, index):
     model, calibration = small
-    quantized = quantize_model(model, calibration, QuantConfig(realisation="edge_table"))
+    config = QuantConfig(realisation="edge_table")
+    quantized, plan = quantize_model(model, calibration, config), make_plan(*small, config)
     program = lower(quantized)
     rng = np.random.default_rng(bit)
     for _ in range(10):
@@ -181,7 +188,7 @@ def test_one_wrong_bit_in_an_edge_table_is_caught(small, bit, index):
         layers = list(program.layers)
         layers[index] = flipped(layers[index], "tables", place, bit)
         broken = replace(program, layers=tuple(_without_widths(layers)))
-        assert edge_error(broken, index, model, quantized) > HALF
+        assert edge_error(broken, index, plan, quantized) > HALF
 
 
 @pytest.mark.parametrize("field", ["basis", "base"])
@@ -189,7 +196,7 @@ def test_one_wrong_bit_in_an_edge_table_is_caught(small, bit, index):
 def test_one_wrong_bit_in_a_basis_table_is_caught(small, field, bit):
     model, calibration = small
     config = QuantConfig(realisation="basis_table", branch_inputs="shared")
-    program = lower(quantize_model(model, calibration, config))
+    program, plan = lower(quantize_model(model, calibration, config)), make_plan(*small, config)
     table = getattr(program.layers[1], field)
     used = np.argwhere(table)
     for place in used[:: len(used) // 10]:
@@ -197,7 +204,7 @@ def test_one_wrong_bit_in_a_basis_table_is_caught(small, field, bit):
         layers[1] = flipped(layers[1], field, tuple(place.tolist()), bit)
         broken = replace(program, layers=tuple(_without_widths(layers)))
         assert isinstance(broken.layers[1], BasisTableLayer)
-        assert basis_error(broken, 1, model, config)[0] > HALF
+        assert basis_error(broken, 1, plan, config)[0] > HALF
 
 
 def _without_widths(layers):
