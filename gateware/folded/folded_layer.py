@@ -31,10 +31,11 @@ from kanhw.program import (
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["FOLDED_KINDS", "FoldedLayer"]
+__all__ = ["FOLDED_BRANCHES", "FoldedLayer", "FoldedParts"]
 
 # The hardware of every branch of a layer.
-_Parts = tuple[list[FoldedSums], ...]
+FoldedParts = tuple[list[FoldedSums], ...]
+
 
 class FoldedLayer(Component):
     """One layer of edge tables, basis tables or a codebook, folded; equals the Program's layer.
@@ -211,37 +212,37 @@ def _merged(
     return tuple(_Branch(parts) for parts in branches), tuple(ranges)
 
 
-def _branches(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _branches(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     """The hardware of every branch, whose parts are added up; none for one that adds nothing."""
-    branches = _BRANCHES.get(layer.kind)
+    branches = FOLDED_BRANCHES.get(layer.kind)
     if branches is None:
         raise InputError(
             f"Layer {layer.name!r}: layers of kind {layer.kind!r} cannot be folded, which those of "
-            f"kind {', '.join(_BRANCHES)} can"
+            f"kind {', '.join(FOLDED_BRANCHES)} can"
         )
     return branches(layer, fold, schedule)
 
 
-def _edge_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _edge_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     return (_rows(fold, schedule, cast(EdgeTableLayer, layer).tables),)
 
 
-def _branch_edge_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _branch_edge_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     edges = cast(BranchEdgeTableLayer, layer)
     both = edges.spline_tables, edges.base_tables
     return tuple(_rows(fold, schedule, tables) for tables in both)
 
 
-def _codebook(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _codebook(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     codebook = cast(CodebookLayer, layer)
     return _shapes(fold, schedule, codebook), _base(fold, schedule, codebook)
 
 
-def _spline_evaluator(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _spline_evaluator(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     return evaluated_branches(fold, schedule, cast(SplineEvaluatorLayer, layer))
 
 
-def _basis_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _basis_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     bases = cast(BasisTableLayer, layer)
     tables, index, weights = bases.basis, bases.basis_index, bases.coefficients
     return _weighted(fold, schedule, tables, index, weights), _base(fold, schedule, bases)
@@ -276,12 +277,11 @@ def _weighted(
     return [WeightedSums(fold, schedule, tables, index, weights)]
 
 
-_BRANCHES: dict[str, Callable[[ProgramLayer, Fold, Schedule], _Parts]] = {
+# What every kind of layer that can be folded is made of.
+FOLDED_BRANCHES: dict[str, Callable[[ProgramLayer, Fold, Schedule], FoldedParts]] = {
     "edge_table": _edge_table,
     "branch_edge_table": _branch_edge_table,
     "basis_table": _basis_table,
     "codebook": _codebook,
     "spline_evaluator": _spline_evaluator,
 }
-# Kinds of layers that can be folded.
-FOLDED_KINDS = frozenset(_BRANCHES)

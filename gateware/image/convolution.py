@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 
 from amaranth.hdl import Module, Value
 from amaranth.lib import data
@@ -17,7 +16,7 @@ from kanhw.gateware.unrolled.codebook import CodebookCore
 from kanhw.gateware.unrolled.edge_table import EdgeTableCore
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.spline_evaluator import SplineEvaluatorCore
-from kanhw.program import ConvolutionLayer, ProgramLayer
+from kanhw.program import ConvolutionLayer
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["TAP_CORES", "ConvolutionStage"]
@@ -65,13 +64,6 @@ class ConvolutionStage(WindowedStage):
         )
         core = TAP_CORES[layer.taps.kind](layer.taps, taps, schedule, exact=exact)
         super().__init__(inputs, buffer, core)
-
-    @classmethod
-    def of(
-        cls, layer: ProgramLayer, inputs: Payload, schedule: Schedule, exact: tuple[bool, ...]
-    ) -> ConvolutionStage:
-        """The stage of a layer of kind "convolution"."""
-        return cls(cast(ConvolutionLayer, layer), inputs, schedule, exact)
 
     def elaborate(self, platform: object) -> Module:
         """The line buffer, and its taps in the order of the layer's inputs."""

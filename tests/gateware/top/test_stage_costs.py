@@ -14,6 +14,7 @@ from kanhw.gateware.top.stage_costs import STAGE_COSTS
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES, layer_costs
 from kanhw.program import EdgeTableLayer, InputEncoder, ProductLayer, Program, Requantizer
+from kanhw.schedule.layer_layouts import LAYER_LAYOUTS, PIPELINE, LayerLayout
 from kanhw.schedule.schedule import Schedule
 
 CODE = CodeFormat(4, True)
@@ -58,7 +59,10 @@ def test_codes_that_start_elsewhere_are_added_to():
 
 
 def test_every_core_and_stage_has_costs():
-    assert set(STAGE_COSTS) == set(STAGES)
+    records = LAYER_LAYOUTS.values()
+    kinds = {kind for each in records for kind in (each.unrolled, each.folded) if kind is not None}
+    assert set(STAGE_COSTS) == kinds
+    assert kinds < set(STAGES)
     for core in LAYER_CORES.values():
         assert core.costs.__func__ is not LayerCore.costs.__func__, core
 
@@ -81,6 +85,7 @@ def test_a_core_without_costs_is_refused(monkeypatch):
     class Silent(LayerCore):
         pass
 
+    monkeypatch.setitem(LAYER_LAYOUTS, "own", LayerLayout(PIPELINE))
     monkeypatch.setitem(LAYER_CORES, "own", Silent)
     program = _program_of("own")
     message = (
@@ -91,16 +96,17 @@ def test_a_core_without_costs_is_refused(monkeypatch):
         model_design(program, Schedule())
 
 
-def test_a_kind_without_core_is_refused():
+def test_a_kind_without_core_is_refused(monkeypatch):
+    monkeypatch.setitem(LAYER_LAYOUTS, "own", LayerLayout(PIPELINE))
     with pytest.raises(InputError, match=r"\AThere are no costs of unrolled layers of kind 'own'"):
         model_design(_program_of("own"), Schedule())
 
 
 def test_a_stage_without_costs_is_refused(monkeypatch):
-    monkeypatch.setitem(STAGES, "own", lambda *_: None)
-    program = _program_of("own")
-    with pytest.raises(InputError, match=r"of kind 'own', .*: add them to STAGE_COSTS"):
-        model_design(program, Schedule())
+    monkeypatch.setitem(LAYER_LAYOUTS, "own", LayerLayout("own_stage"))
+    message = r"\AThere are no costs of stages of kind 'own_stage', .*: add them to STAGE_COSTS"
+    with pytest.raises(InputError, match=message):
+        model_design(_program_of("own"), Schedule())
 
 
 def test_costs_of_a_known_kind_are_not_zero():
