@@ -14,9 +14,13 @@ from kanhw.gateware.image.folded_convolution import FoldedConvolutionStage
 from kanhw.gateware.image.folded_pooling import FoldedPoolingStage
 from kanhw.gateware.image.pooling import GlobalPoolingStage, PoolingStage
 from kanhw.gateware.norm.norm_stage import NormStage
-from kanhw.gateware.parts.address import input_addresses
 from kanhw.gateware.stream.flatten import GatherStage
-from kanhw.gateware.stream.input_ranges import InputRanges, is_clamped, ranged_payload
+from kanhw.gateware.stream.input_ranges import (
+    InputRanges,
+    input_payload,
+    is_clamped,
+    ranged_payload,
+)
 from kanhw.gateware.stream.serial_argmax import SerialArgmax
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.gateware.stream.width_converter import CollectStage, SplitStage
@@ -26,7 +30,6 @@ from kanhw.program import Program
 from kanhw.schedule.layout import lay_out
 from kanhw.schedule.planned_stage import PlannedStage
 from kanhw.schedule.schedule import Schedule
-from kanhw.schedule.transfer import Transfer
 
 __all__ = ["STAGES", "Site", "StageBuilder", "stages_of"]
 
@@ -74,7 +77,7 @@ def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
         If there is no hardware for a stage, or the Program cannot be laid out.
     """
     layout = lay_out(program, schedule)
-    payload = _input_payload(program, layout.inputs)
+    payload = input_payload(program.input, layout.inputs)
     stages: list[Stage] = []
     for planned in layout.stages:
         site = Site(program, schedule, planned, payload)
@@ -85,12 +88,6 @@ def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
         stages.append(_builder(planned.kind)(site))
         payload = stages[-1].outputs
     return stages
-
-
-def _input_payload(program: Program, comes: Transfer) -> Payload:
-    """What the first stage takes: a vector, some codes of it a beat, or an image by pixels."""
-    addresses = input_addresses(program.input.format, comes.count)
-    return Payload((addresses,), comes.beats, length=comes.length, channels=comes.channels)
 
 
 def _builder(kind: str) -> StageBuilder:

@@ -12,9 +12,12 @@ from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.heads.resident_stage import ResidentStage
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
+from kanhw.gateware.stream.input_ranges import InputRanges, input_payload, is_clamped
 from kanhw.gateware.stream.stage import Payload
 from kanhw.gateware.unrolled.unrolled_layers import layer_costs
 from kanhw.program import ConvolutionLayer, NormLayer, PoolingLayer, Program
+from kanhw.schedule.exact_streams import exact_inputs
+from kanhw.schedule.layer_fold import input_transfer
 from kanhw.schedule.layer_layouts import edges_of
 from kanhw.schedule.layout import planned_alone
 from kanhw.schedule.planned_stage import PlannedStage
@@ -88,6 +91,8 @@ def layer_option(
 ) -> LayerOption:
     """One layer: folded by ``parallel`` if the schedule folds such layers, else as it always is.
 
+    The first one with what brings the network's input into its ranges.
+
     Raises
     ------
     InputError
@@ -104,7 +109,21 @@ def layer_option(
         )
     site = CostSite(layer, planned, tuple(_widths(program, index)), schedule)
     clocks = CLOCKS[planned.kind](layer) if planned.kind in CLOCKS else planned.interval
-    return LayerOption(parallel if planned.fold else None, clocks, record(site))
+    costs = record(site)
+    if index == 0 and program.input.ranged:
+        costs += _input_costs(program, schedule, parallel if planned.fold else None)
+    return LayerOption(parallel if planned.fold else None, clocks, costs)
+
+
+def _input_costs(
+    program: Program, schedule: Schedule, parallel: tuple[int, int] | None
+) -> HardwareCosts:
+    """What brings the input's codes into their ranges, in front of the first layer."""
+    exact = exact_inputs(program.layers, schedule.folded)
+    if not is_clamped(program.input, exact=exact):
+        return HardwareCosts()
+    comes = input_payload(program.input, input_transfer(program.layers[0], parallel))
+    return InputRanges(program.input, comes, exact=exact).costs
 
 
 def _widths(program: Program, index: int) -> list[int]:

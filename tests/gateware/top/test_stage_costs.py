@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import kanhw
 from kanhw.errors import InputError
 from kanhw.estimation.resource_model import model_design
 from kanhw.formats import CodeFormat
 from kanhw.gateware.parts.costs import HardwareCosts
-from kanhw.gateware.top.chain import STAGES
-from kanhw.gateware.top.stage_costs import STAGE_COSTS
+from kanhw.gateware.stream.input_ranges import InputRanges
+from kanhw.gateware.top.chain import STAGES, stages_of
+from kanhw.gateware.top.stage_costs import STAGE_COSTS, layer_option
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES, layer_costs
 from kanhw.program import EdgeTableLayer, InputEncoder, ProductLayer, Program, Requantizer
@@ -107,6 +109,30 @@ def test_a_stage_without_costs_is_refused(monkeypatch):
     message = r"\AThere are no costs of stages of kind 'own_stage', .*: add them to STAGE_COSTS"
     with pytest.raises(InputError, match=message):
         model_design(_program_of("own"), Schedule())
+
+
+# Nine bits and ranges of their own: unrolled a clamp a feature, folded two that take turns.
+@pytest.mark.parametrize(
+    ("schedule", "adders", "counters"),
+    [(Schedule(), 3 * 18, 0), (Schedule(kind="folded", parallel_inputs=2), 2 * 18, 1)],
+)
+def test_ranges_of_the_input_are_counted(schedule, adders, counters):
+    code = CodeFormat(9, True)
+    join = Requantizer(np.ones((1, 2), int), np.zeros(2, int))
+    layer = EdgeTableLayer(np.arange(6 * 512).reshape(2, 3, 512) % 99, (join,))
+    encoder = InputEncoder(code, 3, lo=[-99, -98, -97], hi=[99, 98, 97])
+    program = Program((layer,), encoder)
+    ranges = stages_of(program, schedule)[0]
+    assert isinstance(ranges, InputRanges)
+    assert (ranges.costs.adder_bits, ranges.costs.counters) == (adders, counters)
+    whole = Program((layer,), InputEncoder(code, 3))
+    parallel = schedule.parallel(layer.name)
+    first, plain = (layer_option(each, 0, schedule, parallel) for each in (program, whole))
+    # The tables are the same, and accumulators may be narrower.
+    added = first.costs.adder_bits - plain.costs.adder_bits
+    assert adders - 4 <= added <= adders
+    chosen = kanhw.schedule_for(program, kanhw.Budget(lut=10**6))
+    assert chosen.resources == model_design(program, chosen.schedule)
 
 
 def test_costs_of_a_known_kind_are_not_zero():
