@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, EnableInserter, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -16,7 +16,12 @@ from kanhw.gateware.folded.basis_table import WeightedSums
 from kanhw.gateware.folded.codebook import CodebookSums
 from kanhw.gateware.folded.drain import Drain
 from kanhw.gateware.folded.edge_table import RowSums
-from kanhw.gateware.folded.folded_sums import FoldedSums
+from kanhw.gateware.folded.folded_sums import (
+    FoldedSums,
+    accumulated,
+    joined_sums,
+    marks_by_cycle,
+)
 from kanhw.gateware.folded.spline_evaluator import evaluated_branches
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.stream.stage import Payload
@@ -131,19 +136,14 @@ class FoldedLayer(Component):
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         marks: Value = Cat(self.i.valid, self.i.payload.first, self.i.payload.last)
-        for cycle in range(self.depth):
-            register = Signal(3, name=f"marks{cycle}")
-            pipeline.d.sync += register.eq(marks)
-            marks = register
+        marks = marks_by_cycle(pipeline, marks, self.depth)[-1]
         valid, first, last = marks[0], marks[1], marks[2]
         pipeline.d.sync += finished.eq(valid & last)
         for b, branch in enumerate(self._branches):
-            for j, added in enumerate(self._sums(pipeline, b, branch)):
-                total = Signal(
-                    self.accumulators[b].shape, name=f"accumulator{b}_{j}", reset_less=True
-                )
-                with pipeline.If(valid):
-                    pipeline.d.sync += total.eq(added + Mux(first, 0, total))
+            added = self._sums(pipeline, b, branch)
+            reach = self.accumulators[b]
+            totals = accumulated(pipeline, b, reach, added, valid=valid, first=first)
+            for j, total in enumerate(totals):
                 m.d.comb += drain.i.payload[str(b)][j].eq(total)
         return m
 
@@ -161,16 +161,8 @@ class FoldedLayer(Component):
             ]
             if self._fold.padded:
                 m.d.comb += part.pad.eq(delayed(m, step.pad, late, f"pad{b}_{k}"))
-        sums = [part.o for _, part in branch.parts]
-        if len(sums) == 1:
-            return [sums[0][j] for j in range(self._fold.parallel_outputs)]
-        joined: list[Value] = []
-        for j in range(self._fold.parallel_outputs if sums else 0):
-            added = sum((other[j] for other in sums[1:]), sums[0][j])
-            register = Signal(added.shape(), name=f"added{b}_{j}", reset_less=True)
-            m.d.sync += register.eq(added)
-            joined.append(register)
-        return joined
+        outputs = range(self._fold.parallel_outputs)
+        return joined_sums(m, b, [[part.o[j] for j in outputs] for _, part in branch.parts])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Shape, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Member, Out
 
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.parts.address import Address
@@ -82,12 +82,14 @@ class Payload:
 class Stage(Component):
     """A part of a network between two streams, which it may stall and be stalled by.
 
-    Sub-classes document the layers that they compute, and add nothing to these ports.
+    Sub-classes document the layers that they compute, and the ports that they add to these.
 
     Parameters
     ----------
     inputs, outputs
         The two payloads.
+    **members
+        Further ports, of the few stages that have some.
 
     Members
     -------
@@ -95,13 +97,14 @@ class Stage(Component):
     o : Out(stream of outputs.layout)
     """
 
-    def __init__(self, inputs: Payload, outputs: Payload) -> None:
+    def __init__(self, inputs: Payload, outputs: Payload, **members: Member) -> None:
         self._inputs = inputs
         self._outputs = outputs
         super().__init__(
             {
                 "i": In(stream.Signature(inputs.layout)),
                 "o": Out(stream.Signature(outputs.layout)),
+                **members,
             }
         )
 
