@@ -7,6 +7,7 @@ from itertools import groupby
 from kanhw.errors import InputError
 from kanhw.program import Program, ProgramLayer
 from kanhw.schedule.exact_streams import exact_inputs, exact_streams
+from kanhw.schedule.fold import Fold
 from kanhw.schedule.layer_fold import codes_a_beat, fold_layer, input_transfer
 from kanhw.schedule.layer_layouts import (
     PIPELINE,
@@ -83,10 +84,8 @@ def planned_alone(
     inputs = input_transfer(layer, parallel)
     if windows is not None and windows.portions > 1:
         inputs = inputs.split(windows.channels)
-    kind = str(layout_of(layer).folded)
-    return PlannedStage(
-        kind, inputs, Transfer(fold.lanes, fold.out_beats), fold=fold, windows=windows
-    )
+    kind, outputs = str(layout_of(layer).folded), _folded_outputs(fold, window_of(layer))
+    return PlannedStage(kind, inputs, outputs, fold=fold, windows=windows)
 
 
 class _Plan:
@@ -168,10 +167,7 @@ class _Plan:
             taker=self._taker(after, _channels_behind(layer) if image else None),
             order=self._at.places(layer.n_in) if window is None else None,
         )
-        outputs = Transfer(fold.lanes, fold.out_beats, fold.n_out if fold.out_beats > 1 else None)
-        if image and window is not None:
-            beats = fold.out_beats * window.positions
-            outputs = Transfer(fold.lanes, beats, channels=outputs.length)
+        outputs = _folded_outputs(fold, window)
         kind = str(layout_of(layer).folded)
         self.stages.append(
             PlannedStage(kind, self._at, outputs, (index,), (self._exact[index],), fold, windows)
@@ -233,6 +229,14 @@ def _outputs(layer: ProgramLayer) -> Transfer:
     """What a layer that is not folded gives: a vector, or an image by pixels."""
     window = window_of(layer)
     return Transfer(_channels_behind(layer), 1 if window is None else window.positions)
+
+
+def _folded_outputs(fold: Fold, window: Window | None) -> Transfer:
+    """What a folded layer gives: some values of a vector a beat, or of a pixel after the other."""
+    length = fold.n_out if fold.out_beats > 1 else None
+    if window is None or window.positions == 1:
+        return Transfer(fold.lanes, fold.out_beats, length)
+    return Transfer(fold.lanes, fold.out_beats * window.positions, channels=length)
 
 
 def _check_names(program: Program, schedule: Schedule) -> None:

@@ -73,10 +73,9 @@ class PlannedStage:
         A line buffer whose windows wait for what they read may take longer, and a layer norm for
         its root.
         """
-        if self.fold is None:
-            return self.inputs.beats
+        steps = 0 if self.fold is None else self.fold.steps
         positions = 1 if self.windows is None else self.windows.window.positions
-        return max(self.fold.steps * positions, self.inputs.beats)
+        return max(steps * positions, self.inputs.beats, self.outputs.beats)
 
 
 @dataclass(frozen=True, eq=False)
