@@ -47,6 +47,13 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
     "1 thread": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     "2 threads": {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
 }
+# Several at once, where there is no time for each: as machines of two older kinds have them.
+_OLD = ("BLAS Prescott", "numpy baseline", "libm without FMA", "torch default", "1 thread")
+_MIDDLE = ("BLAS Sandybridge", "libm without FMA", "torch avx2", "2 threads")
+ENVIRONMENTS |= {
+    "old machine": {key: value for name in _OLD for key, value in ENVIRONMENTS[name].items()},
+    "middle machine": {key: value for name in _MIDDLE for key, value in ENVIRONMENTS[name].items()},
+}
 BITS = ("base_bits", "spline_bits", "activation_bits", "base_table_bits", "basis_bits")
 FOUR: dict[str, Any] = {**dict.fromkeys(BITS, 4), "norm_bits": 10}
 TABLE: dict[str, Any] = {**FOUR, "realisation": "basis_table"}

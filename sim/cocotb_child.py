@@ -23,8 +23,7 @@ def main(path: Path) -> None:
     runner = get_runner(arguments["simulator"])
     build, work, top = Path(arguments["build"]), Path(arguments["work"]), arguments["top"]
     waves = arguments["waves"]
-    built = build / "built"
-    if not built.exists():
+    if not arguments["built"]:
         runner.build(
             sources=arguments["sources"],
             build_args=arguments["build_args"],
@@ -34,7 +33,6 @@ def main(path: Path) -> None:
             waves=waves,
             always=True,
         )
-        built.touch()
     runner.test(
         test_module="kanhw.sim.cocotb_bench",
         hdl_toplevel=top,

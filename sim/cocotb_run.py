@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import json
@@ -10,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.formats import IntArray
 from kanhw.sim import bench_job
 from kanhw.sim.bench_job import BENCH_FOLDER, BenchJob, BenchResult
+from kanhw.sim.compiled import build_digest, compiled_simulators, shared_objects
 from kanhw.sim.processes import last_lines, run_tool
+from kanhw.tools.cache import Cache
 from kanhw.tools.simulators import Simulator, find_simulator
 
 __all__ = ["SimulationRun", "run_cocotb"]
@@ -119,7 +121,8 @@ def run_cocotb(
     timeout
         Seconds for building and simulating.
     build_dir
-        Keep the built simulation here, and use it again while the Verilog is the same.
+        Keep the built simulation here, and use it again while the Verilog is the same; by default
+        in the user's cache (``$KANHW_CACHE``).
 
     Raises
     ------
@@ -188,12 +191,13 @@ def _simulate(
     build_dir: str | Path | None,
 ) -> BenchResult:
     build = work / "build"
-    if build_dir is not None:
-        build = Path(build_dir).resolve() / f"cocotb-{_build_key(design, simulator, waves)}"
-    build.mkdir(parents=True, exist_ok=True)
+    build.mkdir()
     arguments = _arguments(design, simulator, build, waves)
+    builds, key = compiled_simulators(build_dir), _build_key(design, simulator, arguments)
+    kept = builds.find(key) if builds else None
+    places = {"work": str(work), "build": str(kept or build), "built": kept is not None}
     file = work / "arguments.json"
-    file.write_text(json.dumps({**arguments, "work": str(work), "seed": seed}), encoding="utf-8")
+    file.write_text(json.dumps({**arguments, **places, "seed": seed}), encoding="utf-8")
     log = run_tool(
         [sys.executable, "-m", "kanhw.sim.cocotb_child", file],
         f"The simulation of {design.path} with {simulator}",
@@ -201,7 +205,17 @@ def _simulate(
         folder=work,
         timeout=timeout,
     )
+    if builds and kept is None:
+        _keep(builds, key, build / ("sim.vvp" if simulator.name == "icarus" else design.top))
     return _checked_result(work, log)
+
+
+def _keep(builds: Cache, key: str, program: Path) -> None:
+    """Keep what was compiled: of the folder of a build it is all that a simulation needs."""
+    lone = program.parent.with_name("kept")
+    lone.mkdir()
+    shutil.copy2(program, lone)
+    builds.keep(key, lone)
 
 
 def _checked_result(work: Path, log: str) -> BenchResult:
@@ -237,7 +251,6 @@ def _arguments(
     return {
         "simulator": simulator.name,
         "sources": [str(path) for path in sources],
-        "build": str(build),
         "build_args": build_args,
         "test_args": test_args,
         "plusargs": plusargs,
@@ -265,19 +278,17 @@ def _environment(simulator: Simulator, work: Path) -> dict[str, str]:
         flags = simulator.environment.get("MAKEFLAGS", "")
         # cocotb calls make itself. The runtime and set-up code run once: no optimisation for them.
         extra["MAKEFLAGS"] = f"{flags} OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0".strip()
+        extra |= shared_objects()
     environment = simulator.process_environment(extra)
     # An outer pytest or cocotb must not steer this run.
     foreign = ("WAVES", "GUI", "PYTEST_CURRENT_TEST", "COCOTB_TEST_FILTER", "COCOTB_TESTCASE")
     return {name: value for name, value in environment.items() if name not in foreign}
 
 
-def _build_key(design: Design, simulator: Simulator, waves: Path | None) -> str:
-    parts = (
-        design.verilog_path.read_bytes().hex(),
-        design.top,
-        str(simulator),
-        str(waves is not None),
-        importlib.metadata.version("cocotb"),
-        sys.prefix,
+def _build_key(design: Design, simulator: Simulator, arguments: Mapping[str, Any]) -> str:
+    # Where sources lie and waves go is another folder each time.
+    settings = [arguments[name] for name in ("build_args", "top", "waves")]
+    return "cocotb-" + build_digest(
+        *(design.verilog_path.read_bytes(), list(design.wires.names), settings, str(simulator)),
+        *(importlib.metadata.version("cocotb"), sys.prefix),
     )
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

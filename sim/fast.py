@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -19,6 +17,7 @@ from kanhw.design.design import Design, load_design
 from kanhw.design.packing import checked_codes, pack_codes, payload_bytes, unpack_codes
 from kanhw.errors import InputError, ToolFailed
 from kanhw.formats import IntArray
+from kanhw.sim.compiled import build_digest, compiled_simulators, shared_objects
 from kanhw.sim.processes import run_tool
 from kanhw.tools.simulators import Simulator, find_verilator
 
@@ -103,7 +102,8 @@ def run_fast(
     seed
         Of the stalls.
     build_dir
-        Keep the built simulation here, and use it again while the Verilog is the same.
+        Keep the built simulation here, and use it again while the Verilog is the same; by default
+        in the user's cache (``$KANHW_CACHE``).
     simulator
         A Verilator; by default the one that is found.
     timeout
@@ -197,18 +197,13 @@ def _build(
     design: Design, verilator: Simulator, work: Path, build_dir: str | Path | None, timeout: float
 ) -> tuple[Path, bool]:
     """Give the simulation program, and whether it had to be built."""
-    if build_dir is None:
-        return _compile(design, verilator, work / "build", timeout), True
-    kept = Path(build_dir).resolve() / f"fast-{_build_key(design, verilator)}"
-    if kept.is_file():
+    key = f"fast-{_build_key(design, verilator)}"
+    builds = compiled_simulators(build_dir)
+    kept = builds.find(key) if builds else None
+    if kept is not None:
         return kept, False
-    kept.parent.mkdir(parents=True, exist_ok=True)
     program = _compile(design, verilator, work / "build", timeout)
-    # Under its final name only when complete, so that a second process never runs half a file.
-    partial = kept.with_name(f"{kept.name}.{os.getpid()}")
-    shutil.copy2(program, partial)
-    partial.replace(kept)
-    return kept, True
+    return builds.keep(key, program) if builds else program, True
 
 
 def _compile(design: Design, verilator: Simulator, build: Path, timeout: float) -> Path:
@@ -225,7 +220,7 @@ def _compile(design: Design, verilator: Simulator, build: Path, timeout: float) 
         *("--prefix", "Vdut", "--top-module", design.top, "--Mdir", build / "obj"),
         *(build / "design.v", build / "harness.cpp"),
     ]
-    environment = verilator.process_environment()
+    environment = verilator.process_environment(shared_objects())
     run_tool(
         command, f"Verilator on {design.path}", environment=environment, folder=build,
         timeout=timeout,
@@ -253,9 +248,7 @@ def _member(port: str) -> str:
 
 
 def _build_key(design: Design, verilator: Simulator) -> str:
-    digest = hashlib.sha256()
-    for part in (design.verilog_path.read_bytes(), _HARNESS.read_bytes()):
-        digest.update(hashlib.sha256(part).digest())
-    settings = (design.top, _definitions(design), str(verilator), _OPTIONS)
-    digest.update(repr(settings).encode())
-    return digest.hexdigest()[:16]
+    return build_digest(
+        *(design.verilog_path.read_bytes(), _HARNESS.read_bytes()),
+        *(design.top, _definitions(design), str(verilator), _OPTIONS),
+    )

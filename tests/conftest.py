@@ -24,6 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse a ``$KANHW_SHARED`` that names nothing: skipping would hide the mistake."""
     if os.environ.get("KANHW_SHARED") and not SHARED.is_dir():
         raise pytest.UsageError(f"KANHW_SHARED={SHARED} is not a folder: correct it or unset it")
+    # What tests compile is kept beside pytest's own cache; 'make clean' removes both.
+    os.environ.setdefault("KANHW_CACHE", str(config.rootpath / ".pytest_cache" / "kanhw"))
 
 
 @pytest.fixture(scope="session")

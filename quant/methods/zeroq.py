@@ -17,6 +17,7 @@ from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.network import KanModel
 from kanhw.model.norm import LayerNorm
+from kanhw.numerics.random import standard_normal
 from kanhw.quant.methods.gradients import derivative, norm_pullback, pullback
 from kanhw.quant.planning.steps import NormStep, Step, SumStep, steps_of
 
@@ -168,7 +169,7 @@ def _start(known: _Known | None, count: int, n_in: int, rng: np.random.Generator
     """Uniform numbers where the first layer's functions are, or normal ones."""
     plain = known is not None and known.norm is None and known.function == _IDENTITY
     if known is None or not plain or not (known.deviation > 0).all():
-        return rng.normal(size=(count, n_in))
+        return standard_normal(rng, (count, n_in))
     reach = math.sqrt(3.0) * known.deviation
     drawn = known.mean + reach * rng.uniform(-1, 1, (count, n_in))
     start: FloatArray = (drawn - known.shift) / known.scale

@@ -1,0 +1,118 @@
+"""Objects that are the same for every design are compiled once."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kanhw.sim import object_cache
+
+COMPILER = """#!{python}
+import pathlib, sys
+words = sys.argv[1:]
+with open(pathlib.Path(__file__).with_name("calls"), "a") as calls:
+    calls.write("call\\n")
+source = pathlib.Path(next(word for word in words if word.endswith(".cpp"))).read_text()
+if "fails" in source:
+    sys.exit(3)
+pathlib.Path(words[words.index("-o") + 1]).write_text(source + " ".join(words))
+"""
+
+
+class Build:
+    """A folder of a build, a runtime beside it, and a compiler that counts its calls."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.runtime, self.own = folder, folder / "include", folder / "build"
+        for path in (self.runtime, self.own):
+            path.mkdir()
+        self.compiler = folder / "c++"
+        self.compiler.write_text(COMPILER.format(python=sys.executable))
+        self.compiler.chmod(self.compiler.stat().st_mode | stat.S_IXUSR)
+        self.write(self.runtime / "verilated.cpp", "runtime")
+        self.write(self.runtime / "verilated.h", "header")
+        self.write(self.folder / "harness.cpp", "harness")
+        self.write(self.own / "Vdut.h", "ports")
+        self.write(self.own / "Vdut__all.cpp", "design")
+
+    def write(self, path: Path, text: str) -> None:
+        path.write_text(text)
+
+    def compile(self, source: Path, *options: str) -> int:
+        """Compile, and give the exit status."""
+        words = [f"-I{self.runtime}", *options, "-c", "-o", "out.o", str(source)]
+        return subprocess.run(
+            [sys.executable, "-I", "-S", object_cache.__file__, str(self.compiler), *words],
+            cwd=self.own,
+            env={object_cache.FOLDER_VARIABLE: str(self.folder / "objects")},
+            check=False,
+        ).returncode
+
+    @property
+    def calls(self) -> int:
+        """How often the compiler was called."""
+        file = self.folder / "calls"
+        return len(file.read_text().splitlines()) if file.exists() else 0
+
+    @property
+    def object(self) -> str:
+        """What was compiled last."""
+        return (self.own / "out.o").read_text()
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    return Build(tmp_path)
+
+
+def test_the_runtime_is_compiled_once(build: Build) -> None:
+    source = build.runtime / "verilated.cpp"
+    assert build.compile(source) == 0
+    first = build.object
+    (build.own / "out.o").unlink()
+    build.write(build.own / "Vdut.h", "other ports")
+    assert build.compile(source) == 0
+    assert build.object == first and build.calls == 1
+
+
+@pytest.mark.parametrize("changed", ["source", "header", "option"])
+def test_what_it_is_made_from_counts(build: Build, changed: str) -> None:
+    source = build.runtime / "verilated.cpp"
+    build.compile(source)
+    if changed != "option":
+        build.write(source if changed == "source" else build.runtime / "verilated.h", "new")
+    build.compile(source, *(["-O2"] if changed == "option" else []))
+    assert build.calls == 2
+
+
+def test_a_testbench_sees_the_ports(build: Build) -> None:
+    source = build.folder / "harness.cpp"
+    for ports, calls in (("ports", 1), ("ports", 1), ("other ports", 2)):
+        build.write(build.own / "Vdut.h", ports)
+        assert build.compile(source) == 0
+        assert build.calls == calls
+
+
+def test_the_design_is_always_compiled(build: Build) -> None:
+    for _ in range(2):
+        assert build.compile(build.own / "Vdut__all.cpp") == 0
+    assert build.calls == 2
+
+
+def test_a_compiler_that_fails_fails(build: Build) -> None:
+    source = build.runtime / "verilated.cpp"
+    build.write(source, "fails")
+    assert [build.compile(source), build.compile(source)] == [3, 3]
+    assert build.calls == 2
+
+
+def test_a_cache_of_the_user_is_left_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OBJCACHE", raising=False)
+    assert set(object_cache.environment(tmp_path)) == {"OBJCACHE", object_cache.FOLDER_VARIABLE}
+    assert object_cache.environment(None) == {}
+    monkeypatch.setenv("OBJCACHE", "ccache")
+    assert object_cache.environment(tmp_path) == {}
