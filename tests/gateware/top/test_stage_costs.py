@@ -7,9 +7,10 @@ import pytest
 
 import kanhw
 from kanhw.errors import InputError
-from kanhw.estimation.resource_model import model_design
+from kanhw.estimation.resource_model import model_design, resources_of
 from kanhw.formats import CodeFormat
 from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.parts.range_clamp import RangeClamp
 from kanhw.gateware.stream.input_ranges import InputRanges
 from kanhw.gateware.top.chain import STAGES, stages_of
 from kanhw.gateware.top.stage_costs import STAGE_COSTS, layer_option
@@ -111,12 +112,20 @@ def test_a_stage_without_costs_is_refused(monkeypatch):
         model_design(_program_of("own"), Schedule())
 
 
+# LUT that Yosys 0.70 made of a clamp to the same ends (synth_xilinx -family xcup).
+@pytest.mark.parametrize(("width", "ends", "lut"), [(8, (54, 228), 11), (12, (13, 3754), 20)])
+def test_a_clamp_to_constants_costs_what_it_costs(width, ends, lut):
+    lo, hi = (np.array([end]) for end in ends)
+    modelled = resources_of(RangeClamp(width, lo, hi, origin=ends[0]).costs).lut
+    assert abs(modelled - lut) <= 3
+
+
 # Nine bits and ranges of their own: unrolled a clamp a feature, folded two that take turns.
 @pytest.mark.parametrize(
-    ("schedule", "adders", "counters"),
-    [(Schedule(), 3 * 18, 0), (Schedule(kind="folded", parallel_inputs=2), 2 * 18, 1)],
+    ("schedule", "adders", "choices", "counters"),
+    [(Schedule(), 0, 3 * 9, 0), (Schedule(kind="folded", parallel_inputs=2), 2 * 18, 2 * 18, 1)],
 )
-def test_ranges_of_the_input_are_counted(schedule, adders, counters):
+def test_ranges_of_the_input_are_counted(schedule, adders, choices, counters):
     code = CodeFormat(9, True)
     join = Requantizer(np.ones((1, 2), int), np.zeros(2, int))
     layer = EdgeTableLayer(np.arange(6 * 512).reshape(2, 3, 512) % 99, (join,))
@@ -124,13 +133,14 @@ def test_ranges_of_the_input_are_counted(schedule, adders, counters):
     program = Program((layer,), encoder)
     ranges = stages_of(program, schedule)[0]
     assert isinstance(ranges, InputRanges)
-    assert (ranges.costs.adder_bits, ranges.costs.counters) == (adders, counters)
+    costs = ranges.costs
+    assert (costs.adder_bits, costs.choice_luts, costs.counters) == (adders, choices, counters)
     whole = Program((layer,), InputEncoder(code, 3))
     parallel = schedule.parallel(layer.name)
     first, plain = (layer_option(each, 0, schedule, parallel) for each in (program, whole))
     # The tables are the same, and accumulators may be narrower.
-    added = first.costs.adder_bits - plain.costs.adder_bits
-    assert adders - 4 <= added <= adders
+    assert adders - 4 <= first.costs.adder_bits - plain.costs.adder_bits <= adders
+    assert first.costs.choice_luts - plain.costs.choice_luts == choices
     chosen = kanhw.schedule_for(program, kanhw.Budget(lut=10**6))
     assert chosen.resources == model_design(program, chosen.schedule)
 
