@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kanhw.formats import CodeFormat, FloatArray, IntArray
+from kanhw.gateware.folded.basis_table import WeightedSums
+from kanhw.gateware.folded.folded_layer import FoldedParts
 from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.top.registration import register_realisation
 from kanhw.gateware.unrolled.edge_table import SummedTablesCore
@@ -20,8 +22,14 @@ from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
 from kanhw.model.arrays import checked_batch, input_values
 from kanhw.program import Requantizer
 from kanhw.program.arrays import frozen_integers
+from kanhw.program.costs import counted
+from kanhw.program.costs.counts import count_weighted
+from kanhw.program.costs.numbers import depth_factor, numbers_of
+from kanhw.program.costs.tally import Tally
 from kanhw.program.functions.tables import constants_like, edge_table_sums
 from kanhw.program.intervals import Interval, edge_table_interval
+from kanhw.schedule.fold import Fold
+from kanhw.schedule.schedule import Schedule
 
 # A basis: the members of kanhw.model.bases.basis.Basis. Nothing is registered, a layer just holds
 # one. -----------------------------------------------------------------------------------------
@@ -50,7 +58,7 @@ class TriangleWaves:
         return result
 
 
-# A realisation: the layer says what is computed, in integers; the core makes it hardware. ---------
+# A realisation: the layer says what is computed, in integers; the cores make it hardware. --------
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,4 +142,23 @@ class SharedTableCore(SummedTablesCore):
         return edge_table_costs(layer.edge_tables()) + join_costs(layer)
 
 
-register_realisation(SharedTableLayer, SharedTableCore)
+def folded_parts(layer: SharedTableLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
+    """Folded: every input has a table, a basis of one function, and every edge a weight."""
+    if not layer.tables.any() or not layer.factors.any():
+        return ([],)  # nothing is added up
+    tables, weights = layer.tables[:, :, np.newaxis], layer.factors[:, :, np.newaxis]
+    return ([WeightedSums(fold, schedule, tables, np.arange(layer.n_in), weights)],)
+
+
+def count(tally: Tally, layer: SharedTableLayer) -> None:
+    """What is stored and done, whatever the hardware: a look-up an input, a product an edge."""
+    tables, factors = numbers_of(layer.tables), numbers_of(layer.factors)
+    edges = int(layer.active.sum())
+    tally.store(layer.tables.size * tables.width)
+    tally.store(edges * factors.width, layer.active.size * factors.width)
+    tally.look_up(layer.n_in, tables.width)
+    tally.unrolled_luts += layer.n_in * tables.width * depth_factor(layer.depths[0])
+    count_weighted(tally, factors, tables.width)
+
+
+register_realisation(SharedTableLayer, SharedTableCore, costs=counted(count), folded=folded_parts)

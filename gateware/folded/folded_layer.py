@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, EnableInserter, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -16,7 +16,12 @@ from kanhw.gateware.folded.basis_table import WeightedSums
 from kanhw.gateware.folded.codebook import CodebookSums
 from kanhw.gateware.folded.drain import Drain
 from kanhw.gateware.folded.edge_table import RowSums
-from kanhw.gateware.folded.folded_sums import FoldedSums
+from kanhw.gateware.folded.folded_sums import (
+    FoldedSums,
+    accumulated,
+    joined_sums,
+    marks_by_cycle,
+)
 from kanhw.gateware.folded.spline_evaluator import evaluated_branches
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.stream.stage import Payload
@@ -31,10 +36,11 @@ from kanhw.program import (
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["FOLDED_KINDS", "FoldedLayer"]
+__all__ = ["FOLDED_BRANCHES", "FoldedLayer", "FoldedParts"]
 
 # The hardware of every branch of a layer.
-_Parts = tuple[list[FoldedSums], ...]
+FoldedParts = tuple[list[FoldedSums], ...]
+
 
 class FoldedLayer(Component):
     """One layer of edge tables, basis tables or a codebook, folded; equals the Program's layer.
@@ -130,19 +136,14 @@ class FoldedLayer(Component):
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         marks: Value = Cat(self.i.valid, self.i.payload.first, self.i.payload.last)
-        for cycle in range(self.depth):
-            register = Signal(3, name=f"marks{cycle}")
-            pipeline.d.sync += register.eq(marks)
-            marks = register
+        marks = marks_by_cycle(pipeline, marks, self.depth)[-1]
         valid, first, last = marks[0], marks[1], marks[2]
         pipeline.d.sync += finished.eq(valid & last)
         for b, branch in enumerate(self._branches):
-            for j, added in enumerate(self._sums(pipeline, b, branch)):
-                total = Signal(
-                    self.accumulators[b].shape, name=f"accumulator{b}_{j}", reset_less=True
-                )
-                with pipeline.If(valid):
-                    pipeline.d.sync += total.eq(added + Mux(first, 0, total))
+            added = self._sums(pipeline, b, branch)
+            reach = self.accumulators[b]
+            totals = accumulated(pipeline, b, reach, added, valid=valid, first=first)
+            for j, total in enumerate(totals):
                 m.d.comb += drain.i.payload[str(b)][j].eq(total)
         return m
 
@@ -160,16 +161,8 @@ class FoldedLayer(Component):
             ]
             if self._fold.padded:
                 m.d.comb += part.pad.eq(delayed(m, step.pad, late, f"pad{b}_{k}"))
-        sums = [part.o for _, part in branch.parts]
-        if len(sums) == 1:
-            return [sums[0][j] for j in range(self._fold.parallel_outputs)]
-        joined: list[Value] = []
-        for j in range(self._fold.parallel_outputs if sums else 0):
-            added = sum((other[j] for other in sums[1:]), sums[0][j])
-            register = Signal(added.shape(), name=f"added{b}_{j}", reset_less=True)
-            m.d.sync += register.eq(added)
-            joined.append(register)
-        return joined
+        outputs = range(self._fold.parallel_outputs)
+        return joined_sums(m, b, [[part.o[j] for j in outputs] for _, part in branch.parts])
 
 
 @dataclass(frozen=True)
@@ -211,37 +204,37 @@ def _merged(
     return tuple(_Branch(parts) for parts in branches), tuple(ranges)
 
 
-def _branches(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _branches(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     """The hardware of every branch, whose parts are added up; none for one that adds nothing."""
-    branches = _BRANCHES.get(layer.kind)
+    branches = FOLDED_BRANCHES.get(layer.kind)
     if branches is None:
         raise InputError(
             f"Layer {layer.name!r}: layers of kind {layer.kind!r} cannot be folded, which those of "
-            f"kind {', '.join(_BRANCHES)} can"
+            f"kind {', '.join(FOLDED_BRANCHES)} can"
         )
     return branches(layer, fold, schedule)
 
 
-def _edge_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _edge_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     return (_rows(fold, schedule, cast(EdgeTableLayer, layer).tables),)
 
 
-def _branch_edge_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _branch_edge_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     edges = cast(BranchEdgeTableLayer, layer)
     both = edges.spline_tables, edges.base_tables
     return tuple(_rows(fold, schedule, tables) for tables in both)
 
 
-def _codebook(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _codebook(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     codebook = cast(CodebookLayer, layer)
     return _shapes(fold, schedule, codebook), _base(fold, schedule, codebook)
 
 
-def _spline_evaluator(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _spline_evaluator(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     return evaluated_branches(fold, schedule, cast(SplineEvaluatorLayer, layer))
 
 
-def _basis_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> _Parts:
+def _basis_table(layer: ProgramLayer, fold: Fold, schedule: Schedule) -> FoldedParts:
     bases = cast(BasisTableLayer, layer)
     tables, index, weights = bases.basis, bases.basis_index, bases.coefficients
     return _weighted(fold, schedule, tables, index, weights), _base(fold, schedule, bases)
@@ -276,12 +269,11 @@ def _weighted(
     return [WeightedSums(fold, schedule, tables, index, weights)]
 
 
-_BRANCHES: dict[str, Callable[[ProgramLayer, Fold, Schedule], _Parts]] = {
+# What every kind of layer that can be folded is made of.
+FOLDED_BRANCHES: dict[str, Callable[[ProgramLayer, Fold, Schedule], FoldedParts]] = {
     "edge_table": _edge_table,
     "branch_edge_table": _branch_edge_table,
     "basis_table": _basis_table,
     "codebook": _codebook,
     "spline_evaluator": _spline_evaluator,
 }
-# Kinds of layers that can be folded.
-FOLDED_KINDS = frozenset(_BRANCHES)

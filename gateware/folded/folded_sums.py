@@ -16,7 +16,7 @@ from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["FoldedSums"]
+__all__ = ["FoldedSums", "accumulated", "joined_sums", "marks_by_cycle"]
 
 
 class FoldedSums(Component):
@@ -91,3 +91,63 @@ class FoldedSums(Component):
         total = Signal(self.range.shape, name=f"total{output}", reset_less=True)
         m.d.sync += total.eq(tree.o)
         m.d.comb += self.o[output].eq(delayed(m, total, late, f"total{output}"))
+
+
+def marks_by_cycle(m: Module, marks: Value, cycles: int) -> list[Signal]:
+    """Marks of a step as they go along with what is computed of it, a register a cycle."""
+    history: list[Signal] = []
+    for cycle in range(cycles):
+        register = Signal(len(marks), name=f"marks{cycle}")
+        m.d.sync += register.eq(history[-1] if history else marks)
+        history.append(register)
+    return history
+
+
+def joined_sums(m: Module, branch: int, sums: list[list[Value]]) -> list[Value]:
+    """What a branch adds to every output of a group: its parts' sums, those of several registered.
+
+    Parameters
+    ----------
+    m
+        The pipeline that moves step by step.
+    branch
+        Its number, for names.
+    sums
+        ``[parts][outputs]``.
+    """
+    if len(sums) < 2:
+        return [value for part in sums for value in part]
+    joined: list[Value] = []
+    for j, values in enumerate(zip(*sums, strict=True)):
+        added = sum(values[1:], values[0])
+        register = Signal(added.shape(), name=f"added{branch}_{j}", reset_less=True)
+        m.d.sync += register.eq(added)
+        joined.append(register)
+    return joined
+
+
+def accumulated(
+    m: Module, branch: int, reach: Range, added: list[Value], *, valid: Value, first: Value
+) -> list[Signal]:
+    """The accumulators of a group of outputs.
+
+    Parameters
+    ----------
+    m
+        The pipeline that moves step by step.
+    branch
+        Its number, for names.
+    reach
+        Range of the sums of a whole group.
+    added
+        What a step adds to each.
+    valid, first
+        Whether there is a step, and whether the accumulators start with it.
+    """
+    totals = []
+    for j, value in enumerate(added):
+        total = Signal(reach.shape, name=f"accumulator{branch}_{j}", reset_less=True)
+        with m.If(valid):
+            m.d.sync += total.eq(value + Mux(first, 0, total))
+        totals.append(total)
+    return totals

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, EnableInserter, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
-from kanhw.gateware.folded.code_buffer import CodeBuffer
 from kanhw.gateware.folded.folded_costs import buffer_costs
+from kanhw.gateware.folded.folded_stage import BufferedStage
+from kanhw.gateware.folded.folded_sums import accumulated, joined_sums, marks_by_cycle
 from kanhw.gateware.heads.resident_drain import ResidentDrain
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count
 from kanhw.gateware.heads.resident_sums import FactorSums, ResidentSums, ShapeSums
 from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.gateware.parts.signals import Range, delayed
-from kanhw.gateware.stream.cycle_model import Pace
-from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.gateware.stream.stage import Payload
 from kanhw.program import ResidentLayer
 from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.schedule.fold import Fold
-from kanhw.schedule.formula import Formula
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["MemoryRegion", "ResidentStage"]
@@ -34,7 +33,7 @@ class MemoryRegion:
     width: int
 
 
-class ResidentStage(Stage):
+class ResidentStage(BufferedStage):
     """A resident codebook layer, folded; equals the layer of the head that a vector is for.
 
     It works as :class:`~kanhw.gateware.folded.folded_stage.FoldedStage` does, and steps through the
@@ -68,20 +67,12 @@ class ResidentStage(Stage):
         self, layer: ResidentLayer, inputs: Payload, schedule: Schedule, fold: Fold
     ) -> None:
         self._layer = layer
-        self._fold = fold
-        # In the order in which they sit in a word of the buffer.
-        self._read = sorted(set(layer.streams))
-        members = inputs.layout.members
-        self._codes = data.StructLayout({str(k): members[str(k)] for k in self._read})
-        self._buffer = CodeBuffer(self._codes.size, fold.beats, fold.groups)
         self._branches = _branches(layer, fold, schedule)
         self._accumulators = tuple(
             Range(form.lo, form.hi) if parts else Range(0, 0)
             for form, parts in zip(layer.accumulator_formats or (), self._branches, strict=True)
         )
         self._drain = ResidentDrain(layer, fold, self._accumulators)
-        # What every stage has, and more: so not by its constructor.
-        self._inputs, self._outputs = inputs, self._drain.outputs
         bank = unsigned(max((bank_count(layer) - 1).bit_length(), 1))
         writes = {}
         if layer.writable is not None:
@@ -92,21 +83,12 @@ class ResidentStage(Stage):
                 "w_address": In(unsigned(max((words - 1).bit_length(), 1))),
                 "w_data": In(unsigned(max(region.width for region in self.regions))),
             }
-        Component.__init__(
-            self,
-            {
-                "i": In(stream.Signature(inputs.layout)),
-                "o": Out(stream.Signature(self._drain.outputs.layout)),
-                "bank": In(stream.Signature(bank)),
-                "passed": Out(stream.Signature(bank)),
-                **writes,
-            },
+        super().__init__(
+            *(layer, inputs, self._drain.outputs, fold),
+            bank=In(stream.Signature(bank)),
+            passed=Out(stream.Signature(bank)),
+            **writes,
         )
-
-    @property
-    def fold(self) -> Fold:
-        """What happens when."""
-        return self._fold
 
     @property
     def layer(self) -> ResidentLayer:
@@ -165,15 +147,9 @@ class ResidentStage(Stage):
         return total + HardwareCosts(adder_bits=compared, choice_luts=widest)
 
     @property
-    def latency(self) -> int:
-        """Clock edges from an input's last beat to its output's."""
-        through = self._buffer.latency + 1 + self._depth + 1 + self._drain.latency
-        return through + self._fold.steps + self._fold.last_rows - 2
-
-    @property
-    def initiation_interval(self) -> int:
-        """Clocks per vector: those of its steps."""
-        return self._fold.steps
+    def through(self) -> tuple[int, ...]:
+        """A register for the codes of a step, sums, accumulators, and the lanes."""
+        return 1, self._depth, 1, self._drain.latency
 
     @property
     def _holders(self) -> list[HeadHolder]:
@@ -185,31 +161,14 @@ class ResidentStage(Stage):
         """Moves from the codes of a step to what all its branches add."""
         return max((_branch_latency(parts) for parts in self._branches), default=1) or 1
 
-    @property
-    def holds_vectors(self) -> bool:
-        """The buffer keeps a vector while the one before is computed."""
-        return True
-
-    def clocks(self) -> tuple[Formula, Formula]:
-        """The steps of a vector; the buffer, the pipeline, and the serializer of outputs."""
-        steps = self._fold.clocks
-        through = Formula.of(2) + 1 + self._depth + 1 + self._drain.latency
-        return steps, through + steps + self._fold.last_rows + -2
-
-    def pace(self) -> Pace:
-        """Nothing is walked through where rhythms end."""
-        raise TypeError("a folded layer keeps vectors: its handshake is not walked through")
-
     def elaborate(self, platform: object) -> Module:
         """Buffer, branches, accumulators, drain."""
         m = Module()
-        m.submodules.buffer = buffer = self._buffer
+        self.connect_buffer(m)
+        buffer = self._buffer
         m.submodules.drain = drain = self._drain
         step = buffer.o.payload
         m.d.comb += [
-            buffer.i.payload.eq(Cat(Value.cast(self.i.payload[str(k)]) for k in self._read)),
-            buffer.i.valid.eq(self.i.valid),
-            self.i.ready.eq(buffer.i.ready),
             self.o.payload.eq(drain.o.payload),
             self.o.valid.eq(drain.o.valid),
             drain.o.ready.eq(self.o.ready),
@@ -239,12 +198,8 @@ class ResidentStage(Stage):
         first_codes = Signal(self._codes.size, reset_less=True)
         first_step = Signal(len(step.step), reset_less=True)
         pipeline.d.sync += [first_codes.eq(step.codes), first_step.eq(step.step)]
-        history = []
-        for cycle in range(1 + self._depth):
-            register = Signal(3 + bits, name=f"marks{cycle}")
-            pipeline.d.sync += register.eq(marks)
-            marks = register
-            history.append(register)
+        history = marks_by_cycle(pipeline, marks, 1 + self._depth)
+        marks = history[-1]
         valid, first, last, bank = marks[0], marks[1], marks[2], marks[3:]
         finished_bank = Signal(bits, reset_less=True)
         pipeline.d.sync += [finished.eq(valid & last), finished_bank.eq(bank)]
@@ -252,11 +207,9 @@ class ResidentStage(Stage):
         codes = data.View(self._codes, first_codes)
         for b, parts in enumerate(self._branches):
             added = self._sums(m, pipeline, b, parts, codes, first_step, history, moves)
-            for j, value in enumerate(added):
-                shape = self._accumulators[b].shape
-                total = Signal(shape, name=f"accumulator{b}_{j}", reset_less=True)
-                with pipeline.If(valid):
-                    pipeline.d.sync += total.eq(value + Mux(first, 0, total))
+            reach = self._accumulators[b]
+            totals = accumulated(pipeline, b, reach, added, valid=valid, first=first)
+            for j, total in enumerate(totals):
                 m.d.comb += drain.i.payload[str(b)][j].eq(total)
         self._connect_writes(m)
         return m
@@ -283,15 +236,7 @@ class ResidentStage(Stage):
                 part.step.eq(delayed(pipeline, step, late, f"step{b}_{k}")),
                 part.bank.eq(history[late][3:]),
             ]
-        if len(parts) < 2:
-            return [value for part in parts for value in _values(part)]
-        joined: list[Value] = []
-        for j, values in enumerate(zip(*map(_values, parts), strict=True)):
-            added = sum(values[1:], values[0])
-            register = Signal(added.shape(), name=f"added{b}_{j}", reset_less=True)
-            pipeline.d.sync += register.eq(added)
-            joined.append(register)
-        return joined
+        return joined_sums(pipeline, b, [_values(part) for part in parts])
 
     def _connect_writes(self, m: Module) -> None:
         if self._layer.writable is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 
 from amaranth.hdl import Module, Value
 from amaranth.lib import data
 
+from kanhw.errors import InputError
 from kanhw.gateware.image.line_buffer import LineBuffer
 from kanhw.gateware.image.windowed_stage import WindowedStage
 from kanhw.gateware.parts.address import Address
@@ -17,7 +17,7 @@ from kanhw.gateware.unrolled.codebook import CodebookCore
 from kanhw.gateware.unrolled.edge_table import EdgeTableCore
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.spline_evaluator import SplineEvaluatorCore
-from kanhw.program import ConvolutionLayer, ProgramLayer
+from kanhw.program import ConvolutionLayer
 from kanhw.schedule.schedule import Schedule
 
 __all__ = ["TAP_CORES", "ConvolutionStage"]
@@ -63,15 +63,8 @@ class ConvolutionStage(WindowedStage):
             _taps(stream, padded) if k in self._read else ()
             for k, stream in enumerate(inputs.streams)
         )
-        core = TAP_CORES[layer.taps.kind](layer.taps, taps, schedule, exact=exact)
+        core = _core_of(layer)(layer.taps, taps, schedule, exact=exact)
         super().__init__(inputs, buffer, core)
-
-    @classmethod
-    def of(
-        cls, layer: ProgramLayer, inputs: Payload, schedule: Schedule, exact: tuple[bool, ...]
-    ) -> ConvolutionStage:
-        """The stage of a layer of kind "convolution"."""
-        return cls(cast(ConvolutionLayer, layer), inputs, schedule, exact)
 
     def elaborate(self, platform: object) -> Module:
         """The line buffer, and its taps in the order of the layer's inputs."""
@@ -91,6 +84,17 @@ class ConvolutionStage(WindowedStage):
                 if self.raster.padded.ravel()[place]:
                     m.d.comb += self.core.pad[tap].eq(window.pad[place])
         return m
+
+
+def _core_of(layer: ConvolutionLayer) -> type[LayerCore]:
+    core = TAP_CORES.get(layer.taps.kind)
+    if core is None:
+        raise InputError(
+            f"Layer {layer.name!r}: no hardware of layers of kind {layer.taps.kind!r} knows of the "
+            f"absent inputs of windows, which that of {', '.join(TAP_CORES)} does: use one of "
+            "these, or fold the convolution"
+        )
+    return core
 
 
 def _taps(stream: tuple[Address, ...], padded: list[bool]) -> tuple[Address, ...]:

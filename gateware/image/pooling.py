@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value
 from amaranth.lib import data
 
@@ -13,20 +11,11 @@ from kanhw.gateware.image.windowed_stage import WindowedStage
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.gateware.stream.valid_bits import valid_bits
-from kanhw.program import PoolingLayer, ProgramLayer
+from kanhw.program import PoolingLayer
 from kanhw.schedule.formula import Formula
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["GlobalPoolingStage", "PoolingStage", "pooling_stage"]
-
-
-def pooling_stage(
-    layer: ProgramLayer, inputs: Payload, schedule: Schedule, exact: tuple[bool, ...]
-) -> Stage:
-    """The stage of a layer of kind "pooling": without memory if its window is the whole image."""
-    pooling = cast(PoolingLayer, layer)
-    whole = pooling.window.size == pooling.window.shape[1:]
-    return (GlobalPoolingStage if whole else PoolingStage)(pooling, inputs, schedule, exact)
+__all__ = ["GlobalPoolingStage", "PoolingStage"]
 
 
 class PoolingStage(WindowedStage):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data
 
@@ -11,9 +9,8 @@ from kanhw.gateware.norm.serial_layer_norm import SerialLayerNorm
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.gateware.unrolled.layer_core import output_payload
-from kanhw.program import NormLayer, ProgramLayer
+from kanhw.program import NormLayer
 from kanhw.schedule.formula import Formula
-from kanhw.schedule.schedule import Schedule
 
 __all__ = ["NormStage"]
 
@@ -46,13 +43,6 @@ class NormStage(Stage):
         own = output_payload(layer, self._norm.outputs)
         passed = tuple(inputs.streams[stream] for stream in layer.passes)
         super().__init__(inputs, Payload(own.streams + passed, sums=own.sums))
-
-    @classmethod
-    def of(
-        cls, layer: ProgramLayer, inputs: Payload, schedule: Schedule, exact: tuple[bool, ...]
-    ) -> NormStage:
-        """The stage as the chain asks for it; a norm gives codes whatever it is asked for."""
-        return cls(cast(NormLayer, layer), inputs)
 
     @property
     def latency(self) -> int:

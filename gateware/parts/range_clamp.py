@@ -9,8 +9,12 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.costs import HardwareCosts, table_luts
 from kanhw.gateware.parts.table import Table
+from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = ["RangeClamp", "clamp_of"]
+
+# Bits of a value that a LUT compares with a constant, besides what it hands to the next LUT.
+CONSTANT_BITS = LUT_INPUTS - 2
 
 
 class RangeClamp(Component):
@@ -56,15 +60,25 @@ class RangeClamp(Component):
 
     @property
     def costs(self) -> HardwareCosts:
-        """Tables by turn, and for each end a comparison and a choice."""
+        """Tables by turn, and for each end a comparison and a choice.
+
+        Ends that are always the same are compared with in a few LUTs, and chosen in one a bit.
+        """
+        ends = [
+            end
+            for end, whole in ((self._lo, 0), (self._hi, self._top))
+            if not (end == whole).all()
+        ]
         total = HardwareCosts(register_bits=len(self.o))
-        for end, whole in ((self._lo, 0), (self._hi, self._top)):
-            if (end == whole).all():
+        if any((end == end[0]).all() for end in ends):
+            total += HardwareCosts(choice_luts=self._width)
+        for end in ends:
+            if (end == end[0]).all():
+                total += HardwareCosts(table_luts=-(-self._width // CONSTANT_BITS))
                 continue
             total += HardwareCosts(adder_bits=self._width, choice_luts=self._width)
-            if (end != end[0]).any():
-                luts = table_luts(len(self.turn), self._width)
-                total += HardwareCosts(table_luts=luts, register_bits=self._width)
+            luts = table_luts(len(self.turn), self._width)
+            total += HardwareCosts(table_luts=luts, register_bits=self._width)
         return total
 
     def elaborate(self, platform: object) -> Module:

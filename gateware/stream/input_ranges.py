@@ -7,7 +7,8 @@ from dataclasses import replace
 from amaranth.hdl import EnableInserter, Module, Mux, Signal
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.address import FREE_ADDRESS_BITS, Address
+from kanhw.gateware.parts.address import FREE_ADDRESS_BITS, Address, input_addresses
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.range_clamp import RangeClamp
 from kanhw.gateware.parts.signals import delayed
 from kanhw.gateware.stream.cycle_model import BeatPace, Pace
@@ -15,8 +16,16 @@ from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.gateware.stream.valid_bits import valid_bits
 from kanhw.program import InputEncoder
 from kanhw.schedule.formula import Formula
+from kanhw.schedule.transfer import Transfer
 
-__all__ = ["InputRanges", "feature_clamp", "is_clamped", "ranged_address", "ranged_payload"]
+__all__ = [
+    "InputRanges",
+    "feature_clamp",
+    "input_payload",
+    "is_clamped",
+    "ranged_address",
+    "ranged_payload",
+]
 
 
 def is_clamped(encoder: InputEncoder, *, exact: bool) -> bool:
@@ -93,6 +102,20 @@ def ranged_payload(encoder: InputEncoder, inputs: Payload, *, exact: bool) -> Pa
     return replace(inputs, streams=(stream,))
 
 
+def input_payload(encoder: InputEncoder, comes: Transfer) -> Payload:
+    """A network's input as it comes: all codes of the format.
+
+    Parameters
+    ----------
+    encoder
+        Of the features.
+    comes
+        In how many beats.
+    """
+    addresses = input_addresses(encoder.format, comes.count)
+    return Payload((addresses,), comes.beats, length=comes.length, channels=comes.channels)
+
+
 def _places(encoder: InputEncoder, inputs: Payload) -> IntArray:
     """Which features are where, ``[turns, count]``: a pixel is all channels, of all positions."""
     places = inputs.places(encoder.n_in)
@@ -121,6 +144,14 @@ class InputRanges(Stage):
         self._turns = len(places)
         self._clamps = [feature_clamp(encoder, lane, exact=exact) for lane in places.T]
         super().__init__(inputs, ranged_payload(encoder, inputs, exact=exact))
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The clamps, which feature's turn it is, and a valid bit for every register."""
+        waiting = (self.latency - 1) * self.inputs.layout.size
+        turn = (self._turns - 1).bit_length()
+        own = HardwareCosts(register_bits=waiting + turn + self.latency, counters=turn)
+        return sum((clamp.costs for clamp in self._clamps), own)
 
     @property
     def latency(self) -> int:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 
-import numpy as np
 from amaranth.hdl import Shape, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Member, Out
 
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.signals import shape_of
 from kanhw.gateware.stream.cycle_model import BeatPace, Pace
-from kanhw.schedule.fold import rows_of
 from kanhw.schedule.formula import Formula
+from kanhw.schedule.transfer import Transfer
 
 __all__ = ["Payload", "Stage", "vector_layout"]
 
@@ -33,18 +32,12 @@ class Payload:
     ----------
     streams
         The addresses of every stream of codes in one beat, ``[streams][values]``.
-    beats
-        Beats that make up a whole vector or image.
+    beats, length, channels
+        How a vector or an image is spread over beats, as for
+        :class:`~kanhw.schedule.transfer.Transfer`.
     sums
         Formats of the values where a last layer hands out its sums instead of addresses; then
         ``streams`` is ``((),)``.
-    length
-        Values of a whole vector that comes some a beat, in order, the last beat filled up with
-        anything; None for a vector in one beat, and for an image, which comes pixel by pixel.
-    channels
-        Values of a pixel where that does not make a beat of an image: the pixel comes some values
-        a beat, in order, the last beat filled up with anything; or several pixels come together,
-        for a layer that takes vectors. None otherwise.
     """
 
     streams: tuple[tuple[Address, ...], ...]
@@ -59,33 +52,23 @@ class Payload:
         return len(self.sums or self.streams[0])
 
     @property
+    def transfer(self) -> Transfer:
+        """How it travels, whatever the values are."""
+        return Transfer(self.count, self.beats, self.length, self.channels)
+
+    @property
     def pixel(self) -> int:
         """Values of a vector, or of a pixel of an image."""
-        return self.length or self.channels or self.count
+        return self.transfer.pixel
 
     @property
     def portions(self) -> int:
         """Beats of a vector, or of a pixel of an image."""
-        return -(-self.pixel // self.count)
-
-    @property
-    def pixels(self) -> int:
-        """Pixels of an image, 1 for a vector; not where several come together."""
-        return self.beats // self.portions
+        return self.transfer.portions
 
     def places(self, total: int) -> IntArray:
-        """Which of the ``total`` values is where, ``[beats, count]``; -1 for what fills up.
-
-        The values of an image are numbered in the order channel, row, column.
-        """
-        if self.channels is None and (self.length is not None or self.beats == 1):
-            return rows_of(total, self.count)
-        by_pixel = np.arange(total).reshape(self.pixel, -1).T
-        if self.count > self.pixel:
-            by_pixel = by_pixel.reshape(1, -1)
-        filler = -by_pixel.shape[1] % self.count
-        filled = np.pad(by_pixel, [(0, 0), (0, filler)], constant_values=-1)
-        return filled.reshape(-1, self.count)
+        """Which of the ``total`` values is where: :meth:`Transfer.places`."""
+        return self.transfer.places(total)
 
     @property
     def layout(self) -> data.StructLayout:
@@ -99,12 +82,14 @@ class Payload:
 class Stage(Component):
     """A part of a network between two streams, which it may stall and be stalled by.
 
-    Sub-classes document the layers that they compute, and add nothing to these ports.
+    Sub-classes document the layers that they compute, and the ports that they add to these.
 
     Parameters
     ----------
     inputs, outputs
         The two payloads.
+    **members
+        Further ports, of the few stages that have some.
 
     Members
     -------
@@ -112,13 +97,14 @@ class Stage(Component):
     o : Out(stream of outputs.layout)
     """
 
-    def __init__(self, inputs: Payload, outputs: Payload) -> None:
+    def __init__(self, inputs: Payload, outputs: Payload, **members: Member) -> None:
         self._inputs = inputs
         self._outputs = outputs
         super().__init__(
             {
                 "i": In(stream.Signature(inputs.layout)),
                 "o": Out(stream.Signature(outputs.layout)),
+                **members,
             }
         )
 

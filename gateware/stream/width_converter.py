@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from amaranth.hdl import Module, Mux, Signal, Value
 
-from kanhw.errors import InputError
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
@@ -31,16 +30,9 @@ class SplitStage(Stage):
     """
 
     def __init__(self, inputs: Payload, count: int) -> None:
-        if inputs.portions != 1 or not 1 <= count < inputs.count:
-            raise InputError(
-                f"To split a vector of {inputs.pixel} in {inputs.portions} beats, it must come in "
-                f"one and go in several, not {count} codes a beat"
-            )
+        after = inputs.transfer.split(count)
         streams = tuple((_common(stream),) * count for stream in inputs.streams)
-        beats = inputs.beats * -(-inputs.count // count)
-        image = inputs.beats > 1
-        length, channels = (None, inputs.count) if image else (inputs.count, None)
-        outputs = Payload(streams, beats, inputs.sums, length, channels)
+        outputs = Payload(streams, after.beats, inputs.sums, after.length, after.channels)
         super().__init__(inputs, outputs)
 
     @property
@@ -110,26 +102,16 @@ class CollectStage(Stage):
     """
 
     def __init__(self, inputs: Payload, count: int) -> None:
-        # Of whole pixels, all of the image's are collected.
-        pixels = inputs.portions == 1
-        whole = inputs.count * inputs.beats if pixels else inputs.pixel
-        if not inputs.count < count <= whole or (count % inputs.count and count != whole):
-            raise InputError(
-                f"{inputs.count} of {whole} codes a beat cannot be collected to {count}: it must "
-                "be a multiple, or the whole vector"
-            )
+        before = inputs.transfer
+        after, pixels = before.collected(count), before.portions == 1
         self.portions = -(-count // inputs.count)
-        self.unit = inputs.beats if pixels else inputs.portions
+        self.unit = before.collected_unit
         streams = tuple(
             stream * (count // inputs.count) if pixels else stream[:1] * count
             for stream in inputs.streams
         )
-        beats = inputs.beats // self.unit * -(-self.unit // self.portions)
-        outputs = replace(inputs, streams=streams, beats=beats, sums=inputs.sums[:1] * count)
-        if pixels:
-            outputs = replace(outputs, channels=inputs.count)
-        elif count == whole:
-            outputs = replace(outputs, length=None, channels=None)
+        sums = inputs.sums[:1] * count
+        outputs = Payload(streams, after.beats, sums, after.length, after.channels)
         super().__init__(inputs, outputs)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 from kanhw.errors import InputError
 from kanhw.gateware.folded.folded_costs import buffer_costs, folded_costs
@@ -12,23 +12,19 @@ from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.heads.resident_stage import ResidentStage
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
+from kanhw.gateware.stream.input_ranges import InputRanges, input_payload, is_clamped
 from kanhw.gateware.stream.stage import Payload
-from kanhw.gateware.top.chain import STAGES, is_folded
 from kanhw.gateware.unrolled.unrolled_layers import layer_costs
-from kanhw.program import (
-    ConvolutionLayer,
-    NormLayer,
-    PoolingLayer,
-    Program,
-    ProgramLayer,
-    ResidentLayer,
-)
-from kanhw.schedule.fold import fold_of
+from kanhw.program import ConvolutionLayer, NormLayer, PoolingLayer, Program
+from kanhw.schedule.exact_streams import exact_inputs
+from kanhw.schedule.layer_fold import input_transfer
+from kanhw.schedule.layer_layouts import edges_of
+from kanhw.schedule.layout import planned_alone
+from kanhw.schedule.planned_stage import PlannedStage
 from kanhw.schedule.schedule import Schedule
-from kanhw.schedule.window_fold import window_fold
 from kanhw.windows import Window
 
-__all__ = ["STAGE_COSTS", "LayerOption", "layer_option", "stage_costs"]
+__all__ = ["STAGE_COSTS", "CostSite", "LayerOption", "layer_option", "stage_costs"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +46,38 @@ class LayerOption:
     costs: HardwareCosts
 
 
+@dataclass(frozen=True)
+class CostSite:
+    """A layer whose stage is to be counted.
+
+    Parameters
+    ----------
+    layer
+        Of the kind that such stages compute.
+    planned
+        The stage.
+    widths
+        Bits of the codes of every stream in front of it.
+    schedule
+        Registers.
+    """
+
+    layer: Any
+    planned: PlannedStage
+    widths: tuple[int, ...]
+    schedule: Schedule
+
+    @property
+    def inputs(self) -> Payload:
+        """A code of every stream."""
+        return Payload(tuple((Address(w, 0, (1 << w) - 1, w),) for w in self.widths))
+
+    @property
+    def word(self) -> int:
+        """Bits of a code of every stream that is read."""
+        return sum(self.widths[stream] for stream in set(self.layer.streams))
+
+
 def stage_costs(program: Program, schedule: Schedule) -> list[LayerOption]:
     """Every layer of a Program, in order."""
     return [
@@ -63,22 +91,39 @@ def layer_option(
 ) -> LayerOption:
     """One layer: folded by ``parallel`` if the schedule folds such layers, else as it always is.
 
+    The first one with what brings the network's input into its ranges.
+
     Raises
     ------
     InputError
         If nothing says what layers of its kind cost.
     """
     layer = program.layers[index]
-    if is_folded(layer, schedule):
-        return _folded(layer, _widths(program, index), schedule, parallel)
-    if layer.kind in STAGE_COSTS:
-        return STAGE_COSTS[layer.kind](layer, max(_widths(program, index)))
-    if layer.kind in STAGES:
+    planned = planned_alone(layer, schedule, parallel)
+    record = STAGE_COSTS.get(planned.kind)
+    if record is None:
         raise InputError(
-            f"There are no costs of layers of kind {layer.kind!r}, so they cannot be modelled: add "
-            "them to STAGE_COSTS (kanhw.gateware.top.stage_costs), beside their stage in STAGES"
+            f"There are no costs of stages of kind {planned.kind!r}, which layer {layer.name!r} "
+            "becomes, so they cannot be modelled: add them to STAGE_COSTS "
+            "(kanhw.gateware.top.stage_costs), beside their stage in STAGES"
         )
-    return LayerOption(None, 1, layer_costs(layer))
+    site = CostSite(layer, planned, tuple(_widths(program, index)), schedule)
+    clocks = CLOCKS[planned.kind](layer) if planned.kind in CLOCKS else planned.interval
+    costs = record(site)
+    if index == 0 and program.input.ranged:
+        costs += _input_costs(program, schedule, parallel if planned.fold else None)
+    return LayerOption(parallel if planned.fold else None, clocks, costs)
+
+
+def _input_costs(
+    program: Program, schedule: Schedule, parallel: tuple[int, int] | None
+) -> HardwareCosts:
+    """What brings the input's codes into their ranges, in front of the first layer."""
+    exact = exact_inputs(program.layers, schedule.folded)
+    if not is_clamped(program.input, exact=exact):
+        return HardwareCosts()
+    comes = input_payload(program.input, input_transfer(program.layers[0], parallel))
+    return InputRanges(program.input, comes, exact=exact).costs
 
 
 def _widths(program: Program, index: int) -> list[int]:
@@ -91,70 +136,68 @@ def _widths(program: Program, index: int) -> list[int]:
     return own + [widths[stream] for stream in before.passes]
 
 
-def _folded(
-    layer: ProgramLayer, widths: list[int], schedule: Schedule, parallel: tuple[int, int]
-) -> LayerOption:
-    addresses = tuple((Address(width, 0, (1 << width) - 1, width),) for width in widths)
-    word = sum(widths[stream] for stream in set(layer.streams))
-    if isinstance(layer, ConvolutionLayer):
-        windows, taps = window_fold(layer.window, parallel[0]), layer.taps
-        fold = fold_of(
-            *(taps.n_in, taps.n_out, parallel), order=windows.order, padded=windows.padded
-        )
-        folded = FoldedLayer(taps, Payload(addresses), schedule, fold)
-        channels, _, columns = layer.window.shape
-        # The rows that windows reach over and one more, for every tap that is read at a time.
-        rows = layer.window.dilation[0] * (layer.window.size[0] - 1) + 2
-        words = rows * columns * -(-channels // windows.channels)
-        memory = MemoryShape(words, word * windows.channels, written=True)
-        buffer = HardwareCosts(counters=6 * words.bit_length(), memories=(memory,) * windows.taps)
-        clocks = max(fold.steps * layer.window.positions, layer.n_in // windows.channels)
-        return LayerOption(parallel, clocks, folded_costs(taps, folded, fold) + buffer)
-    fold = fold_of(layer.n_in, layer.n_out, parallel)
-    if isinstance(layer, ResidentLayer):
-        portion = Payload(tuple(stream * fold.parallel_inputs for stream in addresses))
-        return LayerOption(
-            parallel, fold.steps, ResidentStage(layer, portion, schedule, fold).costs
-        )
-    folded = FoldedLayer(layer, Payload(addresses), schedule, fold)
-    costs = folded_costs(layer, folded, fold) + buffer_costs(fold, word * fold.parallel_inputs)
-    return LayerOption(parallel, fold.steps, costs)
+def _pipeline(at: CostSite) -> HardwareCosts:
+    return layer_costs(at.layer)
 
 
-def _norm(of: ProgramLayer, width: int) -> LayerOption:
+def _folded(at: CostSite) -> HardwareCosts:
+    fold = at.planned.folds
+    folded = FoldedLayer(at.layer, at.inputs, at.schedule, fold)
+    width = at.word * fold.parallel_inputs
+    return folded_costs(at.layer, folded, fold) + buffer_costs(fold, width)
+
+
+def _resident(at: CostSite) -> HardwareCosts:
+    fold = at.planned.folds
+    beat = Payload(tuple(stream * fold.parallel_inputs for stream in at.inputs.streams))
+    return ResidentStage(at.layer, beat, at.schedule, fold).costs
+
+
+def _folded_convolution(at: CostSite) -> HardwareCosts:
+    fold, windows, taps = at.planned.folds, at.planned.reads, edges_of(at.layer)
+    folded = FoldedLayer(taps, at.inputs, at.schedule, fold)
+    _, _, columns = windows.window.shape
+    # The rows that windows reach over and one more, for every tap that is read at a time.
+    rows = windows.window.dilation[0] * (windows.window.size[0] - 1) + 2
+    words = rows * columns * windows.portions
+    memory = MemoryShape(words, at.word * windows.channels, written=True)
+    buffer = HardwareCosts(counters=6 * words.bit_length(), memories=(memory,) * windows.taps)
+    return folded_costs(taps, folded, fold) + buffer
+
+
+def _norm(at: CostSite) -> HardwareCosts:
     """A register for the vector, a choice among its elements, and the arithmetic of one."""
-    layer = cast(NormLayer, of)
+    layer: NormLayer = at.layer
     bits = layer.width * layer.n_in
     own = sum(r.format.width for r in layer.requantizers if r.format is not None)
     sums = layer.fraction_bits + layer.width
     choice = choice_luts(layer.n_in, layer.width)
-    return LayerOption(
-        None,
-        max(layer.n_in, layer.fraction_bits + 10),
-        HardwareCosts(
-            adder_bits=12 * sums,
-            choice_luts=choice + own * layer.n_in,
-            register_bits=bits + own * layer.n_in + 12 * sums,
-            multipliers=4,
-            counters=3 * layer.n_in.bit_length(),
-        ),
+    return HardwareCosts(
+        adder_bits=12 * sums,
+        choice_luts=choice + own * layer.n_in,
+        register_bits=bits + own * layer.n_in + 12 * sums,
+        multipliers=4,
+        counters=3 * layer.n_in.bit_length(),
     )
 
 
-def _convolution(layer: ProgramLayer, width: int) -> LayerOption:
+def _norm_clocks(layer: NormLayer) -> int:
+    """A feature a clock, or as long as a root takes."""
+    return max(layer.n_in, layer.fraction_bits + 10)
+
+
+def _convolution(at: CostSite) -> HardwareCosts:
     """A line buffer, then the layer of a window, unrolled."""
-    convolution = cast(ConvolutionLayer, layer)
-    buffer, _ = _line_buffer(convolution.window, width)
-    positions = convolution.window.shape[1] * convolution.window.shape[2]
-    return LayerOption(None, positions, buffer + layer_costs(convolution.taps))
+    layer: ConvolutionLayer = at.layer
+    buffer, _ = _line_buffer(layer.window, max(at.widths))
+    return buffer + layer_costs(layer.taps)
 
 
-def _pooling(layer: ProgramLayer, width: int) -> LayerOption:
+def _pooling(at: CostSite) -> HardwareCosts:
     """A line buffer, then sums or comparisons of a window."""
-    window = cast(PoolingLayer, layer).window
-    buffer, taps = _line_buffer(window, width)
-    tree = HardwareCosts(adder_bits=taps + taps // 2, register_bits=taps)
-    return LayerOption(None, window.shape[1] * window.shape[2], buffer + tree)
+    layer: PoolingLayer = at.layer
+    buffer, taps = _line_buffer(layer.window, max(at.widths))
+    return buffer + HardwareCosts(adder_bits=taps + taps // 2, register_bits=taps)
 
 
 def _line_buffer(window: Window, width: int) -> tuple[HardwareCosts, int]:
@@ -168,9 +211,15 @@ def _line_buffer(window: Window, width: int) -> tuple[HardwareCosts, int]:
     ), taps
 
 
-# layer, bits of its codes -> what its stage takes, for every kind in STAGES.
-STAGE_COSTS: dict[str, Callable[[ProgramLayer, int], LayerOption]] = {
+# What the stages of every kind that computes layers are made of.
+STAGE_COSTS: dict[str, Callable[[CostSite], HardwareCosts]] = {
+    "pipeline": _pipeline,
+    "folded": _folded,
+    "resident": _resident,
+    "folded_convolution": _folded_convolution,
     "layer_norm": _norm,
     "convolution": _convolution,
     "pooling": _pooling,
 }
+# Clocks between two vectors of stages that do not take what comes, beat by beat or step by step.
+CLOCKS: dict[str, Callable[[Any], int]] = {"layer_norm": _norm_clocks}

@@ -30,7 +30,8 @@ from kanhw.gateware.unrolled.edge_table import EdgeTableCore
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.product import ProductCore
 from kanhw.gateware.unrolled.spline_evaluator import SplineEvaluatorCore
-from kanhw.program import ConvolutionLayer, Program, ProgramLayer, Requantizer
+from kanhw.program import Program, ProgramLayer, Requantizer
+from kanhw.schedule.exact_streams import exact_inputs, exact_streams
 from kanhw.schedule.schedule import Schedule
 
 __all__ = [
@@ -39,8 +40,6 @@ __all__ = [
     "PipelinedLayer",
     "ProgramCore",
     "UnrolledLayers",
-    "exact_inputs",
-    "exact_streams",
     "flip_sign",
     "input_bits",
     "layer_costs",
@@ -74,43 +73,6 @@ def layer_costs(layer: ProgramLayer) -> HardwareCosts:
             "register one (kanhw.gateware.top.registration.register_realisation), or fold the layer"
         )
     return core.costs(layer)
-
-
-# Layers that compute with codes: those in front may not hand them a raw sum as an address.
-CODE_READERS = frozenset({"layer_norm", "product", "spline_evaluator"})
-
-
-def exact_streams(
-    layers: Sequence[ProgramLayer], index: int, folded: bool = False
-) -> tuple[bool, ...]:
-    """Which streams behind layer ``index`` must be codes, not raw sums; passed ones included.
-
-    With ``folded`` every kind of layer wants codes, since one table serves many inputs.
-    """
-    layer = layers[index]
-    count = len(layer.requantizers) + len(layer.passes)
-    if folded or index == len(layers) - 1:
-        return (True,) * count
-    after = layers[index + 1]
-    exact = [_reads_codes(after, k) for k in range(count)]
-    if after.passes:
-        beyond = exact_streams(layers, index + 1)[len(after.requantizers) :]
-        for k, wanted in zip(after.passes, beyond, strict=True):
-            exact[k] |= wanted
-    return tuple(exact)
-
-
-def exact_inputs(layers: Sequence[ProgramLayer], folded: bool = False) -> bool:
-    """Whether what the first layer is given, and may pass on, must be codes' own addresses."""
-    first = layers[0]
-    beyond = exact_streams(layers, 0)[len(first.requantizers) :]
-    return folded or _reads_codes(first, 0) or any(beyond)
-
-
-def _reads_codes(layer: ProgramLayer, stream: int) -> bool:
-    """Whether a layer computes with the codes of a stream."""
-    reader = layer.taps.kind if isinstance(layer, ConvolutionLayer) else layer.kind
-    return reader in CODE_READERS and stream in layer.streams
 
 
 def flip_sign(value: Value, format: CodeFormat) -> Value:

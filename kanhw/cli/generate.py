@@ -71,6 +71,13 @@ def add_parser(commands: Commands) -> None:
         help="what is written: verilog (default), or a back end that was registered",
     )
     parser.add_argument(
+        "--backend-option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an option of that back end, which says what it takes; any number of them",
+    )
+    parser.add_argument(
         "--interface",
         metavar="NAME",
         help="the ports: stream (default), or axi4-stream, with a script that makes a Vivado IP",
@@ -85,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
 
     budget = Budget.from_text(options.schedule) if "=" in options.schedule else None
     schedule = _schedule(options, "unrolled" if budget else options.schedule)
+    own = _backend_options(options)
     program = load_given(options)
     if not isinstance(program, Program):
         raise InputError(
@@ -105,12 +113,30 @@ def run(options: argparse.Namespace) -> int:
         options.out,
         schedule=schedule,
         argmax=options.argmax or None,
-        interface=options.interface,
         backend=options.backend,
+        **own,
     )
     told = {"design": str(design.path), **design.to_json(), **data}
     show(options, told, f"{design.path}: {_described(design)}{text}")
     return 0
+
+
+def _backend_options(options: argparse.Namespace) -> dict[str, str]:
+    """``--interface`` and every ``--backend-option``, all of which the back end takes."""
+    from kanhw.flow.backends import backend_named, options_for
+
+    found = {} if options.interface is None else {"interface": str(options.interface)}
+    for text in options.backend_option:
+        name, equals, value = text.partition("=")
+        if not name or not equals or name in found:
+            raise InputError(
+                f"--backend-option needs NAME=VALUE, every name once, not {text!r}: the back end "
+                f"{options.backend!r} takes "
+                f"{', '.join(backend_named(options.backend).options) or 'no options'}"
+            )
+        found[name] = value
+    options_for(backend_named(options.backend), found)
+    return found
 
 
 def _described(design: Design | BackendDesign) -> str:

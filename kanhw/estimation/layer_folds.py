@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 
 from kanhw.estimation.resource_model import Resources, resources_of
-from kanhw.program import ConvolutionLayer, Program
+from kanhw.program import Program
 from kanhw.schedule.budget import Budget
+from kanhw.schedule.layer_fold import LayerSizes, sizes_of
 from kanhw.schedule.schedule import Schedule
 from kanhw.targets.table import MODELLED
 
@@ -81,7 +82,7 @@ class LayerFolds:
 
     def quickest(self) -> FoldedLayers:
         """All inputs and outputs at a time everywhere."""
-        return self._everywhere(lambda layer: self._sizes(layer)[:2])
+        return self._everywhere(lambda layer: (self._sizes(layer).n_in, self._sizes(layer).n_out))
 
     def within(self, clocks: int, budget: Budget) -> list[FoldedLayers]:
         """Folds of all layers that are quick enough and that no others beat in every resource."""
@@ -99,7 +100,8 @@ class LayerFolds:
 
     def _options(self, layer: int, clocks: int, budget: Budget) -> Iterator[LayerFold]:
         """The folds of a layer that are quick enough and fit by themselves."""
-        n_in, n_out, windows = self._sizes(layer)
+        sizes = self._sizes(layer)
+        n_in, n_out, windows = sizes.n_in, sizes.n_out, sizes.windows
         if self._fold(layer, (1, 1)).parallel is None:
             only = self._fold(layer, (1, 1))
             if only.clocks <= clocks:
@@ -116,12 +118,8 @@ class LayerFolds:
                 elif not budget.allows(fold.resources, GROWING):
                     break
 
-    def _sizes(self, layer: int) -> tuple[int, int, int]:
-        """Inputs, outputs and windows of a layer."""
-        own = self._program.layers[layer]
-        if isinstance(own, ConvolutionLayer):
-            return own.taps.n_in, own.taps.n_out, own.window.positions
-        return own.n_in, own.n_out, 1
+    def _sizes(self, layer: int) -> LayerSizes:
+        return sizes_of(self._program.layers[layer])
 
     def _fold(self, layer: int, parallel: tuple[int, int]) -> LayerFold:
         from kanhw.gateware.top.stage_costs import layer_option

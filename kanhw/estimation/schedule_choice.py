@@ -13,8 +13,9 @@ from kanhw.errors import InputError
 from kanhw.estimation.layer_folds import FoldedLayers, LayerFolds
 from kanhw.estimation.resource_model import Resources, resources_of
 from kanhw.estimation.unbuilt import unbuilt
-from kanhw.program import Program, ResidentLayer
+from kanhw.program import Program
 from kanhw.schedule.budget import Budget
+from kanhw.schedule.layer_layouts import layout_of
 from kanhw.schedule.schedule import Schedule
 from kanhw.targets.table import MODELLED, model_of
 
@@ -108,8 +109,8 @@ class _Search:
         # Folded designs have a handshake; without one there is nothing to choose.
         self._folds = LayerFolds(program, self._folded, target) if schedule.handshake else None
         # Layers whose heads share a codebook are always folded.
-        resident = any(layer.kind == ResidentLayer.kind for layer in program.layers)
-        self._unrolled = None if resident else self._whole()
+        unrolls = all(layout_of(layer).unrolled is not None for layer in program.layers)
+        self._unrolled = self._whole() if unrolls else None
         if self._folds is None and self._unrolled is None:
             raise InputError(
                 "A network with heads is always folded, so its design needs a handshake: use "
@@ -136,9 +137,7 @@ class _Search:
 
     def cheapest(self, clocks: int, budget: Budget) -> ScheduleChoice | None:
         """The fewest LUTs within so many clocks and a budget's other limits."""
-        choices = [
-            each for each in (self._unrolled,) if each is not None and each.clocks <= clocks
-        ]
+        choices = [each for each in (self._unrolled,) if each is not None and each.clocks <= clocks]
         if self._folds is not None:
             choices += [self._choice(folds) for folds in self._folds.within(clocks, budget)]
         fitting = [choice for choice in choices if not choice.missed(budget)]

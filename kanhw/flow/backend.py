@@ -53,7 +53,10 @@ class Backend(Protocol):
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Names of the options that :meth:`write` takes; a user may leave out each."""
+        """Names of the options that :meth:`write` takes; a user may leave out each.
+
+        From the command line (``--backend-option NAME=VALUE``) values come as text.
+        """
 
     def write(self, program: Program, schedule: Schedule, options: Mapping[str, object]) -> Written:
         """The files for a Program under a schedule, the same bytes for the same arguments.

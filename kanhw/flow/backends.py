@@ -25,14 +25,25 @@ BACKENDS: dict[str, Callable[[], Backend]] = {VERILOG: _verilog}
 """What makes each back end, by name; it is imported when it is used."""
 
 
+# Arguments of kanhw.generate that are not handed to back ends.
+_OWN_ARGUMENTS = ("program", "out", "schedule", "argmax", "backend")
+
+
 def register_backend(backend: Backend) -> None:
     """Make a back end known to :func:`kanhw.generate` and ``kanhw generate --backend``.
 
     Raises
     ------
     InputError
-        If there is one of its name.
+        If there is one of its name, or an option of it has the name of an argument of
+        :func:`kanhw.generate` other than ``interface``.
     """
+    for name in backend.options:
+        if name in _OWN_ARGUMENTS:
+            raise InputError(
+                f"The back end {backend.name!r} cannot have an option {name!r}, since "
+                "kanhw.generate has an argument of that name: give it another name"
+            )
     if backend.name in BACKENDS:
         raise InputError(f"There is a back end {backend.name!r} already: give yours another name")
     BACKENDS[backend.name] = lambda: backend

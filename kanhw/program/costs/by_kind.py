@@ -31,7 +31,7 @@ from kanhw.program.kinds.resident import ResidentLayer
 from kanhw.program.kinds.spline_evaluator import SplineEvaluatorLayer
 from kanhw.program.program import Program
 
-__all__ = ["LAYER_COSTS", "costs_by_layer", "costs_of"]
+__all__ = ["LAYER_COSTS", "costs_by_layer", "costs_of", "counted"]
 
 
 def costs_of(program: Program) -> NetworkCosts:
@@ -227,8 +227,14 @@ def _resident(layer: ResidentLayer) -> NetworkCosts:
     )
 
 
-def _counted(count: Callable[[Tally, Any], None]) -> Callable[[Any], NetworkCosts]:
-    """The costs of what is counted, and of the joins behind it."""
+def counted(count: Callable[[Tally, Any], None]) -> Callable[[Any], NetworkCosts]:
+    """The record of a kind: the costs of what is counted, and of the joins behind it.
+
+    Parameters
+    ----------
+    count
+        Puts what a layer of the kind stores and does into a :class:`Tally`.
+    """
 
     def costs(layer: ProgramLayer) -> NetworkCosts:
         tally = Tally()
@@ -241,14 +247,14 @@ def _counted(count: Callable[[Tally, Any], None]) -> Callable[[Any], NetworkCost
 
 # What a layer of every kind costs.
 LAYER_COSTS: dict[str, Callable[[Any], NetworkCosts]] = {
-    "edge_table": _counted(_edge_table),
-    "branch_edge_table": _counted(_branch_edge_table),
-    "basis_table": _counted(_basis_table),
-    "codebook": _counted(_codebook),
-    "spline_evaluator": _counted(_evaluated),
-    "layer_norm": _counted(_norm),
-    "product": _counted(_product),
-    "pooling": _counted(_pool),
+    "edge_table": counted(_edge_table),
+    "branch_edge_table": counted(_branch_edge_table),
+    "basis_table": counted(_basis_table),
+    "codebook": counted(_codebook),
+    "spline_evaluator": counted(_evaluated),
+    "layer_norm": counted(_norm),
+    "product": counted(_product),
+    "pooling": counted(_pool),
     "convolution": _convolution,
     "resident": _resident,
 }

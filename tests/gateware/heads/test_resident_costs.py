@@ -128,5 +128,5 @@ def test_a_budget_that_heads_cannot_meet_is_refused():
 
 
 def test_unrolled_heads_are_refused():
-    with pytest.raises(InputError, match=r"costs of unrolled layers of kind 'resident'"):
+    with pytest.raises(InputError, match=r"layers of kind 'resident' are always folded: use"):
         model_design(_heads(2, False, (6, 4), 4), Schedule())

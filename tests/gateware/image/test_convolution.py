@@ -15,6 +15,7 @@ from kanhw.gateware.parts.table import Table
 from kanhw.gateware.top.chain import stages_of
 from kanhw.gateware.top.stream_top import StreamTop
 from kanhw.program import ConvolutionLayer, EdgeTableLayer, InputEncoder, Program, Requantizer
+from kanhw.schedule.layer_layouts import LAYER_LAYOUTS, PIPELINE, LayerLayout
 from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window
 
@@ -130,6 +131,19 @@ def test_vectors_are_no_images():
     program = Program((dense, convolution), InputEncoder(CODE, 2))
     with pytest.raises(InputError, match=r"\(1, 3, 3\) cannot come from a layer that hands out"):
         stages_of(program, Schedule())
+
+
+def test_taps_of_a_kind_without_padding_are_refused(monkeypatch):
+    class Own(EdgeTableLayer):
+        kind = "own"
+
+    monkeypatch.setitem(LAYER_LAYOUTS, "own", LayerLayout(PIPELINE))
+    program = _one_layer(np.random.default_rng(3), Window((1, 3, 3), (2, 2)))
+    taps = program.layers[0].taps
+    own = replace(program.layers[0], taps=Own(taps.tables, taps.requantizers, "taps"))
+    message = r"\ALayer 'taps': no hardware of layers of kind 'own' knows of the absent inputs of"
+    with pytest.raises(InputError, match=message):
+        stages_of(replace(program, layers=(own,)), Schedule())
 
 
 def test_addresses_of_taps():

@@ -14,7 +14,6 @@ from kanhw.gateware.norm.norm_stage import NormStage
 from kanhw.gateware.top.chain import stages_of
 from kanhw.gateware.top.stream_top import StreamTop
 from kanhw.gateware.unrolled.pipeline_stage import PipelineStage
-from kanhw.gateware.unrolled.unrolled_layers import exact_streams
 from kanhw.program import (
     BasisTableLayer,
     BranchEdgeTableLayer,
@@ -25,6 +24,7 @@ from kanhw.program import (
     Program,
     Requantizer,
 )
+from kanhw.schedule.exact_streams import exact_streams
 from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design, find_simulator
 

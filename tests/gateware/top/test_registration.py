@@ -12,6 +12,7 @@ from kanhw import KanModel
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.estimation.resource_model import model_design
 from kanhw.formats import CodeFormat
+from kanhw.gateware.folded.folded_layer import FOLDED_BRANCHES
 from kanhw.gateware.top.registration import register_realisation
 from kanhw.gateware.unrolled.edge_table import EdgeTableCore
 from kanhw.gateware.unrolled.layer_core import LayerCore
@@ -19,7 +20,10 @@ from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES
 from kanhw.model.activation import Activation
 from kanhw.model.network import KanLayer
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
+from kanhw.program.costs import LAYER_COSTS, costs_of
 from kanhw.program.kinds.kinds import LAYER_KINDS
+from kanhw.schedule.layer_layouts import LAYER_LAYOUTS
+from kanhw.schedule.layout import lay_out
 from kanhw.sim import find_simulator
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
@@ -27,11 +31,12 @@ EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 
 @pytest.fixture
 def own(monkeypatch):
-    kinds = dict(LAYER_KINDS), dict(LAYER_CORES)
+    tables = LAYER_KINDS, LAYER_COSTS, LAYER_LAYOUTS, LAYER_CORES, FOLDED_BRANCHES
+    kinds = [dict(table) for table in tables]
     monkeypatch.syspath_prepend(EXAMPLES)
     yield importlib.import_module("own_parts")
     del sys.modules["own_parts"]
-    for table, before in zip((LAYER_KINDS, LAYER_CORES), kinds, strict=True):
+    for table, before in zip(tables, kinds, strict=True):
         table.clear()
         table.update(before)
 
@@ -87,6 +92,26 @@ def test_an_own_realisation_becomes_hardware(own, tmp_path, simulator):
     assert result.passed and result.equivalence.vectors == 256
 
 
+def test_an_own_realisation_is_folded(own, tmp_path, simulator):
+    program, codes = _shared(own), np.random.default_rng(1).integers(-8, 8, (60, 3))
+    schedule = kanhw.Schedule(kind="folded", parallel_inputs=2, parallel_outputs=2)
+    stages = lay_out(program, schedule).stages
+    assert [stage.kind for stage in stages] == ["folded"]
+    design = kanhw.generate(program, tmp_path / "design", schedule=schedule)
+    assert design.initiation_interval == stages[0].interval == 4
+    result = kanhw.simulate(design, codes, simulator=simulator)
+    assert result.passed and result.equivalence.vectors == 60
+
+
+def _shared(own):
+    """Three inputs, four outputs, one layer of the own kind."""
+    rng, code = np.random.default_rng(2), CodeFormat(4, True)
+    join = Requantizer(np.ones((1, 4), int), np.zeros(4, int), 3, code)
+    factors = rng.integers(-5, 6, (4, 3))
+    layer = own.SharedTableLayer(rng.integers(-9, 9, (3, 16)), factors, (join,))
+    return Program((layer,), InputEncoder(code, 3))
+
+
 def test_an_own_realisation_is_modelled(own):
     rng, code = np.random.default_rng(0), CodeFormat(4, True)
     join = Requantizer(np.ones((1, 3), int), np.zeros(3, int), 3, code)
@@ -100,6 +125,30 @@ def test_an_own_realisation_is_modelled(own):
     assert chosen.schedule.kind == "unrolled"
 
 
+def test_an_own_realisation_has_costs_by_itself_and_folded(own):
+    program = _shared(own)
+    layer = program.layers[0]
+    costs = costs_of(program)
+    tables, factors = layer.tables.size * 5, np.count_nonzero(layer.factors) * 4
+    assert costs.parameter_bits >= tables + factors
+    assert costs.look_ups == 3
+    assert costs.multiplications >= np.count_nonzero(layer.factors)
+    chosen = kanhw.schedule_for(program, kanhw.Budget(clocks=6))
+    assert chosen.resources == model_design(program, chosen.schedule)
+    folded = model_design(program, kanhw.Schedule(kind="folded"))
+    assert 0 < folded.lut < model_design(program, kanhw.Schedule()).lut
+
+
+def test_what_is_not_registered_as_folded_is_unrolled(own):
+    layer = type("Layer", (own.SharedTableLayer,), {"kind": "stiff"})
+    register_realisation(layer, own.SharedTableCore, costs=LAYER_COSTS["shared_table"])
+    shared = _shared(own).layers[0]
+    stiff = layer(shared.tables, shared.factors, shared.requantizers)
+    program = Program((stiff,), InputEncoder(CodeFormat(4, True), 3))
+    stages = lay_out(program, kanhw.Schedule(kind="folded")).stages
+    assert [stage.kind for stage in stages] == ["pipeline"]
+
+
 def test_a_core_says_what_it_costs(own):
     class Silent(LayerCore):
         pass
@@ -107,13 +156,14 @@ def test_a_core_says_what_it_costs(own):
     layer = type("Layer", (own.SharedTableLayer,), {"kind": "silent"})
     message = r"^The core of layers of kind 'silent' does not say what it costs: give Silent a"
     with pytest.raises(InputError, match=message):
-        register_realisation(layer, Silent)
+        register_realisation(layer, Silent, costs=LAYER_COSTS["shared_table"])
     assert "silent" not in LAYER_CORES
     assert "silent" not in LAYER_KINDS
 
 
 def test_a_kind_is_registered_once(own):
-    register_realisation(own.SharedTableLayer, own.SharedTableCore)
+    costs, folded = LAYER_COSTS["shared_table"], own.folded_parts
+    register_realisation(own.SharedTableLayer, own.SharedTableCore, costs=costs, folded=folded)
     with pytest.raises(InputError, match=r"^There are layers of kind 'shared_table' already"):
-        register_realisation(own.SharedTableLayer, EdgeTableCore)
+        register_realisation(own.SharedTableLayer, EdgeTableCore, costs=costs, folded=folded)
     assert LAYER_CORES["shared_table"] is own.SharedTableCore

@@ -5,15 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import kanhw
 from kanhw.errors import InputError
-from kanhw.estimation.resource_model import model_design
+from kanhw.estimation.resource_model import model_design, resources_of
 from kanhw.formats import CodeFormat
 from kanhw.gateware.parts.costs import HardwareCosts
-from kanhw.gateware.top.chain import STAGES
-from kanhw.gateware.top.stage_costs import STAGE_COSTS
+from kanhw.gateware.parts.range_clamp import RangeClamp
+from kanhw.gateware.stream.input_ranges import InputRanges
+from kanhw.gateware.top.chain import STAGES, stages_of
+from kanhw.gateware.top.stage_costs import STAGE_COSTS, layer_option
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES, layer_costs
 from kanhw.program import EdgeTableLayer, InputEncoder, ProductLayer, Program, Requantizer
+from kanhw.schedule.layer_layouts import LAYER_LAYOUTS, PIPELINE, LayerLayout
 from kanhw.schedule.schedule import Schedule
 
 CODE = CodeFormat(4, True)
@@ -58,7 +62,10 @@ def test_codes_that_start_elsewhere_are_added_to():
 
 
 def test_every_core_and_stage_has_costs():
-    assert set(STAGE_COSTS) == set(STAGES)
+    records = LAYER_LAYOUTS.values()
+    kinds = {kind for each in records for kind in (each.unrolled, each.folded) if kind is not None}
+    assert set(STAGE_COSTS) == kinds
+    assert kinds < set(STAGES)
     for core in LAYER_CORES.values():
         assert core.costs.__func__ is not LayerCore.costs.__func__, core
 
@@ -81,6 +88,7 @@ def test_a_core_without_costs_is_refused(monkeypatch):
     class Silent(LayerCore):
         pass
 
+    monkeypatch.setitem(LAYER_LAYOUTS, "own", LayerLayout(PIPELINE))
     monkeypatch.setitem(LAYER_CORES, "own", Silent)
     program = _program_of("own")
     message = (
@@ -91,16 +99,50 @@ def test_a_core_without_costs_is_refused(monkeypatch):
         model_design(program, Schedule())
 
 
-def test_a_kind_without_core_is_refused():
+def test_a_kind_without_core_is_refused(monkeypatch):
+    monkeypatch.setitem(LAYER_LAYOUTS, "own", LayerLayout(PIPELINE))
     with pytest.raises(InputError, match=r"\AThere are no costs of unrolled layers of kind 'own'"):
         model_design(_program_of("own"), Schedule())
 
 
 def test_a_stage_without_costs_is_refused(monkeypatch):
-    monkeypatch.setitem(STAGES, "own", lambda *_: None)
-    program = _program_of("own")
-    with pytest.raises(InputError, match=r"of kind 'own', .*: add them to STAGE_COSTS"):
-        model_design(program, Schedule())
+    monkeypatch.setitem(LAYER_LAYOUTS, "own", LayerLayout("own_stage"))
+    message = r"\AThere are no costs of stages of kind 'own_stage', .*: add them to STAGE_COSTS"
+    with pytest.raises(InputError, match=message):
+        model_design(_program_of("own"), Schedule())
+
+
+# LUT that Yosys 0.70 made of a clamp to the same ends (synth_xilinx -family xcup).
+@pytest.mark.parametrize(("width", "ends", "lut"), [(8, (54, 228), 11), (12, (13, 3754), 20)])
+def test_a_clamp_to_constants_costs_what_it_costs(width, ends, lut):
+    lo, hi = (np.array([end]) for end in ends)
+    modelled = resources_of(RangeClamp(width, lo, hi, origin=ends[0]).costs).lut
+    assert abs(modelled - lut) <= 3
+
+
+# Nine bits and ranges of their own: unrolled a clamp a feature, folded two that take turns.
+@pytest.mark.parametrize(
+    ("schedule", "adders", "choices", "counters"),
+    [(Schedule(), 0, 3 * 9, 0), (Schedule(kind="folded", parallel_inputs=2), 2 * 18, 2 * 18, 1)],
+)
+def test_ranges_of_the_input_are_counted(schedule, adders, choices, counters):
+    code = CodeFormat(9, True)
+    join = Requantizer(np.ones((1, 2), int), np.zeros(2, int))
+    layer = EdgeTableLayer(np.arange(6 * 512).reshape(2, 3, 512) % 99, (join,))
+    encoder = InputEncoder(code, 3, lo=[-99, -98, -97], hi=[99, 98, 97])
+    program = Program((layer,), encoder)
+    ranges = stages_of(program, schedule)[0]
+    assert isinstance(ranges, InputRanges)
+    costs = ranges.costs
+    assert (costs.adder_bits, costs.choice_luts, costs.counters) == (adders, choices, counters)
+    whole = Program((layer,), InputEncoder(code, 3))
+    parallel = schedule.parallel(layer.name)
+    first, plain = (layer_option(each, 0, schedule, parallel) for each in (program, whole))
+    # The tables are the same, and accumulators may be narrower.
+    assert adders - 4 <= first.costs.adder_bits - plain.costs.adder_bits <= adders
+    assert first.costs.choice_luts - plain.costs.choice_luts == choices
+    chosen = kanhw.schedule_for(program, kanhw.Budget(lut=10**6))
+    assert chosen.resources == model_design(program, chosen.schedule)
 
 
 def test_costs_of_a_known_kind_are_not_zero():

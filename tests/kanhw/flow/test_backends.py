@@ -171,6 +171,33 @@ def test_options_reach_it_and_others_are_refused(c_tables, program, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_the_command_line_hands_options_on(c_tables, program, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kanhw.save_program(program, "kan.safetensors")
+    command = ["generate", "kan.safetensors", "--out", "design", "--backend", "c_tables"]
+    for given, expected in (
+        (["prefix"], "--backend-option needs NAME=VALUE, every name once, not 'prefix': the back "),
+        (["prefix=a", "prefix=b"], "--backend-option needs NAME=VALUE, every name once, not "),
+        (["width=3"], "The back end 'c_tables' does not take 'width': it takes prefix"),
+        (["schedule=3"], "The back end 'c_tables' does not take 'schedule': it takes prefix"),
+        (["prefix=9"], "The prefix of C tables must be a C identifier, not '9'"),
+    ):
+        options = [part for text in given for part in ("--backend-option", text)]
+        assert main([*command, *options]) == 2
+        assert capsys.readouterr().err.startswith(f"kanhw: error: {expected}")
+    assert not (tmp_path / "design").exists()
+    assert main([*command, "--backend-option", "prefix=net", "--json"]) == 0
+    assert "net_0_tables" in json.loads(capsys.readouterr().out)["facts"]["arrays"]
+
+
+def test_options_have_other_names_than_arguments_of_generate():
+    own = CTables()
+    own.name, own.options = "clash", ("out",)
+    with pytest.raises(InputError, match=r"^The back end 'clash' cannot have an option 'out', "):
+        register_backend(own)
+    assert "clash" not in BACKENDS
+
+
 def test_names_are_taken_once_and_unknown_ones_are_listed(c_tables):
     assert backend_named("verilog").name == "verilog"
     with pytest.raises(InputError, match=r"^There is a back end 'c_tables' already: give yours "):

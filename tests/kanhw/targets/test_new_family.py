@@ -1,7 +1,9 @@
 """A family that this package does not know: one record, and every verb takes it by its name."""
 
 import json
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,38 +17,30 @@ from kanhw.estimation.resource_model import model_design, resources_of
 from kanhw.formats import CodeFormat
 from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
-from kanhw.targets.memories import BlockRams, BlockShape
 from kanhw.targets.table import TARGETS
-from kanhw.targets.target import CellCost, CellLibrary, PartWeights, PlaceAndRoute, Target
+from kanhw.targets.target import CellLibrary, PlaceAndRoute
 
-# LUTs of four inputs and plain flip-flops: what Yosys makes for no family in particular.
-FOURS = Target(
-    name="fours",
-    family="Four Inputs",
-    note="LUT: $lut cells; FF: $_DFF_P_ cells",
-    recipes={
-        "generic": "synth -flatten -lut 4{flags} -top {top}\n"
-        "dfflegalize -cell $_DFF_P_ 01\nabc -lut 4\nclean\n"
-    },
-    cells={"$lut": CellCost(lut=4), "$_DFF_P_": CellCost(ff=1)},
-    bram_unit="no block RAM",
-)
-RAMS = BlockRams(
-    shapes=(BlockShape(1 << 12, ((1, 2, 4), (1, 2)), 100.0, 1),),
-    choice_cost=0.5,
-    lut_words=16,
-    written_ports=3,
-    written_luts=4,
-)
-WEIGHTS = PartWeights(
-    adder_bits=2, accumulator_bits=3, choice_luts=1, drain_luts=1, table_luts=5, counters=1
-)
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "own_family.py"
+
+
+@pytest.fixture(scope="module")
+def own():
+    """The documentation's example, which registers itself; out of the table again."""
+    family = runpy.run_path(str(EXAMPLE))["FOURS"]
+    assert TARGETS.pop("fours") is family
+    return family
 
 
 @pytest.fixture
-def fours(monkeypatch):
+def plain(own):
+    """The same family without a resource model."""
+    return replace(own, block_rams=None, weights=None)
+
+
+@pytest.fixture
+def fours(monkeypatch, plain):
     """The family registered."""
-    monkeypatch.setitem(TARGETS, FOURS.name, FOURS)
+    monkeypatch.setitem(TARGETS, plain.name, plain)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +60,7 @@ def test_it_is_estimated_by_its_name(fours, design, capsys):
     assert main(["estimate", str(design.path), "--target", "fours", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["target"], found["recipe"]) == ("fours", "generic")
-    assert found["bram_unit"] == "no block RAM"
+    assert found["bram_unit"] == "RAM4K"
     assert found["lut"] > 20 and found["ff"] > 20 and found["other"] == {}
     assert found["lut_by_size"] == {"4": found["lut"]}
     assert kanhw.estimate(design, "fours").lut == found["lut"]
@@ -118,13 +112,13 @@ def test_what_it_lacks_is_said_in_a_line(
     assert capsys.readouterr().err == f"kanhw: error: {message}\n"
 
 
-def test_there_is_a_resource_model_only_where_it_was_fitted(fours, program, monkeypatch):
+def test_there_is_a_resource_model_only_where_it_was_fitted(fours, own, program, monkeypatch):
     message = r"^There is no resource model of fours, it was fitted for xcup only: generate the"
     with pytest.raises(InputError, match=message):
         model_design(program, kanhw.Schedule(), "fours")
     with pytest.raises(InputError, match=r"^There is no resource model of ice40, "):
         kanhw.schedule_for(program, kanhw.Budget(lut=9999), target="ice40")
-    monkeypatch.setitem(TARGETS, "fours", replace(FOURS, block_rams=RAMS, weights=WEIGHTS))
+    monkeypatch.setitem(TARGETS, "fours", own)
     costs = HardwareCosts(adder_bits=10, table_luts=4, memories=(MemoryShape(8192, 1),))
     # Two blocks of 4,096 words of a bit, and one LUT that chooses between them.
     expected = 2 * 10 + 5 * 4 + 1
@@ -135,23 +129,23 @@ def test_there_is_a_resource_model_only_where_it_was_fitted(fours, program, monk
     assert chosen.resources != model_design(program, chosen.schedule)
 
 
-def test_it_is_placed_by_the_nextpnr_that_it_names(fours, design, monkeypatch):
+def test_it_is_placed_by_the_nextpnr_that_it_names(plain, design, monkeypatch):
     placing = PlaceAndRoute(tool="nextpnr-fours", device="F4", flags=("--four",))
-    monkeypatch.setitem(TARGETS, "fours", replace(FOURS, place_and_route=placing))
+    monkeypatch.setitem(TARGETS, "fours", replace(plain, place_and_route=placing))
     monkeypatch.delenv("NEXTPNR_FOURS", raising=False)
     message = r"^nextpnr-fours was not found: install it with 'pip install yowasp-nextpnr-fours'"
     with pytest.raises(kanhw.ToolNotFound, match=message):
         kanhw.estimate(design, "fours", fmax=True)
 
 
-def test_its_netlist_is_simulated_with_models_of_its_cells(fours, design, program, monkeypatch):
+def test_its_netlist_is_simulated_with_models_of_its_cells(plain, design, program, monkeypatch):
     pytest.importorskip("cocotb")
     try:
         kanhw.sim.find_simulator()
     except kanhw.ToolNotFound as error:
         pytest.skip(str(error))
     library = CellLibrary("simcells.v")
-    monkeypatch.setitem(TARGETS, "fours", replace(FOURS, library=library))
+    monkeypatch.setitem(TARGETS, "fours", replace(plain, library=library))
     codes = np.random.default_rng(1).integers(-4, 4, (40, 3))
     result = kanhw.simulate(design, codes, netlist="fours")
     assert result.passed and result.netlist == "fours" and result.equivalence.vectors == 40

@@ -1,0 +1,42 @@
+"""Which streams between layers must be codes, where others may travel as raw sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kanhw.program import ProgramLayer
+from kanhw.schedule.layer_layouts import edges_of, layout_of
+
+__all__ = ["exact_inputs", "exact_streams"]
+
+
+def exact_streams(
+    layers: Sequence[ProgramLayer], index: int, folded: bool = False
+) -> tuple[bool, ...]:
+    """Which streams behind layer ``index`` must be codes, not raw sums; passed ones included.
+
+    With ``folded`` every kind of layer wants codes, since one table serves many inputs.
+    """
+    layer = layers[index]
+    count = len(layer.requantizers) + len(layer.passes)
+    if folded or index == len(layers) - 1:
+        return (True,) * count
+    after = layers[index + 1]
+    exact = [_reads_codes(after, k) for k in range(count)]
+    if after.passes:
+        beyond = exact_streams(layers, index + 1)[len(after.requantizers) :]
+        for k, wanted in zip(after.passes, beyond, strict=True):
+            exact[k] |= wanted
+    return tuple(exact)
+
+
+def exact_inputs(layers: Sequence[ProgramLayer], folded: bool = False) -> bool:
+    """Whether what the first layer is given, and may pass on, must be codes' own addresses."""
+    first = layers[0]
+    beyond = exact_streams(layers, 0)[len(first.requantizers) :]
+    return folded or _reads_codes(first, 0) or any(beyond)
+
+
+def _reads_codes(layer: ProgramLayer, stream: int) -> bool:
+    """Whether a layer computes with the codes of a stream."""
+    return layout_of(edges_of(layer)).reads_codes and stream in layer.streams

@@ -1,0 +1,99 @@
+"""A stage before it is built, and the layout that a Program becomes under a schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kanhw.schedule.fold import Fold
+from kanhw.schedule.transfer import Transfer
+from kanhw.schedule.window_fold import WindowFold
+
+__all__ = ["Layout", "PlannedStage"]
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedStage:
+    """What a stage does, with nothing said of how it is made.
+
+    Parameters
+    ----------
+    kind
+        By which a back end finds what builds it. ``pipeline``, ``layer_norm``, ``convolution``,
+        ``pooling``, ``global_pooling``, ``folded``, ``resident``, ``folded_convolution`` and
+        ``folded_pooling`` compute layers; ``input_ranges`` clamps what comes in; ``collect``,
+        ``split`` and ``gather`` bring codes into other beats; ``serial_argmax`` gives an index.
+    inputs, outputs
+        How vectors or images come and go.
+    layers
+        Numbers of the layers of the Program that it computes, in order.
+    exact
+        Of each of them, which streams behind it must be codes rather than raw sums: its own, then
+        those that it passes on. Of ``input_ranges``, whether the input must be.
+    fold
+        Which inputs and outputs meet when; None where edges do not take turns.
+    windows
+        How a folded layer reads the windows of an image; None for a layer of vectors.
+    argmax
+        Whether the index of the largest output leaves in place of the outputs.
+    """
+
+    kind: str
+    inputs: Transfer
+    outputs: Transfer
+    layers: tuple[int, ...] = ()
+    exact: tuple[tuple[bool, ...], ...] = ()
+    fold: Fold | None = None
+    windows: WindowFold | None = None
+    argmax: bool = False
+
+    @property
+    def layer(self) -> int:
+        """The number of its only layer."""
+        (only,) = self.layers
+        return only
+
+    @property
+    def folds(self) -> Fold:
+        """Its fold; only of a stage whose edges take turns."""
+        if self.fold is None:
+            raise TypeError(f"a stage of kind {self.kind!r} has no fold")
+        return self.fold
+
+    @property
+    def reads(self) -> WindowFold:
+        """How it reads windows; only of a folded stage of images."""
+        if self.windows is None:
+            raise TypeError(f"a stage of kind {self.kind!r} reads no windows by turns")
+        return self.windows
+
+    @property
+    def interval(self) -> int:
+        """Clocks between two vectors or images, for hardware of a beat or step a clock.
+
+        A line buffer whose windows wait for what they read may take longer, and a layer norm for
+        its root.
+        """
+        steps = 0 if self.fold is None else self.fold.steps
+        positions = 1 if self.windows is None else self.windows.window.positions
+        return max(steps * positions, self.inputs.beats, self.outputs.beats)
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The stages of a Program under a schedule, one behind the other.
+
+    Parameters
+    ----------
+    inputs
+        How the network's input comes.
+    stages
+        In order.
+    """
+
+    inputs: Transfer
+    stages: tuple[PlannedStage, ...]
+
+    @property
+    def outputs(self) -> Transfer:
+        """How the network's output goes."""
+        return self.stages[-1].outputs if self.stages else self.inputs
