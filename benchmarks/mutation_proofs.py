@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from flow_proofs import never_seen
+
 from kanhw.sim.proofs.stream_proofs import find_abc
 from kanhw.tools.processes import run_logged
 from kanhw.tools.yosys import run_script
@@ -99,7 +101,7 @@ class Comparison:
             "write_aiger -zinit control.aig\n",
             self._work,
         )
-        if self._never("bad"):
+        if self._never("bad") or never_seen(self._work, command, self._seconds):
             return "proved"
         log = self._abc("bad", f"bmc3 -F {self._clocks} -T {self._seconds:g}")
         if "was asserted in frame" in log:
