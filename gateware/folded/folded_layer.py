@@ -136,7 +136,8 @@ class FoldedLayer(Component):
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         marks: Value = Cat(self.i.valid, self.i.payload.first, self.i.payload.last)
-        marks = marks_by_cycle(pipeline, marks, self.depth)[-1]
+        # There are no cycles where no branch adds anything.
+        marks = [marks, *marks_by_cycle(pipeline, marks, self.depth)][-1]
         valid, first, last = marks[0], marks[1], marks[2]
         pipeline.d.sync += finished.eq(valid & last)
         for b, branch in enumerate(self._branches):

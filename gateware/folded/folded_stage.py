@@ -140,7 +140,8 @@ class FoldedStage(BufferedStage):
     @property
     def through(self) -> tuple[int, ...]:
         """Sums, accumulators, the register that hands them on, and the lanes."""
-        return self._folded.depth, 1, 1, self._folded.drain_depth
+        depth, lanes = self._folded.depth, self._folded.drain_depth
+        return depth, 1, self._folded.latency - depth - 1 - lanes, lanes
 
     def elaborate(self, platform: object) -> Module:
         """Buffer, and what becomes of its steps."""
