@@ -62,7 +62,7 @@ def highest_shift(
 
 
 def output_units(
-    spans: FloatArray, top: int, reach: FloatArray, config: QuantConfig
+    spans: FloatArray, top: int, ranges: FloatArray, reach: FloatArray, config: QuantConfig
 ) -> FloatArray:
     """Real steps ``[n_out]`` of a network's outputs, as ``output_granularity`` says.
 
@@ -72,6 +72,8 @@ def output_units(
         ``[n_out]`` reals that shall become at most ``top`` steps.
     top
         The largest integer for them.
+    ranges
+        ``[n_out]``: how far the real sums vary, by which outputs are told alike.
     reach
         ``[n_out]``: the largest magnitude of the real sums, which stay exact.
     config
@@ -83,7 +85,8 @@ def output_units(
     own = np.where(own > 0, own, widest)
     apart = config.output_granularity == "channel"
     if config.output_granularity == "auto":
-        apart = widest > _COMPARABLE * float(own.min())
+        varying = ranges[ranges > 0]
+        apart = bool(varying.size) and varying.max() > _COMPARABLE * varying.min()
     return own if apart else np.full(len(own), widest)
 
 
@@ -151,7 +154,8 @@ def snapped_join(
     reach = (units * bounds).sum(axis=0) + np.abs(bias)
     if target is None:
         # The finest output scale that the multipliers allow.
-        scale = output_units(units.max(axis=0), top, reach, config)
+        ranges = (units * bounds).sum(axis=0)
+        scale = output_units(units.max(axis=0), top, ranges, reach, config)
         multipliers = round_half_up(units / scale).astype(np.int64)
         return Join(multipliers, _integers(bias / scale), 0, None, scale)
     ratios = units / target.scale

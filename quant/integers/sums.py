@@ -135,7 +135,8 @@ def table_unit(
         reach = reach + np.abs(edges).max(axis=2).sum(axis=1)
     if target is None:
         bits = config.table_bits or config.widest_activation + 3
-        return output_units(spans, (1 << bits) - 1, reach, config), 0
+        ranges = np.sum([np.ptp(edges, axis=2).sum(axis=1) for edges in branches], axis=0)
+        return output_units(spans, (1 << bits) - 1, ranges, reach, config), 0
     bits = config.table_bits or target.format.width + 3
     # Steps of tables and codes differ by a power of two, so that rounding is a shift.
     shift = highest_shift(layer.name, (1 << bits) - 1, spans, reach, target)

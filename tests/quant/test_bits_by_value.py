@@ -1,5 +1,7 @@
 """Bits of every value: ranges within one stream, exact in Program, and what does not know them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -66,12 +68,9 @@ def test_other_codes(model, x, fields):
 
 
 def test_steps_follow_the_bits(model, x):
-    config = QuantConfig(activation_calibration="max_abs", **BY_VALUE)
-    mixed = quantize_model(model, x, config).input
-    steps = [
-        quantize_model(model, x, QuantConfig(activation_calibration="max_abs", input_bits=b)).input
-        for b in (6, 4, 3)
-    ]
+    plain = QuantConfig(activation_calibration="max_abs", input_granularity="tensor")
+    mixed = quantize_model(model, x, replace(plain, **BY_VALUE)).input
+    steps = [quantize_model(model, x, replace(plain, input_bits=b)).input for b in (6, 4, 3)]
     # Values of equal bits share a step; each group covers what its own values reach.
     assert mixed.scale[0] == mixed.scale[2]
     assert len(set(mixed.scale.tolist())) == 3

@@ -36,6 +36,8 @@ CHOICES = {
     "activation_calibration": "max_abs, percentile, mse",
     "weight_granularity": "tensor, channel",
     "activation_granularity": "tensor, channel",
+    "input_granularity": "auto, tensor, group, channel",
+    "output_granularity": "auto, tensor, channel",
     "branch_inputs": "auto, shared, separate",
     "norms": "exact, frozen",
     "realisation": "auto, edge_table, basis_table, codebook, spline_evaluator",

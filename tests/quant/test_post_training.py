@@ -247,6 +247,7 @@ def test_snapping(model, calibration, multiplier_bits, weight_bits):
         spline_bits=weight_bits,
         activation_bits=6,
         realisation="basis_table",
+        output_granularity="tensor",
     )
     quantized = quantize_model(model, calibration, config)
     layer, float_layer = quantized.layers[0], model.layers[0]

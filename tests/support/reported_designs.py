@@ -107,7 +107,7 @@ def edge_table_network(sizes=(4, 3, 3), density=0.8, seed=1):
     layers, decode = [], encoder.decode
     for index, layer in enumerate(model.layers):
         last = index == len(model.layers) - 1
-        scale = np.linspace(0.02, 0.03, layer.n_out) if last else np.full(layer.n_out, 0.1)
+        scale = np.full(layer.n_out, 0.02 if last else 0.1)
         shift = 0 if last else 3
         edges = layer.edges(positions(decode, SIGNED6, layer.n_in))
         tables = rounded(edges / (scale / 2**shift)[:, None, None])

@@ -40,7 +40,7 @@ def layer(rng, shapes, n_in, n_out, *, last, name, streams=2, biased=True):
             rng.integers(-99, 99, n_out),
             0 if last else int(rng.integers(4, 8)),
             None if last else CODE,
-            scale=rng.random(n_out) + 0.5,
+            scale=rng.random() + 0.5,
         )
         for _ in range(n)
     )

@@ -44,7 +44,7 @@ def program():
     )
     last = EdgeTableLayer(
         rng.integers(-(2**40), 2**40, (2, 3, 8)),
-        (Requantizer(np.ones((1, 2), int), np.zeros(2, int), scale=[0.1, 1 / 3]),),
+        (Requantizer(np.ones((1, 2), int), np.zeros(2, int), scale=1 / 3),),
         name="last",
         stream=1,
     )

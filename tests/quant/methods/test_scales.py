@@ -67,7 +67,13 @@ def test_shared_tables_stay_shared(method):
     rng = np.random.default_rng(13)
     model = efficient_kan(rng)
     data = rng.normal(size=(80, 3)) * [1, 0.3, 2]
-    config = QuantConfig(spline_bits=3, base_bits=3, realisation="basis_table", method=method)
+    config = QuantConfig(
+        spline_bits=3,
+        base_bits=3,
+        realisation="basis_table",
+        method=method,
+        input_granularity="tensor",
+    )
     task, _ = task_of(model, data, config)
     assert task.shared() == (True, True)
     branches = METHODS[method](task).branches
@@ -78,7 +84,7 @@ def test_shared_tables_stay_shared(method):
         assert isinstance(each, QuantBasisTable)
         assert (each.basis_tables == each.basis_tables[0]).all()
         assert (each.base_tables == each.base_tables[0]).all()
-    own = replace(config, activation_granularity="channel")
+    own = replace(config, input_granularity="channel", activation_granularity="channel")
     task, _ = task_of(model, data, own)
     assert task.shared() == (False, False)
     edges, _ = task_of(model, data, replace(config, realisation="edge_table"))

@@ -314,7 +314,7 @@ def test_what_does_not_know_it_says_so():
 
 
 def test_a_wrong_choice_is_named():
-    with pytest.raises(InputError, match="evaluator_pieces must be one of auto, arithmetic"):
+    with pytest.raises(InputError, match=r"evaluator\.pieces must be one of auto, arithmetic"):
         QuantConfig(evaluator=EvaluatorConfig(pieces="tables"))
     with pytest.raises(InputError, match="activation_bits must be 1 to 16, not 17"):
         QuantConfig(activation_bits=17)
