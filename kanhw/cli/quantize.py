@@ -6,7 +6,15 @@ import argparse
 import dataclasses
 from typing import Any, get_args, get_type_hints
 
-from kanhw.cli.common import Commands, add_command, add_model, given_options, load_given, show
+from kanhw.cli.common import (
+    Commands,
+    add_command,
+    add_model,
+    add_reading,
+    given_options,
+    load_given,
+    show,
+)
 from kanhw.errors import InputError
 
 _HELP = {
@@ -74,6 +82,7 @@ def add_parser(commands: Commands) -> None:
         "that a PyKAN checkpoint keeps, or none with --method zeroq",
     )
     parser.add_argument("--out", metavar="PROGRAM", required=True, help="the file to write")
+    add_reading(parser)
     _add_config(parser.add_argument_group("quantization"))
 
 
@@ -187,7 +196,13 @@ def _calibration(options: argparse.Namespace) -> Any:
         return read_arrays(options.calibration)["x"]
     if options.method == "zeroq":
         return None
-    saved = calibration_data(options.model, **given_options(options))
+    given = given_options(options)
+    saved = calibration_data(options.model, **given)
+    if saved is not None and {"input_mean", "input_std"} & set(given):
+        raise InputError(
+            f"{options.model} brings a batch behind its normalisation, which --input-mean and "
+            "--input-std fold in: pass --calibration DATA.npz, in physical units"
+        )
     if saved is None:
         raise InputError(
             f"{options.model} brings no calibration data: pass --calibration DATA.npz, an npz file "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from kanhw.cli.common import Commands, add_command, add_option, load_given, show
+from kanhw.cli.common import Commands, add_command, add_option, add_reading, load_given, show
 from kanhw.errors import InputError
 
 
@@ -23,6 +23,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--out", metavar="FILE.html", type=Path, required=True)
     parser.add_argument("--model", help="the float model: its curves and its accuracy")
     add_option(parser)
+    add_reading(parser)
     parser.add_argument("--data", metavar="DATA.npz", help="x and labels (or y) for the accuracy")
     parser.add_argument(
         "--outputs",

@@ -24,6 +24,7 @@ from kanhw.importers import chebykan, efficient_kan, fast_kan, gramkan, inkan, k
 from kanhw.importers.parts import networks, plain
 from kanhw.importers.parts.chain import Chain
 from kanhw.importers.parts.checkpoint import State
+from kanhw.importers.parts.left_over import check_nothing_left
 from kanhw.importers.parts.settings import (
     default_notes,
     epsilon,
@@ -242,6 +243,9 @@ def _check_tensors(state: State, modules: list[_Module], options: Mapping[str, A
                 f"Tensor {name!r} belongs to none of the {len(modules)} modules: the list must "
                 "name every module, in order"
             )
+    # Where it was told which modules are meant, the others are nobody's business.
+    told = networks.start_of(str(options.get("layers") or ""))
+    check_nothing_left({name: state[name] for name in state if name.startswith(told)}, starts)
 
 
 # The types -------------------------------------------------------------------------------------

@@ -104,7 +104,18 @@ def activation_name(module: nn.Module) -> str:
 
 
 def maker(activation: Activation) -> Callable[[], nn.Module]:
-    """What makes the module of an activation; of ``zero``, any that goes with zero weights."""
+    """What makes the module of an activation; of ``zero``, any that goes with zero weights.
+
+    Raises
+    ------
+    InputError
+        If it reads its inputs through scales, for which PyTorch has no module.
+    """
+    if activation.scale:
+        raise InputError(
+            "A base activation that reads its inputs through scales (a normalisation that was "
+            "folded in) has no module: load the network without its normalisation for that"
+        )
     if activation.name == "prelu":
         return lambda: nn.PReLU(init=activation.slope)
     kinds = {name: kind for kind, name in _NAMES.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,15 +25,21 @@ class Activation:
         One of silu, identity, zero, gelu (the exact one, with erf), relu, tanh, prelu.
     slope
         What prelu multiplies negative numbers by; 0 for every other name.
+    scale, shift
+        One value for each input: the function of ``scale * x + shift``, of which x ends in an axis
+        of inputs. Empty is x itself, and a single value is one for all.
 
     Raises
     ------
     InputError
-        If the name is none of these, the slope is not finite, or it is given to another function.
+        If the name is none of these, the slope is not finite, or it is given to another function;
+        or scale and shift are not alike in length.
     """
 
     name: str
     slope: float = 0.0
+    scale: tuple[float, ...] = ()
+    shift: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -46,10 +52,38 @@ class Activation:
             raise InputError(f"The slope of an activation must be finite, not {self.slope}")
         if self.slope and self.name != "prelu":
             raise InputError(f"Only prelu has a slope, but {self.name} was given {self.slope}")
+        if len(self.scale) != len(self.shift):
+            raise InputError(
+                f"An activation has as many scales as shifts, not {len(self.scale)} and "
+                f"{len(self.shift)}"
+            )
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Apply the function to every element of ``x`` (any shape); float64."""
-        return _FUNCTIONS[self.name](np.asarray(x, np.float64), self.slope)
+        x = np.asarray(x, np.float64)
+        if self.scale:
+            if len(self.scale) > 1 and x.shape[-1:] != (len(self.scale),):
+                raise InputError(
+                    f"The activation {self.name} reads {len(self.scale)} inputs of a scale each, "
+                    f"not values of shape {list(x.shape)}"
+                )
+            x = np.array(self.scale) * x + np.array(self.shift)
+        return _FUNCTIONS[self.name](x, self.slope)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it gives back what it reads."""
+        return self.name == "identity" and not self.scale
+
+    def read_through(self, scale: FloatArray, shift: FloatArray) -> Activation:
+        """The function of ``scale * x + shift``, ``[n]`` each."""
+        if self.name == "zero":
+            return self
+        outer, offset = (np.array(self.scale), np.array(self.shift)) if self.scale else (1.0, 0.0)
+        pairs = np.stack([outer * scale, outer * shift + offset])
+        # What all inputs have alike is one function still, whose table they can share.
+        pairs = pairs[:, :1] if (pairs == pairs[:, :1]).all() else pairs
+        return replace(self, scale=tuple(pairs[0].tolist()), shift=tuple(pairs[1].tolist()))
 
 
 def _silu(x: FloatArray, _: float) -> FloatArray:

@@ -14,7 +14,14 @@ import numpy.typing as npt
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.formats import FloatArray
 
-__all__ = ["SUFFIXES", "State", "parameter", "read_checkpoint", "strip_wrappers"]
+__all__ = [
+    "SUFFIXES",
+    "WRAPPER_PREFIXES",
+    "State",
+    "parameter",
+    "read_checkpoint",
+    "strip_wrappers",
+]
 
 Array = npt.NDArray[Any]
 State = Mapping[str, Array]
@@ -25,7 +32,7 @@ SUFFIXES = (*TORCH_SUFFIXES, ".safetensors")
 
 # Training loops save the state_dict under one of these; others wrap the module itself.
 _WRAPPER_KEYS = ("state_dict", "model_state_dict", "model")
-_WRAPPER_PREFIXES = ("module.", "_orig_mod.", "model.")
+WRAPPER_PREFIXES = ("module.", "_orig_mod.", "model.")
 
 _SAFETENSORS_TYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "|b1",
@@ -75,7 +82,7 @@ def strip_wrappers(state: Mapping[str, Any]) -> dict[str, Any]:
     # torch.compile of a submodule leaves its mark in the middle of a name; nobody else does.
     state = {name.replace("._orig_mod.", "."): value for name, value in state.items()}
     while True:
-        for prefix in _WRAPPER_PREFIXES:
+        for prefix in WRAPPER_PREFIXES:
             if state and all(name.startswith(prefix) for name in state):
                 state = {name.removeprefix(prefix): value for name, value in state.items()}
                 break

@@ -139,23 +139,26 @@ def test_picks_one_of_several_networks() -> None:
 
 def test_says_what_was_left_out() -> None:
     state = {**two_layers(), "stem.weight": np.zeros((3, 9)), "stem.bias": np.zeros(3)}
-    model = efficient_kan.build(state, {})
+    model = efficient_kan.build(state, {"layers": "layers"})
     assert model.source == (
-        "EfficientKAN, 2 layers ('layers.0', 'layers.1'); not loaded: 2 tensors outside of them "
+        "EfficientKAN, 2 layers ('layers.0', 'layers.1'); not loaded, as told: 2 tensors "
         "(stem.weight, stem.bias); base_activation silu (the library's default)"
     )
     whole = efficient_kan.build(two_layers(), {"base_activation": "silu"})
     assert whole.source == "EfficientKAN, 2 layers ('layers.0', 'layers.1')"
 
 
-def test_modules_before_and_after_are_left_out_but_not_those_between() -> None:
+def test_modules_before_after_and_between_are_not_left_out_unsaid() -> None:
     state = {
         **make_state("1.", 3, 4),
         **make_state("2.", 4, 4),
         "0.weight": np.zeros((3, 3)),
         "3.weight": np.zeros((3, 3)),
     }
-    assert prefixes(state) == ["1", "2"]
+    with pytest.raises(InputError, match=r"2 tensors \(0\.weight, 3\.weight\) .*'0,1,2,3'"):
+        efficient_kan.build(state, {})
+    assert prefixes(state, layers="1,2") == ["1", "2"]
+    del state["0.weight"]
     state.update(make_state("4.", 4, 2))
     message = (
         r"^Module '3' stands between the KAN layers and holds tensor '3\.weight': kanhw would "
