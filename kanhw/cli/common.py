@@ -17,6 +17,7 @@ __all__ = [
     "Commands",
     "Parser",
     "add_command",
+    "add_force",
     "add_model",
     "add_option",
     "add_reading",
@@ -94,6 +95,15 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             f"--{end}-std", metavar="NAME|NUMBERS", help=f"what the model {factor}, likewise"
         )
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """``--force``, for commands that write files."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="write over files that this command has not made",
+    )
 
 
 def load_given(options: argparse.Namespace) -> KanModel | Program:

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 from kanhw.cli.common import (
     Commands,
     add_command,
+    add_force,
     add_model,
     add_reading,
     given_options,
@@ -82,6 +83,7 @@ def add_parser(commands: Commands) -> None:
         "that a PyKAN checkpoint keeps, or none with --method zeroq",
     )
     parser.add_argument("--out", metavar="PROGRAM", required=True, help="the file to write")
+    add_force(parser)
     add_reading(parser)
     _add_config(parser.add_argument_group("quantization"))
 
@@ -116,13 +118,14 @@ def _add_config(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Quantize and save."""
-    from kanhw.files import check_place
     from kanhw.flow.generation import quantize
+    from kanhw.flow.overwriting import PROGRAM, check_out
     from kanhw.model.network import KanModel
     from kanhw.program import save_program
     from kanhw.quant.config import QuantConfig
 
-    check_place(options.out)
+    inputs = (options.model, options.calibration)
+    check_out(options.out, PROGRAM, force=options.force, inputs=inputs)
     names = [field.name for field in dataclasses.fields(QuantConfig)]
     chosen = {name: getattr(options, name) for name in names if name not in _PYTHON_ONLY}
     config = QuantConfig(**chosen, layers=_layers(options.layer))

@@ -22,6 +22,7 @@ from kanhw.design.design import (
 from kanhw.errors import InputError
 from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, options_for
+from kanhw.flow.overwriting import ours
 from kanhw.model.network import KanModel
 from kanhw.program import Program, program_bytes
 from kanhw.schedule.schedule import Schedule
@@ -91,6 +92,7 @@ def generate(
     argmax: bool | None = None,
     interface: str | None = None,
     backend: Literal["verilog"] = "verilog",
+    force: bool = False,
 ) -> Design: ...
 
 
@@ -103,6 +105,7 @@ def generate(
     argmax: bool | None = None,
     interface: str | None = None,
     backend: str,
+    force: bool = False,
     **options: object,
 ) -> Design | BackendDesign: ...
 
@@ -115,6 +118,7 @@ def generate(
     argmax: bool | None = None,
     interface: str | None = None,
     backend: str = VERILOG,
+    force: bool = False,
     **options: object,
 ) -> Design | BackendDesign:
     """Write a Program as Verilog, or by another back end, into a new, self-contained folder.
@@ -124,7 +128,8 @@ def generate(
     program
         The network; a float model must be quantized first.
     out
-        The folder to make. One that already holds this very design is left as it is.
+        The folder to make. One that already holds this very design is left as it is, another
+        design that nobody changed gives way to it.
     schedule
         Registers and handshake; None is ``Schedule()``.
     argmax
@@ -135,6 +140,8 @@ def generate(
     backend
         What it is written as: ``verilog``, or one that was registered
         (:func:`kanhw.flow.backends.register_backend`).
+    force
+        Whether to write over changed files of a design too; other files in the folder stay.
     **options
         Further options of that back end.
 
@@ -186,7 +193,7 @@ def generate(
         "files": {name: sha256_of_bytes(content) for name, content in files.items()},
     }
     files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
-    write_folder(out, files)
+    write_folder(out, files, ours=ours, force=force)
     return load_design(out) if backend == VERILOG else load_backend_design(out)
 
 

@@ -101,7 +101,7 @@ BAD = [
     *(
         (but(GENERATE, 3, place), line)
         for place, line in (
-            ("{shop}/real", r"real already holds something else \(.*\): remove it, or name"),
+            ("{shop}/changed", r"changed already holds something else \(.*\): remove it, or name"),
             ("{shop}/kanele", r"kanele already holds something else"),
             ("{shop}/model.pt", r"model\.pt is a file: name a folder that does not exist yet"),
             ("{shop}/model.pt/out", r"model\.pt/out cannot be made .*: choose a place"),

@@ -56,8 +56,12 @@ def test_generate(program, tmp_path):
     for out in (design.path, tmp_path / "again"):
         assert kanhw.generate(program, out).schedule == Schedule()
         assert {path: (out / path.name).read_bytes() for path in content} == content
-    with pytest.raises(InputError, match="already holds something else"):
+    (design.path / "notes").touch()
+    with pytest.raises(InputError, match=r"already holds something else \(notes\)"):
         kanhw.generate(program, design.path, schedule=Schedule(adder_levels=2))
+    (design.path / "notes").unlink()
+    other = kanhw.generate(program, design.path, schedule=Schedule(adder_levels=2))
+    assert other.schedule.adder_levels == 2
     classes = kanhw.generate(program, tmp_path / "classes", argmax=True)
     assert classes.load_program().argmax and classes.output.count == 1
     outputs = kanhw.generate(classes.load_program(), tmp_path / "outputs", argmax=False)
