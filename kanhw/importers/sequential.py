@@ -33,7 +33,7 @@ from kanhw.importers.parts.settings import (
     pairs,
     read_activation,
 )
-from kanhw.model.activation import Activation
+from kanhw.model.activation import ACTIVATIONS, Activation
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.windows import Window
@@ -391,7 +391,9 @@ _KAN_TYPES = {
 _NORM_FACTS = ("num_features", "normalized_shape", "affine", "momentum")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
 _ACTIVATIONS = {
-    name: _Type(_add_activation, tensors=False) for name in ("silu", "relu", "gelu", "tanh")
+    name: _Type(_add_activation, tensors=False)
+    for name in ACTIVATIONS
+    if name not in ("identity", "zero", "prelu")
 }
 
 TYPES: dict[str, _Type] = {

@@ -14,6 +14,11 @@ from kanhw.formats import FloatArray
 
 __all__ = ["ACTIVATIONS", "Activation"]
 
+_LEAK = 0.01  # torch.nn.LeakyReLU's default
+_STRAIGHT = 20.0  # from where on torch.nn.Softplus is the identity
+# Those of the paper (Klambauer et al., 2017), which keep mean 0 and variance 1.
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -22,9 +27,11 @@ class Activation:
     Parameters
     ----------
     name
-        One of silu, identity, zero, gelu (the exact one, with erf), relu, tanh, prelu.
+        One of silu, identity, zero, gelu (the exact one, with erf), relu, tanh, prelu, leaky_relu,
+        elu, sigmoid, softplus, mish, selu, hardswish, with PyTorch's default parameters.
     slope
-        What prelu multiplies negative numbers by; 0 for every other name.
+        What prelu and leaky_relu (0.01 where none is given) multiply negative numbers by; 0 for
+        every other name.
     scale, shift
         One value for each input: the function of ``scale * x + shift``, of which x ends in an axis
         of inputs. Empty is x itself, and a single value is one for all.
@@ -50,8 +57,10 @@ class Activation:
             )
         if not math.isfinite(self.slope):
             raise InputError(f"The slope of an activation must be finite, not {self.slope}")
-        if self.slope and self.name != "prelu":
-            raise InputError(f"Only prelu has a slope, but {self.name} was given {self.slope}")
+        if self.name == "leaky_relu" and not self.slope:
+            object.__setattr__(self, "slope", _LEAK)
+        if self.slope and self.name not in ("prelu", "leaky_relu"):
+            raise InputError(f"Only prelu and leaky_relu have a slope, but {self.name} was given {self.slope}")
         if len(self.scale) != len(self.shift):
             raise InputError(
                 f"An activation has as many scales as shifts, not {len(self.scale)} and "
@@ -118,6 +127,37 @@ def _prelu(x: FloatArray, slope: float) -> FloatArray:
     return np.where(x >= 0, x, slope * x)
 
 
+def _elu(x: FloatArray, _: float) -> FloatArray:
+    return np.where(x > 0, x, numerics.exp(np.minimum(x, 0.0)) - 1.0)
+
+
+def _sigmoid(x: FloatArray, _: float) -> FloatArray:
+    small = numerics.exp(-np.abs(x))
+    result: FloatArray = np.where(x >= 0, 1.0, small) / (1.0 + small)
+    return result
+
+
+def _softplus(x: FloatArray, _: float) -> FloatArray:
+    curve = np.maximum(x, 0.0) + numerics.log(1.0 + numerics.exp(-np.abs(x)))
+    return np.where(x > _STRAIGHT, x, curve)
+
+
+def _mish(x: FloatArray, _: float) -> FloatArray:
+    result: FloatArray = x * numerics.tanh(_softplus(x, 0.0))
+    return result
+
+
+def _selu(x: FloatArray, _: float) -> FloatArray:
+    below = _SELU_ALPHA * (numerics.exp(np.minimum(x, 0.0)) - 1.0)
+    result: FloatArray = _SELU_SCALE * np.where(x > 0, x, below)
+    return result
+
+
+def _hardswish(x: FloatArray, _: float) -> FloatArray:
+    result: FloatArray = x * np.clip(x + 3.0, 0.0, 6.0) / 6.0
+    return result
+
+
 _FUNCTIONS: dict[str, Callable[[FloatArray, float], FloatArray]] = {
     "silu": _silu,
     "identity": _identity,
@@ -126,5 +166,12 @@ _FUNCTIONS: dict[str, Callable[[FloatArray, float], FloatArray]] = {
     "relu": _relu,
     "tanh": _tanh,
     "prelu": _prelu,
+    "leaky_relu": _prelu,
+    "elu": _elu,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+    "mish": _mish,
+    "selu": _selu,
+    "hardswish": _hardswish,
 }
 ACTIVATIONS = tuple(_FUNCTIONS)

@@ -116,7 +116,12 @@ def test_scaler_may_be_missing_in_some_layers() -> None:
     np.testing.assert_array_equal(model.layers[1].coefficients, state["layers.1.spline_weight"])
 
 
-@pytest.mark.parametrize("name", ["silu", "identity", "zero", "gelu", "relu", "tanh", "nn.ReLU"])
+OTHERS = ("leaky_relu", "elu", "sigmoid", "softplus", "mish", "selu", "hardswish")
+
+
+@pytest.mark.parametrize(
+    "name", ["silu", "identity", "zero", "gelu", "relu", "tanh", "nn.ReLU", *OTHERS]
+)
 def test_base_activation_option(name: str) -> None:
     (layer,) = efficient_kan.build(make_state(), {"base_activation": name}).layers
     assert layer.base_activation.name == name.removeprefix("nn.").lower()
@@ -263,7 +268,7 @@ REPEATED[2, 5] = REPEATED[2, 4]
             r"^Tensor 'layers\.0\.base_activation\.weight' holds 2 different slopes",
         ),
         (changed(base_activation__alpha=np.ones(1)), {}, r"'layers\.0\.base_activation\.alpha' "),
-        (changed(), {"base_activation": "mish"}, r"^Unknown base activation 'mish': choose one of"),
+        (changed(), {"base_activation": "sin"}, r"^Unknown base activation 'sin': choose one of"),
     ],
 )
 def test_refuses(state: dict[str, np.ndarray], options: dict[str, str], message: str) -> None:

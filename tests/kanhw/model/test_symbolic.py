@@ -140,6 +140,6 @@ def test_data_outside_of_a_domain_name_the_edge(function, what, realisation):
     first = layer(rng, b_splines(2), 2, "act_fun.0", symbolic=(edge,))
     model = KanModel((first, layer(rng, b_splines(2), 1, "act_fun.1")))
     x = np.append(rng.uniform(-2, 2, (50, 2)), [[-2, 0], [2, 0], [0, 0]], axis=0)
-    message = rf"act_fun.0: the symbolic edge from input 0 to sum 1 .*{what}, inside its .*\[-2, 2\]"
+    message = rf"act_fun.0: the symbolic edge from input 0 to sum 1 .*{what}, .* range \[-2, 2\]"
     with pytest.raises(InputError, match=message):
         kanhw.quantize(model, x, realisation=realisation)
