@@ -60,7 +60,9 @@ class Activation:
         if self.name == "leaky_relu" and not self.slope:
             object.__setattr__(self, "slope", _LEAK)
         if self.slope and self.name not in ("prelu", "leaky_relu"):
-            raise InputError(f"Only prelu and leaky_relu have a slope, but {self.name} was given {self.slope}")
+            raise InputError(
+                f"Only prelu and leaky_relu have a slope, but {self.name} was given {self.slope}"
+            )
         if len(self.scale) != len(self.shift):
             raise InputError(
                 f"An activation has as many scales as shifts, not {len(self.scale)} and "
@@ -138,8 +140,12 @@ def _sigmoid(x: FloatArray, _: float) -> FloatArray:
 
 
 def _softplus(x: FloatArray, _: float) -> FloatArray:
-    curve = np.maximum(x, 0.0) + numerics.log(1.0 + numerics.exp(-np.abs(x)))
-    return np.where(x > _STRAIGHT, x, curve)
+    small = numerics.exp(-np.abs(x))
+    whole = 1.0 + small
+    # What rounding took from 1 + small is made good, so that the far end keeps its digits.
+    step = np.where(whole == 1.0, 1.0, whole - 1.0)
+    curve = np.where(whole == 1.0, small, numerics.log(whole) * (small / step))
+    return np.where(x > _STRAIGHT, x, np.maximum(x, 0.0) + curve)
 
 
 def _mish(x: FloatArray, _: float) -> FloatArray:

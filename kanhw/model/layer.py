@@ -125,6 +125,11 @@ class KanLayer:
                 f"{list(array.shape)}"
             )
 
+    def __repr__(self) -> str:
+        """Name, sizes and basis, without the numbers."""
+        basis = type(self.basis).__name__
+        return f"KanLayer({self.name!r}, {self.n_in} -> {self.n_out}, {basis})"
+
     @property
     def n_in(self) -> int:
         """Inputs."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import checked_batch, frozen_array, input_values
+from kanhw.model.arrays import checked_batch, frozen_array, input_values, short_repr
 
 __all__ = ["BSplineBasis"]
 
@@ -56,6 +56,10 @@ class BSplineBasis:
             )
         _check_increasing(knots)
         object.__setattr__(self, "knots", knots)
+
+    def __repr__(self) -> str:
+        """In a line, without the numbers."""
+        return short_repr(self)
 
     @property
     def n_in(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import checked_batch, frozen_array, input_values
+from kanhw.model.arrays import checked_batch, frozen_array, input_values, short_repr
 
 __all__ = ["RepeatedKnotBasis"]
 
@@ -58,6 +58,10 @@ class RepeatedKnotBasis:
                 f"position {m + 1} {knots[i, m + 1]:.9g}"
             )
         object.__setattr__(self, "knots", knots)
+
+    def __repr__(self) -> str:
+        """In a line, without the numbers."""
+        return short_repr(self)
 
     @property
     def n_in(self) -> int:
