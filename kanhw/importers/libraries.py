@@ -22,6 +22,7 @@ from kanhw.importers.hyper_parameters import merge_config
 from kanhw.importers.parts import normalisation
 from kanhw.importers.parts.checkpoint import State
 from kanhw.importers.parts.left_over import without_ignored
+from kanhw.importers.parts.pruning import with_masks_applied
 from kanhw.importers.pykan import network as pykan
 from kanhw.model.network import KanModel
 
@@ -42,21 +43,25 @@ class Importer:
         Whether a state_dict is this library's, by its tensor names.
     build
         The model of a state_dict and the options that the user gave.
+    assumed
+        What its layers do that no tensor tells and no option changes, for the source.
     """
 
     library: str
     options: tuple[str, ...]
     matches: Callable[[State], bool]
     build: Callable[[State, Mapping[str, Any]], KanModel]
+    assumed: str = ""
 
 
+_TANH = "inputs go through tanh (as in the library's forward)"
 # A new library is one more line; the first that matches is taken.
 IMPORTERS = (
     Importer("KAGN convolutions", kagn_conv.OPTIONS, kagn_conv.matches, kagn_conv.build),
     Importer("KAGN", kagn.OPTIONS, kagn.matches, kagn.build),
     Importer("FastKAN", fast_kan.OPTIONS, fast_kan.matches, fast_kan.build),
-    Importer("GRAMKAN", gramkan.OPTIONS, gramkan.matches, gramkan.build),
-    Importer("ChebyKAN", chebykan.OPTIONS, chebykan.matches, chebykan.build),
+    Importer("GRAMKAN", gramkan.OPTIONS, gramkan.matches, gramkan.build, _TANH),
+    Importer("ChebyKAN", chebykan.OPTIONS, chebykan.matches, chebykan.build, _TANH),
     Importer("inkan", inkan.OPTIONS, inkan.matches, inkan.build),
     # The same names as EfficientKAN's, but other shapes.
     Importer("kanx", kanx.OPTIONS, kanx.matches, kanx.build),
@@ -101,6 +106,7 @@ def model_of_state(
     around = {name: {**config, **options}.get(name) for name in AROUND}
     inner = {name: value for name, value in options.items() if name not in AROUND}
     try:
+        state, pruned = with_masks_applied(state)
         ends = normalisation.read_normalisation(state, around)
         state = {name: array for name, array in state.items() if name not in ends.tensors}
         state, ignored = without_ignored(state, around["ignore"])
@@ -114,7 +120,7 @@ def model_of_state(
         whole = normalisation.normalised(model, ends)
     except InputError as error:
         raise InputError(f"{owner}: {error}") from error
-    notes = [model.source, ignored, ends.described]
+    notes = [model.source, importer.assumed, pruned, ignored, ends.described]
     notes.append(f"{', '.join(known)} from {told}" if known else "")
     return replace(whole, source="; ".join(note for note in notes if note))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,30 +11,38 @@ from typing import TYPE_CHECKING, Any
 from kanhw.errors import InputError
 from kanhw.importers.hyper_parameters import read_config
 from kanhw.importers.libraries import check_options, model_of_state
-from kanhw.importers.parts.checkpoint import read_checkpoint
+from kanhw.importers.parts.checkpoint import State, file_kind, read_states
 from kanhw.importers.parts.normalisation import OPTIONS as NORMALISATIONS
 from kanhw.importers.parts.normalisation import normalised, read_normalisation
 from kanhw.importers.pykan import network as pykan
 from kanhw.model.network import KanModel
 
 if TYPE_CHECKING:
+    import torch
+
     from kanhw.program import Program
 
 __all__ = ["load_model"]
 
-_FOLDER_MODEL, _FOLDER_CONFIG, _KANELE_TABLES = "model.pt", "config.json", "truth_tables.json"
+_FOLDER_MODELS = ("model.pt", "model.safetensors", "model.pth", "pytorch_model.bin")
+_FOLDER_CONFIG, _KANELE_TABLES = "config.json", "truth_tables.json"
+_CHOICE = "state_dict"
 
 
-def load_model(path: str | Path, **options: Any) -> KanModel | Program:
+def load_model(
+    source: str | Path | Mapping[str, Any] | torch.nn.Module, **options: Any
+) -> KanModel | Program:
     """Read a trained network.
 
     Parameters
     ----------
-    path
-        A checkpoint of PyTorch (.pt, .pth, .bin, .ckpt) or safetensors; a Program that kanhw saved;
-        a folder of KANELE's truth tables; a folder with ``model.pt``; the PATH (or a file, or the
-        folder) of PyKAN's ``saveckpt``; or a neutral file (.npz, :mod:`kanhw.model.neutral`). What
-        a checkpoint does not hold is read from a ``config.json`` beside it.
+    source
+        A checkpoint of torch.save or safetensors, whatever its suffix; a Program that kanhw saved;
+        a folder of KANELE's truth tables; a folder with ``model.pt`` or ``model.safetensors``; the
+        PATH (or a file, or the folder) of PyKAN's ``saveckpt``; a neutral file
+        (:mod:`kanhw.model.neutral`). What a checkpoint does not hold is read from a
+        ``config.json`` beside it. Or a state_dict or torch module in memory, which is read by its
+        tensors.
     **options
         What a checkpoint does not hold; each wins over ``config.json``. ``base_activation``: silu
         (default), identity, zero, gelu, relu, tanh. ``layers``: which tensors to read where a
@@ -41,7 +50,8 @@ def load_model(path: str | Path, **options: Any) -> KanModel | Program:
         :mod:`kanhw.importers.sequential`. ``ignore``: patterns of the names of tensors that no
         output depends on. ``input_mean``, ``input_std``, ``output_mean``, ``output_std``: numbers,
         or names of tensors, of the normalisations around the network, which are folded into it.
-        The others are those of the library's importer.
+        ``state_dict``: the key of the state_dict to read, where a checkpoint holds several. The
+        others are those of the library's importer.
 
     Returns
     -------
@@ -55,22 +65,69 @@ def load_model(path: str | Path, **options: Any) -> KanModel | Program:
     ToolNotFound
         If the file needs PyTorch and that is not installed.
     """
-    if not isinstance(path, str | Path):
-        raise TypeError(f"A path must be a string or a Path, not {path!r}")
-    path = Path(path)
+    if not isinstance(source, str | Path):
+        return _load_from_memory(source, options)
+    path = Path(source)
     if (triple := pykan.find_triple(path)) is not None:
         return _load_triple(triple, options)
     if path.is_dir():
         return _load_folder(path, options)
-    if path.suffix == ".npz":
+    return _load_file(path, options)
+
+
+def _load_from_memory(source: Any, options: Mapping[str, Any]) -> KanModel:
+    """A state_dict, or a module of torch."""
+    from kanhw.importers.in_memory import model_of_module
+
+    if isinstance(source, Mapping):
+        from kanhw.importers.parts.torch_file import states_in
+
+        states = states_in(source, "The state_dict")
+        return _model_of_states("The state_dict", states, options, {})
+    torch = sys.modules.get("torch")  # a module of torch has imported it
+    if torch is None or not isinstance(source, torch.nn.Module):
+        raise TypeError(
+            "load takes a path (a string or a Path), a state_dict or a torch module, not "
+            f"{type(source).__name__}"
+        )
+    return model_of_module(source, options)
+
+
+def _load_file(path: Path, options: Mapping[str, Any]) -> KanModel | Program:
+    """A file, known by what is in it."""
+    kind = file_kind(path) if path.is_file() else ""
+    if kind == "npz":
         return _load_neutral(path, options)
-    if path.suffix == ".safetensors" and path.is_file() and path.stat().st_size:
+    if kind == "safetensors":
         from kanhw.program import is_program_file, load_program
 
         if is_program_file(path):
             check_options(options, (), f"{path} is a Program, which")
             return load_program(path)
-    return _load_checkpoint(path, options)
+    states = read_states(path)
+    config = read_config(path.with_name(_FOLDER_CONFIG), options)
+    model = _model_of_states(str(path), states, options, config)
+    # The name alone: where a file lay on one machine is of no use to whoever reads this later.
+    return replace(model, source=f"{path.name}: {model.source}")
+
+
+def _model_of_states(
+    owner: str, states: Mapping[str, State], options: Mapping[str, Any], config: Mapping[str, Any]
+) -> KanModel:
+    """The network of the state_dict that is chosen, or the only one."""
+    options = dict(options)
+    wanted = options.pop(_CHOICE, None)
+    listing = ", ".join(f"{key!r} ({len(state)} tensors)" for key, state in states.items())
+    if wanted is None and len(states) > 1:
+        raise InputError(
+            f"{owner} holds several state_dicts: {listing}; choose one with --option {_CHOICE}=KEY "
+            f"({_CHOICE}='KEY' in Python)"
+        )
+    if wanted is not None and wanted not in states:
+        raise InputError(f"{owner} holds no state_dict under {wanted!r}: it has {listing}")
+    state = next(iter(states.values())) if wanted is None else states[wanted]
+    model = model_of_state(owner, state, options, config)
+    return model if wanted is None else replace(model, source=f"{model.source}; under {wanted!r}")
 
 
 def _load_folder(folder: Path, options: Mapping[str, Any]) -> KanModel | Program:
@@ -79,10 +136,15 @@ def _load_folder(folder: Path, options: Mapping[str, Any]) -> KanModel | Program
 
         check_options(options, (), f"{folder} is a KANELE network, which")
         return load_kanele(folder)
-    if (folder / _FOLDER_MODEL).is_file():
-        return _load_checkpoint(folder / _FOLDER_MODEL, options)
+    present = [name for name in _FOLDER_MODELS if (folder / name).is_file()]
+    if len(present) == 1:
+        return _load_file(folder / present[0], options)
+    if present:
+        raise InputError(
+            f"{folder} holds several checkpoints ({', '.join(present)}): name one of them"
+        )
     raise InputError(
-        f"{folder} holds no network that kanhw knows: neither {_FOLDER_MODEL} nor "
+        f"{folder} holds no network that kanhw knows: neither {', '.join(_FOLDER_MODELS)} nor "
         f"{_KANELE_TABLES}; name the checkpoint file itself"
     )
 
@@ -109,11 +171,3 @@ def _with_ends(model: KanModel, options: Mapping[str, Any]) -> KanModel:
     if not ends.values:
         return model
     return replace(normalised(model, ends), source=f"{model.source}; {ends.described}")
-
-
-def _load_checkpoint(path: Path, options: Mapping[str, Any]) -> KanModel:
-    state = read_checkpoint(path)
-    config = read_config(path.with_name(_FOLDER_CONFIG), options)
-    model = model_of_state(str(path), state, options, config)
-    # The name alone: where a file lay on one machine is of no use to whoever reads this later.
-    return replace(model, source=f"{path.name}: {model.source}")

@@ -111,6 +111,12 @@ def build(state: State, options: Mapping[str, Any]) -> KanModel:
             raise InputError(missing(["input_shape"]))
         TYPES[kind].add(chain, state, module)
         notes += _notes(chain, module)
+    early = [m.prefix for m in modules[:-1] if m.entry["type"] in _ON_THE_HOST]
+    if early:
+        raise InputError(
+            f"Module {early[0]!r} is a softmax, which is left to the host, so it must be the last "
+            "one: what is behind it cannot be read"
+        )
     names = tuple(module.prefix for module in modules if TYPES[module.entry["type"]].tensors)
     source = networks.describe("nn.Sequential", state, names)
     return chain.model("; ".join([source, *dict.fromkeys(notes)]))
@@ -125,6 +131,8 @@ def _notes(chain: Chain, module: _Module) -> list[str]:
     kind = module.entry["type"]
     if kind == "kagn_conv2d" and "dilation" not in module.entry:
         return ["dilation 1 (the library's default)"]
+    if kind in _ON_THE_HOST:
+        return [f"{kind} at the end is left to the host: outputs are what goes into it"]
     last = chain.layers[-1] if chain.layers else None
     if "base_activation" in TYPES[kind].options and isinstance(last, KanLayer):
         return default_notes([last], module.entry)
@@ -388,6 +396,8 @@ _KAN_TYPES = {
     "inkan": _kan(inkan),
     "kanx": _kan(kanx),
 }
+# Classes are the largest outputs, in front of these as behind them.
+_ON_THE_HOST = ("softmax", "log_softmax")
 _NORM_FACTS = ("num_features", "normalized_shape", "affine", "momentum")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
 _ACTIVATIONS = {
@@ -415,6 +425,7 @@ TYPES: dict[str, _Type] = {
     "identity": _Type(_add_nothing, tensors=False),
     **_ACTIVATIONS,
     "prelu": _Type(_add_activation, (), ("num_parameters", "init")),
+    **{name: _Type(_add_nothing, facts=("dim",), tensors=False) for name in _ON_THE_HOST},
 }
 _IMAGE_TYPES = ("kagn_conv2d", "adaptive_avg_pool2d", "avg_pool2d", "max_pool2d", "batch_norm2d")
 

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import FloatArray
+from kanhw.importers.parts.state import (
+    WRAPPER_PREFIXES,
+    Array,
+    State,
+    parameter,
+    strip_wrappers,
+)
+from kanhw.importers.parts.torch_file import read_torch
 
 __all__ = [
     "WRAPPER_PREFIXES",
@@ -24,12 +30,7 @@ __all__ = [
     "strip_wrappers",
 ]
 
-Array = npt.NDArray[Any]
-State = Mapping[str, Array]
 _Deserialize = Callable[[bytes], list[tuple[str, dict[str, Any]]]]
-
-# What wraps the module itself: DataParallel, torch.compile, Lightning.
-WRAPPER_PREFIXES = ("module.", "_orig_mod.", "model.")
 
 _SAFETENSORS_TYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "|b1",
@@ -41,19 +42,18 @@ _SAFETENSORS_TYPES = {
 def file_kind(path: Path) -> str:
     """What a file is by what is in it: ``safetensors``, ``npz``, or ``torch`` for all others."""
     with path.open("rb") as file:
-        start = file.read(9)
-        if len(start) == 9 and start[8:] == b"{":
+        start = file.read(30)
+        if start[8:9] == b"{":
             (length,) = struct.unpack("<Q", start[:8])
             if 8 + length <= path.stat().st_size:
                 return "safetensors"
-        if start[:4] == b"PK\3\4":
-            file.seek(26)
+        if start[:4] == b"PK\3\4" and len(start) == 30:
             # The name of a zip's first member, behind its length.
-            (size,) = struct.unpack("<H", file.read(2))
-            file.seek(30)
+            (size,) = struct.unpack("<H", start[26:28])
             if file.read(size).endswith(b".npy"):
                 return "npz"
-    return "safetensors" if path.suffix == ".safetensors" else "torch"
+    # What is damaged is called what it claims to be.
+    return {".safetensors": "safetensors", ".npz": "npz"}.get(path.suffix, "torch")
 
 
 def read_states(path: Path) -> dict[str, State]:
@@ -85,8 +85,6 @@ def read_states(path: Path) -> dict[str, State]:
     if file_kind(path) == "safetensors":
         states: dict[str, State] = {"": _read_safetensors(path)}
     else:
-        from kanhw.importers.parts.torch_file import read_torch
-
         states = read_torch(path)
     return {key: strip_wrappers(state) for key, state in states.items()}
 
@@ -104,48 +102,6 @@ def read_checkpoint(path: Path) -> State:
         raise InputError(f"{path} holds several state_dicts: {', '.join(map(repr, states))}")
     (state,) = states.values()
     return state
-
-
-def strip_wrappers(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Take off the prefixes that wrap every one of its names."""
-    # torch.compile of a submodule leaves its mark in the middle of a name; nobody else does.
-    state = {name.replace("._orig_mod.", "."): value for name, value in state.items()}
-    while True:
-        for prefix in WRAPPER_PREFIXES:
-            if state and all(name.startswith(prefix) for name in state):
-                state = {name.removeprefix(prefix): value for name, value in state.items()}
-                break
-        else:
-            return state
-
-
-def parameter(state: State, name: str, dimensions: int) -> FloatArray:
-    """Get one tensor that a network needs, checked.
-
-    Raises
-    ------
-    InputError
-        If it is missing, not of floats, has another number of axes, or holds NaN or an infinity.
-    """
-    if name not in state:
-        raise InputError(f"Tensor {name!r} is missing: the checkpoint is incomplete")
-    array = state[name]
-    if array.dtype.kind != "f":
-        raise InputError(
-            f"Tensor {name!r} holds {array.dtype}, but floating-point parameters are needed: "
-            f"save the model before it is quantized"
-        )
-    if array.ndim != dimensions:
-        raise InputError(
-            f"Tensor {name!r} must have {dimensions} dimensions, not shape {list(array.shape)}"
-        )
-    if not np.isfinite(array).all():
-        bad = int(np.count_nonzero(~np.isfinite(array)))
-        raise InputError(
-            f"Tensor {name!r} holds NaN or infinity in {bad} of {array.size} places: training "
-            f"diverged, so go back to an earlier checkpoint"
-        )
-    return np.asarray(array, np.float64)
 
 
 def _read_safetensors(path: Path) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.importers.parts.checkpoint import Array, State
+from kanhw.importers.parts.state import Array, State
 
 __all__ = ["arrays_of", "read_torch", "states_in", "tensor_to_numpy"]
 
 # What training loops keep beside the weights, none of which is a network.
-_NO_NETWORK = re.compile(r"(.*_)?(optim\w*|opt|sched\w*|lr_\w+|scaler|rng\w*|callbacks|loops)(_.*)?")
+_NO_NETWORK = re.compile(
+    r"(.*_)?(optim\w*|opt|sched\w*|lr_\w+|scaler|rng\w*|callbacks|loops)(_.*)?"
+)
 _DEPTH = 6
 
 
@@ -36,7 +39,7 @@ def read_torch(path: Path) -> dict[str, State]:
     except ImportError as error:
         raise ToolNotFound(f"Reading {path} needs PyTorch: pip install 'kanhw[torch]'") from error
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
+        with warnings.catch_warnings(), _allowed(torch):
             # TorchScript archives warn before they are refused.
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -50,6 +53,12 @@ def read_torch(path: Path) -> dict[str, State]:
             f"torch.save(model.state_dict(), path)"
         ) from error
     return states_in(content, str(path))
+
+
+def _allowed(torch: Any) -> contextlib.AbstractContextManager[Any]:
+    """Lets torch.load make what is harmless; torch 2.4 has no way to do so for a moment."""
+    allow = getattr(torch.serialization, "safe_globals", None)
+    return contextlib.nullcontext() if allow is None else allow(_harmless())
 
 
 def states_in(content: Any, owner: str) -> dict[str, State]:
@@ -130,10 +139,18 @@ def _harmless() -> list[Any]:
 
     Making one runs no code of the file's: a Namespace is its attributes, an array its bytes.
     """
-    from numpy._core import multiarray
+    makers = [np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]]
+    older = [_as_of_numpy_1(each) for each in makers]
+    kinds = {type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"}
+    return [argparse.Namespace, np.ndarray, np.dtype, *makers, *older, *kinds]
 
-    types: list[Any] = [
-        argparse.Namespace, np.ndarray, np.dtype, multiarray.scalar, multiarray._reconstruct
-    ]  # fmt: skip
-    older = [(function, f"numpy.core.multiarray.{function.__name__}") for function in types[3:]]
-    return [*types, *older, *{type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd"}]
+
+def _as_of_numpy_1(maker: Any) -> Any:
+    """The same function by the name that numpy 1 wrote into files."""
+
+    def named(*arguments: Any) -> Any:
+        return maker(*arguments)
+
+    named.__module__ = "numpy.core.multiarray"
+    named.__name__ = named.__qualname__ = maker.__name__
+    return named

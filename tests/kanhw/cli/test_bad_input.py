@@ -37,7 +37,7 @@ BAD = [
             "text.safetensors": r"is not a safetensors file",
             "number.pt": r"holds a int instead of a state_dict",
             "empty.pt": r"is empty: save the model again",
-            "model.onnx": r"unknown suffix '\.onnx': kanhw reads \.pt",
+            "model.onnx": SAVE_STATE,
             "real": r"holds no network that kanhw knows",
             "kan.safetensors": r"is quantized already: give it to 'kanhw generate'",
             "kanele": r"is quantized already: give it to 'kanhw generate'",

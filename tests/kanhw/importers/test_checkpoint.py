@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.importers.load import load_model
-from kanhw.importers.parts.checkpoint import SUFFIXES, read_checkpoint
+from kanhw.importers.parts.checkpoint import read_checkpoint
 from kanhw.layers import KAN
 from kanhw.model.network import KanModel
 
@@ -40,6 +40,9 @@ def loaded(path: Path, **options: Any) -> KanModel:
     model = load_model(path, **options)
     assert isinstance(model, KanModel)
     return model
+
+
+SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".PT", ".pth.tar", ".pkl", "", ".safetensors", ".dat")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -211,13 +214,12 @@ def test_refuses_files(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"empty\.\w+ is empty: save the model again$"):
             load_model(tmp_path / name)
     (tmp_path / "net.onnx").write_bytes(b"x")
-    message = r"net\.onnx has the unknown suffix '\.onnx': kanhw reads \.pt, \.pth"
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=r"net\.onnx is not a state_dict: it is damaged, or holds"):
         load_model(tmp_path / "net.onnx")
     (tmp_path / "bad.safetensors").write_bytes(b"garbage and more garbage")
     with pytest.raises(InputError, match=r"bad\.safetensors is not a safetensors file: "):
         load_model(tmp_path / "bad.safetensors")
-    with pytest.raises(TypeError, match=r"^A path must be a string or a Path, not 3$"):
+    with pytest.raises(TypeError, match=r"^load takes a path .*, a state_dict or .* not int$"):
         load_model(3)  # type: ignore[arg-type]
 
 
@@ -259,6 +261,6 @@ def test_refuses_folder_configs(tmp_path: Path, text: str, message: str) -> None
 
 
 def test_refuses_folder_with_nothing_known(tmp_path: Path) -> None:
-    message = r"holds no network that kanhw knows: neither model\.pt nor truth_tables\.json; name "
+    message = r"holds no network that kanhw knows: neither model\.pt, .* nor truth_tables\.json"
     with pytest.raises(InputError, match=message):
         load_model(tmp_path)

@@ -74,7 +74,10 @@ def test_its_example_with_norms_between(tmp_path: Path) -> None:
     )
     hidden = hidden * state["ln1.weight"] + state["ln1.bias"]
     np.testing.assert_allclose(model(x), by_the_equations(state, "gram2.", hidden), atol=1e-9)
-    assert model.source == "net.pt: GRAMKAN, 3 layers ('gram1', 'ln1', 'gram2')"
+    assert model.source == (
+        "net.pt: GRAMKAN, 3 layers ('gram1', 'ln1', 'gram2'); inputs go through tanh (as in the "
+        "library's forward)"
+    )
 
 
 def test_numbered_norms_are_asked_for() -> None:
