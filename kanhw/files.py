@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.data_files import is_text, is_torch, read_csv, read_tensors
 from kanhw.errors import InputError
 
 __all__ = [
@@ -165,7 +166,10 @@ def _holds(folder: Path, present: set[str], files: Mapping[str, bytes]) -> bool:
 
 
 def read_arrays(path: str | Path, needed: str = "x") -> dict[str, npt.NDArray[Any]]:
-    """Every array of an npz file that holds numbers; others come empty, for their names.
+    """Every array of a file of data that holds numbers; others come empty, for their names.
+
+    An npz file; or rows of text (.csv, .tsv, .txt), or tensors of torch, as
+    :mod:`kanhw.data_files` reads them.
 
     Parameters
     ----------
@@ -177,29 +181,39 @@ def read_arrays(path: str | Path, needed: str = "x") -> dict[str, npt.NDArray[An
     Raises
     ------
     InputError
-        If the file is missing, no npz, or damaged, or lacks that array. Pickled objects, which
-        could run code, are never loaded.
+        If the file is missing, of another kind, or damaged, or lacks that array. Pickled objects,
+        which could run code, are never loaded.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} is not a file: data are read from an npz file with an array x")
+        raise InputError(
+            f"{path} is not a file: data are read from an npz file with an array x, or from a csv"
+        )
+    arrays = _read(path)
+    if needed not in arrays:
+        raise InputError(f"{path} has no array '{needed}' (it has {', '.join(arrays) or 'none'})")
+    if arrays[needed].dtype.kind not in "iubf":
+        raise InputError(f"{path}: '{needed}' must hold numbers, not {arrays[needed].dtype}")
+    return arrays
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    if is_text(path):
+        return read_csv(path)
+    if is_torch(path):
+        return read_tensors(path)
     try:
         # Opened here, because numpy leaves a file that is no archive open.
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it holds a single array")
-            arrays = {name: _array(archive, name) for name in archive.files}
+            return {name: _array(archive, name) for name in archive.files}
     except Exception as error:
         # What damaged files end in has no common type: BadZipFile, TokenError, MemoryError, ...
         raise InputError(
             f"{path} cannot be read as an npz file ({error}): write it with numpy.savez(path, x=x)"
         ) from error
-    if needed not in arrays:
-        raise InputError(f"{path} has no array '{needed}' (it has {', '.join(arrays) or 'none'})")
-    if arrays[needed].dtype.kind not in "iubf":
-        raise InputError(f"{path}: '{needed}' must hold numbers, not {arrays[needed].dtype}")
-    return arrays
 
 
 def _array(archive: Any, name: str) -> npt.NDArray[Any]:

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 # the nearest one above it in its dotted name.
 FLOORS = """
 errors
+data_files
 formats progress files windows
 numerics
 model.activation model.arrays

@@ -40,3 +40,29 @@ def test_normalisations_and_ignored_tensors(here, capsys):
     assert "ignored as told: 4 tensors" in told["source"]
     again = kanhw.load("q.safetensors")
     np.testing.assert_allclose(again.decode_output(again(again.input.encode(x))), y, atol=1e-6)
+
+
+def test_any_name_of_any_file(here, capsys):
+    """Programs are known by what is in them, calibration may be a csv, and folders have models."""
+    torch.manual_seed(0)
+    saved(KAN([4, 3, 2]), here, "net.pth.tar")
+    rows = np.random.default_rng(0).uniform(-1, 1, (40, 4))
+    header = "temperature,pressure,humidity,label\n"
+    lines = [",".join(f"{each:.6f}" for each in row[:3]) for row in rows]
+    (here / "train.csv").write_text(header + "".join(f"{line},1\n" for line in lines))
+    quantize = ("quantize", "net.pth.tar", "--calibration", "train.csv", "--out", "net.program")
+    assert run(*quantize) == 2  # three features for four inputs
+    assert "[N, 4]" in capsys.readouterr().err
+    saved(KAN([3, 3, 2]), here, "net.pth.tar")
+    assert run(*quantize) == 0
+    assert run("generate", "net.program", "--out", "design") == 0
+
+
+def test_several_state_dicts(here, capsys):
+    physical_data(here)
+    networks = {name: KAN([4, 2]).state_dict() for name in ("model", "ema")}
+    torch.save(networks, "net.pt")
+    quantize = ("quantize", "net.pt", "--calibration", "x.npz", "--out", "out")
+    assert run(*quantize) == 2
+    assert "--option state_dict=KEY" in capsys.readouterr().err
+    assert "under 'ema'" in run_json(capsys, *quantize, "--option", "state_dict=ema")["source"]
