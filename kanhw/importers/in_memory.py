@@ -28,6 +28,7 @@ _PLAIN: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
     nn.Linear: ("linear", ()),
     nn.BatchNorm1d: ("batch_norm1d", ("eps",)),
     nn.LayerNorm: ("layer_norm", ("eps",)),
+    nn.RMSNorm: ("rms_norm", ("eps",)),
     nn.Flatten: ("flatten", ("start_dim", "end_dim")),
     nn.Dropout: ("dropout", ()),
     nn.Identity: ("identity", ()),

@@ -70,6 +70,7 @@ class _Type:
     tensors: bool = True
 
 
+_RMS_EPSILON = 2.0**-23  # torch's for float32, where none is given
 # Every entry may say these: where it is, and what training alone needs.
 _ALWAYS = ("type", "name", "p", "dropout", "inplace")
 _SIZES = ("in_features", "out_features")
@@ -131,6 +132,8 @@ def _notes(chain: Chain, module: _Module) -> list[str]:
     kind = module.entry["type"]
     if kind == "kagn_conv2d" and "dilation" not in module.entry:
         return ["dilation 1 (the library's default)"]
+    if kind == "rms_norm" and "eps" not in module.entry:
+        return [f"RMSNorm's eps {_RMS_EPSILON:g} (torch's default)"]
     if kind in _ON_THE_HOST:
         return [f"{kind} at the end is left to the host: outputs are what goes into it"]
     last = chain.layers[-1] if chain.layers else None
@@ -300,6 +303,11 @@ def _add_layer_norm(chain: Chain, state: State, module: _Module) -> None:
     plain.add_layer_norm(chain, state, module.prefix, epsilon(module.entry))
 
 
+def _add_rms_norm(chain: Chain, state: State, module: _Module) -> None:
+    eps = module.entry.get("eps", _RMS_EPSILON)
+    plain.add_rms_norm(chain, state, module.prefix, epsilon({"eps": eps}))
+
+
 def _add_nothing(chain: Chain, state: State, module: _Module) -> None:
     pass
 
@@ -417,6 +425,7 @@ TYPES: dict[str, _Type] = {
     "batch_norm1d": _Type(_add_batch_norm, ("eps",), _NORM_FACTS),
     "batch_norm2d": _Type(_add_batch_norm, ("eps",), _NORM_FACTS),
     "layer_norm": _Type(_add_layer_norm, ("eps",), _NORM_FACTS),
+    "rms_norm": _Type(_add_rms_norm, ("eps",), _NORM_FACTS),
     "adaptive_avg_pool2d": _Type(_add_adaptive, ("output_size",), tensors=False),
     "avg_pool2d": _Type(_add_pool("average"), _POOL, tensors=False),
     "max_pool2d": _Type(_add_pool("max"), (*_POOL, "dilation"), tensors=False),

@@ -79,6 +79,31 @@ class Chain:
         self._check_features(name, norm.n)
         self._add_post(name, norm, norm.n)
 
+    def rms_norm(self, name: str, gamma: FloatArray, epsilon: float) -> None:
+        """``gamma * y / sqrt(mean(y^2) + epsilon)`` over the features of a sample.
+
+        Values and their negatives have mean 0, so a LayerNorm of both is this one, exactly; a
+        linear layer takes the first half of it.
+        """
+        count = len(gamma)
+        self._check_features(name, count)
+        last = self._last_kan()
+        if last is None or last.post or last.symbolic:
+            self._append_pointwise(linear_layer(name, np.eye(count), np.zeros(count)))
+        last = self._last_kan()
+        if last is not None:
+            both = replace(
+                last,
+                coefficients=np.concatenate([last.coefficients, -last.coefficients]),
+                base_weights=np.concatenate([last.base_weights, -last.base_weights]),
+                bias=np.concatenate([last.bias, -last.bias]),
+                post=(LayerNorm(np.ones(2 * count), np.zeros(2 * count), epsilon),),
+            )
+            self._replace_last(both)
+        self.shape = (2 * count,)
+        first = np.concatenate([np.diag(gamma), np.zeros((count, count))], axis=1)
+        self.append(linear_layer(f"{name}.weight", first, np.zeros(count)))
+
     def affine(self, name: str, scale: FloatArray, shift: FloatArray) -> None:
         """``scale * y + shift`` by feature, or by channel of an image; folded where it can be."""
         if self.shape is not None and self.shape[0] != len(scale):

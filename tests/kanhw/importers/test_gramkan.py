@@ -82,6 +82,7 @@ def test_its_example_with_norms_between(tmp_path: Path) -> None:
 
 def test_numbered_norms_are_asked_for() -> None:
     state = {**make_state("0.", 3, 4), "1.weight": np.ones(4), **make_state("2.", 4, 2)}
+    state["1.bias"] = np.zeros(4)
     with pytest.raises(InputError, match=r"to have it applied, layers='0,1,2'$"):
         gramkan.build(state, {})
     assert gramkan.build(state, {"layers": "0,1,2"}).layers[0].post[0].beta.tolist() == [0.0] * 4
