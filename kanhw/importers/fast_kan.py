@@ -48,6 +48,10 @@ _KNOWN = (*_REQUIRED, *_NORM, *_BASE, _DENOMINATOR, "base_activation.weight")
 
 # Layouts with some of the same names that mean another function.
 _RELATIVES = {
+    "base_weight": (
+        "BSRBF_KAN, whose layers add B-splines and bumps of a normalised input, which kanhw does "
+        "not read"
+    ),
     "spline_weight": (
         "of FastKAN's layout from before May 2024: load it with that version, copy the weights "
         "into today's FastKAN and save it again"

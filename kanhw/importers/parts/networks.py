@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-
 from kanhw.errors import InputError
 from kanhw.importers.parts.chain import Chain
 from kanhw.importers.parts.checkpoint import State, strip_wrappers
@@ -221,16 +219,17 @@ def _check_nothing_between(network: _Network, state: State, skip_gaps: bool) -> 
         if not others and skip_gaps:
             continue
         what = f"tensor {others[0]!r}" if others else "no tensors (an activation, or Dropout)"
-        if np.ndim(state.get(f"{module}.weight", 0)) == 1:
+        if is_plain(state, module):
             listed = sorted([*network.layers, module], key=lambda p: _index(p) or 0)
             raise InputError(
                 f"Module {module!r} stands between the KAN layers and holds {what}, as a norm "
-                f"does: name it among them to have it applied, layers='{','.join(listed)}'"
+                f"or a linear layer does: name it among them to have it applied, "
+                f"layers='{','.join(listed)}'"
             )
         raise InputError(
             f"Module {module!r} stands between the KAN layers and holds {what}: kanhw would "
-            f"leave it out; if it does nothing at inference, say so with "
-            f"layers='{','.join(network.layers)}'"
+            f"leave it out; list all modules with modules=[...] to have it applied, or, if it does "
+            f"nothing at inference, say so with layers='{','.join(network.layers)}'"
         )
 
 

@@ -166,8 +166,8 @@ def test_modules_before_after_and_between_are_not_left_out_unsaid() -> None:
     del state["0.weight"]
     state.update(make_state("4.", 4, 2))
     message = (
-        r"^Module '3' stands between the KAN layers and holds tensor '3\.weight': kanhw would "
-        r"leave it out; if it does nothing at inference, say so with layers='1,2,4'$"
+        r"^Module '3' stands between the KAN layers and holds tensor '3\.weight', as a norm or a "
+        r"linear layer does: name it among them to have it applied, layers='1,2,3,4'$"
     )
     with pytest.raises(InputError, match=message):
         efficient_kan.build(state, {})

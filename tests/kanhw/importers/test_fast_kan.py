@@ -195,8 +195,8 @@ def test_a_norm_between_layers_is_named() -> None:
         **make_state("2.", 2, 2),
     }
     message = (
-        r"^Module '1' stands between the KAN layers and holds tensor '1\.weight', as a norm does: "
-        r"name it among them to have it applied, layers='0,1,2'$"
+        r"^Module '1' stands between the KAN layers and holds tensor '1\.weight', as a norm or "
+        r"a linear layer does: name it among them to have it applied, layers='0,1,2'$"
     )
     with pytest.raises(InputError, match=message):
         fast_kan.build(state, {})
