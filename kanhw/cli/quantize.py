@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from kanhw.cli.common import (
     Commands,
@@ -17,6 +17,9 @@ from kanhw.cli.common import (
     show,
 )
 from kanhw.errors import InputError
+
+if TYPE_CHECKING:
+    from kanhw.model.network import KanModel
 
 _HELP = {
     "base_bits": "bits of base weights, 1 to 12",
@@ -73,14 +76,14 @@ def add_parser(commands: Commands) -> None:
     )
     add_model(
         parser,
-        "a checkpoint of EfficientKAN, FastKAN, PyKAN, KAGN ... (.pt, .safetensors, .npz), or a "
-        "folder that holds one",
+        "a checkpoint of EfficientKAN, FastKAN, PyKAN, KAGN ... (of torch.save, safetensors or "
+        "npz, whatever its suffix), or a folder that holds one",
     )
     parser.add_argument(
         "--calibration",
-        metavar="DATA.npz",
-        help="an npz file with x: real features [N, n_in], training data; without it, the batch "
-        "that a PyKAN checkpoint keeps, or none with --method zeroq",
+        metavar="DATA",
+        help="an npz file with x: real features [N, n_in], training data; or a csv; without it, "
+        "the batch that a PyKAN checkpoint keeps, or none with --method zeroq",
     )
     parser.add_argument("--out", metavar="PROGRAM", required=True, help="the file to write")
     add_force(parser)
@@ -132,7 +135,9 @@ def run(options: argparse.Namespace) -> int:
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
-    program = quantize(model, _calibration(options), config)
+    calibration = _calibration(options)
+    _check_columns(options, model, calibration)
+    program = quantize(model, calibration, config)
     save_program(program, options.out)
     kinds = [layer.kind for layer in program.layers]
     show(
@@ -149,6 +154,16 @@ def run(options: argparse.Namespace) -> int:
         f"{program.active_edges} edges, layers as {', '.join(kinds)}",
     )
     return 0
+
+
+def _check_columns(options: argparse.Namespace, model: KanModel, calibration: Any) -> None:
+    """Say which option chooses columns, where PyKAN's prune_input took some away."""
+    shape: tuple[int, ...] = getattr(calibration, "shape", ())
+    if "prune_input" in model.source and len(shape) == 2 and shape[1] > model.n_in:
+        raise InputError(
+            f"{options.calibration} has {shape[1]} columns, but prune_input left {model.n_in} of "
+            "them to the network, and no file tells which: name them, as in --option input_ids=0,2"
+        )
 
 
 def _layers(changes: list[str]) -> dict[str, dict[str, Any]]:

@@ -72,7 +72,10 @@ def quantize(
     if isinstance(model, Program):
         raise TypeError("This network is quantized already: generate takes a Program as it is")
     if not isinstance(model, KanModel):
-        raise TypeError(f"quantize needs a KanModel (see kanhw.load), not {type(model).__name__}")
+        raise TypeError(
+            "quantize needs a KanModel (see kanhw.load, which takes a checkpoint, a state_dict or "
+            f"a module), not {type(model).__name__}"
+        )
     if config is not None and not isinstance(config, QuantConfig):
         raise TypeError(f"config must be a kanhw.QuantConfig, not {type(config).__name__}")
     fields = [field.name for field in dataclasses.fields(QuantConfig)]
