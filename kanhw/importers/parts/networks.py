@@ -251,7 +251,10 @@ def _cure(network: _Network, state: State, left: list[str]) -> str:
     listed = sorted([*others, *network.layers], key=first.index)
     if None not in numbered and len(same) == 1:
         listed = sorted(listed, key=lambda name: _index(name) or 0)
-    return f"name all that run, in order, with layers='{','.join(listed)}', or {every}"
+    return (
+        f"name all that run, in order, with layers='{','.join(listed)}'; where activations are "
+        f"among them, which leave no tensors, {every}"
+    )
 
 
 def _check_widths(layers: tuple[KanLayer, ...]) -> None:
