@@ -86,6 +86,12 @@ class Activation:
         """Whether it gives back what it reads."""
         return self.name == "identity" and not self.scale
 
+    def of_input(self, i: int) -> Activation:
+        """The function of input i alone, of values of any shape."""
+        if len(self.scale) < 2:
+            return self
+        return replace(self, scale=(self.scale[i],), shift=(self.shift[i],))
+
     def read_through(self, scale: FloatArray, shift: FloatArray) -> Activation:
         """The function of ``scale * x + shift``, ``[n]`` each."""
         if self.name == "zero":
