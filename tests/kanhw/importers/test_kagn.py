@@ -202,7 +202,7 @@ def changed(**changes: np.ndarray | None) -> State:
         (
             {**make_state("0.", 3, 2), "1.weight": np.ones((2, 2)), **make_state("2.", 2, 2)},
             {},
-            r"^Module '1' stands between the KAN layers and holds tensor '1\.weight': kanhw would",
+            r"^Module '1' stands between the KAN layers and holds tensor '1\.weight', as a norm",
         ),
     ],
 )
