@@ -8,13 +8,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.data_files import is_text, is_torch, read_csv, read_tensors
 from kanhw.errors import InputError
 
 __all__ = [
@@ -75,10 +76,28 @@ def write_json(path: str | Path, data: Any) -> Path:
     return write_whole(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
 
 
-def write_folder(folder: str | Path, files: Mapping[str, bytes]) -> Path:
+def write_folder(
+    folder: str | Path,
+    files: Mapping[str, bytes],
+    *,
+    ours: Callable[[Path], Collection[str]] | None = None,
+    force: bool = False,
+) -> Path:
     """Make a folder that holds exactly these files.
 
     A folder that already holds them is left as it is.
+
+    Parameters
+    ----------
+    folder
+        Where.
+    files
+        Contents by name.
+    ours
+        Which files of a folder may be written over, as they were made here before; None is none.
+    force
+        Whether to write over what lies there of these names, and over what is ours; other files
+        stay.
 
     Raises
     ------
@@ -86,13 +105,19 @@ def write_folder(folder: str | Path, files: Mapping[str, bytes]) -> Path:
         If it holds anything else, or cannot be made.
     """
     folder = Path(folder)
+    others: set[str] = set()
     if folder.exists():
         if not folder.is_dir():
             raise InputError(f"{folder} is a file: name a folder that does not exist yet")
         present = {entry.name for entry in folder.iterdir()}
-        if present:
-            _check_same(folder, present, files)
+        if present and _holds(folder, present, files):
             return folder
+        others = present - set(ours(folder) if ours else ())
+        if others and not force:
+            raise InputError(
+                f"{folder} already holds something else ({', '.join(sorted(others)[:4])}): remove "
+                "it, or name another folder"
+            )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -105,7 +130,10 @@ def write_folder(folder: str | Path, files: Mapping[str, bytes]) -> Path:
             (partial / name).write_bytes(content)
         # mkdtemp makes private folders; a design is as readable as any other file.
         partial.chmod(0o755)
-        partial.replace(folder)
+        if folder.is_dir() and any(folder.iterdir()):
+            _take_the_place(folder, partial, others - set(files))
+        else:
+            partial.replace(folder)
     except OSError as error:
         raise InputError(
             f"{folder} cannot be written ({error.strerror}): name another folder"
@@ -115,19 +143,33 @@ def write_folder(folder: str | Path, files: Mapping[str, bytes]) -> Path:
     return folder
 
 
-def _check_same(folder: Path, present: set[str], files: Mapping[str, bytes]) -> None:
-    same = present == set(files) and all(
-        (folder / name).read_bytes() == content for name, content in files.items()
+def _take_the_place(folder: Path, complete: Path, others: Collection[str]) -> None:
+    """Put a complete folder where another one is, and what is not ours back into it."""
+    old = complete.with_name(f"{complete.name}.old")
+    folder.rename(old)
+    try:
+        complete.replace(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    for name in others:
+        (old / name).rename(folder / name)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _holds(folder: Path, present: set[str], files: Mapping[str, bytes]) -> bool:
+    """Whether a folder is made of these files already."""
+    return present == set(files) and all(
+        (folder / name).is_file() and (folder / name).read_bytes() == content
+        for name, content in files.items()
     )
-    if not same:
-        raise InputError(
-            f"{folder} already holds something else ({', '.join(sorted(present)[:4])}): remove it, "
-            "or name another folder"
-        )
 
 
 def read_arrays(path: str | Path, needed: str = "x") -> dict[str, npt.NDArray[Any]]:
-    """Every array of an npz file that holds numbers; others come empty, for their names.
+    """Every array of a file of data that holds numbers; others come empty, for their names.
+
+    An npz file; or rows of text (.csv, .tsv, .txt), or tensors of torch, as
+    :mod:`kanhw.data_files` reads them.
 
     Parameters
     ----------
@@ -139,29 +181,39 @@ def read_arrays(path: str | Path, needed: str = "x") -> dict[str, npt.NDArray[An
     Raises
     ------
     InputError
-        If the file is missing, no npz, or damaged, or lacks that array. Pickled objects, which
-        could run code, are never loaded.
+        If the file is missing, of another kind, or damaged, or lacks that array. Pickled objects,
+        which could run code, are never loaded.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} is not a file: data are read from an npz file with an array x")
+        raise InputError(
+            f"{path} is not a file: data are read from an npz file with an array x, or from a csv"
+        )
+    arrays = _read(path)
+    if needed not in arrays:
+        raise InputError(f"{path} has no array '{needed}' (it has {', '.join(arrays) or 'none'})")
+    if arrays[needed].dtype.kind not in "iubf":
+        raise InputError(f"{path}: '{needed}' must hold numbers, not {arrays[needed].dtype}")
+    return arrays
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    if is_text(path):
+        return read_csv(path)
+    if is_torch(path):
+        return read_tensors(path)
     try:
         # Opened here, because numpy leaves a file that is no archive open.
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it holds a single array")
-            arrays = {name: _array(archive, name) for name in archive.files}
+            return {name: _array(archive, name) for name in archive.files}
     except Exception as error:
         # What damaged files end in has no common type: BadZipFile, TokenError, MemoryError, ...
         raise InputError(
             f"{path} cannot be read as an npz file ({error}): write it with numpy.savez(path, x=x)"
         ) from error
-    if needed not in arrays:
-        raise InputError(f"{path} has no array '{needed}' (it has {', '.join(arrays) or 'none'})")
-    if arrays[needed].dtype.kind not in "iubf":
-        raise InputError(f"{path}: '{needed}' must hold numbers, not {arrays[needed].dtype}")
-    return arrays
 
 
 def _array(archive: Any, name: str) -> npt.NDArray[Any]:

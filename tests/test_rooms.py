@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = """
 errors
 values
+data_files
 formats progress files windows records
 numerics
 model.activation model.arrays

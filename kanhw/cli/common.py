@@ -17,13 +17,16 @@ __all__ = [
     "Commands",
     "Parser",
     "add_command",
+    "add_force",
     "add_model",
     "add_option",
+    "add_reading",
     "given_options",
     "load_given",
     "show",
 ]
 
+_READING = ("ignore", "input_mean", "input_std", "output_mean", "output_std")
 Commands = Any  # argparse keeps the type of its sub-parsers to itself
 
 
@@ -72,6 +75,37 @@ def add_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """The options of what is around a network in its checkpoint."""
+    group = parser.add_argument_group("reading the checkpoint")
+    group.add_argument(
+        "--ignore",
+        metavar="PATTERN",
+        action="append",
+        help="tensors that no output depends on, such as 'aux.*'; may be repeated",
+    )
+    for end, what in (("input", "takes away from inputs"), ("output", "adds to outputs")):
+        group.add_argument(
+            f"--{end}-mean",
+            metavar="NAME|NUMBERS",
+            help=f"what the model {what}: a tensor of the checkpoint, a number, or several as "
+            "290,50; folded in, so that the Program is one of physical units",
+        )
+        factor = "divides inputs by" if end == "input" else "multiplies outputs by"
+        group.add_argument(
+            f"--{end}-std", metavar="NAME|NUMBERS", help=f"what the model {factor}, likewise"
+        )
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """``--force``, for commands that write files."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="write over files that this command has not made",
+    )
+
+
 def load_given(options: argparse.Namespace) -> KanModel | Program:
     """The network of a command's MODEL argument."""
     from kanhw.importers.load import load_model
@@ -79,15 +113,16 @@ def load_given(options: argparse.Namespace) -> KanModel | Program:
     return load_model(options.model, **given_options(options))
 
 
-def given_options(options: argparse.Namespace) -> dict[str, str]:
-    """What was given with ``--option``."""
-    pairs = {}
+def given_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What was given with ``--option`` and the flags of :func:`add_reading`."""
+    pairs: dict[str, Any] = {}
     for text in options.option:
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--option needs NAME=VALUE, as in layers=net.kan, not {text!r}")
         pairs[name] = value
-    return pairs
+    flags = {name: getattr(options, name, None) for name in _READING}
+    return {**pairs, **{name: value for name, value in flags.items() if value is not None}}
 
 
 def show(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:

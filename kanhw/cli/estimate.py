@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from kanhw.cli.common import Commands, add_command, show
+from kanhw.cli.common import Commands, add_command, add_force, show
 from kanhw.targets.table import TARGETS, names_of_placed
 
 
@@ -29,6 +29,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--seeds", type=int, default=3, help="to place with; the clock is the median (default: 3)"
     )
+    add_force(parser)
     parser.add_argument("--out", metavar="FILE.json", type=Path, help="also keep the result here")
 
 
@@ -36,10 +37,11 @@ def run(options: argparse.Namespace) -> int:
     """Estimate."""
     from kanhw.design.design import load_design
     from kanhw.estimation.clocks import design_clocks
-    from kanhw.files import check_place, write_json
+    from kanhw.files import write_json
     from kanhw.flow.generation import estimate
+    from kanhw.flow.overwriting import ESTIMATE, check_out
 
-    check_place(options.out)
+    check_out(options.out, ESTIMATE, force=options.force, inputs=())
     result = estimate(options.design, options.target, fmax=options.fmax, seeds=options.seeds)
     design = load_design(options.design)
     clocks = design_clocks(design.load_program(), design.schedule)

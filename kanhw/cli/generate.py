@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from kanhw.cli.common import Commands, add_command, add_model, load_given, show
+from kanhw.cli.common import Commands, add_command, add_force, add_model, load_given, show
 from kanhw.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def add_parser(commands: Commands) -> None:
     )
     add_model(parser, "a Program, or a folder of KANELE's truth tables")
     parser.add_argument("--out", metavar="DIR", required=True, help="the folder to make")
+    add_force(parser)
     parser.add_argument(
         "--argmax", action="store_true", help="hand out the class index instead of the outputs"
     )
@@ -115,6 +116,7 @@ def run(options: argparse.Namespace) -> int:
         argmax=options.argmax or None,
         backend=options.backend,
         **own,
+        force=options.force,
     )
     told = {"design": str(design.path), **design.to_json(), **data}
     show(options, told, f"{design.path}: {_described(design)}{text}")

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import argparse
 from operator import attrgetter
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from kanhw.cli.common import Commands, add_command, add_model, given_options, load_given, show
+from kanhw.cli.common import (
+    Commands,
+    add_command,
+    add_force,
+    add_model,
+    add_reading,
+    given_options,
+    load_given,
+    show,
+)
 from kanhw.errors import InputError
+
+if TYPE_CHECKING:
+    from kanhw.model.network import KanModel
 
 # By flag; fields of groups are written in one word (kanhw.quant.config.grouped.flat_names).
 _HELP = {
@@ -67,16 +79,18 @@ def add_parser(commands: Commands) -> None:
     )
     add_model(
         parser,
-        "a checkpoint of EfficientKAN, FastKAN, PyKAN, KAGN ... (.pt, .safetensors, .npz), or a "
-        "folder that holds one",
+        "a checkpoint of EfficientKAN, FastKAN, PyKAN, KAGN ... (of torch.save, safetensors or "
+        "npz, whatever its suffix), or a folder that holds one",
     )
     parser.add_argument(
         "--calibration",
-        metavar="DATA.npz",
-        help="an npz file with x: real features [N, n_in], training data; without it, the batch "
-        "that a PyKAN checkpoint keeps, or none with --method zeroq",
+        metavar="DATA",
+        help="an npz file with x: real features [N, n_in], training data; or a csv; without it, "
+        "the batch that a PyKAN checkpoint keeps, or none with --method zeroq",
     )
     parser.add_argument("--out", metavar="PROGRAM", required=True, help="the file to write")
+    add_force(parser)
+    add_reading(parser)
     _add_config(parser.add_argument_group("quantization"))
 
 
@@ -112,14 +126,15 @@ def _add_config(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Quantize and save."""
-    from kanhw.files import check_place
     from kanhw.flow.generation import quantize
+    from kanhw.flow.overwriting import PROGRAM, check_out
     from kanhw.model.network import KanModel
     from kanhw.program import save_program
     from kanhw.quant.config import QuantConfig
     from kanhw.quant.config.grouped import flat_names
 
-    check_place(options.out)
+    inputs = (options.model, options.calibration)
+    check_out(options.out, PROGRAM, force=options.force, inputs=inputs)
     flags = flat_names()
     names = [name for name in _hints() if name not in _PYTHON_ONLY]
     chosen = {name: getattr(options, flags.get(name, name)) for name in names}
@@ -127,7 +142,9 @@ def run(options: argparse.Namespace) -> int:
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
-    program = quantize(model, _calibration(options), config)
+    calibration = _calibration(options)
+    _check_columns(options, model, calibration)
+    program = quantize(model, calibration, config)
     save_program(program, options.out)
     kinds = [layer.kind for layer in program.layers]
     show(
@@ -144,6 +161,16 @@ def run(options: argparse.Namespace) -> int:
         f"{program.active_edges} edges, layers as {', '.join(kinds)}",
     )
     return 0
+
+
+def _check_columns(options: argparse.Namespace, model: KanModel, calibration: Any) -> None:
+    """Say which option chooses columns, where PyKAN's prune_input took some away."""
+    shape: tuple[int, ...] = getattr(calibration, "shape", ())
+    if "prune_input" in model.source and len(shape) == 2 and shape[1] > model.n_in:
+        raise InputError(
+            f"{options.calibration} has {shape[1]} columns, but prune_input left {model.n_in} of "
+            "them to the network, and no file tells which: name them, as in --option input_ids=0,2"
+        )
 
 
 def _layers(changes: list[str]) -> dict[str, dict[str, Any]]:
@@ -211,7 +238,13 @@ def _calibration(options: argparse.Namespace) -> Any:
         return read_arrays(options.calibration)["x"]
     if options.method == "zeroq":
         return None
-    saved = calibration_data(options.model, **given_options(options))
+    given = given_options(options)
+    saved = calibration_data(options.model, **given)
+    if saved is not None and {"input_mean", "input_std"} & set(given):
+        raise InputError(
+            f"{options.model} brings a batch behind its normalisation, which --input-mean and "
+            "--input-std fold in: pass --calibration DATA.npz, in physical units"
+        )
     if saved is None:
         raise InputError(
             f"{options.model} brings no calibration data: pass --calibration DATA.npz, an npz file "

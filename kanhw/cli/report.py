@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from kanhw.cli.common import Commands, add_command, add_option, load_given, show
+from kanhw.cli.common import (
+    Commands,
+    add_command,
+    add_force,
+    add_option,
+    add_reading,
+    load_given,
+    show,
+)
 from kanhw.errors import InputError
 
 
@@ -23,6 +31,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--out", metavar="FILE.html", type=Path, required=True)
     parser.add_argument("--model", help="the float model: its curves and its accuracy")
     add_option(parser)
+    add_reading(parser)
+    add_force(parser)
     parser.add_argument("--data", metavar="DATA.npz", help="x and labels (or y) for the accuracy")
     parser.add_argument(
         "--outputs",
@@ -41,9 +51,13 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the report."""
+    from kanhw.flow.overwriting import REPORT, check_out
     from kanhw.flow.reporting import report
     from kanhw.model.network import KanModel
 
+    given = (options.model, options.data, options.outputs)
+    inputs = (*given, *options.simulation, *options.estimate)
+    check_out(options.out, REPORT, force=options.force, inputs=inputs)
     model = load_given(options) if options.model else None
     if model is not None and not isinstance(model, KanModel):
         raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from kanhw.cli.common import Commands, add_command, show
+from kanhw.cli.common import Commands, add_command, add_force, show
 from kanhw.targets.table import names_of_simulated
 
 
@@ -41,6 +41,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--simulator", help="icarus, verilator or a path (default: what is found)")
     parser.add_argument("--no-stalls", action="store_true", help="never pause either end")
     parser.add_argument("--seed", type=int, default=1, help="of the stalls (default: 1)")
+    add_force(parser)
     parser.add_argument("--waves", metavar="FILE", type=Path, help="write waves (cocotb)")
     parser.add_argument("--out", metavar="FILE.json", type=Path, help="also keep the result here")
     parser.add_argument(
@@ -50,11 +51,12 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Simulate; status 1 on any difference."""
-    from kanhw.files import check_place, write_arrays, write_json
+    from kanhw.files import write_arrays, write_json
+    from kanhw.flow.overwriting import OUTPUTS, SIMULATION, check_out
     from kanhw.flow.verification import simulate
 
-    check_place(options.out)
-    check_place(options.outputs)
+    for path, product in ((options.out, SIMULATION), (options.outputs, OUTPUTS)):
+        check_out(path, product, force=options.force, inputs=[options.vectors])
     result = simulate(
         options.design,
         options.vectors,

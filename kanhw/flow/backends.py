@@ -26,7 +26,7 @@ BACKENDS: dict[str, Callable[[], Backend]] = {VERILOG: _verilog}
 
 
 # Arguments of kanhw.generate that are not handed to back ends.
-_OWN_ARGUMENTS = ("program", "out", "schedule", "argmax", "backend")
+_OWN_ARGUMENTS = ("program", "out", "schedule", "argmax", "backend", "force")
 
 
 def register_backend(backend: Backend) -> None:

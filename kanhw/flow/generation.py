@@ -21,6 +21,7 @@ from kanhw.design.design import (
 from kanhw.errors import InputError
 from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, options_for
+from kanhw.flow.overwriting import ours
 from kanhw.model.network import KanModel
 from kanhw.program import Program, program_bytes
 from kanhw.schedule.schedule import Schedule
@@ -73,7 +74,10 @@ def quantize(
     if isinstance(model, Program):
         raise TypeError("This network is quantized already: generate takes a Program as it is")
     if not isinstance(model, KanModel):
-        raise TypeError(f"quantize needs a KanModel (see kanhw.load), not {type(model).__name__}")
+        raise TypeError(
+            "quantize needs a KanModel (see kanhw.load, which takes a checkpoint, a state_dict or "
+            f"a module), not {type(model).__name__}"
+        )
     if config is not None and not isinstance(config, QuantConfig):
         raise TypeError(f"config must be a kanhw.QuantConfig, not {type(config).__name__}")
     refuse_flat(options)
@@ -94,6 +98,7 @@ def generate(
     argmax: bool | None = None,
     interface: str | None = None,
     backend: Literal["verilog"] = "verilog",
+    force: bool = False,
 ) -> Design: ...
 
 
@@ -106,6 +111,7 @@ def generate(
     argmax: bool | None = None,
     interface: str | None = None,
     backend: str,
+    force: bool = False,
     **options: object,
 ) -> Design | BackendDesign: ...
 
@@ -118,6 +124,7 @@ def generate(
     argmax: bool | None = None,
     interface: str | None = None,
     backend: str = VERILOG,
+    force: bool = False,
     **options: object,
 ) -> Design | BackendDesign:
     """Write a Program as Verilog, or by another back end, into a new, self-contained folder.
@@ -127,7 +134,8 @@ def generate(
     program
         The network; a float model must be quantized first.
     out
-        The folder to make. One that already holds this very design is left as it is.
+        The folder to make. One that already holds this very design is left as it is, another
+        design that nobody changed gives way to it.
     schedule
         Registers and handshake; None is ``Schedule()``.
     argmax
@@ -138,6 +146,8 @@ def generate(
     backend
         What it is written as: ``verilog``, or one that was registered
         (:func:`kanhw.flow.backends.register_backend`).
+    force
+        Whether to write over changed files of a design too; other files in the folder stay.
     **options
         Further options of that back end.
 
@@ -189,7 +199,7 @@ def generate(
         "files": {name: sha256_of_bytes(content) for name, content in files.items()},
     }
     files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
-    write_folder(out, files)
+    write_folder(out, files, ours=ours, force=force)
     return load_design(out) if backend == VERILOG else load_backend_design(out)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kanhw.errors import InputError
+from kanhw.formats import FloatArray
 from kanhw.importers.parts import networks
 from kanhw.importers.parts.checkpoint import State, parameter
 from kanhw.importers.parts.settings import default_notes, expect_shape, read_activation
@@ -58,14 +59,22 @@ def _layers(state: State) -> list[str]:
     return networks.layer_prefixes(state, _REQUIRED, at_least=2)
 
 
+def _grid(state: State, name: str, n_in: int) -> FloatArray:
+    """The knots ``[n_in, T]``; of some clones one vector ``[1, T]`` or ``[T]`` for all inputs."""
+    single = np.ndim(state.get(name, 0)) == 1
+    grid = parameter(state, name, 1 if single else 2)
+    grid = grid[np.newaxis] if single else grid
+    return np.repeat(grid, n_in, axis=0) if len(grid) == 1 else grid
+
+
 def layer(state: State, prefix: str, options: Mapping[str, Any]) -> KanLayer:
     """Read one layer; ``base_activation`` is among the options."""
     start = networks.start_of(prefix)
     networks.refuse_unknown(state, prefix, _KNOWN, "EfficientKAN")
     base = parameter(state, f"{start}base_weight", 2)
     spline = parameter(state, f"{start}spline_weight", 3)
-    grid = parameter(state, f"{start}grid", 2)
     n_out, n_in = base.shape
+    grid = _grid(state, f"{start}grid", n_in)
     expect_shape(f"{start}spline_weight", spline, (n_out, n_in, None), f"{start}base_weight")
     expect_shape(f"{start}grid", grid, (n_in, None), f"{start}base_weight")
     if f"{start}{_SCALER}" in state:

@@ -18,15 +18,18 @@ from kanhw.formats import FloatArray
 from kanhw.importers.parts import networks
 from kanhw.importers.parts.checkpoint import State, parameter
 from kanhw.importers.parts.settings import (
+    DEFAULT_EPSILON,
     default_notes,
     epsilon,
     expect_shape,
     flag,
     listed,
+    missing,
     read_activation,
     real,
 )
 from kanhw.model.activation import Activation
+from kanhw.model.bases.bspline import UNIFORM_TOLERANCE
 from kanhw.model.bases.radial import RadialBasis
 from kanhw.model.network import KanLayer, KanModel
 from kanhw.model.norm import LayerNorm
@@ -40,10 +43,15 @@ OPTIONS = (
 _REQUIRED = ("rbf.grid", "spline_linear.weight")
 _NORM = ("layernorm.weight", "layernorm.bias")
 _BASE = ("base_linear.weight", "base_linear.bias")
-_KNOWN = (*_REQUIRED, *_NORM, *_BASE, "base_activation.weight")
+_DENOMINATOR = "rbf.denominator"
+_KNOWN = (*_REQUIRED, *_NORM, *_BASE, _DENOMINATOR, "base_activation.weight")
 
 # Layouts with some of the same names that mean another function.
 _RELATIVES = {
+    "base_weight": (
+        "BSRBF_KAN, whose layers add B-splines and bumps of a normalised input, which kanhw does "
+        "not read"
+    ),
     "spline_weight": (
         "of FastKAN's layout from before May 2024: load it with that version, copy the weights "
         "into today's FastKAN and save it again"
@@ -85,7 +93,10 @@ def build(state: State, options: Mapping[str, Any]) -> KanModel:
         name: layer(state, name, each) for name, each in zip(names, chosen, strict=True)
     }
     notes = default_notes(layers.values(), options)
-    if options.get("denominator") is None:
+    saved = any(f"{networks.start_of(name)}{_DENOMINATOR}" in state for name in names)
+    if options.get("eps") is None and any(each.spline_norm for each in layers.values()):
+        notes.append(f"LayerNorm's eps {DEFAULT_EPSILON:g} (PyTorch's default)")
+    if options.get("denominator") is None and not saved:
         notes.append(f"denominator {_shown(layers)} (the library's default for the grid)")
     return networks.assemble("FastKAN", state, modules, layers, notes)
 
@@ -124,7 +135,7 @@ def layer(state: State, prefix: str, options: Mapping[str, Any]) -> KanLayer:
     n_in = columns // count
     base, bias, activation = _base(state, start, options, (n_out, n_in))
     return KanLayer(
-        basis=RadialBasis(centres, _denominator(centres, start, options), n_in),
+        basis=RadialBasis(centres, _denominator(state, centres, start, options), n_in),
         coefficients=spline.reshape(n_out, n_in, count),
         base_weights=base,
         base_activation=activation,
@@ -173,13 +184,31 @@ def _norm(
     return LayerNorm(gamma, beta, epsilon(options))
 
 
-def _denominator(centres: FloatArray, start: str, options: Mapping[str, Any]) -> float:
+def _denominator(
+    state: State, centres: FloatArray, start: str, options: Mapping[str, Any]
+) -> float:
     if options.get("denominator") is not None:
         return real("denominator", options["denominator"])
+    if f"{start}{_DENOMINATOR}" in state:
+        saved = np.unique(np.asarray(state[f"{start}{_DENOMINATOR}"], np.float64))
+        if len(saved) != 1:
+            raise InputError(
+                f"Tensor '{start}{_DENOMINATOR}' holds {len(saved)} different values: kanhw reads "
+                "one for each layer"
+            )
+        return float(saved[0])
     if len(centres) < 2:
         raise InputError(
             f"Tensor '{start}rbf.grid' has one centre, from which no denominator follows: pass "
             "denominator=..."
+        )
+    steps = np.diff(centres)
+    told = options.get("grid_min") is not None and options.get("grid_max") is not None
+    if not told and np.abs(steps - steps.mean()).max() > UNIFORM_TOLERANCE * np.abs(steps).max():
+        raise InputError(
+            f"The centres of tensor '{start}rbf.grid' are not evenly spaced, so they were moved "
+            f"after the library took the denominator from them: {missing(['denominator'])} (or "
+            "grid_min and grid_max, from which it was taken)"
         )
     low, high = (
         real(name, end if options.get(name) is None else options[name])

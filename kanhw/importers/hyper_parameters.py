@@ -13,6 +13,7 @@ from kanhw.importers.sequential import TYPES, inherited, module_list
 __all__ = ["merge_config", "read_config"]
 
 _NUMBER, _SIZES = (int, float), (int, list)
+_NUMBERS = ((int, float, str, list), "a number, a list of them, or the name of a tensor")
 
 # What each may be, and how messages call that. Anything else in the file is for other readers.
 _KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -36,6 +37,11 @@ _KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "symbolic_names": (list, "a list of lists"),
     "input_ids": (list, "a list of integers"),
     "n_features": (int, "an integer"),
+    "ignore": ((str, list), "a pattern, or a list of them"),
+    "input_mean": _NUMBERS,
+    "input_std": _NUMBERS,
+    "output_mean": _NUMBERS,
+    "output_std": _NUMBERS,
 }
 
 

@@ -1,91 +1,57 @@
-"""Reading a trained network: the table of libraries, and what a path or a state_dict is."""
+"""Reading a trained network, whatever a path names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kanhw.errors import InputError
-from kanhw.importers import (
-    chebykan,
-    efficient_kan,
-    fast_kan,
-    gramkan,
-    inkan,
-    kagn,
-    kagn_conv,
-    kanx,
-    sequential,
-)
-from kanhw.importers.hyper_parameters import merge_config, read_config
-from kanhw.importers.parts.checkpoint import State, read_checkpoint
+from kanhw.importers.hyper_parameters import read_config
+from kanhw.importers.libraries import check_options, model_of_state
+from kanhw.importers.parts.checkpoint import State, file_kind, read_states
+from kanhw.importers.parts.normalisation import OPTIONS as NORMALISATIONS
+from kanhw.importers.parts.normalisation import normalised, read_normalisation
 from kanhw.importers.pykan import network as pykan
 from kanhw.model.network import KanModel
 
 if TYPE_CHECKING:
+    import torch
+
     from kanhw.program import Program
 
-__all__ = ["IMPORTERS", "Importer", "load_model"]
+__all__ = ["load_model"]
+
+_FOLDER_MODELS = ("model.pt", "model.safetensors", "model.pth", "pytorch_model.bin")
+_FOLDER_CONFIG, _KANELE_TABLES = "config.json", "truth_tables.json"
+_CHOICE = "state_dict"
 
 
-@dataclass(frozen=True)
-class Importer:
-    """What it takes to read one library's checkpoints.
-
-    Parameters
-    ----------
-    library
-        Its name, for messages.
-    options
-        The options that ``build`` understands.
-    matches
-        Whether a state_dict is this library's, by its tensor names.
-    build
-        The model of a state_dict and the options that the user gave.
-    """
-
-    library: str
-    options: tuple[str, ...]
-    matches: Callable[[State], bool]
-    build: Callable[[State, Mapping[str, Any]], KanModel]
-
-
-# A new library is one more line; the first that matches is taken.
-IMPORTERS = (
-    Importer("KAGN convolutions", kagn_conv.OPTIONS, kagn_conv.matches, kagn_conv.build),
-    Importer("KAGN", kagn.OPTIONS, kagn.matches, kagn.build),
-    Importer("FastKAN", fast_kan.OPTIONS, fast_kan.matches, fast_kan.build),
-    Importer("GRAMKAN", gramkan.OPTIONS, gramkan.matches, gramkan.build),
-    Importer("ChebyKAN", chebykan.OPTIONS, chebykan.matches, chebykan.build),
-    Importer("inkan", inkan.OPTIONS, inkan.matches, inkan.build),
-    # The same names as EfficientKAN's, but other shapes.
-    Importer("kanx", kanx.OPTIONS, kanx.matches, kanx.build),
-    Importer("EfficientKAN", efficient_kan.OPTIONS, efficient_kan.matches, efficient_kan.build),
-    Importer("PyKAN", pykan.OPTIONS, pykan.matches, pykan.build),
-)
-# Its list of modules tells what the tensors are.
-_SEQUENTIAL = Importer("nn.Sequential", sequential.OPTIONS, sequential.matches, sequential.build)
-
-_FOLDER_MODEL, _FOLDER_CONFIG, _KANELE_TABLES = "model.pt", "config.json", "truth_tables.json"
-
-
-def load_model(path: str | Path, **options: Any) -> KanModel | Program:
+def load_model(
+    source: str | Path | Mapping[str, Any] | torch.nn.Module, **options: Any
+) -> KanModel | Program:
     """Read a trained network.
 
     Parameters
     ----------
-    path
-        A checkpoint of PyTorch (.pt, .pth, .bin, .ckpt) or safetensors; a Program that kanhw saved;
-        a folder of KANELE's truth tables; a folder with ``model.pt``; the PATH (or a file, or the
-        folder) of PyKAN's ``saveckpt``; or a neutral file (.npz, :mod:`kanhw.model.neutral`). What
-        a checkpoint does not hold is read from a ``config.json`` beside it.
+    source
+        A checkpoint of torch.save or safetensors, whatever its suffix; a Program that kanhw saved;
+        a folder of KANELE's truth tables; a folder with ``model.pt`` or ``model.safetensors``; the
+        PATH (or a file, or the folder) of PyKAN's ``saveckpt``; a neutral file
+        (:mod:`kanhw.model.neutral`). What a checkpoint does not hold is read from a
+        ``config.json`` beside it. Or a state_dict or torch module in memory, which is read by its
+        tensors.
     **options
         What a checkpoint does not hold; each wins over ``config.json``. ``base_activation``: silu
         (default), identity, zero, gelu, relu, tanh. ``layers``: which tensors to read where a
         checkpoint holds several networks. ``modules``, ``input_shape``: see
-        :mod:`kanhw.importers.sequential`. The others are those of the library's importer.
+        :mod:`kanhw.importers.sequential`. ``ignore``: patterns of the names of tensors that no
+        output depends on. ``input_mean``, ``input_std``, ``output_mean``, ``output_std``: numbers,
+        or names of tensors, of the normalisations around the network, which are folded into it.
+        ``state_dict``: the key of the state_dict to read, where a checkpoint holds several. The
+        others are those of the library's importer.
 
     Returns
     -------
@@ -99,68 +65,109 @@ def load_model(path: str | Path, **options: Any) -> KanModel | Program:
     ToolNotFound
         If the file needs PyTorch and that is not installed.
     """
-    if not isinstance(path, str | Path):
-        raise TypeError(f"A path must be a string or a Path, not {path!r}")
-    path = Path(path)
+    if not isinstance(source, str | Path):
+        return _load_from_memory(source, options)
+    path = Path(source)
     if (triple := pykan.find_triple(path)) is not None:
-        _check_options(options, pykan.OPTIONS, "The importer for PyKAN")
-        config = read_config(triple.prefix.with_name(_FOLDER_CONFIG), options)
-        known = {name: value for name, value in config.items() if name in pykan.OPTIONS}
-        return pykan.load_triple(triple, {**known, **options})
+        return _load_triple(triple, options)
     if path.is_dir():
         return _load_folder(path, options)
-    if path.suffix == ".npz":
-        from kanhw.model.neutral import load_neutral
+    return _load_file(path, options)
 
-        _check_options(options, (), f"{path} is a neutral file, which")
-        return load_neutral(path)
-    if path.suffix == ".safetensors" and path.is_file() and path.stat().st_size:
+
+def _load_from_memory(source: Any, options: Mapping[str, Any]) -> KanModel:
+    """A state_dict, or a module of torch."""
+    from kanhw.importers.in_memory import model_of_module
+
+    if isinstance(source, Mapping):
+        from kanhw.importers.parts.torch_file import states_in
+
+        states = states_in(source, "The state_dict")
+        return _model_of_states("The state_dict", states, options, {})
+    torch = sys.modules.get("torch")  # a module of torch has imported it
+    if torch is None or not isinstance(source, torch.nn.Module):
+        raise TypeError(
+            "load takes a path (a string or a Path), a state_dict or a torch module, not "
+            f"{type(source).__name__}"
+        )
+    return model_of_module(source, options)
+
+
+def _load_file(path: Path, options: Mapping[str, Any]) -> KanModel | Program:
+    """A file, known by what is in it."""
+    kind = file_kind(path) if path.is_file() else ""
+    if kind == "npz":
+        return _load_neutral(path, options)
+    if kind == "safetensors":
         from kanhw.program import is_program_file, load_program
 
         if is_program_file(path):
-            _check_options(options, (), f"{path} is a Program, which")
+            check_options(options, (), f"{path} is a Program, which")
             return load_program(path)
-    return _load_checkpoint(path, options)
+    states = read_states(path)
+    config = read_config(path.with_name(_FOLDER_CONFIG), options)
+    model = _model_of_states(str(path), states, options, config)
+    # The name alone: where a file lay on one machine is of no use to whoever reads this later.
+    return replace(model, source=f"{path.name}: {model.source}")
+
+
+def _model_of_states(
+    owner: str, states: Mapping[str, State], options: Mapping[str, Any], config: Mapping[str, Any]
+) -> KanModel:
+    """The network of the state_dict that is chosen, or the only one."""
+    options = dict(options)
+    wanted = options.pop(_CHOICE, None)
+    listing = ", ".join(f"{key!r} ({len(state)} tensors)" for key, state in states.items())
+    if wanted is None and len(states) > 1:
+        raise InputError(
+            f"{owner} holds several state_dicts: {listing}; choose one with --option {_CHOICE}=KEY "
+            f"({_CHOICE}='KEY' in Python)"
+        )
+    if wanted is not None and wanted not in states:
+        raise InputError(f"{owner} holds no state_dict under {wanted!r}: it has {listing}")
+    state = next(iter(states.values())) if wanted is None else states[wanted]
+    model = model_of_state(owner, state, options, config)
+    return model if wanted is None else replace(model, source=f"{model.source}; under {wanted!r}")
 
 
 def _load_folder(folder: Path, options: Mapping[str, Any]) -> KanModel | Program:
     if (folder / _KANELE_TABLES).is_file():
         from kanhw.importers.kanele import load_kanele
 
-        _check_options(options, (), f"{folder} is a KANELE network, which")
+        check_options(options, (), f"{folder} is a KANELE network, which")
         return load_kanele(folder)
-    if (folder / _FOLDER_MODEL).is_file():
-        return _load_checkpoint(folder / _FOLDER_MODEL, options)
+    present = [name for name in _FOLDER_MODELS if (folder / name).is_file()]
+    if len(present) == 1:
+        return _load_file(folder / present[0], options)
+    if present:
+        raise InputError(
+            f"{folder} holds several checkpoints ({', '.join(present)}): name one of them"
+        )
     raise InputError(
-        f"{folder} holds no network that kanhw knows: neither {_FOLDER_MODEL} nor "
+        f"{folder} holds no network that kanhw knows: neither {', '.join(_FOLDER_MODELS)} nor "
         f"{_KANELE_TABLES}; name the checkpoint file itself"
     )
 
 
-def _load_checkpoint(path: Path, options: Mapping[str, Any]) -> KanModel:
-    state = read_checkpoint(path)
-    config = read_config(path.with_name(_FOLDER_CONFIG), options)
-    importer = _SEQUENTIAL if "modules" in {**config, **options} else None
-    importer = importer or next((entry for entry in IMPORTERS if entry.matches(state)), None)
-    if importer is None:
-        names = ", ".join(list(state)[:6]) + (", ..." if len(state) > 6 else "")
-        known = ", ".join(entry.library for entry in IMPORTERS)
-        raise InputError(
-            f"{path} holds no KAN that kanhw knows ({known}); its tensors are: {names or 'none'}"
-        )
-    _check_options(options, importer.options, f"The importer for {importer.library}")
-    config = {name: value for name, value in config.items() if name in importer.options}
-    try:
-        model = importer.build(state, merge_config(config, options))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    # The name alone: where a file lay on one machine is of no use to whoever reads this later.
-    told = f"; {', '.join(config)} from {_FOLDER_CONFIG}" if config else ""
-    return replace(model, source=f"{path.name}: {model.source}{told}")
+def _load_triple(triple: pykan.Triple, options: Mapping[str, Any]) -> KanModel:
+    """Read PyKAN's three files; normalisations are numbers, as they hold no others' tensors."""
+    check_options(options, (*pykan.OPTIONS, *NORMALISATIONS), "The importer for PyKAN")
+    config = read_config(triple.prefix.with_name(_FOLDER_CONFIG), options)
+    known = {name: value for name, value in config.items() if name in pykan.OPTIONS}
+    inner = {name: value for name, value in options.items() if name not in NORMALISATIONS}
+    return _with_ends(pykan.load_triple(triple, {**known, **inner}), options)
 
 
-def _check_options(options: Mapping[str, Any], allowed: tuple[str, ...], owner: str) -> None:
-    for name in options:
-        if name not in allowed:
-            choice = f"allowed are {', '.join(allowed)}" if allowed else "there are none"
-            raise InputError(f"{owner} takes no option {name!r}: {choice}")
+def _load_neutral(path: Path, options: Mapping[str, Any]) -> KanModel:
+    from kanhw.model.neutral import load_neutral
+
+    check_options(options, NORMALISATIONS, f"{path} is a neutral file, which")
+    return _with_ends(load_neutral(path), options)
+
+
+def _with_ends(model: KanModel, options: Mapping[str, Any]) -> KanModel:
+    """The network with the normalisations that were told in numbers."""
+    ends = read_normalisation({}, options)
+    if not ends.values:
+        return model
+    return replace(normalised(model, ends), source=f"{model.source}; {ends.described}")

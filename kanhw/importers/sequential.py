@@ -24,6 +24,7 @@ from kanhw.importers import chebykan, efficient_kan, fast_kan, gramkan, inkan, k
 from kanhw.importers.parts import networks, plain
 from kanhw.importers.parts.chain import Chain
 from kanhw.importers.parts.checkpoint import State
+from kanhw.importers.parts.left_over import check_nothing_left
 from kanhw.importers.parts.settings import (
     default_notes,
     epsilon,
@@ -32,7 +33,7 @@ from kanhw.importers.parts.settings import (
     pairs,
     read_activation,
 )
-from kanhw.model.activation import Activation
+from kanhw.model.activation import ACTIVATIONS, Activation
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.windows import Window
@@ -69,6 +70,7 @@ class _Type:
     tensors: bool = True
 
 
+_RMS_EPSILON = 2.0**-23  # torch's for float32, where none is given
 # Every entry may say these: where it is, and what training alone needs.
 _ALWAYS = ("type", "name", "p", "dropout", "inplace")
 _SIZES = ("in_features", "out_features")
@@ -110,6 +112,12 @@ def build(state: State, options: Mapping[str, Any]) -> KanModel:
             raise InputError(missing(["input_shape"]))
         TYPES[kind].add(chain, state, module)
         notes += _notes(chain, module)
+    early = [m.prefix for m in modules[:-1] if m.entry["type"] in _ON_THE_HOST]
+    if early:
+        raise InputError(
+            f"Module {early[0]!r} is a softmax, which is left to the host, so it must be the last "
+            "one: what is behind it cannot be read"
+        )
     names = tuple(module.prefix for module in modules if TYPES[module.entry["type"]].tensors)
     source = networks.describe("nn.Sequential", state, names)
     return chain.model("; ".join([source, *dict.fromkeys(notes)]))
@@ -124,6 +132,10 @@ def _notes(chain: Chain, module: _Module) -> list[str]:
     kind = module.entry["type"]
     if kind == "kagn_conv2d" and "dilation" not in module.entry:
         return ["dilation 1 (the library's default)"]
+    if kind == "rms_norm" and "eps" not in module.entry:
+        return [f"RMSNorm's eps {_RMS_EPSILON:g} (torch's default)"]
+    if kind in _ON_THE_HOST:
+        return [f"{kind} at the end is left to the host: outputs are what goes into it"]
     last = chain.layers[-1] if chain.layers else None
     if "base_activation" in TYPES[kind].options and isinstance(last, KanLayer):
         return default_notes([last], module.entry)
@@ -242,6 +254,9 @@ def _check_tensors(state: State, modules: list[_Module], options: Mapping[str, A
                 f"Tensor {name!r} belongs to none of the {len(modules)} modules: the list must "
                 "name every module, in order"
             )
+    # Where it was told which modules are meant, the others are nobody's business.
+    told = networks.start_of(str(options.get("layers") or ""))
+    check_nothing_left({name: state[name] for name in state if name.startswith(told)}, starts)
 
 
 # The types -------------------------------------------------------------------------------------
@@ -286,6 +301,11 @@ def _add_batch_norm(chain: Chain, state: State, module: _Module) -> None:
 
 def _add_layer_norm(chain: Chain, state: State, module: _Module) -> None:
     plain.add_layer_norm(chain, state, module.prefix, epsilon(module.entry))
+
+
+def _add_rms_norm(chain: Chain, state: State, module: _Module) -> None:
+    eps = module.entry.get("eps", _RMS_EPSILON)
+    plain.add_rms_norm(chain, state, module.prefix, epsilon({"eps": eps}))
 
 
 def _add_nothing(chain: Chain, state: State, module: _Module) -> None:
@@ -384,10 +404,14 @@ _KAN_TYPES = {
     "inkan": _kan(inkan),
     "kanx": _kan(kanx),
 }
+# Classes are the largest outputs, in front of these as behind them.
+_ON_THE_HOST = ("softmax", "log_softmax")
 _NORM_FACTS = ("num_features", "normalized_shape", "affine", "momentum")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
 _ACTIVATIONS = {
-    name: _Type(_add_activation, tensors=False) for name in ("silu", "relu", "gelu", "tanh")
+    name: _Type(_add_activation, tensors=False)
+    for name in ACTIVATIONS
+    if name not in ("identity", "zero", "prelu")
 }
 
 TYPES: dict[str, _Type] = {
@@ -401,6 +425,7 @@ TYPES: dict[str, _Type] = {
     "batch_norm1d": _Type(_add_batch_norm, ("eps",), _NORM_FACTS),
     "batch_norm2d": _Type(_add_batch_norm, ("eps",), _NORM_FACTS),
     "layer_norm": _Type(_add_layer_norm, ("eps",), _NORM_FACTS),
+    "rms_norm": _Type(_add_rms_norm, ("eps",), _NORM_FACTS),
     "adaptive_avg_pool2d": _Type(_add_adaptive, ("output_size",), tensors=False),
     "avg_pool2d": _Type(_add_pool("average"), _POOL, tensors=False),
     "max_pool2d": _Type(_add_pool("max"), (*_POOL, "dilation"), tensors=False),
@@ -409,6 +434,7 @@ TYPES: dict[str, _Type] = {
     "identity": _Type(_add_nothing, tensors=False),
     **_ACTIVATIONS,
     "prelu": _Type(_add_activation, (), ("num_parameters", "init")),
+    **{name: _Type(_add_nothing, facts=("dim",), tensors=False) for name in _ON_THE_HOST},
 }
 _IMAGE_TYPES = ("kagn_conv2d", "adaptive_avg_pool2d", "avg_pool2d", "max_pool2d", "batch_norm2d")
 

@@ -32,6 +32,13 @@ _NAMES: dict[type[nn.Module], str] = {
     nn.Tanh: "tanh",
     nn.GELU: "gelu",
     nn.PReLU: "prelu",
+    nn.LeakyReLU: "leaky_relu",
+    nn.ELU: "elu",
+    nn.Sigmoid: "sigmoid",
+    nn.Softplus: "softplus",
+    nn.Mish: "mish",
+    nn.SELU: "selu",
+    nn.Hardswish: "hardswish",
 }
 
 
@@ -94,19 +101,44 @@ def activation_name(module: nn.Module) -> str:
     InputError
         If kanhw has no equal of it.
     """
-    # The tanh approximation of GELU is another function.
-    approximate = isinstance(module, nn.GELU) and module.approximate != "none"
-    if type(module) not in _NAMES or approximate:
+    if type(module) not in _NAMES or not _is_default(module):
         raise InputError(
             f"kanhw has no equal of the base activation {module!r}: train with one of "
-            f"{', '.join(kind.__name__ for kind in _NAMES)} (GELU without approximation)"
+            f"{', '.join(kind.__name__ for kind in _NAMES)} (with default parameters, "
+            "GELU without approximation)"
         )
     return _NAMES[type(module)]
 
 
+def _is_default(module: nn.Module) -> bool:
+    """Whether an activation has the parameters that its name stands for; PReLU's is a tensor."""
+    if isinstance(module, nn.PReLU):
+        return True
+    plain = type(module)()
+    return all(
+        getattr(module, name) == getattr(plain, name)
+        for name in ("approximate", "negative_slope", "alpha", "beta", "threshold")
+        if hasattr(plain, name)
+    )
+
+
 def maker(activation: Activation) -> Callable[[], nn.Module]:
-    """What makes the module of an activation; of ``zero``, any that goes with zero weights."""
+    """What makes the module of an activation; of ``zero``, any that goes with zero weights.
+
+    Raises
+    ------
+    InputError
+        If it reads its inputs through scales, for which PyTorch has no module.
+    """
+    if activation.scale:
+        raise InputError(
+            "A base activation that reads its inputs through scales (a normalisation that was "
+            "folded in) has no module: load the network without its normalisation for that"
+        )
     if activation.name == "prelu":
         return lambda: nn.PReLU(init=activation.slope)
-    kinds = {name: kind for kind, name in _NAMES.items()}
-    return kinds.get(activation.name, nn.SiLU)
+    if activation.name == "zero":
+        return nn.SiLU
+    if activation.name == "leaky_relu":
+        return lambda: nn.LeakyReLU(activation.slope)
+    return {name: kind for kind, name in _NAMES.items()}[activation.name]

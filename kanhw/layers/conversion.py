@@ -194,7 +194,7 @@ def _modules(layer: ModelLayer) -> list[nn.Module]:
         return [_spline(layer, layer.basis), *_steps(layer)]
     if isinstance(layer.basis, RadialBasis):
         return [_radial(layer, layer.basis), *_steps(layer)]
-    if isinstance(layer.basis, NoBasis) and layer.base_activation.name == "identity":
+    if isinstance(layer.basis, NoBasis) and layer.base_activation.is_identity:
         linear = nn.Linear(layer.n_in, layer.n_sums)
         _load(linear, {"weight": layer.base_weights, "bias": layer.bias})
         return [linear, *_steps(layer)]

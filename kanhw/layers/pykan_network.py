@@ -287,6 +287,7 @@ def _check_trainable(layer: ModelLayer, model: KanModel) -> None:
         and len(layer.post) <= 1
         and layer.base_activation == first.base_activation
         and layer.base_activation.name in BASE_FUNCTIONS
+        and not layer.base_activation.scale
         and len({(edge.j, edge.i) for edge in layer.symbolic}) == len(layer.symbolic)
     )
     if not fits:

@@ -16,7 +16,7 @@ from kanhw.model.arrays import checked_batch, frozen_array
 from kanhw.model.bases.basis import Basis
 from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
-from kanhw.model.symbolic import SymbolicEdge
+from kanhw.model.symbolic import SymbolicEdge, check_symbolic_edges
 from kanhw.numerics import matmul
 from kanhw.windows import Window
 
@@ -130,6 +130,11 @@ class KanLayer:
                 f"{list(array.shape)}"
             )
 
+    def __repr__(self) -> str:
+        """Name, sizes and basis, without the numbers."""
+        basis = type(self.basis).__name__
+        return f"KanLayer({self.name!r}, {self.n_in} -> {self.n_out}, {basis})"
+
     @property
     def taps(self) -> KanLayer:
         """The layer of edges: itself, and that of a window where there are windows."""
@@ -180,7 +185,13 @@ class KanLayer:
         return y
 
     def sums(self, x: FloatArray) -> FloatArray:
-        """Compute the sums [N, n_sums] before ``post``."""
+        """Compute the sums [N, n_sums] before ``post``.
+
+        Raises
+        ------
+        InputError
+            If a symbolic edge has no value at an input; the message names edge, place and range.
+        """
         x = checked_batch(x, self.n_in, self.name)
         width = self.n_in * max(self.basis.count + self.basis.spare, 1)
         rows = max(1, CHUNK_VALUES // width)
@@ -208,6 +219,9 @@ class KanLayer:
         y += matmul(base, self.base_weights.T) + self.bias
         for edge in self.symbolic:
             value = edge(x[:, edge.i])
+            if not np.isfinite(value).all():
+                # Said here, by its name: behind it nobody knows where a NaN is from.
+                check_symbolic_edges((edge,), x.min(axis=0), x.max(axis=0), self.name)
             y[:, edge.j] += value if present is None else value * present[:, edge.i]
         return y
 

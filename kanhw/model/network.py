@@ -65,6 +65,11 @@ class KanModel:
                 f"{layers[0].name}"
             )
 
+    def __repr__(self) -> str:
+        """Its sizes and its source, without the numbers."""
+        sizes = " -> ".join(str(size) for size in (self.n_in, *(x.n_out for x in self.layers)))
+        return f"KanModel({sizes}, source={self.source!r})"
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""

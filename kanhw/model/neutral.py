@@ -17,6 +17,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.files import write_whole
 from kanhw.model.activation import Activation
+from kanhw.model.bases.affine import AffineBasis
 from kanhw.model.bases.basis import Basis, NoBasis
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis
@@ -129,6 +130,9 @@ def _basis_entry(basis: Basis, prefix: str, arrays: Arrays) -> Json:
             "activation": None if act is None else _activation_entry(act),
             "constant": basis.constant,
         }
+    if isinstance(basis, AffineBasis):
+        arrays[f"{prefix}.basis_scale"], arrays[f"{prefix}.basis_shift"] = basis.scale, basis.shift
+        return {"kind": "affine", "inner": _basis_entry(basis.inner, prefix, arrays)}
     kinds = {ChebyshevBasis: "chebyshev", NoBasis: "none"}
     if type(basis) not in kinds:
         raise TypeError(f"{prefix}: there is no neutral form of {type(basis).__name__}")
@@ -136,7 +140,12 @@ def _basis_entry(basis: Basis, prefix: str, arrays: Arrays) -> Json:
 
 
 def _activation_entry(activation: Activation) -> Json:
-    return {"name": activation.name} | ({"slope": activation.slope} if activation.slope else {})
+    entry: Json = {"name": activation.name}
+    if activation.slope:
+        entry["slope"] = activation.slope
+    if activation.scale:
+        entry |= {"scale": list(activation.scale), "shift": list(activation.shift)}
+    return entry
 
 
 def _norm_entry(norm: LayerNorm, prefix: str, arrays: Arrays) -> Json:

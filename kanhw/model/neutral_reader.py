@@ -15,6 +15,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
+from kanhw.model.bases.affine import AffineBasis
 from kanhw.model.bases.basis import Basis, NoBasis
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis
@@ -164,6 +165,11 @@ class _Reader:
                 entry.get("constant", False),
             ),
             "chebyshev": lambda: ChebyshevBasis(count, n_in),
+            "affine": lambda: AffineBasis(
+                self._basis(entry.child("inner"), prefix, n_in, count),
+                self._array(f"{prefix}.basis_scale", 1),
+                self._array(f"{prefix}.basis_shift", 1),
+            ),
             "none": lambda: NoBasis(n_in),
         }
         basis = kinds[entry.choice("kind", tuple(kinds))]()
@@ -252,6 +258,9 @@ class _Entry:
             raise InputError(f"{self.place}.{key} must be a number, not {value!r}")
         return float(value)
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        return tuple(_Entry({key: each}, self.place).number(key) for each in self.list(key, []))
+
     def integer(self, key: str) -> int:
         value = self.get(key)
         if not is_integer(value):
@@ -278,7 +287,8 @@ def _name(entry: _Entry) -> str:
 
 
 def _activation(entry: _Entry) -> Activation:
-    activation = Activation(entry.get("name"), entry.number("slope", 0.0))
+    scale, shift = (entry.numbers(key) for key in ("scale", "shift"))
+    activation = Activation(entry.get("name"), entry.number("slope", 0.0), scale, shift)
     entry.finish()
     return activation
 

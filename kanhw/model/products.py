@@ -8,7 +8,7 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import frozen_array
+from kanhw.model.arrays import frozen_array, short_repr
 
 __all__ = ["Products"]
 
@@ -46,6 +46,10 @@ class Products:
                     f"product {field} must have {self.n_out} entries, not {len(values)}"
                 )
             object.__setattr__(self, field, values)
+
+    def __repr__(self) -> str:
+        """In a line, without the numbers."""
+        return short_repr(self)
 
     @property
     def n_in(self) -> int:

@@ -93,8 +93,25 @@ def from_callable(
     points = np.linspace(ends[:, 0], ends[:, 1], samples, axis=1)
     with _evaluator(function, n_out, name) as evaluate:
         model = KanModel((_sampled(evaluate, points, n_out, name),), f"sampled from {name}")
-        _check(evaluate, model, points, tolerance, np.random.default_rng(seed), name)
+        try:
+            _check(evaluate, model, points, tolerance, np.random.default_rng(seed), name)
+        except InputError as error:
+            raise _rounding(function, name) or error from None
     return model
+
+
+def _rounding(function: Any, name: str) -> InputError | None:
+    """The error of a module that rounds so coarsely that no sum of functions would fit."""
+    parameters = getattr(function, "parameters", None)
+    kinds = {str(each.dtype) for each in parameters()} if callable(parameters) else set()
+    coarse = kinds & {"torch.bfloat16", "torch.float16"}
+    if not coarse:
+        return None
+    kind = coarse.pop().removeprefix("torch.")
+    return InputError(
+        f"{name} computes in {kind}, whose rounding alone is beyond the tolerance: pass it as "
+        "module.float(), or raise the tolerance"
+    )
 
 
 _Evaluate = Callable[[FloatArray], FloatArray]

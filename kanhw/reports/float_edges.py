@@ -48,7 +48,7 @@ class FloatEdges:
         if branch != "base":
             y += matmul(layer.basis.evaluate_input(i, x), layer.coefficients[j, i])
         if branch != "spline":
-            y += layer.base_weights[j, i] * layer.base_activation(x)
+            y += layer.base_weights[j, i] * layer.base_activation.of_input(i)(x)
             for edge in layer.symbolic:
                 if (edge.j, edge.i) == (j, i):
                     y += edge(x)

@@ -115,7 +115,7 @@ class LayerTables:
 
     def base(self, quantizer: ActivationQuantizer) -> Functions:
         """The base activation."""
-        if _one_code(quantizer):
+        if _one_code(quantizer) and len(self.layer.base_activation.scale) < 2:
             quantizer = quantizer.cut_to(1)
         if self.last_base is not None and _equal(self.last_base[0], quantizer):
             return self.last_base[1]

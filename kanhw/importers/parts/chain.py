@@ -11,22 +11,15 @@ import numpy as np
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
-from kanhw.model.bases.basis import NoBasis
 from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.network import KanLayer, KanModel, ModelLayer
 from kanhw.model.norm import LayerNorm
+from kanhw.model.rescaling import linear_layer, rescaled_outputs
 from kanhw.windows import Window
 
 __all__ = ["Chain", "linear_layer"]
 
 Image = tuple[int, int, int]
-
-
-def linear_layer(name: str, weights: FloatArray, bias: FloatArray) -> KanLayer:
-    """``weights @ x + bias`` as a layer with a base branch only; weights ``[n_out, n_in]``."""
-    n_out, n_in = weights.shape
-    empty = np.zeros((n_out, n_in, 0))
-    return KanLayer(NoBasis(n_in), empty, weights, Activation("identity"), bias, name)
 
 
 class Chain:
@@ -86,22 +79,41 @@ class Chain:
         self._check_features(name, norm.n)
         self._add_post(name, norm, norm.n)
 
+    def rms_norm(self, name: str, gamma: FloatArray, epsilon: float) -> None:
+        """``gamma * y / sqrt(mean(y^2) + epsilon)`` over the features of a sample.
+
+        Values and their negatives have mean 0, so a LayerNorm of both is this one, exactly; a
+        linear layer takes the first half of it.
+        """
+        count = len(gamma)
+        self._check_features(name, count)
+        last = self._last_kan()
+        if last is None or last.post or last.symbolic:
+            self._append_pointwise(linear_layer(name, np.eye(count), np.zeros(count)))
+        last = self._last_kan()
+        if last is not None:
+            both = replace(
+                last,
+                coefficients=np.concatenate([last.coefficients, -last.coefficients]),
+                base_weights=np.concatenate([last.base_weights, -last.base_weights]),
+                bias=np.concatenate([last.bias, -last.bias]),
+                post=(LayerNorm(np.ones(2 * count), np.zeros(2 * count), epsilon),),
+            )
+            self._replace_last(both)
+        self.shape = (2 * count,)
+        first = np.concatenate([np.diag(gamma), np.zeros((count, count))], axis=1)
+        self.append(linear_layer(f"{name}.weight", first, np.zeros(count)))
+
     def affine(self, name: str, scale: FloatArray, shift: FloatArray) -> None:
         """``scale * y + shift`` by feature, or by channel of an image; folded where it can be."""
         if self.shape is not None and self.shape[0] != len(scale):
             raise InputError(f"{name} is of {len(scale)} features, but is given {self.shape[0]}")
-        last = self._last_sums()
-        if last is None:
+        last = self._last_kan()
+        folded = None if last is None else rescaled_outputs(last, scale, shift)
+        if folded is None:
             self._append_pointwise(linear_layer(name, np.diag(scale), shift))
-            return
-        self._replace_last(
-            replace(
-                last,
-                coefficients=last.coefficients * scale[:, np.newaxis, np.newaxis],
-                base_weights=last.base_weights * scale[:, np.newaxis],
-                bias=last.bias * scale + shift,
-            )
-        )
+        else:
+            self._replace_last(folded)
 
     def _add_post(self, name: str, step: LayerNorm | Activation, width: int) -> None:
         if self._last_kan() is None:
@@ -117,10 +129,6 @@ class Chain:
             # A step by channel is not one by feature any more once the image is flat.
             return last.taps if self.shape == last.out_shape else None
         return last if isinstance(last, KanLayer) else None
-
-    def _last_sums(self) -> KanLayer | None:
-        last = self._last_kan()
-        return last if last is not None and not (last.post or last.symbolic) else None
 
     def _replace_last(self, layer: KanLayer) -> None:
         last = self.layers[-1]

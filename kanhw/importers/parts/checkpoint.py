@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import math
-import warnings
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from kanhw.errors import InputError, ToolNotFound
-from kanhw.formats import FloatArray
+from kanhw.errors import InputError
+from kanhw.importers.parts.state import (
+    WRAPPER_PREFIXES,
+    Array,
+    State,
+    parameter,
+    strip_wrappers,
+)
+from kanhw.importers.parts.torch_file import read_torch
 
-__all__ = ["SUFFIXES", "State", "parameter", "read_checkpoint", "strip_wrappers"]
+__all__ = [
+    "WRAPPER_PREFIXES",
+    "State",
+    "file_kind",
+    "parameter",
+    "read_checkpoint",
+    "read_states",
+    "strip_wrappers",
+]
 
-Array = npt.NDArray[Any]
-State = Mapping[str, Array]
 _Deserialize = Callable[[bytes], list[tuple[str, dict[str, Any]]]]
-
-TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-SUFFIXES = (*TORCH_SUFFIXES, ".safetensors")
-
-# Training loops save the state_dict under one of these; others wrap the module itself.
-_WRAPPER_KEYS = ("state_dict", "model_state_dict", "model")
-_WRAPPER_PREFIXES = ("module.", "_orig_mod.", "model.")
 
 _SAFETENSORS_TYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "|b1",
@@ -34,18 +39,37 @@ _SAFETENSORS_TYPES = {
 }  # fmt: skip
 
 
-def read_checkpoint(path: Path, *, suffix: str | None = None) -> State:
-    """Read the tensors of a checkpoint by name, floats of any width as float64.
+def file_kind(path: Path) -> str:
+    """What a file is by what is in it: ``safetensors``, ``npz``, or ``torch`` for all others."""
+    with path.open("rb") as file:
+        start = file.read(30)
+        if start[8:9] == b"{":
+            (length,) = struct.unpack("<Q", start[:8])
+            if 8 + length <= path.stat().st_size:
+                return "safetensors"
+        if start[:4] == b"PK\3\4" and len(start) == 30:
+            # The name of a zip's first member, behind its length.
+            (size,) = struct.unpack("<H", start[26:28])
+            if file.read(size).endswith(b".npy"):
+                return "npz"
+    # What is damaged is called what it claims to be.
+    return {".safetensors": "safetensors", ".npz": "npz"}.get(path.suffix, "torch")
 
-    Wrappers are taken off: an outer dict under ``state_dict``, ``model_state_dict`` or ``model``,
-    and the prefixes that DataParallel, torch.compile and Lightning put before every name.
+
+def read_states(path: Path) -> dict[str, State]:
+    """Read every state_dict of a checkpoint, by the key that it is under.
+
+    Prefixes that DataParallel, torch.compile and Lightning put before every name are taken off.
 
     Parameters
     ----------
     path
-        A .pt, .pth, .bin, .ckpt (written by torch.save) or .safetensors file.
-    suffix
-        Which of these it is, where its name does not tell.
+        A file of torch.save or safetensors, known by what is in it.
+
+    Returns
+    -------
+    dict
+        The state_dict at the top under an empty key; of nested ones the keys are joined by dots.
 
     Raises
     ------
@@ -58,117 +82,26 @@ def read_checkpoint(path: Path, *, suffix: str | None = None) -> State:
         raise InputError(f"{path} does not exist")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: save the model again")
-    suffix = suffix or path.suffix
-    if suffix == ".safetensors":
-        state = _read_safetensors(path)
-    elif suffix in TORCH_SUFFIXES:
-        state = _read_torch(path)
+    if file_kind(path) == "safetensors":
+        states: dict[str, State] = {"": _read_safetensors(path)}
     else:
-        raise InputError(
-            f"{path} has the unknown suffix {suffix!r}: kanhw reads {', '.join(SUFFIXES)}"
-        )
-    return strip_wrappers(state)
+        states = read_torch(path)
+    return {key: strip_wrappers(state) for key, state in states.items()}
 
 
-def strip_wrappers(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Take off the prefixes that wrap every one of its names."""
-    # torch.compile of a submodule leaves its mark in the middle of a name; nobody else does.
-    state = {name.replace("._orig_mod.", "."): value for name, value in state.items()}
-    while True:
-        for prefix in _WRAPPER_PREFIXES:
-            if state and all(name.startswith(prefix) for name in state):
-                state = {name.removeprefix(prefix): value for name, value in state.items()}
-                break
-        else:
-            return state
-
-
-def parameter(state: State, name: str, dimensions: int) -> FloatArray:
-    """Get one tensor that a network needs, checked.
+def read_checkpoint(path: Path) -> State:
+    """Read the only state_dict of a checkpoint; see :func:`read_states`.
 
     Raises
     ------
     InputError
-        If it is missing, not of floats, has another number of axes, or holds NaN or an infinity.
+        Likewise, and if there are several.
     """
-    if name not in state:
-        raise InputError(f"Tensor {name!r} is missing: the checkpoint is incomplete")
-    array = state[name]
-    if array.dtype.kind != "f":
-        raise InputError(
-            f"Tensor {name!r} holds {array.dtype}, but floating-point parameters are needed: "
-            f"save the model before it is quantized"
-        )
-    if array.ndim != dimensions:
-        raise InputError(
-            f"Tensor {name!r} must have {dimensions} dimensions, not shape {list(array.shape)}"
-        )
-    if not np.isfinite(array).all():
-        bad = int(np.count_nonzero(~np.isfinite(array)))
-        raise InputError(
-            f"Tensor {name!r} holds NaN or infinity in {bad} of {array.size} places: training "
-            f"diverged, so go back to an earlier checkpoint"
-        )
-    return np.asarray(array, np.float64)
-
-
-def _read_torch(path: Path) -> dict[str, Array]:
-    try:
-        import torch
-    except ImportError as error:
-        raise ToolNotFound(
-            f"Reading {path} needs PyTorch: pip install 'kanhw[torch]'"
-        ) from error
-    try:
-        with warnings.catch_warnings():
-            # TorchScript archives warn before they are refused.
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    except Exception as error:
-        # torch.load has no error type of its own: damaged files end in KeyError, EOFError, ...
-        raise InputError(
-            f"{path} is not a state_dict: it is damaged, or holds Python objects other than "
-            f"tensors, which kanhw never unpickles; save it with "
-            f"torch.save(model.state_dict(), path)"
-        ) from error
-    return {
-        name: _tensor_to_numpy(value)
-        for name, value in _find_state_dict(content, path).items()
-        if isinstance(value, torch.Tensor)
-    }
-
-
-def _find_state_dict(content: Any, path: Path) -> Mapping[str, Any]:
-    import torch
-
-    while True:
-        if not isinstance(content, Mapping):
-            raise InputError(
-                f"{path} holds a {type(content).__name__} instead of a state_dict: save it with "
-                f"torch.save(model.state_dict(), path)"
-            )
-        inner = [key for key in _WRAPPER_KEYS if isinstance(content.get(key), Mapping)]
-        if not inner:
-            if any(isinstance(value, torch.Tensor) for value in content.values()):
-                return {str(name): value for name, value in content.items()}
-            keys = ", ".join(repr(key) for key in list(content)[:8]) or "nothing"
-            raise InputError(
-                f"{path} holds no tensors ({keys}): a state_dict is looked for at the top and "
-                f"under {', '.join(repr(key) for key in _WRAPPER_KEYS)}"
-            )
-        content = content[inner[0]]
-
-
-def _tensor_to_numpy(tensor: Any) -> Array:
-    tensor = tensor.detach()
-    if tensor.is_quantized:
-        return np.asarray(tensor.int_repr().numpy())
-    if tensor.is_floating_point():
-        # numpy has no bfloat16, and every float is exact in float64.
-        tensor = tensor.double()
-    return np.asarray(tensor.to_dense().resolve_conj().resolve_neg().numpy())
+    states = read_states(path)
+    if len(states) > 1:
+        raise InputError(f"{path} holds several state_dicts: {', '.join(map(repr, states))}")
+    (state,) = states.values()
+    return state
 
 
 def _read_safetensors(path: Path) -> dict[str, Array]:

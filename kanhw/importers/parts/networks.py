@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from kanhw.errors import InputError
 from kanhw.importers.parts.chain import Chain
 from kanhw.importers.parts.checkpoint import State, strip_wrappers
+from kanhw.importers.parts.left_over import check_nothing_left, left_over, named
 from kanhw.importers.parts.plain import add_plain, is_plain
 from kanhw.model.network import KanLayer, KanModel
 
@@ -94,30 +93,41 @@ def select(
         If ``wanted`` is not a string.
     """
     networks = _networks(layers)
-    if wanted is None:
-        if len(networks) > 1:
-            raise InputError(
-                f"The checkpoint holds several networks: {_listing(networks)}; pick one with "
-                f"layers='PREFIX', or name its layers in order with layers='FIRST,SECOND'"
-            )
-        chosen = networks[0]
-    elif not isinstance(wanted, str):
+    if wanted is not None:
+        return _wanted(state, networks, wanted, skip_gaps)
+    if len(networks) > 1:
+        raise InputError(
+            f"The checkpoint holds several networks: {_listing(networks)}; pick one with "
+            f"layers='PREFIX', or name its layers in order with layers='FIRST,SECOND'"
+        )
+    _check_nothing_between(networks[0], state, skip_gaps)
+    _check_nothing_beside(networks[0], state)
+    return networks[0].layers
+
+
+def _wanted(
+    state: State, networks: list[_Network], wanted: object, skip_gaps: bool
+) -> tuple[str, ...]:
+    """The modules that the option ``layers`` names; what is beside them is left out, as told."""
+    if not isinstance(wanted, str):
         raise TypeError(f"The option layers must be a string, not {wanted!r}")
+    # Wrappers were taken off the names, but not off what the user reads in the file.
+    names = [name.strip() for name in wanted.split(",")]
+    names = [name if _has(networks, name) else _unwrapped(name) for name in names]
+    singles = {layer for network in networks for layer in network.layers}
+    groups = {network.prefix: network for network in networks}
+    inside = [each for each in networks if each.prefix.startswith(f"{names[0]}.")]
+    if len(names) == 1 and names[0] in groups:
+        chosen = groups[names[0]]
+    elif all(name in singles or is_plain(state, name) for name in names):
+        return tuple(names)
+    elif len(names) == len(inside) == 1:
+        chosen = inside[0]
     else:
-        # Wrappers were taken off the names, but not off what the user reads in the file.
-        names = [name.strip() for name in wanted.split(",")]
-        names = [name if _has(networks, name) else _unwrapped(name) for name in names]
-        singles = {layer for network in networks for layer in network.layers}
-        groups = {network.prefix: network for network in networks}
-        if len(names) == 1 and names[0] in groups:
-            chosen = groups[names[0]]
-        elif all(name in singles or is_plain(state, name) for name in names):
-            return tuple(names)
-        else:
-            raise InputError(
-                f"layers={wanted!r} names no network of the checkpoint, which holds: "
-                f"{_listing(networks)}"
-            )
+        raise InputError(
+            f"layers={wanted!r} names no network of the checkpoint, which holds: "
+            f"{_listing(networks)}"
+        )
     _check_nothing_between(chosen, state, skip_gaps)
     return chosen.layers
 
@@ -250,17 +260,42 @@ def _check_nothing_between(network: _Network, state: State, skip_gaps: bool) -> 
         if not others and skip_gaps:
             continue
         what = f"tensor {others[0]!r}" if others else "no tensors (an activation, or Dropout)"
-        if np.ndim(state.get(f"{module}.weight", 0)) == 1:
+        if is_plain(state, module):
             listed = sorted([*network.layers, module], key=lambda p: _index(p) or 0)
             raise InputError(
                 f"Module {module!r} stands between the KAN layers and holds {what}, as a norm "
-                f"does: name it among them to have it applied, layers='{','.join(listed)}'"
+                f"or a linear layer does: name it among them to have it applied, "
+                f"layers='{','.join(listed)}'"
             )
         raise InputError(
             f"Module {module!r} stands between the KAN layers and holds {what}: kanhw would "
-            f"leave it out; if it does nothing at inference, say so with "
-            f"layers='{','.join(network.layers)}'"
+            f"leave it out; list all modules with modules=[...] to have it applied, or, if it does "
+            f"nothing at inference, say so with layers='{','.join(network.layers)}'"
         )
+
+
+def _check_nothing_beside(network: _Network, state: State) -> None:
+    """Refuse other modules, or tensors of a wrapper, which we would leave out."""
+    starts = [start_of(layer) for layer in network.layers]
+    check_nothing_left(state, starts, lambda left: _cure(network, state, left))
+
+
+def _cure(network: _Network, state: State, left: list[str]) -> str:
+    """How to have them read: by their place among the layers, or by a list of all modules."""
+    others = list(dict.fromkeys(name.rpartition(".")[0] for name in left))
+    every = "list all modules that run, in order, with modules=[...]"
+    if not all(other and is_plain(state, other) for other in others):
+        return f"{every}, or choose the layers to read with layers='FIRST,SECOND'"
+    numbered = [_index(name) for name in (*others, *network.layers)]
+    same = {name.rpartition(".")[0] for name in (*others, *network.layers)}
+    first = list(dict.fromkeys(name.rpartition(".")[0] for name in state))
+    listed = sorted([*others, *network.layers], key=first.index)
+    if None not in numbered and len(same) == 1:
+        listed = sorted(listed, key=lambda name: _index(name) or 0)
+    return (
+        f"name all that run, in order, with layers='{','.join(listed)}'; where activations are "
+        f"among them, which leave no tensors, {every}"
+    )
 
 
 def _check_widths(layers: tuple[KanLayer, ...]) -> None:
@@ -276,10 +311,7 @@ def _check_widths(layers: tuple[KanLayer, ...]) -> None:
 def describe(library: str, state: State, modules: tuple[str, ...]) -> str:
     """Say what was read, and which tensors were not."""
     starts = tuple(start_of(module) for module in modules)
-    left = [name for name in state if not name.startswith(starts)]
+    left = left_over(state, starts)
     names = ", ".join(repr(module) for module in modules)
     text = f"{library}, {counted(len(modules), 'layer')} ({names})"
-    if left:
-        shown = ", ".join(left[:4]) + (", ..." if len(left) > 4 else "")
-        text += f"; not loaded: {counted(len(left), 'tensor')} outside of them ({shown})"
-    return text
+    return f"{text}; not loaded, as told: {named(left)}" if left else text

@@ -11,7 +11,15 @@ from kanhw.importers.parts.checkpoint import State, parameter
 from kanhw.importers.parts.settings import DEFAULT_EPSILON
 from kanhw.model.norm import LayerNorm
 
-__all__ = ["add_batch_norm", "add_layer_norm", "add_linear", "add_plain", "batch_norm", "is_plain"]
+__all__ = [
+    "add_batch_norm",
+    "add_layer_norm",
+    "add_linear",
+    "add_plain",
+    "add_rms_norm",
+    "batch_norm",
+    "is_plain",
+]
 
 _TENSORS = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
 
@@ -29,6 +37,12 @@ def add_plain(chain: Chain, state: State, prefix: str) -> None:
         add_batch_norm(chain, state, prefix)
     elif np.ndim(state.get(f"{prefix}.weight", 0)) == 2:
         add_linear(chain, state, prefix)
+    elif f"{prefix}.bias" not in state:
+        raise InputError(
+            f"Module {prefix!r} holds a weight alone, as an RMSNorm or a LayerNorm without bias "
+            "does: say which with modules=[...], the list of all modules, as the type rms_norm or "
+            "layer_norm"
+        )
     else:
         add_layer_norm(chain, state, prefix)
 
@@ -54,6 +68,11 @@ def add_layer_norm(
     name = f"{prefix}.bias"
     beta = parameter(state, name, 1) if name in state else np.zeros_like(gamma)
     chain.layer_norm(prefix, LayerNorm(gamma, beta, epsilon))
+
+
+def add_rms_norm(chain: Chain, state: State, prefix: str, epsilon: float) -> None:
+    """Add an ``nn.RMSNorm`` over the features of a sample."""
+    chain.rms_norm(prefix, parameter(state, f"{prefix}.weight", 1), epsilon)
 
 
 def add_batch_norm(

@@ -37,6 +37,8 @@ DEFAULT_EPSILON = 1e-5  # of every norm in PyTorch
 
 Pair = tuple[int, int]
 
+_ALIASES = {"leakyrelu": "leaky_relu", "swish": "silu"}
+
 _SLOPE = "base_activation.weight"  # the one parameter of torch.nn.PReLU
 
 
@@ -138,10 +140,11 @@ def norm_kind(value: object) -> str:
 
 
 def activation_name(wanted: object) -> str | None:
-    """The option ``base_activation``: ``silu`` for ``silu`` and ``torch.nn.SiLU``."""
+    """The option ``base_activation``: ``silu`` for ``silu``, ``torch.nn.SiLU`` and ``swish``."""
     if wanted is not None and not isinstance(wanted, str):
         raise TypeError(f"The option base_activation must be a string, not {wanted!r}")
-    return None if wanted is None else wanted.rpartition(".")[2].lower()
+    name = None if wanted is None else wanted.rpartition(".")[2].lower()
+    return _ALIASES.get(name, name) if name else name
 
 
 def read_activation(state: State, start: str, wanted: object) -> Activation:

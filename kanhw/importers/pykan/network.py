@@ -23,6 +23,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.importers.parts.checkpoint import State
+from kanhw.importers.parts.left_over import check_nothing_left, left_over, named
 from kanhw.importers.pykan.options import PykanOptions
 from kanhw.importers.pykan.tensors import Tensors, matches, read_network
 from kanhw.importers.pykan.triple import Triple, calibration_data, find_triple
@@ -45,6 +46,8 @@ __all__ = [
 ]
 
 OPTIONS = PykanOptions.NAMES
+
+_BESIDE = "read the KAN alone with layers={0!r} if nothing else takes part"
 
 
 def build(state: State, options: Mapping[str, Any]) -> KanModel:
@@ -91,6 +94,8 @@ def load_triple(triple: Triple, options: Mapping[str, Any]) -> KanModel:
 
 def _build(state: State, options: PykanOptions) -> KanModel:
     network = read_network(state, options.layers)
+    if options.layers is None:
+        check_nothing_left(state, [network.prefix], lambda _: _BESIDE.format(network.prefix[:-1]))
     builder = _Builder(options, strict=network.old)
     layers = [builder.layer(index, each) for index, each in enumerate(network.layers)]
     if options.input_ids is not None:
@@ -98,9 +103,9 @@ def _build(state: State, options: PykanOptions) -> KanModel:
     version = "PyKAN v0.0.x" if network.old else "PyKAN"
     count = f"{len(layers)} layer{'' if len(layers) == 1 else 's'}"
     notes = [f"{version}, {count}", *options.notes, *options.describe_activation(), *builder.notes]
-    outside = sum(not name.startswith(network.prefix) for name in state)
+    outside = left_over(state, [network.prefix])
     if outside:
-        notes.append(f"not loaded: {outside} tensors outside of {network.prefix.rstrip('.')!r}")
+        notes.append(f"not loaded, as told: {named(outside)}")
     return KanModel(tuple(layers), "; ".join(notes))
 
 

@@ -69,7 +69,7 @@ class Triple:
         InputError, ToolNotFound
             As :func:`kanhw.importers.parts.checkpoint.read_checkpoint`.
         """
-        return read_checkpoint(self.state_path, suffix=".pt")
+        return read_checkpoint(self.state_path)
 
 
 def find_triple(path: Path) -> Triple | None:

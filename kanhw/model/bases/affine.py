@@ -8,7 +8,7 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import frozen_array
+from kanhw.model.arrays import frozen_array, short_repr
 from kanhw.model.bases.basis import Basis
 
 __all__ = ["AffineBasis"]
@@ -40,6 +40,10 @@ class AffineBasis:
             object.__setattr__(self, field, values)
         if not self.scale.all():
             raise InputError("A basis cannot be read through a scale of 0")
+
+    def __repr__(self) -> str:
+        """In a line, without the numbers."""
+        return short_repr(self)
 
     @property
     def n_in(self) -> int:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import frozen_array
+from kanhw.model.arrays import frozen_array, short_repr
 from kanhw.model.bases.knots import KnotBasis
 from kanhw.values import is_integer
 
@@ -58,6 +58,10 @@ class BSplineBasis(KnotBasis):
             )
         _check_increasing(knots)
         object.__setattr__(self, "knots", knots)
+
+    def __repr__(self) -> str:
+        """In a line, without the numbers."""
+        return short_repr(self)
 
     @property
     def uniform(self) -> npt.NDArray[np.bool_]:

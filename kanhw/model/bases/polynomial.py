@@ -10,7 +10,13 @@ from kanhw import numerics
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
-from kanhw.model.arrays import checked_batch, frozen_array, input_values, positive_count
+from kanhw.model.arrays import (
+    checked_batch,
+    frozen_array,
+    input_values,
+    positive_count,
+    short_repr,
+)
 from kanhw.values import is_integer
 
 __all__ = ["ChebyshevBasis", "GramBasis", "recurrence_factors"]
@@ -71,6 +77,10 @@ class GramBasis:
             )
         if not isinstance(self.constant, bool):
             raise TypeError(f"constant must be True or False, not {self.constant!r}")
+
+    def __repr__(self) -> str:
+        """In a line, without the numbers."""
+        return short_repr(self)
 
     @property
     def degree(self) -> int:

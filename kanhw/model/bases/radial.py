@@ -9,7 +9,13 @@ import numpy as np
 from kanhw import numerics
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import checked_batch, frozen_array, input_values, positive_count
+from kanhw.model.arrays import (
+    checked_batch,
+    frozen_array,
+    input_values,
+    positive_count,
+    short_repr,
+)
 from kanhw.values import is_number
 
 __all__ = ["RadialBasis"]
@@ -53,6 +59,10 @@ class RadialBasis:
                 f"The RBF denominator must be positive and finite, not {self.denominator}"
             )
         object.__setattr__(self, "denominator", float(self.denominator))
+
+    def __repr__(self) -> str:
+        """In a line, without the numbers."""
+        return short_repr(self)
 
     @property
     def count(self) -> int:

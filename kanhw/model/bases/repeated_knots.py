@@ -8,7 +8,7 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import frozen_array
+from kanhw.model.arrays import frozen_array, short_repr
 from kanhw.model.bases.knots import KnotBasis
 from kanhw.values import is_integer
 
@@ -60,6 +60,10 @@ class RepeatedKnotBasis(KnotBasis):
                 f"position {m + 1} {knots[i, m + 1]:.9g}"
             )
         object.__setattr__(self, "knots", knots)
+
+    def __repr__(self) -> str:
+        """In a line, without the numbers."""
+        return short_repr(self)
 
     @staticmethod
     def recursion(knots: FloatArray, order: int, x: FloatArray) -> FloatArray:

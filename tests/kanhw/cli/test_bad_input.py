@@ -37,7 +37,7 @@ BAD = [
             "text.safetensors": r"is not a safetensors file",
             "number.pt": r"holds a int instead of a state_dict",
             "empty.pt": r"is empty: save the model again",
-            "model.onnx": r"unknown suffix '\.onnx': kanhw reads \.pt",
+            "model.onnx": SAVE_STATE,
             "real": r"holds no network that kanhw knows",
             "kan.safetensors": r"is quantized already: give it to 'kanhw generate'",
             "kanele": r"is quantized already: give it to 'kanhw generate'",
@@ -101,7 +101,7 @@ BAD = [
     *(
         (but(GENERATE, 3, place), line)
         for place, line in (
-            ("{shop}/real", r"real already holds something else \(.*\): remove it, or name"),
+            ("{shop}/changed", r"changed already holds something else \(.*\): remove it, or name"),
             ("{shop}/kanele", r"kanele already holds something else"),
             ("{shop}/model.pt", r"model\.pt is a file: name a folder that does not exist yet"),
             ("{shop}/model.pt/out", r"model\.pt/out cannot be made .*: choose a place"),

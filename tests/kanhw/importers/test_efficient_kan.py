@@ -116,7 +116,12 @@ def test_scaler_may_be_missing_in_some_layers() -> None:
     np.testing.assert_array_equal(model.layers[1].coefficients, state["layers.1.spline_weight"])
 
 
-@pytest.mark.parametrize("name", ["silu", "identity", "zero", "gelu", "relu", "tanh", "nn.ReLU"])
+OTHERS = ("leaky_relu", "elu", "sigmoid", "softplus", "mish", "selu", "hardswish")
+
+
+@pytest.mark.parametrize(
+    "name", ["silu", "identity", "zero", "gelu", "relu", "tanh", "nn.ReLU", *OTHERS]
+)
 def test_base_activation_option(name: str) -> None:
     (layer,) = efficient_kan.build(make_state(), {"base_activation": name}).layers
     assert layer.base_activation.name == name.removeprefix("nn.").lower()
@@ -139,27 +144,30 @@ def test_picks_one_of_several_networks() -> None:
 
 def test_says_what_was_left_out() -> None:
     state = {**two_layers(), "stem.weight": np.zeros((3, 9)), "stem.bias": np.zeros(3)}
-    model = efficient_kan.build(state, {})
+    model = efficient_kan.build(state, {"layers": "layers"})
     assert model.source == (
-        "EfficientKAN, 2 layers ('layers.0', 'layers.1'); not loaded: 2 tensors outside of them "
+        "EfficientKAN, 2 layers ('layers.0', 'layers.1'); not loaded, as told: 2 tensors "
         "(stem.weight, stem.bias); base_activation silu (the library's default)"
     )
     whole = efficient_kan.build(two_layers(), {"base_activation": "silu"})
     assert whole.source == "EfficientKAN, 2 layers ('layers.0', 'layers.1')"
 
 
-def test_modules_before_and_after_are_left_out_but_not_those_between() -> None:
+def test_modules_before_after_and_between_are_not_left_out_unsaid() -> None:
     state = {
         **make_state("1.", 3, 4),
         **make_state("2.", 4, 4),
         "0.weight": np.zeros((3, 3)),
         "3.weight": np.zeros((3, 3)),
     }
-    assert prefixes(state) == ["1", "2"]
+    with pytest.raises(InputError, match=r"2 tensors \(0\.weight, 3\.weight\) .*'0,1,2,3'"):
+        efficient_kan.build(state, {})
+    assert prefixes(state, layers="1,2") == ["1", "2"]
+    del state["0.weight"]
     state.update(make_state("4.", 4, 2))
     message = (
-        r"^Module '3' stands between the KAN layers and holds tensor '3\.weight': kanhw would "
-        r"leave it out; if it does nothing at inference, say so with layers='1,2,4'$"
+        r"^Module '3' stands between the KAN layers and holds tensor '3\.weight', as a norm or a "
+        r"linear layer does: name it among them to have it applied, layers='1,2,3,4'$"
     )
     with pytest.raises(InputError, match=message):
         efficient_kan.build(state, {})
@@ -260,7 +268,7 @@ REPEATED[2, 5] = REPEATED[2, 4]
             r"^Tensor 'layers\.0\.base_activation\.weight' holds 2 different slopes",
         ),
         (changed(base_activation__alpha=np.ones(1)), {}, r"'layers\.0\.base_activation\.alpha' "),
-        (changed(), {"base_activation": "mish"}, r"^Unknown base activation 'mish': choose one of"),
+        (changed(), {"base_activation": "sin"}, r"^Unknown base activation 'sin': choose one of"),
     ],
 )
 def test_refuses(state: dict[str, np.ndarray], options: dict[str, str], message: str) -> None:

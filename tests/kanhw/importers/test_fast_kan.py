@@ -38,8 +38,9 @@ def test_equals_the_library(folder: Path, name: str) -> None:
     model = load_model(folder / name)
     assert isinstance(model, KanModel)
     assert model.source == (
-        "model.pt: FastKAN, 2 layers ('layers.0', 'layers.1'); denominator 0.571429 (the library's "
-        "default for the grid); base_activation, layernorm, grid_min, grid_max from config.json"
+        "model.pt: FastKAN, 2 layers ('layers.0', 'layers.1'); LayerNorm's eps 1e-05 (PyTorch's "
+        "default); denominator 0.571429 (the library's default for the grid); base_activation, "
+        "layernorm, grid_min, grid_max from config.json"
     )
     check(model, folder)
 
@@ -127,6 +128,8 @@ def test_equals_the_equations(
     seed: int,
     prefix: str,
 ) -> None:
+    # What moved centres are divided by must be told.
+    even |= denominator is None
     state = make_state(prefix, n_in, n_out, count, norm, base, even, seed)
     (layer,) = fast_kan.build(state, {"denominator": denominator}).layers
     assert isinstance(layer.basis, RadialBasis)
@@ -192,8 +195,8 @@ def test_a_norm_between_layers_is_named() -> None:
         **make_state("2.", 2, 2),
     }
     message = (
-        r"^Module '1' stands between the KAN layers and holds tensor '1\.weight', as a norm does: "
-        r"name it among them to have it applied, layers='0,1,2'$"
+        r"^Module '1' stands between the KAN layers and holds tensor '1\.weight', as a norm or "
+        r"a linear layer does: name it among them to have it applied, layers='0,1,2'$"
     )
     with pytest.raises(InputError, match=message):
         fast_kan.build(state, {})
@@ -276,7 +279,7 @@ def changed(**changes: np.ndarray | None) -> State:
         ),
         (changed(), {"layernorm": "maybe"}, r"^The option layernorm is true or false, not 'maybe'"),
         (changed(), {"eps": 0}, r"^The option eps must be positive, not 0\.0$"),
-        (changed(), {"base_activation": "mish"}, r"^Unknown base activation 'mish'"),
+        (changed(), {"base_activation": "sin"}, r"^Unknown base activation 'sin'"),
         (
             {**make_state("a."), **make_state("b.")},
             {},
@@ -370,5 +373,27 @@ def test_network_refuses() -> None:
         FastKAN([3])
     with pytest.raises(InputError, match=r"^FastKANLayer takes 3 features in the last axis"):
         FastKANLayer(3, 1)(torch.zeros(2, 4))
-    with pytest.raises(InputError, match=r"^kanhw has no equal of the base activation Mish\(\)"):
-        FastKAN([2, 1], base_activation=nn.Mish).to_model()
+    with pytest.raises(InputError, match=r"^kanhw has no equal of .* activation Softsign\(\)"):
+        FastKAN([2, 1], base_activation=nn.Softsign).to_model()
+
+
+def test_moved_centres_ask_for_the_denominator() -> None:
+    """What the library took it from is not there any more."""
+    state = make_state()
+    name = "layers.0.rbf.grid"
+    state[name] = state[name] + [0, 0.01, -0.02, 0.01, 0]
+    message = rf"{name}' are not evenly spaced, .*denominator="
+    with pytest.raises(InputError, match=message) as caught:
+        fast_kan.build(state, {})
+    assert "\n" not in str(caught.value)
+    assert denominators(state, denominator=0.9) == [0.9]
+    assert denominators(state, grid_min=-2, grid_max=2) == [1.0]
+    # Rounding to float32 moves nothing.
+    state[name] = np.linspace(-2, 2, 5, dtype=np.float32).astype(float)
+    assert denominators(state) == [1.0]
+
+
+def test_what_was_assumed_is_said() -> None:
+    source = fast_kan.build(make_state(), {}).source
+    assert "LayerNorm's eps 1e-05 (PyTorch's default)" in source
+    assert "eps" not in fast_kan.build(make_state(), {"eps": 1e-5}).source

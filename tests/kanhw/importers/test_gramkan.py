@@ -74,11 +74,15 @@ def test_its_example_with_norms_between(tmp_path: Path) -> None:
     )
     hidden = hidden * state["ln1.weight"] + state["ln1.bias"]
     np.testing.assert_allclose(model(x), by_the_equations(state, "gram2.", hidden), atol=1e-9)
-    assert model.source == "net.pt: GRAMKAN, 3 layers ('gram1', 'ln1', 'gram2')"
+    assert model.source == (
+        "net.pt: GRAMKAN, 3 layers ('gram1', 'ln1', 'gram2'); inputs go through tanh (as in the "
+        "library's forward)"
+    )
 
 
 def test_numbered_norms_are_asked_for() -> None:
     state = {**make_state("0.", 3, 4), "1.weight": np.ones(4), **make_state("2.", 4, 2)}
+    state["1.bias"] = np.zeros(4)
     with pytest.raises(InputError, match=r"to have it applied, layers='0,1,2'$"):
         gramkan.build(state, {})
     assert gramkan.build(state, {"layers": "0,1,2"}).layers[0].post[0].beta.tolist() == [0.0] * 4

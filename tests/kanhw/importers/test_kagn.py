@@ -198,11 +198,11 @@ def changed(**changes: np.ndarray | None) -> State:
         (changed(), {"degree": 4}, r"^degree=4 contradicts tensor 'layers\.0\.beta_weights', whic"),
         (changed(), {"norm": "batch"}, r"^norm='batch' does not exist in KAGN's linear layer, whi"),
         (changed(), {"base_activation": "prelu"}, r"^A KAGN layer has no tensor for the slope of "),
-        (changed(), {"base_activation": "mish"}, r"^Unknown base activation 'mish'"),
+        (changed(), {"base_activation": "sin"}, r"^Unknown base activation 'sin'"),
         (
             {**make_state("0.", 3, 2), "1.weight": np.ones((2, 2)), **make_state("2.", 2, 2)},
             {},
-            r"^Module '1' stands between the KAN layers and holds tensor '1\.weight': kanhw would",
+            r"^Module '1' stands between the KAN layers and holds tensor '1\.weight', as a norm",
         ),
     ],
 )

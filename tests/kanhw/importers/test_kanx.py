@@ -105,7 +105,7 @@ def test_its_activation_names(name: str, expected: str) -> None:
         ({"grid": np.ones((3, 6))}, {}, r"^Tensor '0\.grid': Input 0 has the knot 1 twice \(pos"),
         ({"base_weight": np.ones((2, 3))}, {}, r"'0\.spline_weight' must have shape \[2, 3, any\]"),
         ({"spline_scaler": np.ones(1)}, {}, r"'0\.spline_scaler' lies .* kanx has no such parame"),
-        ({}, {"base_activation": "mish"}, r"^Unknown base activation 'mish'"),
+        ({}, {"base_activation": "sin"}, r"^Unknown base activation 'sin'"),
     ],
 )
 def test_refuses(change: dict[str, Any], options: dict[str, Any], message: str) -> None:

@@ -90,9 +90,12 @@ def test_symbolic_edges_that_cannot_be_read(state, names, message):
 def test_a_network_inside_another_module(state):
     inside = {f"head.kan.{name}": value for name, value in state.items()}
     x = inputs(np.random.default_rng(0), state)
-    model = pykan.build(inside | {"stem.weight": np.ones((2, 2))}, {})
+    stem = {"stem.weight": np.ones((2, 2))}
+    with pytest.raises(InputError, match=r"1 tensor \(stem\.weight\) .*layers='head\.kan'"):
+        pykan.build(inside | stem, {})
+    model = pykan.build(inside | stem, {"layers": "head.kan"})
     assert_close(model(x), forward(state, x))
-    assert "not loaded: 1 tensors outside of 'head.kan'" in model.source
+    assert "not loaded, as told: 1 tensor (stem.weight)" in model.source
     both = inside | {f"other.{name}": value for name, value in state.items()}
     with pytest.raises(InputError, match=r"several networks: 'head.kan' .2 layers., 'other'"):
         pykan.build(both, {})

@@ -213,3 +213,30 @@ def test_batches_that_are_none(tmp_path, state):
     (tmp_path / "model_cache_data").write_bytes(b"nothing")
     with pytest.raises(InputError, match="model_cache_data is damaged"):
         calibration_data(tmp_path)
+
+
+@pytest.mark.parametrize("function", ["log", "sqrt", "1/sqrt(x)", "x^0.5", "arcsin", "arctanh"])
+def test_data_beyond_a_symbolic_function_name_the_edge(function, tmp_path, state):
+    state["symbolic_fun.0.mask"][1, 2] = 1.0
+    state["symbolic_fun.0.affine"][1, 2] = [1.0, 0.0, 1.0, 0.0]
+    save(tmp_path / "model", state)
+    config = tmp_path / "model_config.yml"
+    config.write_text(config.read_text().replace("1/x", f"'{function}'"))
+    x = np.random.default_rng(0).uniform(-2, 2, (60, 3))
+    message = r"act_fun\.0: the symbolic edge from input 2 to sum 1 .* inside its input range \[-"
+    with pytest.raises(InputError, match=message):
+        kanhw.quantize(kanhw.load(tmp_path), x)
+
+
+def test_more_columns_than_prune_input_left(tmp_path, state, monkeypatch, capsys):
+    from commands import run
+
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "model", state, base=MODULE)
+    np.savez("x.npz", x=np.random.default_rng(0).uniform(-1, 1, (60, 5)))
+    quantize = ("quantize", "model", "--calibration", "x.npz", "--out", "out")
+    assert run(*quantize) == 2
+    error = capsys.readouterr().err
+    assert "x.npz has 5 columns, but prune_input left 3" in error
+    assert "--option input_ids=0,2" in error
+    assert run(*quantize, "--option", "input_ids=0,1,4") == 0

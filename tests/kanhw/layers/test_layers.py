@@ -11,7 +11,7 @@ import torch
 
 from kanhw.errors import InputError
 from kanhw.importers.load import load_model
-from kanhw.layers import KAN, KANLinear
+from kanhw.layers import KAN, KANLinear, module_of
 
 CONFIGS: dict[str, tuple[list[int], dict[str, Any]]] = {
     "efficient_kan_digits": ([64, 16, 10], {}),
@@ -302,8 +302,36 @@ def test_prune_to_refuses() -> None:
 
 
 def test_to_model_refuses_unknown_activations() -> None:
-    with pytest.raises(InputError, match=r"^kanhw has no equal of the base activation Softplus"):
-        network([2, 1], base_activation=torch.nn.Softplus).to_model()
+    with pytest.raises(InputError, match=r"^kanhw has no equal of the base activation Softsign"):
+        network([2, 1], base_activation=torch.nn.Softsign).to_model()
     approximate = network([2, 1], base_activation=lambda: torch.nn.GELU("tanh"))
     with pytest.raises(InputError, match=r"GELU without approximation"):
         approximate.to_model()
+
+
+OTHERS = ("LeakyReLU", "ELU", "Sigmoid", "Softplus", "Mish", "SELU", "Hardswish")
+
+
+@pytest.mark.parametrize("kind", [getattr(torch.nn, name) for name in OTHERS])
+def test_every_activation_is_the_records(kind: type[torch.nn.Module]) -> None:
+    torch.manual_seed(0)
+    network = KAN([3, 2], base_activation=kind).double()
+    x = torch.randn(40, 3, dtype=torch.float64)
+    model = network.to_model()
+    np.testing.assert_allclose(model(x.numpy()), network(x).detach().numpy(), atol=1e-9)
+    again = module_of(model).double()
+    np.testing.assert_allclose(again(x).detach().numpy(), model(x.numpy()), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        torch.nn.LeakyReLU(0.2),
+        torch.nn.ELU(0.5),
+        torch.nn.Softplus(2.0),
+        torch.nn.GELU(approximate="tanh"),
+    ],
+)
+def test_other_parameters_are_no_equal(module: torch.nn.Module) -> None:
+    with pytest.raises(InputError, match="kanhw has no equal of the base activation"):
+        KAN([3, 2], base_activation=lambda: module).to_model()

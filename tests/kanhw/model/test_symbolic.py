@@ -4,10 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from float_models import b_splines, layer
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kanhw
 from kanhw.errors import InputError
+from kanhw.model.network import KanModel
 from kanhw.model.symbolic import SYMBOLIC_FUNCTIONS, SymbolicEdge, check_symbolic_edges
 
 ONE = (1.0, 0.0, 1.0, 0.0)
@@ -114,3 +117,29 @@ def test_refusals():
         SymbolicEdge(2, 1, "cosh", *ONE)
     with pytest.raises(InputError, match="Edge 1 -> 2: its affine values must be finite"):
         SymbolicEdge(2, 1, "sin", 1.0, math.nan, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        ("1/x", "a pole at x = 0"),
+        ("log", "a pole at x = 0"),
+        ("sqrt", "no value at x = -2"),
+        ("x^0.5", "no value at x = -2"),
+        ("x^1.5", "no value at x = -2"),
+        ("1/sqrt(x)", "a pole at x = 0"),
+        ("arcsin", "no value at x = 2"),
+        ("arccos", "no value at x = 2"),
+        ("arctanh", "a pole at x = 1"),
+    ],
+)
+@pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
+def test_data_outside_of_a_domain_name_the_edge(function, what, realisation):
+    rng = np.random.default_rng(0)
+    edge = SymbolicEdge(1, 0, function, *ONE)
+    first = layer(rng, b_splines(2), 2, "act_fun.0", symbolic=(edge,))
+    model = KanModel((first, layer(rng, b_splines(2), 1, "act_fun.1")))
+    x = np.append(rng.uniform(-2, 2, (50, 2)), [[-2, 0], [2, 0], [0, 0]], axis=0)
+    message = rf"act_fun.0: the symbolic edge from input 0 to sum 1 .*{what}, .* range \[-2, 2\]"
+    with pytest.raises(InputError, match=message):
+        kanhw.quantize(model, x, realisation=realisation)

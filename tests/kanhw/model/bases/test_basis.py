@@ -162,6 +162,13 @@ TORCH = {
     "relu": torch.nn.ReLU(),
     "tanh": torch.nn.Tanh(),
     "prelu": torch.nn.PReLU(init=0.125),
+    "leaky_relu": torch.nn.LeakyReLU(),
+    "elu": torch.nn.ELU(),
+    "sigmoid": torch.nn.Sigmoid(),
+    "softplus": torch.nn.Softplus(),
+    "mish": torch.nn.Mish(),
+    "selu": torch.nn.SELU(),
+    "hardswish": torch.nn.Hardswish(),
 }
 
 
@@ -185,7 +192,8 @@ def test_activation_refuses() -> None:
         Activation("swish")
     with pytest.raises(InputError, match=r"^The slope of an activation must be finite, not nan$"):
         Activation("prelu", math.nan)
-    with pytest.raises(InputError, match=r"^Only prelu has a slope, but relu was given 0\.5$"):
+    message = r"^Only prelu and leaky_relu have a slope, but relu was given 0\.5$"
+    with pytest.raises(InputError, match=message):
         Activation("relu", 0.5)
     with pytest.raises(TypeError, match=r"^An activation is chosen by its name, not by 3$"):
         Activation(3)  # type: ignore[arg-type]

@@ -1,0 +1,128 @@
+"""Data in other files than npz: rows of text, and tensors of torch."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.errors import InputError, ToolNotFound
+
+__all__ = ["is_text", "is_torch", "read_csv", "read_tensors"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+_TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+# Columns that are answers, not features, by what they are called.
+_Y, _LABELS = re.compile(r"(y|target|output)([_ .-]?\d+)?"), re.compile(r"labels?|class")
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file is to be rows of text, which only its suffix tells."""
+    return path.suffix.lower() in _TEXT_SUFFIXES
+
+
+def is_torch(path: Path) -> bool:
+    """Whether a file is of torch.save, by what is in it."""
+    with path.open("rb") as file:
+        start = file.read(256)
+    zipped = start[:4] == b"PK\3\4" and b"/data.pkl" in start
+    return zipped or start[:2] == b"\x80\x02"
+
+
+def read_csv(path: Path) -> Arrays:
+    """Rows of numbers, with or without a header.
+
+    Columns called y, target or output, with a number or without, become ``y``; one called label,
+    labels or class becomes ``labels``; the others are ``x``.
+
+    Raises
+    ------
+    InputError
+        If it is empty, a row is of another length, or a cell is no number; with its line.
+    """
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    separator = next((each for each in ("\t", ";") if each in text), ",")
+    numbered = list(enumerate(csv.reader(text.splitlines(), delimiter=separator), start=1))
+    rows = [(line, [cell.strip() for cell in row]) for line, row in numbered if any(row)]
+    if not rows:
+        raise InputError(f"{path} is empty: write a row of numbers for each sample")
+    header = rows.pop(0)[1] if any(_number(cell) is None for cell in rows[0][1]) else []
+    if not rows:
+        raise InputError(f"{path} has a header and no rows: write one for each sample")
+    width = len(header or rows[0][1])
+    values = np.array([_row(path, line, row, width) for line, row in rows])
+    return _columns(path, values, [name.lower() for name in header])
+
+
+def _row(path: Path, line: int, row: list[str], width: int) -> list[float]:
+    if len(row) != width:
+        raise InputError(f"{path}: line {line} has {len(row)} columns, and the first {width}")
+    numbers = [_number(cell) for cell in row]
+    wrong = [cell for cell, number in zip(row, numbers, strict=True) if number is None]
+    if wrong:
+        raise InputError(f"{path}: line {line}: {wrong[0]!r} is no number: fill or remove that row")
+    return [number for number in numbers if number is not None]
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _columns(path: Path, values: npt.NDArray[np.float64], names: list[str]) -> Arrays:
+    answers = [i for i, name in enumerate(names) if _Y.fullmatch(name)]
+    labels = [i for i, name in enumerate(names) if _LABELS.fullmatch(name)]
+    features = [i for i in range(values.shape[1]) if i not in (*answers, *labels)]
+    if not features:
+        raise InputError(f"{path} has no column of features, only {', '.join(names)}")
+    arrays: Arrays = {"x": values[:, features]}
+    if answers:
+        arrays["y"] = values[:, answers]
+    if labels:
+        found = values[:, labels[0]]
+        whole = (found == np.floor(found)).all()
+        arrays["labels"] = found.astype(np.int64) if whole else found
+    return arrays
+
+
+def read_tensors(path: Path) -> Arrays:
+    """A tensor as ``x``, or those of a dict by their names; nothing else is unpickled.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or holds neither.
+    ToolNotFound
+        If torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise ToolNotFound(f"Reading {path} needs PyTorch: pip install 'kanhw[torch]'") from error
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch.load has no error type of its own.
+        raise InputError(
+            f"{path} is damaged, or holds more than tensors, which are never unpickled: save a "
+            "dict of tensors with torch.save, or use numpy.savez(path, x=x)"
+        ) from error
+    named = content if isinstance(content, dict) else {"x": content}
+    return {
+        str(name): _array(value) for name, value in named.items() if isinstance(value, torch.Tensor)
+    }
+
+
+def _array(tensor: Any) -> npt.NDArray[Any]:
+    tensor = tensor.detach().cpu()
+    if tensor.is_floating_point() and tensor.element_size() < 4:
+        # numpy has no bfloat16.
+        tensor = tensor.float()
+    return np.asarray(tensor.numpy())
