@@ -47,6 +47,11 @@ class OffsetActivation(Activation):
         """Apply the function to ``[..., n_in]``; float64."""
         return super().__call__(x) - self.offset
 
+    def of_input(self, i: int) -> Activation:
+        """The function of input i alone, of values of any shape."""
+        own = super().of_input(i)
+        return replace(own, offset=np.asarray(self.offset)[i])
+
 
 def inside_grid(
     step: SumStep, quantizer: ActivationQuantizer, value: FloatArray, *, tabulated: bool
@@ -183,7 +188,7 @@ def _without_base_offsets(layer: KanLayer, grid: FloatArray) -> KanLayer:
     constant = matmul(offset[None], layer.base_weights.T)[0]
     return replace(
         layer,
-        base_activation=OffsetActivation(own.name, own.slope, offset),
+        base_activation=OffsetActivation(own.name, own.slope, own.scale, own.shift, offset),
         bias=layer.bias + constant,
     )
 
