@@ -88,8 +88,8 @@ class BufferedStage(Stage):
         return steps, through + steps + self._fold.last_rows + -2
 
     def pace(self) -> Pace:
-        """Nothing is walked through where rhythms end."""
-        raise TypeError("a folded layer keeps vectors: its handshake is not walked through")
+        """No model of the handshake: the vector that is kept takes any rhythm out of the stream."""
+        raise TypeError("a folded layer keeps vectors: its handshake is not simulated")
 
     def connect_buffer(self, m: Module) -> None:
         """Put the buffer behind the input."""
@@ -140,7 +140,7 @@ class FoldedStage(BufferedStage):
     @property
     def through(self) -> tuple[int, ...]:
         """Sums, accumulators, the register that hands them on, and the lanes."""
-        depth, lanes = self._folded.depth, self._folded.drain_depth
+        depth, lanes = self._folded.depth, self._folded.serializer_depth
         return depth, 1, self._folded.latency - depth - 1 - lanes, lanes
 
     def elaborate(self, platform: object) -> Module:

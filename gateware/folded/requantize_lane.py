@@ -18,13 +18,13 @@ from kanhw.gateware.parts.terms import Term
 from kanhw.program import Requantizer
 from kanhw.targets.lut import LUT_INPUTS
 
-__all__ = ["JoinLane", "lane_clamp", "output_shape"]
+__all__ = ["RequantizeLane", "lane_clamp", "output_shape"]
 
 # A factor that all outputs have in common is this many shifted additions at most.
 COMMON_DIGITS = 2
 
 
-class JoinLane(Component):
+class RequantizeLane(Component):
     """Joins, rounds and saturates the accumulators of one output a clock.
 
     Equals :meth:`kanhw.program.Requantizer.sums` and :meth:`~kanhw.program.Requantizer.codes`

@@ -12,7 +12,7 @@ from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.image.window_buffer import WindowBuffer
 from kanhw.gateware.image.window_pace import FoldedPace
 from kanhw.gateware.parts.signals import Range
-from kanhw.gateware.stream.cycle_model import walked
+from kanhw.gateware.stream.cycle_model import simulated_timing
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.program import ConvolutionLayer
 from kanhw.schedule.fold import Fold
@@ -85,7 +85,7 @@ class FoldedConvolutionStage(Stage):
     def latency(self) -> int:
         """Clock edges from an image's last word to its last output, words coming at every clock.
 
-        Found by walking through the handshakes: the words wait for the windows before.
+        Found by simulating the handshakes: the words wait for the windows before.
         """
         return self._timing[0]
 
@@ -110,17 +110,18 @@ class FoldedConvolutionStage(Stage):
         steps *= Formula.ceil(self._fold.n_out, self._fold.parallel_outputs)
         interval = self.initiation_interval
         if interval != steps.value:
-            # Known by walking through the handshakes.
+            # Found by simulating the handshakes: words arrive more slowly than windows are read.
             steps = Formula(f"{steps.text} + {interval - steps.value} waiting", interval)
         return steps, Formula.of(self.latency)
 
     def pace(self) -> FoldedPace:
         """When it takes and gives."""
-        return FoldedPace(self._buffer, self._fold, self._folded.depth, self._folded.drain_depth)
+        depths = self._folded.depth, self._folded.serializer_depth
+        return FoldedPace(self._buffer, self._fold, *depths)
 
     @cached_property
     def _timing(self) -> tuple[int, int]:
-        return walked([self.pace()], self.inputs.beats, self.outputs.beats)
+        return simulated_timing([self.pace()], self.inputs.beats, self.outputs.beats)
 
     def elaborate(self, platform: object) -> Module:
         """Buffer, and what becomes of its steps."""

@@ -74,17 +74,17 @@ class LineBuffer(Component):
         return self._raster.interval
 
     def elaborate(self, platform: object) -> Module:
-        """The walk over the image, the windows' flags, the pixels' delays."""
+        """Places within the image, the windows' flags, the pixels' delays."""
         m = Module()
         moves, first, busy = Signal(), Signal(), Signal()
-        self._walk(m, moves, first, busy)
+        self._count_slots(m, moves, first, busy)
         self._windows(m, moves, first, busy)
         for r, pixel in enumerate(self._lines(m, moves)):
             for c, tap in enumerate(self._columns(m, moves, pixel, r)):
                 m.d.comb += self.o.payload.taps[r][c].eq(tap)
         return m
 
-    def _walk(self, m: Module, moves: Signal, first: Signal, busy: Signal) -> None:
+    def _count_slots(self, m: Module, moves: Signal, first: Signal, busy: Signal) -> None:
         """Decide whether everything moves on by a slot, and whether that completes a first window.
 
         ``busy`` says that windows of an image are coming and more will.

@@ -106,18 +106,18 @@ class WindowBuffer(Component):
         ]
         with m.If(accepts):
             m.d.sync += writer.addr.eq(writer.addr + 1)
-        walk = _Walk(m, fold, self._steps, reads)
-        self._count(m, accepts, walk, enough)
+        at = _WindowPlace(m, fold, self._steps, reads)
+        self._count(m, accepts, at, enough)
         payload = self.o.payload
         for tap in range(fold.taps):
             reader = memory.read_port()
             m.d.comb += [
                 reader.en.eq(moves),
-                reader.addr.eq(walk.address(tap)),
+                reader.addr.eq(at.address(tap)),
                 payload.words[tap].eq(reader.data),
             ]
         valid = Signal()
-        marks = Cat(walk.padding, walk.step, walk.first, walk.last)
+        marks = Cat(at.padding, at.step, at.first, at.last)
         held = Signal(len(marks), reset_less=True)
         with m.If(moves):
             m.d.sync += [valid.eq(reads), held.eq(marks)]
@@ -127,7 +127,7 @@ class WindowBuffer(Component):
         ]
         return m
 
-    def _count(self, m: Module, accepts: Signal, walk: _Walk, enough: Signal) -> None:
+    def _count(self, m: Module, accepts: Signal, at: _WindowPlace, enough: Signal) -> None:
         """Find out whether all of the window is there, and whether there is room."""
         fold = self._fold
         first, in_row, to_row = self.lacking
@@ -139,46 +139,47 @@ class WindowBuffer(Component):
         unread = np.append(fold.released[1:], fold.words) - rows - columns[-1]
         room = Signal(range(fold.depth + max(int(unread.max()), 0) + 1), init=fold.depth)
         more = Mux(
-            walk.row_ends,
-            _chosen(m, "to_row", walk.row, to_row),
-            _chosen(m, "in_row", walk.column, in_row),
+            at.row_ends,
+            _chosen(m, "to_row", at.row, to_row),
+            _chosen(m, "in_row", at.column, in_row),
         )
-        freed = _chosen(m, "freed", walk.row, self.freed)
+        freed = _chosen(m, "freed", at.row, self.freed)
         m.d.comb += [enough.eq(lacks <= 0), self.i.ready.eq(room != 0)]
         m.d.sync += [
-            lacks.eq(lacks + Mux(walk.advances, more, 0) - accepts),
-            room.eq(room + Mux(walk.advances & walk.row_ends, freed, 0) - accepts),
+            lacks.eq(lacks + Mux(at.advances, more, 0) - accepts),
+            room.eq(room + Mux(at.advances & at.row_ends, freed, 0) - accepts),
         ]
 
 
-class _Walk:
+class _WindowPlace:
     """Places within a window and of the window within the image, one beat further at every read."""
 
     def __init__(self, m: Module, fold: WindowFold, steps: int, reads: Signal) -> None:
         self._m, self._fold, self._reads = m, fold, reads
         rows, columns = fold.window.out_size
-        self._portion, self._turn = _counter("portion", fold.portions), _counter("turn", fold.turns)
+        self._pixel_beat = _counter("pixel_beat", fold.pixel_beats)
+        self._turn = _counter("turn", fold.turns)
         self.step = _counter("step", steps)
         self.row, self.column = _counter("window_row", rows), _counter("window_column", columns)
-        portion_ends = self._portion == fold.portions - 1
+        pixel_ends = self._pixel_beat == fold.pixel_beats - 1
         column_ends = self.column == columns - 1
         image_ends = self.row == rows - 1
         # The last beat of a window, given once or for the last time.
-        self.first = (self._portion == 0) & (self._turn == 0)
+        self.first = (self._pixel_beat == 0) & (self._turn == 0)
         self.last, self.advances, self.row_ends = Signal(), Signal(), Signal()
         window_ends = Signal()
         m.d.comb += [
-            self.last.eq(portion_ends & (self._turn == fold.turns - 1)),
+            self.last.eq(pixel_ends & (self._turn == fold.turns - 1)),
             window_ends.eq(self.step == steps - 1),
             self.advances.eq(reads & window_ends),
             self.row_ends.eq(column_ends),
         ]
         with m.If(reads):
             m.d.sync += [
-                self._portion.eq(Mux(portion_ends, 0, self._portion + 1)),
+                self._pixel_beat.eq(Mux(pixel_ends, 0, self._pixel_beat + 1)),
                 self.step.eq(Mux(window_ends, 0, self.step + 1)),
             ]
-            with m.If(portion_ends):
+            with m.If(pixel_ends):
                 m.d.sync += self._turn.eq(Mux(self.last, 0, self._turn + 1))
             with m.If(window_ends):
                 m.d.sync += self.column.eq(Mux(column_ends, 0, self.column + 1))
@@ -189,13 +190,13 @@ class _Walk:
         step, row, image = (Const(move % fold.depth, place) for move in fold.moves)
         onward = Mux(column_ends, Mux(image_ends, image, row), step)
         self._onward = Mux(window_ends, onward, Const(0, place))
-        self._portion_ends = portion_ends
+        self._pixel_ends = pixel_ends
 
     def address(self, tap: int) -> Signal:
         """Where the word of a tap of this beat is."""
         m, fold = self._m, self._fold
         distances = fold.distances[:, tap]
-        back = fold.portions - 1
+        back = fold.pixel_beats - 1
         jumps = (np.roll(distances, -1) - distances - back) % fold.depth
         address = Signal(
             range(fold.depth),
@@ -204,7 +205,7 @@ class _Walk:
         )
         jump = _chosen(m, f"jump{tap}", self._turn, jumps)
         if back:
-            jump = Mux(self._portion_ends, jump, 1)
+            jump = Mux(self._pixel_ends, jump, 1)
         with m.If(self._reads):
             m.d.sync += address.eq(address + jump + self._onward)
         return address

@@ -25,11 +25,11 @@ class FoldedPace:
         Of the layer.
     depth
         Cycles from the codes of a step to what it adds.
-    drain_depth
+    serializer_depth
         Cycles from accumulators to codes.
     """
 
-    def __init__(self, buffer: WindowBuffer, fold: Fold, depth: int, drain_depth: int) -> None:
+    def __init__(self, buffer: WindowBuffer, fold: Fold, depth: int, serializer_depth: int) -> None:
         lacking, in_row, to_row = buffer.lacking
         self._in_row, self._to_row = in_row.tolist(), to_row.tolist()
         self._freed = buffer.freed.tolist()
@@ -42,7 +42,7 @@ class FoldedPace:
         # The ends of groups on their way to the accumulators, and codes on theirs out.
         self._pipeline = deque([False] * (depth + 1), depth + 1)
         self._busy, self._place, self._turn = False, 0, 0
-        self._codes = deque([False] * drain_depth, drain_depth)
+        self._codes = deque([False] * serializer_depth, serializer_depth)
         self.valid = False
 
     def step(self, offered: bool, ready: bool) -> bool:

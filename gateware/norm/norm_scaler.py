@@ -100,9 +100,9 @@ class NormScaler(Component):
     @property
     def latency(self) -> int:
         """Cycles from a code to its normalised codes."""
-        return 2 + self._normalise.latency + max(map(self._taken, range(len(self._scales))))
+        return 2 + self._normalise.latency + max(map(self._scale_latency, range(len(self._scales))))
 
-    def _taken(self, k: int) -> int:
+    def _scale_latency(self, k: int) -> int:
         """Cycles from a normalised value to the code of a requantizer."""
         clamp = self._clamps[k]
         return self._scales[k][2].latency + 1 + (clamp.latency if clamp else 0)
@@ -172,7 +172,7 @@ class NormScaler(Component):
                 turn = delayed(m, index, scale.latency + 1, f"clamp_turn{k}")
                 m.d.comb += [clamp.turn.eq(turn), clamp.i.eq(result)]
                 result = clamp.o
-        waiting = max(map(self._taken, range(len(self._scales)))) - self._taken(k)
+        waiting = max(map(self._scale_latency, range(len(self._scales)))) - self._scale_latency(k)
         m.d.comb += getattr(self, f"o{k}").eq(delayed(m, result, waiting, f"output{k}"))
 
 

@@ -1,4 +1,4 @@
-"""The live functions of a code, turned so that each stands where its index says."""
+"""The values of a spline evaluator, rotated so that each is in the bank of its function."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
 
-__all__ = ["TURN_LATENCY", "TurnedSpline"]
+__all__ = ["ROTATION_LATENCY", "RotatedSpline"]
 
-TURN_LATENCY = 2
-"""Cycles from the outputs of an evaluator to turned values."""
+ROTATION_LATENCY = 2
+"""Cycles from the outputs of an evaluator to rotated values."""
 
 
-class TurnedSpline:
+class RotatedSpline:
     """The p + 1 values of an evaluator by bank: function k, if it lives, in bank k mod (p + 1).
 
     Live functions follow one another, so there is one for every bank, and a choice among p + 1
@@ -47,12 +47,12 @@ class TurnedSpline:
         self._place = Signal(range(cells + 1), name=f"{name}_place", reset_less=True)
         m.d.sync += self._place.eq(Mux(inside, cell + 1, 0))
         self._first = np.arange(cells) - order
-        turn = self._table(f"{name}_turn", self._first % banks, cell)
+        rotation = self._table(f"{name}_rotation", self._first % banks, cell)
         live = [delayed(m, unit.o[r], 1, f"{name}_live{r}") for r in range(banks)]
         self.values: list[Value] = []
         for b in range(banks):
             value = Signal(unit.range.shape, name=f"{name}_bank{b}", reset_less=True)
-            m.d.sync += value.eq(Array([live[(b - e) % banks] for e in range(banks)])[turn])
+            m.d.sync += value.eq(Array([live[(b - e) % banks] for e in range(banks)])[rotation])
             self.values.append(value)
 
     def _table(self, name: str, values: IntArray, address: Value) -> Value:
@@ -85,5 +85,5 @@ class TurnedSpline:
         return found
 
     def _of_place(self, name: str, values: IntArray) -> Value:
-        """Something about every cell, beside the turned values; 0 outside of the grid."""
+        """Something about every cell, beside the rotated values; 0 outside of the grid."""
         return self._table(name, np.concatenate([np.zeros(1, np.int64), values]), self._place)

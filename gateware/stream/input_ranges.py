@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def is_clamped(encoder: InputEncoder, *, exact: bool) -> bool:
+def is_clamped(encoder: InputEncoder, *, as_codes: bool) -> bool:
     """Whether features need hardware that clamps their codes.
 
     Tables whose addresses are narrow contain the clamp, as they contain the saturation of narrow
@@ -38,13 +38,13 @@ def is_clamped(encoder: InputEncoder, *, exact: bool) -> bool:
     ----------
     encoder
         Of the features.
-    exact
+    as_codes
         Whether only the code itself will do for the first layer.
     """
-    return encoder.ranged and (exact or encoder.format.width > FREE_ADDRESS_BITS)
+    return encoder.ranged and (as_codes or encoder.format.width > FREE_ADDRESS_BITS)
 
 
-def ranged_address(encoder: InputEncoder, feature: int, *, exact: bool) -> Address:
+def ranged_address(encoder: InputEncoder, feature: int, *, as_codes: bool) -> Address:
     """How the code of a feature goes on to the first layer.
 
     Parameters
@@ -53,21 +53,21 @@ def ranged_address(encoder: InputEncoder, feature: int, *, exact: bool) -> Addre
         Of the features.
     feature
         Which one.
-    exact
+    as_codes
         Whether only the code itself will do; else it travels as it came, or clamped and from its
         smallest on, in as many bits as its range needs.
     """
     format = encoder.format
     lo, hi = (int(end[feature]) - format.lo for end in encoder.code_ends)
-    if exact:
+    if as_codes:
         return Address(format.width, lo, hi, format.width)
-    if not is_clamped(encoder, exact=exact):
+    if not is_clamped(encoder, as_codes=as_codes):
         return Address(format.width, 0, format.count - 1, format.width, first=lo, last=hi)
     width = max((hi - lo).bit_length(), 1)
     return Address(width, 0, hi - lo, format.width, lo)
 
 
-def feature_clamp(encoder: InputEncoder, features: IntArray, *, exact: bool) -> RangeClamp:
+def feature_clamp(encoder: InputEncoder, features: IntArray, *, as_codes: bool) -> RangeClamp:
     """The clamp of features that take turns, to what :func:`ranged_address` says.
 
     Parameters
@@ -75,20 +75,20 @@ def feature_clamp(encoder: InputEncoder, features: IntArray, *, exact: bool) -> 
     encoder
         Of the features, which :func:`is_clamped` says need it.
     features
-        ``[turns]``: which feature it is; -1 for none. Only one, unless ``exact``.
-    exact
+        ``[turns]``: which feature it is; -1 for none. Only one, unless ``as_codes``.
+    as_codes
         As for :func:`ranged_address`.
     """
     lo, hi = (end[features] - encoder.format.lo for end in encoder.code_ends)
-    return RangeClamp(encoder.format.width, lo, hi, origin=0 if exact else int(lo[0]))
+    return RangeClamp(encoder.format.width, lo, hi, origin=0 if as_codes else int(lo[0]))
 
 
-def ranged_payload(encoder: InputEncoder, inputs: Payload, *, exact: bool) -> Payload:
+def ranged_payload(encoder: InputEncoder, inputs: Payload, *, as_codes: bool) -> Payload:
     """A network's input as it goes on to the first layer.
 
     Parameters
     ----------
-    encoder, exact
+    encoder, as_codes
         As for :func:`ranged_address`.
     inputs
         The input as it comes: all codes of the format.
@@ -96,7 +96,7 @@ def ranged_payload(encoder: InputEncoder, inputs: Payload, *, exact: bool) -> Pa
     places, format = _places(encoder, inputs), encoder.format
     whole = Address(format.width, 0, format.count - 1, format.width)
     stream = tuple(
-        whole if len(lane) > 1 else ranged_address(encoder, int(lane[0]), exact=exact)
+        whole if len(lane) > 1 else ranged_address(encoder, int(lane[0]), as_codes=as_codes)
         for lane in places.T
     )
     return replace(inputs, streams=(stream,))
@@ -134,16 +134,16 @@ class InputRanges(Stage):
     encoder
         Of the features, which :func:`is_clamped` says need it.
     inputs
-        All codes of the format, whole vectors or pixels unless ``exact``.
-    exact
+        All codes of the format, whole vectors or pixels unless ``as_codes``.
+    as_codes
         Whether only codes' own addresses will do.
     """
 
-    def __init__(self, encoder: InputEncoder, inputs: Payload, *, exact: bool) -> None:
+    def __init__(self, encoder: InputEncoder, inputs: Payload, *, as_codes: bool) -> None:
         places = _places(encoder, inputs)
         self._turns = len(places)
-        self._clamps = [feature_clamp(encoder, lane, exact=exact) for lane in places.T]
-        super().__init__(inputs, ranged_payload(encoder, inputs, exact=exact))
+        self._clamps = [feature_clamp(encoder, lane, as_codes=as_codes) for lane in places.T]
+        super().__init__(inputs, ranged_payload(encoder, inputs, as_codes=as_codes))
 
     @property
     def costs(self) -> HardwareCosts:

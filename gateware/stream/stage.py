@@ -62,9 +62,9 @@ class Payload:
         return self.transfer.pixel
 
     @property
-    def portions(self) -> int:
+    def pixel_beats(self) -> int:
         """Beats of a vector, or of a pixel of an image."""
-        return self.transfer.portions
+        return self.transfer.pixel_beats
 
     def places(self, total: int) -> IntArray:
         """Which of the ``total`` values is where: :meth:`Transfer.places`."""
@@ -140,7 +140,7 @@ class Stage(Component):
 
     @abstractmethod
     def pace(self) -> Pace:
-        """A fresh model of the handshake, for walking through it clock by clock."""
+        """A fresh model of the handshake, to be simulated clock by clock."""
 
     def beat_pace(self) -> Pace:
         """The pace of a stage that makes a result of its beats, and is stalled as a whole."""

@@ -97,7 +97,7 @@ class StreamTop(Component):
         return chain_timing(self._stages)
 
     def elaborate(self, platform: object) -> Module:
-        """Stage behind stage, codes turned to table addresses in front and back behind."""
+        """Stage behind stage; codes become table addresses in front, and codes again behind."""
         m = Module()
         for index, stage in enumerate(self._stages):
             m.submodules[f"stage{index}"] = stage

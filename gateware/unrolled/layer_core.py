@@ -73,7 +73,7 @@ class LayerCore(Component):
         The addresses of every stream of the layer before, ``[streams][n_in]``.
     schedule
         Adder levels between registers; whether tables are registered; the fabric.
-    exact
+    as_codes
         Which of the layer's streams must leave as codes, not as raw sums.
 
     Members
@@ -90,19 +90,19 @@ class LayerCore(Component):
         inputs: tuple[tuple[Address, ...], ...],
         schedule: Schedule,
         *,
-        exact: tuple[bool, ...],
+        as_codes: tuple[bool, ...],
     ) -> None:
         self.layer = layer
         self.inputs = inputs
         self.schedule = schedule
         self.fabric = fabric_named(schedule.fabric)
-        self._exact = exact
+        self._as_codes = as_codes
         self._accumulators = self.accumulator_intervals()
-        self.outputs = output_addresses(layer, self._accumulators, exact, self.fabric)
+        self.outputs = output_addresses(layer, self._accumulators, as_codes, self.fabric)
         self._clamps = {
             (r, j): clamp
             for r, requantizer in enumerate(layer.requantizers)
-            if exact[r] and requantizer.ranged
+            if as_codes[r] and requantizer.ranged
             for j in range(requantizer.n_out)
             if (clamp := _clamp(requantizer, j)) is not None
         }
@@ -203,7 +203,7 @@ class LayerCore(Component):
         requantizer = self.layer.requantizers[r]
         if requantizer.format is None:
             return None
-        signed = self._exact[r] and requantizer.format.signed
+        signed = self._as_codes[r] and requantizer.format.signed
         return self.fabric.window(self.outputs[r][j], requantizer.shift, signed=signed)
 
     def _constant(self, r: int, j: int) -> int:
@@ -230,7 +230,7 @@ class LayerCore(Component):
         if self.layer.requantizers[r].format is None:
             return 1
         saturator = self.fabric.saturator_latency(
-            self.outputs[r][j], last=self._exact[r], outputs=len(self.outputs[r])
+            self.outputs[r][j], last=self._as_codes[r], outputs=len(self.outputs[r])
         )
         return saturator + ((r, j) in self._clamps)
 
@@ -327,8 +327,8 @@ class LayerCore(Component):
                 m.d.comb += clamp.i.eq(result)
                 result = clamp.o
         # Trees of several depths end here; codes are the narrowest thing to delay.
-        taken = self._taken(r, j, tree)
-        output = delayed(m, result, self.latency - taken, f"output{r}_{j}")
+        cycles = self._output_cycles(r, j, tree)
+        output = delayed(m, result, self.latency - cycles, f"output{r}_{j}")
         m.d.comb += getattr(self, f"o{r}")[str(j)].eq(output)
 
     def _sums(self, r: int, j: int, left: int) -> Range:
@@ -338,16 +338,16 @@ class LayerCore(Component):
         more = self._constant(r, j) - int(requantizer.bias[j]) - left
         return Range(int(sums.lo[j]) + more, int(sums.hi[j]) + more)
 
-    def _taken(self, r: int, j: int, tree: Any) -> int:
-        """Cycles that output j has really taken (a join without a constant may be shorter)."""
-        taken: int = self.source_latency + tree.latency + self._result_latency(r, j)
-        return taken if self._direct(j) else taken + self._accumulator_latency(j) + 1
+    def _output_cycles(self, r: int, j: int, tree: Any) -> int:
+        """Cycles from operands to output j as built: a join without a constant may be shorter."""
+        cycles: int = self.source_latency + tree.latency + self._result_latency(r, j)
+        return cycles if self._direct(j) else cycles + self._accumulator_latency(j) + 1
 
 
 def output_addresses(
     layer: ProgramLayer,
     accumulators: tuple[Interval, ...],
-    exact: tuple[bool, ...],
+    as_codes: tuple[bool, ...],
     fabric: Fabric | None = None,
 ) -> tuple[tuple[Address, ...], ...]:
     """How every output travels on, ``[requantizers][n_out]``; empty for sums handed out."""
@@ -363,8 +363,8 @@ def output_addresses(
         reach = zip(rounded.lo.tolist(), rounded.hi.tolist(), ranges, strict=True)
         outputs.append(
             tuple(
-                _exact_address(lo, hi, format, codes, fabric)
-                if exact[k]
+                _code_address(lo, hi, format, codes, fabric)
+                if as_codes[k]
                 else fabric.address(lo, hi, format, last=False, codes=codes)
                 for lo, hi, codes in reach
             )
@@ -372,7 +372,7 @@ def output_addresses(
     return tuple(outputs)
 
 
-def _exact_address(
+def _code_address(
     lo: int, hi: int, format: CodeFormat, codes: tuple[int, int], fabric: Fabric
 ) -> Address:
     """The code's own address, of those that it can have."""

@@ -43,7 +43,7 @@ VERILOG_FILE = "kan.v"
 # The back end whose manifests do not name it.
 VERILOG = "verilog"
 
-_Made = TypeVar("_Made")
+_Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ def not_verilog(folder: Path, backend: str) -> str:
     )
 
 
-def read_manifest(path: str | Path, made: Callable[[Path, dict[str, Any]], _Made]) -> _Made:
+def read_manifest(path: str | Path, made: Callable[[Path, dict[str, Any]], _Record]) -> _Record:
     """Read a manifest, check the files that it names, and make a record of it.
 
     Parameters

@@ -46,7 +46,7 @@ def features_of(costs: HardwareCosts, rams: BlockRams) -> dict[str, float]:
     return {
         "adder_bits": costs.adder_bits,
         "accumulator_bits": costs.accumulator_bits,
-        "drain_luts": costs.drain_luts,
+        "serializer_luts": costs.serializer_luts,
         "choice_luts": costs.choice_luts + sum(memory.choice_luts for memory in mapped),
         "table_luts": costs.table_luts + sum(memory.table_luts for memory in mapped),
         "counters": costs.counters,

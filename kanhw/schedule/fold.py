@@ -139,7 +139,7 @@ def fold_of(
     n_out: int,
     parallel: tuple[int, int],
     *,
-    taker: int | None = None,
+    consumer_codes: int | None = None,
     order: IntArray | None = None,
     padded: bool = False,
 ) -> Fold:
@@ -153,9 +153,9 @@ def fold_of(
         Of the layer.
     parallel
         Inputs and outputs at a time; more than there are means all of them.
-    taker
-        How many codes a beat the next stage takes; lanes that divide it are preferred, since
-        others need the whole vector (or pixel) to be collected in between.
+    consumer_codes
+        Codes a beat that the stage behind takes; lanes that divide it are preferred, since others
+        need the whole vector (or pixel) to be collected in between. None where it does not matter.
     order, padded
         As for :class:`Fold`; with an order, the parallel inputs are its.
     """
@@ -165,7 +165,7 @@ def fold_of(
     outputs = -(-n_out // groups)
     least = -(-outputs // beats)
     quick = [lanes for lanes in range(least, outputs + 1) if outputs % lanes == 0]
-    fitting = [lanes for lanes in quick if taker is not None and taker % lanes == 0]
+    fitting = [lanes for lanes in quick if consumer_codes and consumer_codes % lanes == 0]
     return Fold(n_in, n_out, inputs, outputs, (fitting or quick)[0], order, padded)
 
 

@@ -41,7 +41,7 @@ def fold_layer(
     layer: ProgramLayer,
     parallel: tuple[int, int],
     *,
-    taker: int | None = None,
+    consumer_codes: int | None = None,
     order: IntArray | None = None,
 ) -> tuple[Fold, WindowFold | None]:
     """The fold of a layer for a wish of parallel inputs and outputs, and how windows are read.
@@ -52,19 +52,22 @@ def fold_layer(
         One that can be folded.
     parallel
         Inputs and outputs at a time.
-    taker
-        How many codes a beat the next stage takes; None if it does not matter.
+    consumer_codes
+        Codes a beat that the stage behind takes; None if it does not matter.
     order
         Which input each lane of each beat holds, for a layer of vectors; None is in order. Windows
         have an order of their own.
     """
     sizes, window = sizes_of(layer), window_of(layer)
     if window is None:
-        return fold_of(sizes.n_in, sizes.n_out, parallel, taker=taker, order=order), None
+        fold = fold_of(
+            *(sizes.n_in, sizes.n_out, parallel), consumer_codes=consumer_codes, order=order
+        )
+        return fold, None
     windows = window_fold(window, parallel[0])
     return fold_of(
         *(sizes.n_in, sizes.n_out, parallel),
-        taker=taker,
+        consumer_codes=consumer_codes,
         order=windows.order,
         padded=windows.padded,
     ), windows

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from kanhw.errors import InputError
 from kanhw.program import Program, ProgramLayer
-from kanhw.schedule.exact_streams import exact_inputs, exact_streams
+from kanhw.schedule.code_streams import inputs_as_codes, streams_as_codes
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.layer_fold import codes_a_beat, fold_layer, input_transfer
 from kanhw.schedule.layer_layouts import (
@@ -42,7 +42,7 @@ def lay_out(program: Program, schedule: Schedule) -> Layout:
     plan = _Plan(program, schedule, inputs)
     if program.input.ranged:
         plan.append(
-            "input_ranges", inputs, exact=((exact_inputs(program.layers, schedule.folded),),)
+            "input_ranges", inputs, as_codes=((inputs_as_codes(program.layers, schedule.folded),),)
         )
     runs = [
         (pipelined, list(run))
@@ -82,7 +82,7 @@ def planned_alone(
         return PlannedStage(kind, inputs, _outputs(layer))
     fold, windows = fold_layer(layer, parallel)
     inputs = input_transfer(layer, parallel)
-    if windows is not None and windows.portions > 1:
+    if windows is not None and windows.pixel_beats > 1:
         inputs = inputs.split(windows.channels)
     kind, outputs = str(layout_of(layer).folded), _folded_outputs(fold, window_of(layer))
     return PlannedStage(kind, inputs, outputs, fold=fold, windows=windows)
@@ -94,18 +94,18 @@ class _Plan:
     def __init__(self, program: Program, schedule: Schedule, inputs: Transfer) -> None:
         self._layers = program.layers
         self._schedule = schedule
-        self._exact = [
-            exact_streams(program.layers, index, schedule.folded)
+        self._as_codes = [
+            streams_as_codes(program.layers, index, schedule.folded)
             for index in range(len(program.layers))
         ]
         self._at = inputs
         self.stages: list[PlannedStage] = []
 
     def append(
-        self, kind: str, outputs: Transfer, *, exact: tuple[tuple[bool, ...], ...] = ()
+        self, kind: str, outputs: Transfer, *, as_codes: tuple[tuple[bool, ...], ...] = ()
     ) -> None:
         """One more stage that computes no layer."""
-        self.stages.append(PlannedStage(kind, self._at, outputs, exact=exact))
+        self.stages.append(PlannedStage(kind, self._at, outputs, as_codes=as_codes))
         self._at = outputs
 
     def append_pipeline(self, layers: list[int], *, argmax: bool) -> None:
@@ -127,7 +127,7 @@ class _Plan:
         if kind == "pooling" and window is not None and window.size == window.shape[1:]:
             if self._at.channels is not None:
                 # Parts of pixels are pooled as they come.
-                outputs = Transfer(self._at.count, self._at.portions, length=layer.n_out)
+                outputs = Transfer(self._at.count, self._at.pixel_beats, length=layer.n_out)
                 self._append_layers("folded_pooling", outputs, index)
                 return
             kind = "global_pooling"
@@ -151,8 +151,8 @@ class _Plan:
     def _append_layers(
         self, kind: str, outputs: Transfer, *layers: int, argmax: bool = False
     ) -> None:
-        exact = tuple(self._exact[index] for index in layers)
-        stage = PlannedStage(kind, self._at, outputs, layers, exact, argmax=argmax)
+        as_codes = tuple(self._as_codes[index] for index in layers)
+        stage = PlannedStage(kind, self._at, outputs, layers, as_codes, argmax=argmax)
         self.stages.append(stage)
         self._at = outputs
 
@@ -164,17 +164,17 @@ class _Plan:
         image = window is not None and window.positions > 1
         fold, windows = fold_layer(
             *(layer, parallel),
-            taker=self._taker(after, _channels_behind(layer) if image else None),
+            consumer_codes=self._consumer_codes(after, _channels_behind(layer) if image else None),
             order=self._at.places(layer.n_in) if window is None else None,
         )
         outputs = _folded_outputs(fold, window)
         kind = str(layout_of(layer).folded)
         self.stages.append(
-            PlannedStage(kind, self._at, outputs, (index,), (self._exact[index],), fold, windows)
+            PlannedStage(kind, self._at, outputs, (index,), (self._as_codes[index],), fold, windows)
         )
         self._at = outputs
 
-    def _taker(self, after: int | None, channels: int | None) -> int | None:
+    def _consumer_codes(self, after: int | None, channels: int | None) -> int | None:
         """Codes a beat of a folded layer behind vectors, or behind pixels of so many channels."""
         if after is None or not is_folded(self._layers[after], self._schedule):
             return None

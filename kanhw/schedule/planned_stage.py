@@ -26,7 +26,7 @@ class PlannedStage:
         How vectors or images come and go.
     layers
         Numbers of the layers of the Program that it computes, in order.
-    exact
+    as_codes
         Of each of them, which streams behind it must be codes rather than raw sums: its own, then
         those that it passes on. Of ``input_ranges``, whether the input must be.
     fold
@@ -41,7 +41,7 @@ class PlannedStage:
     inputs: Transfer
     outputs: Transfer
     layers: tuple[int, ...] = ()
-    exact: tuple[tuple[bool, ...], ...] = ()
+    as_codes: tuple[tuple[bool, ...], ...] = ()
     fold: Fold | None = None
     windows: WindowFold | None = None
     argmax: bool = False

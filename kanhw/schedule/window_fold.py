@@ -18,10 +18,11 @@ __all__ = ["WindowFold", "window_fold"]
 class WindowFold:
     """Windows read beat by beat, each of them several times.
 
-    A pixel is in ``portions`` words of neighbouring channels, one of which is read a clock; or it
-    is one word, and several taps are read, from as many copies of the memory. Words are numbered in
-    the order in which they come, from image to image, and word k is in row k mod ``depth`` of the
-    memory: so a tap is at a fixed distance from the first of its window, whatever the window.
+    A pixel is in ``pixel_beats`` words of neighbouring channels, one of which is read a clock; or
+    it is one word, and several taps are read, from as many copies of the memory. Words are numbered
+    in the order in which they come, from image to image, and word k is at address k mod ``depth``
+    of the memory: so a tap is at a fixed distance from the first of its window, whatever the
+    window.
 
     Parameters
     ----------
@@ -41,26 +42,26 @@ class WindowFold:
         for name, most in (("channels", self.window.shape[0]), ("taps", self._area)):
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(f"{name} must be 1 to {most}, not {getattr(self, name)}")
-        if self.taps > 1 and self.portions > 1:
+        if self.taps > 1 and self.pixel_beats > 1:
             raise InputError(
                 f"{self.taps} taps are read at a time only as whole pixels of "
                 f"{self.window.shape[0]} channels, not {self.channels} channels of them"
             )
 
     @property
-    def portions(self) -> int:
-        """Words of a pixel."""
+    def pixel_beats(self) -> int:
+        """Words of a pixel, one of which is read a beat."""
         return -(-self.window.shape[0] // self.channels)
 
     @property
     def turns(self) -> int:
-        """How often the next taps of a window are taken; each takes ``portions`` beats."""
+        """Groups of ``taps`` that a window is read in; each takes ``pixel_beats`` beats."""
         return -(-self._area // self.taps)
 
     @property
     def beats(self) -> int:
         """Beats of a window."""
-        return self.turns * self.portions
+        return self.turns * self.pixel_beats
 
     @property
     def words(self) -> int:
@@ -74,8 +75,8 @@ class WindowFold:
         Inputs are numbered in the order channel, row, column of a window.
         """
         tap = np.arange(self.turns * self.taps)
-        channel = np.arange(self.portions * self.channels).reshape(self.portions, 1, -1)
-        # [turns, portions, taps, channels of a word].
+        channel = np.arange(self.pixel_beats * self.channels).reshape(self.pixel_beats, 1, -1)
+        # [turns, pixel_beats, taps, channels of a word].
         there = tap.reshape(self.turns, 1, self.taps, 1)
         inputs = np.where(
             (there < self._area) & (channel < self.window.shape[0]),
@@ -98,19 +99,19 @@ class WindowFold:
     def distances(self) -> IntArray:
         """Words from the first tap of a window to each tap of a turn, ``[turns, taps]``."""
         rows, columns = self.window.dilation
-        return self.tap_rows * rows * self._line + self.tap_columns * columns * self.portions
+        return self.tap_rows * rows * self._line + self.tap_columns * columns * self.pixel_beats
 
     @property
     def start(self) -> int:
         """The word of the first tap of an image's first window; negative where that is padding."""
         rows, columns = self.window.padding
-        return -rows * self._line - columns * self.portions
+        return -rows * self._line - columns * self.pixel_beats
 
     @property
     def moves(self) -> tuple[int, int, int]:
         """Words from a window's first tap to the next one's: in its row, in its image, after it."""
         (rows, columns), (down, right) = self.window.out_size, self.window.stride
-        step, line = right * self.portions, down * self._line
+        step, line = right * self.pixel_beats, down * self._line
         row = line - (columns - 1) * step
         return step, row, self.words - (rows - 1) * line - (columns - 1) * step
 
@@ -142,7 +143,7 @@ class WindowFold:
             np.minimum(places[:, -1], length - 1)
             for places, length in zip(self._places, self.window.shape[1:], strict=True)
         )
-        return rows * self._line, (columns + 1) * self.portions
+        return rows * self._line, (columns + 1) * self.pixel_beats
 
     @cached_property
     def released(self) -> IntArray:
@@ -168,7 +169,7 @@ class WindowFold:
     @property
     def _line(self) -> int:
         """Words of a row of the image."""
-        return self.window.shape[2] * self.portions
+        return self.window.shape[2] * self.pixel_beats
 
     @property
     def _taps(self) -> IntArray:
@@ -192,11 +193,11 @@ def window_fold(window: Window, parallel_inputs: int) -> WindowFold:
     """How to read windows for a wish of parallel inputs: never more of them, spread evenly.
 
     Up to the number of channels, these are neighbouring channels of a tap, as many as make the
-    pixel's portions even; beyond, whole pixels of several taps.
+    beats of a pixel even; beyond, whole pixels of several taps.
     """
     channels, area = window.shape[0], window.size[0] * window.size[1]
     if parallel_inputs < channels:
-        portions = -(-channels // parallel_inputs)
-        return WindowFold(window, -(-channels // portions))
+        pixel_beats = -(-channels // parallel_inputs)
+        return WindowFold(window, -(-channels // pixel_beats))
     turns = -(-area // min(parallel_inputs // channels, area))
     return WindowFold(window, channels, -(-area // turns))

@@ -6,7 +6,7 @@ from amaranth.hdl import EnableInserter, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.gateware.folded.requantize_lane import JoinLane
+from kanhw.gateware.folded.requantize_lane import RequantizeLane
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.stream.stage import Payload
@@ -14,10 +14,10 @@ from kanhw.gateware.stream.valid_bits import valid_bits
 from kanhw.program import ProgramLayer
 from kanhw.schedule.fold import Fold
 
-__all__ = ["Drain", "drain_payload", "drain_turns", "one_of"]
+__all__ = ["OutputSerializer", "one_of", "serialize_rows", "serialized_payload"]
 
 
-class Drain(Component):
+class OutputSerializer(Component):
     """Takes the accumulators of a group of outputs at once and hands on some codes a clock.
 
     Equals the requantizers of the layer, output by output.
@@ -42,10 +42,10 @@ class Drain(Component):
         self._fold = fold
         self._accumulators = accumulators
         self._lanes = [
-            [JoinLane(requantizer, accumulators, outputs) for outputs in fold.handed.T]
+            [RequantizeLane(requantizer, accumulators, outputs) for outputs in fold.handed.T]
             for requantizer in layer.requantizers
         ]
-        self.outputs = drain_payload(layer, fold)
+        self.outputs = serialized_payload(layer, fold)
         arrays = {
             str(b): data.ArrayLayout(reach.shape, fold.parallel_outputs)
             for b, reach in enumerate(accumulators)
@@ -72,7 +72,7 @@ class Drain(Component):
         """Registers for a group, a choice for every lane, and the lanes."""
         m = Module()
         fold = self._fold
-        held, row, turn, moves = drain_turns(m, self, fold, self.depth)
+        held, row, turn, moves = serialize_rows(m, self, fold, self.depth)
         joins = Module()
         m.submodules.joins = EnableInserter(moves)(joins)
         for lane in range(fold.lanes):
@@ -85,7 +85,13 @@ class Drain(Component):
         return m
 
     def _join(
-        self, m: Module, k: int, lane: int, unit: JoinLane, chosen: dict[str, Value], turn: Signal
+        self,
+        m: Module,
+        k: int,
+        lane: int,
+        unit: RequantizeLane,
+        chosen: dict[str, Value],
+        turn: Signal,
     ) -> None:
         m.submodules[f"join{k}_{lane}"] = unit
         m.d.comb += unit.turn.eq(turn)
@@ -96,7 +102,7 @@ class Drain(Component):
         m.d.comb += self.o.payload[str(k)][str(lane)].eq(result)
 
 
-def drain_turns(
+def serialize_rows(
     m: Module, unit: Component, fold: Fold, depth: int
 ) -> tuple[Signal, Signal, Signal, Value]:
     """Holds a group while its rows take turns.
@@ -142,7 +148,7 @@ def one_of(values: list[Value], place: Signal) -> Value:
     return values[0]
 
 
-def drain_payload(layer: ProgramLayer, fold: Fold) -> Payload:
+def serialized_payload(layer: ProgramLayer, fold: Fold) -> Payload:
     """Codes of every requantizer, or sums, some a beat."""
     streams = []
     length = fold.n_out if fold.out_beats > 1 else None

@@ -10,7 +10,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.folded.drain import drain_payload, drain_turns, one_of
+from kanhw.gateware.folded.output_serializer import one_of, serialize_rows, serialized_payload
 from kanhw.gateware.folded.requantize_lane import lane_clamp, output_shape
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, packed_fields, range_over
 from kanhw.gateware.parts.costs import HardwareCosts, choice_luts
@@ -23,7 +23,7 @@ from kanhw.program.kinds.resident import HeadRequantizer
 from kanhw.schedule.fold import Fold
 from kanhw.targets.lut import LUT_INPUTS
 
-__all__ = ["ResidentDrain", "ResidentLane"]
+__all__ = ["ResidentLane", "ResidentSerializer"]
 
 
 class ResidentLane(HeadHolder):
@@ -188,7 +188,7 @@ def _field(word: Value, place: int, reach: Range) -> Value:
     return bits.as_signed() if reach.format.signed else bits
 
 
-class ResidentDrain(Component):
+class ResidentSerializer(Component):
     """Takes the accumulators of a group of outputs at once and hands on some codes a clock.
 
     Equals the requantizers of a head, output by output.
@@ -216,7 +216,7 @@ class ResidentDrain(Component):
             [ResidentLane(layer, k, accumulators, outputs) for outputs in fold.handed.T]
             for k in range(len(layer.requantizers))
         ]
-        self.outputs = drain_payload(layer, fold)
+        self.outputs = serialized_payload(layer, fold)
         self._branches = [b for b, reach in enumerate(accumulators) if reach != Range(0, 0)]
         arrays: dict[str, Any] = {
             str(b): data.ArrayLayout(accumulators[b].shape, fold.parallel_outputs)
@@ -242,7 +242,7 @@ class ResidentDrain(Component):
         widths = sum(self._accumulators[b].format.width for b in self._branches)
         counters = 2 * (fold.out_beats - 1).bit_length() + self._depth
         total = HardwareCosts(
-            drain_luts=choice_luts(fold.rows, widths) * fold.lanes,
+            serializer_luts=choice_luts(fold.rows, widths) * fold.lanes,
             counters=counters,
             register_bits=widths * fold.parallel_outputs + counters,
         )
@@ -256,7 +256,7 @@ class ResidentDrain(Component):
         """Registers for a group, a choice for every lane, and the lanes."""
         m = Module()
         fold = self._fold
-        held, row, turn, moves = drain_turns(m, self, fold, self._depth)
+        held, row, turn, moves = serialize_rows(m, self, fold, self._depth)
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         for k, lanes in enumerate(self.lanes):

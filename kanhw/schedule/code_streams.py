@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from kanhw.program import ProgramLayer
 from kanhw.schedule.layer_layouts import edges_of, layout_of
 
-__all__ = ["exact_inputs", "exact_streams"]
+__all__ = ["inputs_as_codes", "streams_as_codes"]
 
 
-def exact_streams(
+def streams_as_codes(
     layers: Sequence[ProgramLayer], index: int, folded: bool = False
 ) -> tuple[bool, ...]:
     """Which streams behind layer ``index`` must be codes, not raw sums; passed ones included.
@@ -22,18 +22,18 @@ def exact_streams(
     if folded or index == len(layers) - 1:
         return (True,) * count
     after = layers[index + 1]
-    exact = [_reads_codes(after, k) for k in range(count)]
+    as_codes = [_reads_codes(after, k) for k in range(count)]
     if after.passes:
-        beyond = exact_streams(layers, index + 1)[len(after.requantizers) :]
+        beyond = streams_as_codes(layers, index + 1)[len(after.requantizers) :]
         for k, wanted in zip(after.passes, beyond, strict=True):
-            exact[k] |= wanted
-    return tuple(exact)
+            as_codes[k] |= wanted
+    return tuple(as_codes)
 
 
-def exact_inputs(layers: Sequence[ProgramLayer], folded: bool = False) -> bool:
+def inputs_as_codes(layers: Sequence[ProgramLayer], folded: bool = False) -> bool:
     """Whether what the first layer is given, and may pass on, must be codes' own addresses."""
     first = layers[0]
-    beyond = exact_streams(layers, 0)[len(first.requantizers) :]
+    beyond = streams_as_codes(layers, 0)[len(first.requantizers) :]
     return folded or _reads_codes(first, 0) or any(beyond)
 
 
