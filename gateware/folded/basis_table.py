@@ -87,6 +87,8 @@ class WeightedSums(FoldedSums):
     def elaborate(self, platform: object) -> Module:
         """Tables, memories, products, sums."""
         m = Module()
+        # The first row of a step's weights in every bank; the row of the live function is added to
+        # it. Its register is loaded with the outputs of the row tables.
         base = Signal(range(self.fold.steps * self._banks.depth), reset_less=True)
         m.d.sync += base.eq(self.step * self._banks.depth)
         # [input lane][bank]: the value and, a cycle later, the weights of all outputs.

@@ -106,6 +106,8 @@ class CodebookSums(FoldedSums):
         m = Module()
         reach = self._gain_range * self._shape_range
         gains, addresses = list[Value](), list[Value]()
+        # Clock 1 reads index and gain of every edge of the step; the code waits for the index.
+        # Clock 2 reads the shape at index and code; the gain waits for its value.
         for lane in range(self.fold.parallel_inputs):
             code = delayed(m, self.codes[lane], 1, f"code{lane}")
             for output, (index, gain) in enumerate(self._edges(m, lane)):

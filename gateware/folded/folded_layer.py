@@ -136,9 +136,12 @@ class FoldedLayer(Component):
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         marks: Value = Cat(self.i.valid, self.i.payload.first, self.i.payload.last)
-        # There are no cycles where no branch adds anything.
+        # The codes of a step take `depth` clocks to become what it adds; its marks go through as
+        # many registers and reach the accumulators with the sums. (No clocks where no branch adds.)
         marks = [marks, *marks_by_cycle(pipeline, marks, self.depth)][-1]
         valid, first, last = marks[0], marks[1], marks[2]
+        # The edge that adds the last step of a group also sets `finished`. In the next clock the
+        # serializer copies the accumulators, while these start again with the next group.
         pipeline.d.sync += finished.eq(valid & last)
         for b, branch in enumerate(self._branches):
             added = self._sums(pipeline, b, branch)

@@ -87,7 +87,7 @@ class FoldedSums(Component):
         m.submodules[f"sum{output}"] = tree
         for k, (value, _) in enumerate(operands):
             m.d.comb += tree.operand(k).eq(value)
-        # The range is exact, that of the tree a bound: what it holds above this width is sign.
+        # The range is tight, that of the tree a bound: the bits above this width repeat the sign.
         total = Signal(self.range.shape, name=f"total{output}", reset_less=True)
         m.d.sync += total.eq(tree.o)
         m.d.comb += self.o[output].eq(delayed(m, total, late, f"total{output}"))

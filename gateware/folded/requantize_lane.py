@@ -112,8 +112,12 @@ class RequantizeLane(Component):
     def elaborate(self, platform: object) -> Module:
         """Bias and common factors first, then multiplier behind multiplier, then saturation."""
         m = Module()
+        # Clock 1 reads the bias by turn, clock 2 adds to it whatever needs no multiplier. From here
+        # on `time` is how many clocks `total` is behind the accumulators.
         total = self._first_sum(m)
         time = 2
+        # Each multiplier adds its product to the sum so far, as DSP blocks in a column do. Its
+        # accumulator and its factor are delayed until that sum arrives.
         for b, factors, unit in self._multipliers:
             m.submodules[f"multiplier{b}"] = unit
             m.d.comb += [
@@ -123,10 +127,13 @@ class RequantizeLane(Component):
             ]
             total, time = unit.o, time + unit.latency
         if self._requantizer.format is None:
+            # A register in place of the saturator's, so that lanes of both kinds take as long.
             result = Signal(self.o.shape(), reset_less=True)
             m.d.sync += result.eq(total)
             m.d.comb += self.o.eq(result)
             return m
+        # Half of what the shift drops and the smallest code are in the bias already: the saturator
+        # shifts, limits, and has the register.
         format = self._requantizer.format
         m.submodules.saturator = saturator = Saturator(
             self._total, self._requantizer.shift, format.width

@@ -142,6 +142,8 @@ class ResidentLane(HeadHolder):
         """The memory, multiplier behind multiplier, saturation."""
         m, pipeline = Module(), Module()
         m.submodules.pipeline = EnableInserter(self.moves)(pipeline)
+        # The memory is outside of the pipeline, since it may be written while this is stalled; what
+        # it has read stays, because its read port moves with the pipeline.
         self._place_memories(m)
         (memory,) = self.memories
         m.d.comb += [
@@ -149,10 +151,13 @@ class ResidentLane(HeadHolder):
             memory.bank.eq(self.bank),
             memory.address.eq(self.turn),
         ]
+        # Clock 1 reads bias and multipliers of the output as one word. The bias is the first sum;
+        # `time` is how many clocks the sum is behind the accumulators.
         total, place = _field(memory.o, 0, self._bias), self._bias.format.width
         time = 1
         for b, reach, unit in zip(self._branches, self._factors, self._units, strict=True):
             pipeline.submodules[f"multiplier{b}"] = unit
+            # A product of every branch is added in turn; factor and accumulator wait for the sum.
             factor = _field(memory.o, place, reach)
             place += reach.format.width
             pipeline.d.comb += [
@@ -162,6 +167,7 @@ class ResidentLane(HeadHolder):
             ]
             total, time = unit.o, time + unit.latency
         if self._requantizer.format is None:
+            # A register in place of the saturator's.
             result = Signal(self.o.shape(), reset_less=True)
             pipeline.d.sync += result.eq(total)
             m.d.comb += self.o.eq(result)
@@ -257,6 +263,8 @@ class ResidentSerializer(Component):
         m = Module()
         fold = self._fold
         held, row, turn, moves = serialize_rows(m, self, fold, self._depth)
+        # Lanes have memories that are written whether or not the pipeline moves: they are told
+        # when it does, and only the registers behind them are stalled from here.
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         for k, lanes in enumerate(self.lanes):

@@ -189,18 +189,25 @@ class ResidentStage(BufferedStage):
             self.passed.valid.eq(ends & ~handed),
             self.passed.payload.eq(self.bank.payload),
         ]
+        # At the last step: remember a bank that was handed on while the pipeline stands still.
         with m.If(ends):
             m.d.sync += handed.eq(free & ~moves)
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         bits = len(self.bank.payload)
         marks: Value = Cat(enters, step.first, step.last, self.bank.payload)
+        # One register more than in a stage without heads: bank and step are multiplied and added up
+        # to an address in front of every memory, which would lengthen the path from the buffer.
         first_codes = Signal(self._codes.size, reset_less=True)
         first_step = Signal(len(step.step), reset_less=True)
         pipeline.d.sync += [first_codes.eq(step.codes), first_step.eq(step.step)]
+        # The marks reach the accumulators with what the step adds. The bank is among them, since
+        # the memories are read in different clocks, when the next vector may have entered.
         history = marks_by_cycle(pipeline, marks, 1 + self._depth)
         marks = history[-1]
         valid, first, last, bank = marks[0], marks[1], marks[2], marks[3:]
+        # The edge that adds the last step of a group also says so, and keeps its bank for the
+        # multipliers and biases of the serializer.
         finished_bank = Signal(bits, reset_less=True)
         pipeline.d.sync += [finished.eq(valid & last), finished_bank.eq(bank)]
         m.d.comb += serializer.i.payload.bank.eq(finished_bank)

@@ -117,6 +117,8 @@ class ResidentSums(HeadHolder):
         """Memories beside a pipeline that may be stalled."""
         m, pipeline = Module(), Module()
         m.submodules.pipeline = EnableInserter(self.moves)(pipeline)
+        # Memories may be written at any clock, so they are not stalled with the pipeline; their
+        # read ports are enabled with it instead, which comes to the same.
         self._place_memories(m)
         for memory in self.memories:
             m.d.comb += [memory.enable.eq(self.moves), memory.bank.eq(self.bank)]

@@ -133,6 +133,7 @@ class FoldedConvolutionStage(Stage):
             buffer.i.payload.eq(Cat(Value.cast(word[str(stream)]) for stream in self._read)),
             buffer.i.valid.eq(self.i.valid),
             self.i.ready.eq(buffer.i.ready),
+            # A step of a window is to the layer what a step of a vector is.
             folded.i.payload.step.eq(step.step),
             folded.i.payload.first.eq(step.first),
             folded.i.payload.last.eq(step.last),
@@ -142,6 +143,8 @@ class FoldedConvolutionStage(Stage):
             self.o.valid.eq(folded.o.valid),
             folded.o.ready.eq(self.o.ready),
         ]
+        # A word has the codes of its channels stream by stream; the layer wants them lane by lane,
+        # tap after tap, each with a flag where the tap is padding.
         taps = range(self._windows.taps)
         words = [data.View(self._word, step.words[tap]) for tap in taps]
         for stream in map(str, self._read):

@@ -86,6 +86,8 @@ class FoldedPoolingStage(Stage):
         m = Module()
         pixel_beats, area = self.inputs.pixel_beats, self._layer.area
         beat, pixel = Signal(range(pixel_beats)), Signal(range(area))
+        # The input is counted by beats of a pixel and pixels of the image. Only the beats of the
+        # last pixel give a result; those before change the totals and leave nothing.
         ends = beat == pixel_beats - 1
         last = pixel == area - 1
         moves = valid_bits(m, self.i.valid & last, self.latency, self.o)
@@ -96,6 +98,8 @@ class FoldedPoolingStage(Stage):
                 m.d.sync += pixel.eq(Mux(last, 0, pixel + 1))
         pooled = Module()
         m.submodules.pooled = EnableInserter(moves)(pooled)
+        # Clock 1: the tables give the values of a beat, beside its place and whether it begins a
+        # total. Clock 2: they are joined with the totals. Then as many clocks as the lanes have.
         marks = Cat(self.i.valid, pixel == 0)
         held = Signal(2)
         place = delayed(pooled, beat, 1, "place")
@@ -122,6 +126,8 @@ class FoldedPoolingStage(Stage):
             attrs={"ram_style": "distributed"},
         )
         m.submodules.totals = memory
+        # Read, joined and written in one clock: the same totals come again as soon as a pixel
+        # later, which for two beats a pixel is two clocks.
         reader, writer = memory.read_port(domain="comb"), memory.write_port()
         added: list[Value] = []
         codes = self.i.payload[str(self._layer.stream)]

@@ -107,11 +107,13 @@ class LineBuffer(Component):
             moves.eq(free & Mux(at_start, starts | filling | busy, ~pixel | self.i.valid)),
             self.i.ready.eq(free & pixel & ~(at_start & filling)),
         ]
+        # The first slot is left when an image begins, whatever moves on for the one before.
         with m.If(moves & (starts | ~at_start)):
             _advance(m, place, [axis.slots - 1 for axis in raster.axes])
         if not raster.first:
             m.d.comb += first.eq(starts)
             return
+        # Slots since the image began, up to the one that completes its first window.
         m.d.comb += first.eq(filling & (fill == raster.first))
         with m.If(moves & (starts | filling)):
             m.d.sync += [filling.eq(~first), fill.eq(Mux(starts, 1, fill + 1))]
@@ -136,6 +138,8 @@ class LineBuffer(Component):
             m.d.sync += [valid.eq(coming & rows[0] & columns[0]), pad.eq(Cat(outside))]
         with m.Elif(self.o.ready):
             m.d.sync += valid.eq(0)
+        # The windows have counters of their own: those of an image are still coming when the slots
+        # of the next have begun.
         with m.If(moves & coming):
             m.d.sync += busy.eq(~last)
             _advance(m, place, [axis.slots - 1 for axis in axes])

@@ -104,6 +104,8 @@ class GlobalPoolingStage(Stage):
     def elaborate(self, platform: object) -> Module:
         """Values, accumulators, and what makes codes of these; all of them move together."""
         m = Module()
+        # Pixels are counted; the pipeline gives a result for the last only, and all of it, tables,
+        # totals and requantizers, is stalled where nobody takes that.
         count = Signal(range(self._layer.area))
         last = count == self._layer.area - 1
         moves = valid_bits(m, self.i.valid & last, self.latency, self.o)
@@ -116,6 +118,8 @@ class GlobalPoolingStage(Stage):
         values = self._values.look_up(
             pooled, _pixel(self, self._layer), registered=self._registered
         )
+        # Whether a pixel is there, and whether it is the first, beside its values: a clock later
+        # where the tables have a register.
         present: Value = self.i.valid
         begins: Value = count == 0
         if self._registered:

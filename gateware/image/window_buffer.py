@@ -104,10 +104,12 @@ class WindowBuffer(Component):
             moves.eq(~self.o.valid | self.o.ready),
             reads.eq(moves & enough),
         ]
+        # A ring: the address of the next word runs on from image to image, and around.
         with m.If(accepts):
             m.d.sync += writer.addr.eq(writer.addr + 1)
         at = _WindowPlace(m, fold, self._steps, reads)
         self._count(m, accepts, at, enough)
+        # A copy of the memory for every tap that is read in the same clock, all written alike.
         payload = self.o.payload
         for tap in range(fold.taps):
             reader = memory.read_port()
@@ -116,6 +118,8 @@ class WindowBuffer(Component):
                 reader.addr.eq(at.address(tap)),
                 payload.words[tap].eq(reader.data),
             ]
+        # The memory answers a clock after its address: what is known of the step waits for it in
+        # registers. Neither changes while nobody takes the step.
         valid = Signal()
         marks = Cat(at.padding, at.step, at.first, at.last)
         held = Signal(len(marks), reset_less=True)
@@ -128,16 +132,24 @@ class WindowBuffer(Component):
         return m
 
     def _count(self, m: Module, accepts: Signal, at: _WindowPlace, enough: Signal) -> None:
-        """Find out whether all of the window is there, and whether there is room."""
+        """Count what the window lacks and what there is room for; say whether it is all there.
+
+        Read and write addresses cannot say it, since windows overlap: their difference is neither
+        what was not read yet, nor what will not be read again.
+        """
         fold = self._fold
         first, in_row, to_row = self.lacking
         rows, columns = fold.needs
+        # Below 0 where more has arrived than the window needs; never further than the memory is
+        # full.
         lowest = int((rows + columns.min() - fold.released).min()) - fold.depth
         highest = max(first, int(in_row.max()), int(to_row.max()))
         lacks = Signal(Range(min(lowest, 0), max(highest, 1)).shape, init=first)
         # A row may be given up before the last of its pixels, which nobody reads, have come.
         unread = np.append(fold.released[1:], fold.words) - rows - columns[-1]
         room = Signal(range(fold.depth + max(int(unread.max()), 0) + 1), init=fold.depth)
+        # What the next window needs beyond this one, by its place: in the row, or the first of a
+        # row.
         more = Mux(
             at.row_ends,
             _chosen(m, "to_row", at.row, to_row),
@@ -145,6 +157,7 @@ class WindowBuffer(Component):
         )
         freed = _chosen(m, "freed", at.row, self.freed)
         m.d.comb += [enough.eq(lacks <= 0), self.i.ready.eq(room != 0)]
+        # Both may change at both ends in the same clock.
         m.d.sync += [
             lacks.eq(lacks + Mux(at.advances, more, 0) - accepts),
             room.eq(room + Mux(at.advances & at.row_ends, freed, 0) - accepts),
@@ -174,6 +187,8 @@ class _WindowPlace:
             self.advances.eq(reads & window_ends),
             self.row_ends.eq(column_ends),
         ]
+        # From the inside out: the words of a pixel, the taps of a window, the repetitions of a
+        # window (by `step`, which goes through all beats of them), the windows of a row, the rows.
         with m.If(reads):
             m.d.sync += [
                 self._pixel_beat.eq(Mux(pixel_ends, 0, self._pixel_beat + 1)),
@@ -196,6 +211,8 @@ class _WindowPlace:
         """Where the word of a tap of this beat is."""
         m, fold = self._m, self._fold
         distances = fold.distances[:, tap]
+        # Within a pixel to the next word; from its last word to the next tap's first, or after the
+        # last tap to that of the window's first tap; beyond the window by `_onward` more.
         back = fold.pixel_beats - 1
         jumps = (np.roll(distances, -1) - distances - back) % fold.depth
         address = Signal(

@@ -66,6 +66,8 @@ class SerialArgmax(Stage):
             self.o.valid.eq(valid),
             self.o.payload["0"]["0"].eq(result),
         ]
+        # `largest` and `index` belong to the vector that arrives, `result` to the one before: this
+        # may wait for its consumer while the next vector comes in.
         with m.If(free):
             m.d.sync += valid.eq(takes & last)
         with m.If(takes):

@@ -145,11 +145,14 @@ class CollectStage(Stage):
             ends.eq(beat == beats - 1),
             last.eq((place == together - 1) | ends),
         ]
+        # The registers are the output: they are full with the last beat that they collect, and are
+        # loaded again in the clock in which they are taken.
         with m.If(self.i.ready):
             m.d.sync += valid.eq(takes & last)
         with m.If(takes):
             m.d.sync += [place.eq(Mux(last, 0, place + 1)), beat.eq(Mux(ends, 0, beat + 1))]
         for k in self.outputs.layout.members:
+            # Register i is lane i mod n of the beat i div n, for n values that arrive at a time.
             arriving = _values(self.i.payload[k])
             for i, target in enumerate(_values(self.o.payload[k])):
                 arrival, lane = divmod(i, len(arriving))
