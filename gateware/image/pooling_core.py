@@ -140,10 +140,10 @@ class PoolingCore(LayerCore):
         if self._mode == "max":
             values = [self._largest(m, values, j)]
         term = Term(self._ranges[j], self._values.tables[j].shift)
-        operands, left = [Operand(value, term) for value in values], self._fixed_sum(j)
+        operands, remaining = [Operand(value, term) for value in values], self._fixed_sum(j)
         if constant is None:
-            return operands, left
-        return operands + constant_operand(constant + left), 0
+            return operands, remaining
+        return operands + constant_operand(constant + remaining), 0
 
     def _fixed_sum(self, j: int) -> int:
         """The offsets taken out of channel j's table, once for every value that is summed."""

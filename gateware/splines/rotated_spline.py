@@ -17,10 +17,17 @@ ROTATION_LATENCY = 2
 
 
 class RotatedSpline:
-    """The p + 1 values of an evaluator by bank: function k, if it lives, in bank k mod (p + 1).
+    """The p + 1 values of an evaluator by bank: function k, if it is live, in bank k mod (p + 1).
 
-    Live functions follow one another, so there is one for every bank, and a choice among p + 1
-    values for every bank puts them there, however many functions there are.
+    An evaluator gives the values of the functions that are live at a code, ``first`` to
+    ``first + p``, in this order. Weights are in p + 1 banks by function, k mod (p + 1), and two of
+    p + 1 neighbours are never in the same bank. So the values only have to be rotated by
+    ``first mod (p + 1)`` places for each to meet the bank of its weight: a multiplexer of p + 1
+    inputs for every bank, however many functions there are. Around the ends of the grid some of the
+    p + 1 functions do not exist (:meth:`exists`).
+
+    Clock 1 looks up the rotation by cell; the values wait. Clock 2 rotates. Beside the values, from
+    tables by cell as well, are the row of each bank's function and whether it exists.
 
     Parameters
     ----------
@@ -63,18 +70,18 @@ class RotatedSpline:
         return table.o
 
     def lives(self, k: int) -> Value:
-        """Whether function k lives at the code of the values."""
+        """A bit: function k is live at the code of the values."""
         there = (self._first <= k) & (k < self._first + self.banks)
         return self._of_place(f"{self._name}_lives{k}", there.astype(np.int64))
 
     def exists(self, bank: int) -> Value:
-        """Whether the layer has the function that a bank's value belongs to."""
+        """A bit: the layer has the function that a bank's value belongs to."""
         function = self._function(bank)
         there = (function >= 0) & (function < self._count)
         return self._of_place(f"{self._name}_exists{bank}", there.astype(np.int64))
 
     def row(self, bank: int) -> Value:
-        """Which function of the bank lives: k div (p + 1); 0 where there is none."""
+        """The row of the bank's live function k, k div (p + 1); 0 where there is none."""
         function = self._function(bank)
         rows = np.where((function >= 0) & (function < self._count), function // self.banks, 0)
         return self._of_place(f"{self._name}_row{bank}", rows)

@@ -61,7 +61,7 @@ class BasisTableCore(LayerCore):
         return int(self.schedule.table_registers)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
-        """How many shifted additions the weights of output j take, and its constant."""
+        """The number of shifted additions of output j's weights, and of its constant."""
         digits = sum(
             len(signed_digits(weight))
             for branch in branches
@@ -83,10 +83,10 @@ class BasisTableCore(LayerCore):
                     Operand(value, Term(span, table.shift + digit.shift, digit.negative))
                     for digit in signed_digits(weight)
                 ]
-        left = self._fixed_sum(branches, j)
+        remaining = self._fixed_sum(branches, j)
         if constant is None:
-            return operands, left
-        return operands + constant_operand(constant + left), 0
+            return operands, remaining
+        return operands + constant_operand(constant + remaining), 0
 
     def _live(self, branch: int, j: int) -> list[tuple[int, int, int]]:
         """(input, basis, weight) of every product of output j that varies."""

@@ -65,7 +65,7 @@ class SummedTablesCore(LayerCore):
         return int(self.schedule.table_registers)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
-        """How many tables of output j vary, as the fabric makes them."""
+        """The number of output j's varying tables, as the fabric makes them, and its constant."""
         summands = self._summands(branches, j, constant)
         return len(summands.tables) + (summands.constant != 0)
 
@@ -78,7 +78,7 @@ class SummedTablesCore(LayerCore):
             Operand(self.table(m, branch, i, table), _term(table))
             for (branch, i), table in summands.tables
         ]
-        return operands + constant_operand(summands.constant), summands.left
+        return operands + constant_operand(summands.constant), summands.remaining
 
     def _summands(self, branches: tuple[int, ...], j: int, constant: int | None) -> Summands:
         key = (branches, j, constant)
@@ -96,7 +96,7 @@ class SummedTablesCore(LayerCore):
     def _summands_of(self, varying: _Tables, fixed: int, constant: int | None, j: int) -> Summands:
         if constant is None:
             summands = self._of_fabric(varying, None, j) if varying else Summands((), 0, 0)
-            return replace(summands, left=summands.left + fixed)
+            return replace(summands, remaining=summands.remaining + fixed)
         if not varying:
             return Summands((), constant + fixed, 0)
         return self._of_fabric(varying, constant + fixed, j)

@@ -81,7 +81,7 @@ class SplineEvaluatorCore(LayerCore):
         return super().elaborate(platform)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
-        """How many shifted additions the weights of output j take, and its constant."""
+        """The number of shifted additions of output j's weights, and of its constant."""
         digits = sum(
             len(signed_digits(product.weight))
             for branch in branches
@@ -92,7 +92,7 @@ class SplineEvaluatorCore(LayerCore):
     def operands(
         self, m: Module, branches: tuple[int, ...], j: int, constant: int | None
     ) -> tuple[list[Operand], int]:
-        """The shifted additions of output j; nothing is left to add."""
+        """The shifted additions of output j; their sum lacks nothing, as there are no offsets."""
         operands = []
         for branch in branches:
             for product in self._products(branch, j):
@@ -172,6 +172,6 @@ def _kind(layer: SplineEvaluatorLayer, i: int) -> IntArray:
 
 
 def _reach(values: IntArray, address: Address) -> list[Range]:
-    """What every function ``[2**width, K]`` can be at the codes behind an address, or 0."""
+    """The range of every function ``[2**width, K]`` at the codes behind an address, 0 included."""
     seen = values[address.entries[address.lo] : address.entries[address.hi] + 1]
     return [Range(min(0, int(v.min())), max(0, int(v.max()))) for v in seen.T]

@@ -204,12 +204,12 @@ class PipelineCore(Component):
 
     @property
     def inputs(self) -> Payload:
-        """What it takes."""
+        """The payload that it takes."""
         return self._layers.inputs
 
     @property
     def outputs(self) -> Payload:
-        """What it gives."""
+        """The payload that it gives."""
         return self._layers.outputs
 
     @property
