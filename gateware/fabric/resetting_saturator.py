@@ -15,7 +15,7 @@ MANY = 32
 
 
 def flagged(address: Address) -> bool:
-    """Whether the top bit of an address alone says that the code is its largest."""
+    """True where the top bit of an address alone says that the code is its largest."""
     return address.offset == address.first and address.width == code_bits(address) + 1
 
 
@@ -99,7 +99,7 @@ class ResettingSaturator(Component):
 
     @property
     def _start(self) -> int:
-        """What a signed input is taken to be less than it is, to be no longer negative."""
+        """The amount taken off a signed input, after which it is no longer negative."""
         if self._range.lo >= 0:
             return 0
         return -(1 << (max(len(self.i) - self._shift, self._width + 2) - 1))
@@ -126,7 +126,7 @@ def _registered(m: Module, value: Value, name: str) -> Value:
 
 
 def _among(word: Value, reach: range, members: range) -> Value | None:
-    """Whether a word within ``reach`` is one of the members; None if that cannot be."""
+    """A bit: the word, which is within ``reach``, is one of the members; None if it never is."""
     wanted = [k for k in reach if k in members]
     if not wanted:
         return None

@@ -113,7 +113,7 @@ class WeightedSums(FoldedSums):
     def _planes(
         self, m: Module, lane: int, banks: list[tuple[Value, list[Value]]]
     ) -> list[list[tuple[Value, Term]]]:
-        """What a lane adds to every output, from several banks: bit by bit of the weights."""
+        """The terms of a lane for every output, from several banks: bit by bit of the weights."""
         values, step = self._banks.values, 2
         starts = range(0, len(banks), step)
         pairs = [
@@ -196,7 +196,7 @@ class WeightedSums(FoldedSums):
 
     @property
     def _padding(self) -> int | None:
-        """What is in place of the values of an absent input; None if there is none."""
+        """The value in place of those of an absent input; None if no input may be absent."""
         return 0 if self.fold.padded else None
 
     def _address(self, m: Module, lane: int) -> Value:

@@ -174,7 +174,7 @@ class CodebookSums(FoldedSums):
 
 
 def _reach(shapes: IntArray, index: IntArray, gains: IntArray) -> Range:
-    """What one edge can add, or 0."""
+    """The range of what one edge adds, 0 included."""
     lowest, highest = shapes.min(axis=1)[index], shapes.max(axis=1)[index]
     ends = np.stack([gains * lowest, gains * highest])
     return Range(min(0, int(ends.min())), max(0, int(ends.max())))

@@ -1,4 +1,4 @@
-"""What a folded layer is made of, from its fold alone."""
+"""The hardware costs of a folded layer, from its fold alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a folded layer makes of its codes, step by step: sums, and codes of these."""
+"""The computing part of a folded layer: from the codes of every step to sums and codes."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class FoldedLayer(Component):
 
     @property
     def parts(self) -> list[FoldedSums]:
-        """What makes codes sums, of all branches."""
+        """The parts of all branches, which make sums of codes."""
         return [part for branch in self._branches for _, part in branch.parts]
 
     @property
@@ -152,7 +152,7 @@ class FoldedLayer(Component):
         return m
 
     def _sums(self, m: Module, b: int, branch: _Branch) -> list[Value]:
-        """What the steps add to a branch, as late as the slowest of all."""
+        """The sums that a step adds to a branch, as late as those of the slowest branch."""
         step = self.i.payload
         waiting = self.depth - branch.latency
         for k, (source, part) in enumerate(branch.parts):
@@ -171,7 +171,7 @@ class FoldedLayer(Component):
 
 @dataclass(frozen=True)
 class _Branch:
-    """What is added up in the same accumulators: hardware, and the stream that it reads."""
+    """Parts that share accumulators: the stream that each reads, and its hardware."""
 
     parts: tuple[tuple[int, FoldedSums], ...]
 

@@ -56,7 +56,7 @@ class BufferedStage(Stage):
 
     @property
     def fold(self) -> Fold:
-        """What happens when."""
+        """The fold: which inputs and outputs meet at which clock."""
         return self._fold
 
     @property
@@ -129,7 +129,7 @@ class FoldedStage(BufferedStage):
 
     @property
     def folded(self) -> FoldedLayer:
-        """What becomes of its steps."""
+        """The layer that computes with the steps of the buffer."""
         return self._folded
 
     @property

@@ -170,7 +170,7 @@ class MultipliedSums(FoldedSums):
     def _planes(
         self, m: Module, lane: int, values: list[Value], weights: list[list[Value]]
     ) -> list[list[tuple[Value, Term]]]:
-        """What a lane adds to every output: a registered sum for every place of the weights."""
+        """The terms of a lane for every output: a registered sum for every bit of the weights."""
         pairs = [
             SharedPair(m, f"pair{lane}_{k}", values[k : k + 2], self._together[..., k : k + 2])
             for k in self._starts

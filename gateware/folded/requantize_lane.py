@@ -151,13 +151,13 @@ class RequantizeLane(Component):
         return m
 
     def _is_common(self, branch: int) -> bool:
-        """Whether all outputs have the same simple factor in a branch."""
+        """True where all outputs have the same simple factor in a branch."""
         factors = self._factors[branch]
         same = bool((factors == factors[0]).all())
         return same and len(signed_digits(int(factors[0]))) <= COMMON_DIGITS
 
     def _terms(self) -> list[Term]:
-        """What the first sum adds: shifted accumulators, then the constant."""
+        """The terms of the first sum: shifted accumulators, then the constant."""
         terms = [
             Term(self._accumulators[b], digit.shift, digit.negative)
             for b in self._common
@@ -180,7 +180,7 @@ class RequantizeLane(Component):
         return units
 
     def _first_sum(self, m: Module) -> Value:
-        """What needs no multiplier, in the second cycle."""
+        """The sum of everything that needs no multiplier, registered in the second cycle."""
         terms = self._terms()
         m.submodules.first_sum = tree = AdderTree(terms, levels=0)
         operands = [
@@ -219,7 +219,7 @@ def output_shape(requantizer: Requantizer) -> Shape:
 
 
 def lane_clamp(requantizer: Requantizer, outputs: IntArray) -> RangeClamp | None:
-    """What follows the saturation of outputs that take turns; None where all have all codes.
+    """The clamp behind the saturation of outputs that take turns; None where all have all codes.
 
     Parameters
     ----------

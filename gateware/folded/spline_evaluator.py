@@ -160,7 +160,7 @@ def _rotated(pieces: IntArray) -> IntArray:
 
 
 def _lane_kinds(fold: Fold, index: IntArray, lane: int) -> tuple[list[int], IntArray]:
-    """Which kinds the inputs of a lane are, and the place among them of every beat's."""
+    """The kinds of a lane's inputs, and the place among them of that of every beat."""
     kinds, places = np.unique(index[np.maximum(fold.inputs[:, lane], 0)], return_inverse=True)
     return kinds.tolist(), places.ravel()
 

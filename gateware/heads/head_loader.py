@@ -1,4 +1,4 @@
-"""Which bank each head is in, and how another is written and takes its place."""
+"""The table of the heads' banks, and the loader that writes the spare one."""
 
 from __future__ import annotations
 

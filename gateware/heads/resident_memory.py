@@ -195,7 +195,7 @@ class HeadHolder(Component):
 
     @property
     def memory_costs(self) -> HardwareCosts:
-        """What the memories are made of, all heads together."""
+        """The costs of the memories, all heads together."""
         return sum((memory.costs for memory in self.memories), HardwareCosts())
 
     def _place_memories(self, m: Module) -> None:

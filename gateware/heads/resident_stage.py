@@ -105,7 +105,7 @@ class ResidentStage(BufferedStage):
         ]
 
     def head_words(self, head: CodebookLayer) -> list[list[int]]:
-        """What every memory holds for a head."""
+        """The words of every memory for a head."""
         return [words for holder in self._holders for words in holder.head_words(head)]
 
     @property
@@ -232,7 +232,7 @@ class ResidentStage(BufferedStage):
         history: list[Signal],
         moves: Signal,
     ) -> list[Value]:
-        """What the steps add to a branch, as late as the slowest of all."""
+        """The sums that a step adds to a branch, as late as those of the slowest branch."""
         for k, part in enumerate(parts):
             m.submodules[f"branch{b}_{k}"] = part
             late = self._depth - part.latency - (len(parts) > 1)

@@ -68,12 +68,12 @@ class FoldedConvolutionStage(Stage):
 
     @property
     def fold(self) -> Fold:
-        """What happens when in a window."""
+        """The fold of a window: which taps and output channels meet at which clock."""
         return self._fold
 
     @property
     def windows(self) -> WindowFold:
-        """How windows are read."""
+        """The order in which windows are read from the memory."""
         return self._windows
 
     @property

@@ -66,7 +66,7 @@ class WindowBuffer(Component):
 
     @property
     def fold(self) -> WindowFold:
-        """How windows are read."""
+        """The order in which windows are read from the memory."""
         return self._fold
 
     @cached_property

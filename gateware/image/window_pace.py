@@ -148,7 +148,7 @@ class LinePace:
         return *slots, self._filling, self._busy, self._window, *self._bits
 
     def _advance(self, starts: bool) -> bool:
-        """Whether this slot completes a window."""
+        """Go to the next slot, and say whether it completes a window."""
         first = self._filling and self._fill == self._first if self._first else starts
         if self._first and (starts or self._filling):
             self._filling = not first

@@ -1,4 +1,4 @@
-"""What stages behind a line buffer share."""
+"""The frame of stages that have a line buffer in front of their layer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class WindowedStage(Stage):
 
     @property
     def core(self) -> LayerCore:
-        """What becomes of a window."""
+        """The layer of one window."""
         return self._core
 
     @property

@@ -177,7 +177,7 @@ class NormScaler(Component):
 
 
 def _clamp(requantizer: Requantizer) -> RangeClamp | None:
-    """What follows the saturation of elements that take turns; None where all have all codes."""
+    """The clamp behind the saturation of elements in turn; None where all have all codes."""
     format = requantizer.format
     if format is None:
         return None

@@ -222,7 +222,7 @@ class SerialLayerNorm(Component):
 
 
 class _Position:
-    """Which element of which vector: a counter modulo n, and one of vectors modulo 4."""
+    """The place in a stream of vectors: the element modulo n, and the vector modulo 4."""
 
     def __init__(self, m: Module, count: int, name: str) -> None:
         self._count = count

@@ -1,4 +1,4 @@
-"""What hardware is made of, counted before it is built: adders, choices, tables, memories."""
+"""The parts of hardware, counted before it is built: adders, choices, tables, memories."""
 
 from __future__ import annotations
 

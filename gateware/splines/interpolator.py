@@ -83,7 +83,7 @@ class Interpolator(Component):
         return m
 
     def _columns(self) -> list[IntArray]:
-        """What the memory holds: values, or points and the ways to the next."""
+        """The columns of the memory: values, or points and the ways to the next."""
         if self._curves.fraction_bits == 0:
             return [self._curves.values[list(self._kinds)].ravel()]
         tables = self._curves.tables[list(self._kinds)]

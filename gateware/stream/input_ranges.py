@@ -29,7 +29,7 @@ __all__ = [
 
 
 def is_clamped(encoder: InputEncoder, *, as_codes: bool) -> bool:
-    """Whether features need hardware that clamps their codes.
+    """True where features need hardware that clamps their codes.
 
     Tables whose addresses are narrow contain the clamp, as they contain the saturation of narrow
     sums; nothing is needed in front of them.
@@ -45,7 +45,7 @@ def is_clamped(encoder: InputEncoder, *, as_codes: bool) -> bool:
 
 
 def ranged_address(encoder: InputEncoder, feature: int, *, as_codes: bool) -> Address:
-    """How the code of a feature goes on to the first layer.
+    """The form in which the code of a feature goes on to the first layer.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def input_payload(encoder: InputEncoder, comes: Transfer) -> Payload:
 
 
 def _places(encoder: InputEncoder, inputs: Payload) -> IntArray:
-    """Which features are where, ``[turns, count]``: a pixel is all channels, of all positions."""
+    """The features of every beat, ``[turns, count]``: a pixel is all channels, of all positions."""
     places = inputs.places(encoder.n_in)
     image = inputs.beats > 1 and inputs.length is None
     return places[:1] if image else places

@@ -164,7 +164,7 @@ class CollectStage(Stage):
 
 
 def _common(stream: tuple[Address, ...]) -> Address:
-    """What is known of every code of a stream."""
+    """The range that every code of a stream is within."""
     return replace(stream[0], lo=min(a.lo for a in stream), hi=max(a.hi for a in stream), offset=0)
 
 

@@ -36,7 +36,7 @@ __all__ = ["STAGES", "Site", "StageBuilder", "stages_of"]
 
 @dataclass(frozen=True)
 class Site:
-    """What a builder is given.
+    """A planned stage with all that its builder may ask for.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Site:
 
     @property
     def as_codes(self) -> tuple[bool, ...]:
-        """Which streams behind that layer must be codes."""
+        """Of every stream behind that layer, whether it must be codes."""
         (only,) = self.planned.as_codes
         return only
 

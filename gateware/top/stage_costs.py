@@ -118,7 +118,7 @@ def layer_option(
 def _input_costs(
     program: Program, schedule: Schedule, parallel: tuple[int, int] | None
 ) -> HardwareCosts:
-    """What brings the input's codes into their ranges, in front of the first layer."""
+    """The costs of clamping the input's codes to their ranges, in front of the first layer."""
     as_codes = inputs_as_codes(program.layers, schedule.folded)
     if not is_clamped(program.input, as_codes=as_codes):
         return HardwareCosts()

@@ -66,7 +66,7 @@ class StreamTop(Component):
 
     @property
     def heads(self) -> HeadStream | None:
-        """What gives vectors their heads; None for a network without."""
+        """The part that gives vectors their heads; None for a network without."""
         return self._heads
 
     @property
@@ -76,7 +76,7 @@ class StreamTop(Component):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """What it is made of, in order."""
+        """The stages, in order."""
         return self._stages
 
     @property
@@ -157,12 +157,12 @@ def _check_heads(program: Program, schedule: Schedule) -> None:
 
 
 def _first_beat(m: Module, name: str, beats: int, beat: Any) -> Value:
-    """Whether the next beat of a stream is the first of its vector."""
+    """A bit: the next beat of a stream is the first of its vector."""
     return _place(m, name, beats, beat) == 0
 
 
 def _last_beat(m: Module, name: str, beats: int, beat: Any) -> Value:
-    """Whether the next beat of a stream is the last of its vector."""
+    """A bit: the next beat of a stream is the last of its vector."""
     return _place(m, name, beats, beat) == beats - 1
 
 

@@ -110,14 +110,14 @@ class Port:
 
     @classmethod
     def input_of(cls, program: Program) -> Port:
-        """How the codes of a Program enter its unrolled hardware."""
+        """The port by which the codes of a Program enter its unrolled hardware."""
         window = getattr(program.layers[0], "window", None)
         beats = window.shape[1] * window.shape[2] if window else 1
         return cls(program.n_in // beats, program.input.format, beats)
 
     @classmethod
     def output_of(cls, program: Program) -> Port:
-        """How the outputs of a Program leave its unrolled hardware."""
+        """The port by which the outputs of a Program leave its unrolled hardware."""
         window = None if program.argmax else getattr(program.layers[-1], "window", None)
         beats = window.positions if window else 1
         return cls(program.n_out // beats, program.output_format, beats)

@@ -1,4 +1,4 @@
-"""Which streams between layers must be codes, where others may travel as raw sums."""
+"""The streams between layers that must be codes, where others may travel as raw sums."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["inputs_as_codes", "streams_as_codes"]
 def streams_as_codes(
     layers: Sequence[ProgramLayer], index: int, folded: bool = False
 ) -> tuple[bool, ...]:
-    """Which streams behind layer ``index`` must be codes, not raw sums; passed ones included.
+    """Of every stream behind layer ``index``, passed ones too, whether it must be codes.
 
     With ``folded`` every kind of layer wants codes, since one table serves many inputs.
     """
@@ -31,12 +31,12 @@ def streams_as_codes(
 
 
 def inputs_as_codes(layers: Sequence[ProgramLayer], folded: bool = False) -> bool:
-    """Whether what the first layer is given, and may pass on, must be codes' own addresses."""
+    """True where what the first layer is given, and may pass on, must be codes, each as it is."""
     first = layers[0]
     beyond = streams_as_codes(layers, 0)[len(first.requantizers) :]
     return folded or _reads_codes(first, 0) or any(beyond)
 
 
 def _reads_codes(layer: ProgramLayer, stream: int) -> bool:
-    """Whether a layer computes with the codes of a stream."""
+    """True where a layer computes with the codes of a stream."""
     return layout_of(edges_of(layer)).reads_codes and stream in layer.streams

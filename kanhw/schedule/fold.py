@@ -1,4 +1,4 @@
-"""How a layer is spread over clocks: which inputs and outputs meet when."""
+"""The fold of a layer: the clocks over which it is spread, and the inputs and outputs of each."""
 
 from __future__ import annotations
 
@@ -120,17 +120,17 @@ class Fold:
 
     @cached_property
     def inputs(self) -> IntArray:
-        """Which input each lane of each beat holds, ``[beats, parallel_inputs]``; -1 for none."""
+        """The input in each lane of each beat, ``[beats, parallel_inputs]``; -1 for none."""
         return rows_of(self.n_in, self.parallel_inputs) if self.order is None else self.order
 
     @cached_property
     def outputs(self) -> IntArray:
-        """Which outputs each group has, ``[groups, parallel_outputs]``; -1 for none."""
+        """The outputs of each group, ``[groups, parallel_outputs]``; -1 for none."""
         return rows_of(self.n_out, self.parallel_outputs)
 
     @cached_property
     def handed(self) -> IntArray:
-        """Which outputs leave in each beat, ``[out_beats, lanes]``; -1 for none."""
+        """The outputs that leave in each beat, ``[out_beats, lanes]``; -1 for none."""
         return rows_of(self.n_out, self.lanes)
 
 

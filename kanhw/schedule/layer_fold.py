@@ -16,7 +16,7 @@ __all__ = ["LayerSizes", "codes_a_beat", "fold_layer", "input_transfer", "sizes_
 
 @dataclass(frozen=True)
 class LayerSizes:
-    """What can be spread over clocks.
+    """The sizes of a layer that can be spread over clocks.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def fold_layer(
 
 
 def codes_a_beat(layer: ProgramLayer, inputs: int, channels: int | None) -> int:
-    """What a folded layer takes a beat, behind vectors or behind pixels of so many channels.
+    """Codes a beat of a folded layer, behind vectors or behind pixels of so many channels.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def codes_a_beat(layer: ProgramLayer, inputs: int, channels: int | None) -> int:
 
 
 def input_transfer(layer: ProgramLayer, parallel: tuple[int, int] | None) -> Transfer:
-    """What a layer takes that no other is in front of.
+    """Values a beat and beats of a layer that no other is in front of.
 
     Parameters
     ----------

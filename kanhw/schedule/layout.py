@@ -138,7 +138,7 @@ class _Plan:
         self._append_layers(kind, _outputs(layer), index)
 
     def append_end(self, *, argmax: bool) -> None:
-        """What brings the last layer's outputs into beats for the user, and ranks them."""
+        """The stages that bring the last layer's outputs into beats for the user, and rank them."""
         if self._at.channels is not None:
             self._as_pixels()
         if not argmax:
@@ -226,13 +226,13 @@ def _channels_behind(layer: ProgramLayer) -> int:
 
 
 def _outputs(layer: ProgramLayer) -> Transfer:
-    """What a layer that is not folded gives: a vector, or an image by pixels."""
+    """The outputs of a layer that is not folded: a vector, or an image by pixels."""
     window = window_of(layer)
     return Transfer(_channels_behind(layer), 1 if window is None else window.positions)
 
 
 def _folded_outputs(fold: Fold, window: Window | None) -> Transfer:
-    """What a folded layer gives: some values of a vector a beat, or of a pixel after the other."""
+    """The outputs of a folded layer: some values a beat of a vector, or of pixel after pixel."""
     length = fold.n_out if fold.out_beats > 1 else None
     if window is None or window.positions == 1:
         return Transfer(fold.lanes, fold.out_beats, length)

@@ -13,7 +13,7 @@ __all__ = ["Layout", "PlannedStage"]
 
 @dataclass(frozen=True, eq=False)
 class PlannedStage:
-    """What a stage does, with nothing said of how it is made.
+    """A stage before it is built: its kind, layers, beats and fold.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class PlannedStage:
 
     @property
     def reads(self) -> WindowFold:
-        """How it reads windows; only of a folded stage of images."""
+        """The order in which it reads windows; only of a folded stage of images."""
         if self.windows is None:
             raise TypeError(f"a stage of kind {self.kind!r} reads no windows by turns")
         return self.windows
@@ -95,5 +95,5 @@ class Layout:
 
     @property
     def outputs(self) -> Transfer:
-        """How the network's output goes."""
+        """Values a beat and beats of the network's output."""
         return self.stages[-1].outputs if self.stages else self.inputs

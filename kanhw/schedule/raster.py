@@ -56,7 +56,7 @@ class RasterAxis:
 
     @property
     def occupied(self) -> npt.NDArray[np.bool_]:
-        """Which slots hold a row of the image, ``[slots]``."""
+        """The slots that hold a row of the image, ``[slots]`` of booleans."""
         slot = np.arange(self.slots) - self.margin
         return (slot >= 0) & (slot < self.length)
 
@@ -69,7 +69,7 @@ class RasterAxis:
 
     @cached_property
     def padded(self) -> npt.NDArray[np.bool_]:
-        """Which taps of the window at each slot lie outside the image, ``[slots, size]``.
+        """The taps of the window at each slot that lie outside the image, ``[slots, size]``.
 
         Where there is no window nothing is padded.
         """
@@ -81,7 +81,7 @@ class RasterAxis:
 
 @dataclass(frozen=True)
 class Raster:
-    """A walk over an image, one slot after the other, row by row.
+    """The slots of an image, one after the other, row by row.
 
     The window that ends at a slot is complete once the slot has been read. What a window holds
     beyond the right end of a row is the begin of the next one, and is padding by its position.
@@ -119,7 +119,7 @@ class Raster:
 
     @property
     def dense(self) -> bool:
-        """Whether every slot holds a pixel."""
+        """True where every slot holds a pixel."""
         return all(axis.slots == axis.length for axis in self.axes)
 
     @property
@@ -153,7 +153,7 @@ class Raster:
 
     @property
     def padded(self) -> npt.NDArray[np.bool_]:
-        """Which taps are padding in some window, ``[rows, columns]`` of a window."""
+        """The taps that are padding in some window, ``[rows, columns]`` of a window."""
         rows, columns = (np.asarray(axis.padded.any(axis=0)) for axis in self.axes)
         return np.asarray(rows[:, None] | columns[None])
 

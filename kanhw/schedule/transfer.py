@@ -1,4 +1,4 @@
-"""How a vector or an image travels: in how many beats, and how many values of it each holds."""
+"""The transfer of a vector or an image: its beats, and the values of each."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Transfer:
         return self.beats // self.pixel_beats
 
     def places(self, total: int) -> IntArray:
-        """Which of the ``total`` values is where, ``[beats, count]``; -1 for what fills up.
+        """The value at every place, 0 to ``total - 1``, ``[beats, count]``; -1 for filling.
 
         The values of an image are numbered in the order channel, row, column.
         """

@@ -1,4 +1,4 @@
-"""How the windows over an image are read some codes a clock, from a memory of its last rows."""
+"""The order in which windows are read, some codes a clock, from a memory of an image's rows."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class WindowFold:
 
     @cached_property
     def order(self) -> IntArray:
-        """Which input of the layer each code of a beat is, ``[beats, taps * channels]``; or -1.
+        """The input of the layer that each code of a beat is, ``[beats, taps * channels]``; or -1.
 
         Inputs are numbered in the order channel, row, column of a window.
         """
@@ -117,7 +117,7 @@ class WindowFold:
 
     @cached_property
     def outside(self) -> tuple[IntArray, IntArray]:
-        """Which of its rows and columns lie outside of the image, ``[windows of axis, size]``.
+        """The rows and columns of windows outside of the image, ``[windows of axis, size]`` each.
 
         1 where they do, else 0.
         """
@@ -129,12 +129,12 @@ class WindowFold:
 
     @property
     def padded(self) -> bool:
-        """Whether some tap of some window lies outside of the image."""
+        """True where some tap of some window lies outside of the image."""
         return any(bool(axis.any()) for axis in self.outside)
 
     @cached_property
     def needs(self) -> tuple[IntArray, IntArray]:
-        """How many words of an image must be there for a window, as a sum over its two axes.
+        """The number of an image's words that a window needs, as a sum over its two axes.
 
         ``[windows of an axis]`` each. Those up to its last tap, or where that is padding, up to
         where the image ends; never more than there are.
@@ -147,7 +147,7 @@ class WindowFold:
 
     @cached_property
     def released(self) -> IntArray:
-        """How many words no window of a row or of those below it reads, ``[rows of windows]``."""
+        """The number of words that no window of a row or below reads, ``[rows of windows]``."""
         height = self.window.shape[1]
         return np.asarray(self._places[0][:, 0].clip(0, height) * self._line)
 
@@ -190,7 +190,7 @@ class WindowFold:
 
 
 def window_fold(window: Window, parallel_inputs: int) -> WindowFold:
-    """How to read windows for a wish of parallel inputs: never more of them, spread evenly.
+    """The fold of windows for a wish of parallel inputs: never more of them, spread evenly.
 
     Up to the number of channels, these are neighbouring channels of a tap, as many as make the
     beats of a pixel even; beyond, whole pixels of several taps.
