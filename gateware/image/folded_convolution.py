@@ -115,7 +115,7 @@ class FoldedConvolutionStage(Stage):
         return steps, Formula.of(self.latency)
 
     def pace(self) -> FoldedPace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         depths = self._folded.depth, self._folded.serializer_depth
         return FoldedPace(self._buffer, self._fold, *depths)
 

@@ -78,7 +78,7 @@ class FoldedPoolingStage(Stage):
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:

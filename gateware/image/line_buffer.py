@@ -57,7 +57,7 @@ class LineBuffer(Component):
 
     @property
     def raster(self) -> Raster:
-        """When everything happens."""
+        """The slots in which pixels are read and windows complete."""
         return self._raster
 
     @property

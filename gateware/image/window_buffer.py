@@ -165,7 +165,10 @@ class WindowBuffer(Component):
 
 
 class _WindowPlace:
-    """Places within a window and of the window within the image, one beat further at every read."""
+    """The place of the reader: beat of the window, repetition, and the window's row and column.
+
+    It goes on by one step at every read.
+    """
 
     def __init__(self, m: Module, fold: WindowFold, steps: int, reads: Signal) -> None:
         self._m, self._fold, self._reads = m, fold, reads
@@ -208,7 +211,7 @@ class _WindowPlace:
         self._pixel_ends = pixel_ends
 
     def address(self, tap: int) -> Signal:
-        """Where the word of a tap of this beat is."""
+        """The address in memory of the word of a tap of this beat."""
         m, fold = self._m, self._fold
         distances = fold.distances[:, tap]
         # Within a pixel to the next word; from its last word to the next tap's first, or after the

@@ -1,4 +1,4 @@
-"""When stages of windows take and give: their handshakes, cycle by cycle."""
+"""Models of the handshakes of stages of windows, cycle by cycle."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FoldedPace:
         self._freed = buffer.freed.tolist()
         self._beats, self._steps = fold.beats, fold.steps
         self._rows, self._turns = fold.rows, fold.out_beats
-        # What the window lacks, and what there is room for.
+        # The two counters of the window buffer: words that the window lacks, and room for words.
         self._lacks, self._room = lacking, buffer.fold.depth
         self._step = self._column = self._row = 0
         self._read = self._ends = False

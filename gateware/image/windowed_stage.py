@@ -40,7 +40,7 @@ class WindowedStage(Stage):
 
     @property
     def raster(self) -> Raster:
-        """When the line buffer does what."""
+        """The slots in which the line buffer reads pixels and completes windows."""
         return self._buffer.raster
 
     @property
@@ -72,7 +72,7 @@ class WindowedStage(Stage):
         return rows * columns, Formula.of(self._buffer.latency) + self._core.latency
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return LinePace(self.raster, self._core.latency)
 
     def join(self, m: Module, pixel: list[Value]) -> Any:

@@ -62,7 +62,7 @@ class NormStage(Stage):
         return interval, twice + (self.latency - twice.value)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:

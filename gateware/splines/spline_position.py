@@ -1,4 +1,4 @@
-"""Where a code lies on a uniform grid: multiply by a constant, add, drop bits."""
+"""The place of a code on a uniform grid: multiply by a constant, add, drop bits."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ class InputRanges(Stage):
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return BeatPace(1, 1, self.latency)
 
     def elaborate(self, platform: object) -> Module:

@@ -52,7 +52,7 @@ class SplitStage(Stage):
         return (beats if pixels == 1 else Formula.of(pixels) * beats), beats
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return _SplitPace(self.outputs.pixel_beats)
 
     def elaborate(self, platform: object) -> Module:
@@ -129,7 +129,7 @@ class CollectStage(Stage):
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return _CollectPace(self.unit, self.collected_beats)
 
     def elaborate(self, platform: object) -> Module:
@@ -173,7 +173,7 @@ def _values(vector: Value) -> list[Value]:
 
 
 class _SplitPace:
-    """When a :class:`SplitStage` takes and gives."""
+    """The handshake of a :class:`SplitStage`."""
 
     def __init__(self, pixel_beats: int) -> None:
         self._pixel_beats = pixel_beats
@@ -196,7 +196,7 @@ class _SplitPace:
 
 
 class _CollectPace:
-    """When a :class:`CollectStage` takes and gives."""
+    """The handshake of a :class:`CollectStage`."""
 
     def __init__(self, unit: int, together: int) -> None:
         self._unit, self._together = unit, together

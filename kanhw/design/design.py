@@ -195,7 +195,7 @@ class Design:
 
     @property
     def verilog_path(self) -> Path:
-        """Where the Verilog is."""
+        """The file of the Verilog."""
         return self.path / self.verilog
 
     def load_program(self) -> Program:

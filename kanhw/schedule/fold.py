@@ -20,7 +20,14 @@ class Fold:
 
     The outputs are computed in groups. During a group all inputs pass by, some of them a beat; then
     its sums wait in registers, from which a few a clock are requantized and handed on while the
-    next group is computed.
+    next group is computed. With 6 inputs, 2 at a time, and 4 outputs, 2 at a time:
+
+        step      0     1     2     3     4     5
+        group     0     0     0     1     1     1
+        inputs   0 1   2 3   4 5   0 1   2 3   4 5
+        outputs  0 1   0 1   0 1   2 3   2 3   2 3
+
+    which leaves 3 clocks to hand on the 2 outputs of a group: one lane is enough.
 
     Parameters
     ----------
@@ -143,9 +150,10 @@ def fold_of(
     order: IntArray | None = None,
     padded: bool = False,
 ) -> Fold:
-    """The fold of a layer for a wish of parallel inputs and outputs.
+    """The fold of a layer for so many inputs and outputs at a time, or fewer.
 
-    Outputs are spread evenly over their groups, and handed on by no more lanes than keep up.
+    Outputs are spread evenly over their groups (10 at 8 a time are two groups of 5), and handed on
+    by the fewest lanes that are done with a group before the next, and suit ``consumer_codes``.
 
     Parameters
     ----------
@@ -163,6 +171,7 @@ def fold_of(
     beats = -(-n_in // inputs) if order is None else len(order)
     groups = -(-n_out // min(parallel[1], n_out))
     outputs = -(-n_out // groups)
+    # A group must leave within the beats of the next; lanes divide it, so that rows are full.
     least = -(-outputs // beats)
     quick = [lanes for lanes in range(least, outputs + 1) if outputs % lanes == 0]
     fitting = [lanes for lanes in quick if consumer_codes and consumer_codes % lanes == 0]

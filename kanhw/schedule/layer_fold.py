@@ -44,7 +44,7 @@ def fold_layer(
     consumer_codes: int | None = None,
     order: IntArray | None = None,
 ) -> tuple[Fold, WindowFold | None]:
-    """The fold of a layer for a wish of parallel inputs and outputs, and how windows are read.
+    """The fold of a layer for so many inputs and outputs at a time, and how windows are read.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def codes_a_beat(layer: ProgramLayer, inputs: int, channels: int | None) -> int:
     layer
         One that is folded.
     inputs
-        How many inputs at a time are wished for.
+        Inputs at a time that the schedule asks for.
     channels
         Those of a pixel if the layer's vector is an image; then a beat is a part of a pixel, all
         parts being alike, or some whole pixels. None if it is none.

@@ -26,7 +26,7 @@ __all__ = ["lay_out", "planned_alone"]
 
 
 def lay_out(program: Program, schedule: Schedule) -> Layout:
-    """The stages of a Program, in order: as few as possible, joined where layers allow it.
+    """The stages of a Program, in order; neighbours that are pipelines become one stage.
 
     Raises
     ------
@@ -89,7 +89,11 @@ def planned_alone(
 
 
 class _Plan:
-    """Stages so far, and what leaves the last of them."""
+    """A layout under construction: the stages so far, and the transfer behind the last.
+
+    A layer states how it wants its codes (a vector in one beat, whole pixels, some codes a beat);
+    if they do not come so, a stage that collects, splits or gathers them goes in between.
+    """
 
     def __init__(self, program: Program, schedule: Schedule, inputs: Transfer) -> None:
         self._layers = program.layers

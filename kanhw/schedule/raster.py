@@ -1,4 +1,4 @@
-"""When a line buffer reads each pixel, and when it has each window complete."""
+"""The slots in which a line buffer reads the pixels of an image and completes its windows."""
 
 from __future__ import annotations
 
@@ -83,9 +83,11 @@ class RasterAxis:
 class Raster:
     """The slots of an image, one after the other, row by row.
 
-    The window that ends at a slot is complete once the slot has been read. What a window holds
-    beyond the right end of a row is the begin of the next one, and is padding by its position.
-    Hence no slots are spent on padding, as long as there are no more windows than pixels to a row.
+    A slot is a clock in which a line buffer moves on by one place; mostly it reads a pixel. The
+    window that ends at a slot is complete once the slot has been read. A window that reaches beyond
+    the right end of a row holds the first pixels of the next row there; its position alone says
+    that these taps are padding. So padding takes no slots, and there are more slots than pixels
+    only where a row or column has more windows than pixels.
 
     Parameters
     ----------

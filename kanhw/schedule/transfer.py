@@ -17,6 +17,10 @@ __all__ = ["Transfer"]
 class Transfer:
     """Values a beat, and beats of a whole vector or image.
 
+    A vector of 10 at 4 values a beat has 3 beats, a ``length`` of 10, and 2 places of the last beat
+    are filled up. An image of 8 x 8 pixels of 10 channels at 4 values a beat has 3 beats a pixel,
+    192 beats, and ``channels`` of 10.
+
     Parameters
     ----------
     count

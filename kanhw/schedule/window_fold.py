@@ -157,6 +157,8 @@ class WindowFold:
 
         While the windows of a row are read, the first window of the next row can come in.
         """
+        # From the oldest word that a row of windows still reads, to the last that must be there:
+        # for its own windows, or for the first window of the next row (or of the next image).
         rows, columns = self.needs
         following = np.append(rows[1:], self.words + rows[0]) + columns[0]
         most = np.maximum(following, rows + columns.max()) - self.released
@@ -190,7 +192,7 @@ class WindowFold:
 
 
 def window_fold(window: Window, parallel_inputs: int) -> WindowFold:
-    """The fold of windows for a wish of parallel inputs: never more of them, spread evenly.
+    """The fold of windows for so many inputs at a time: never more of them, spread evenly.
 
     Up to the number of channels, these are neighbouring channels of a tap, as many as make the
     beats of a pixel even; beyond, whole pixels of several taps.
