@@ -73,6 +73,8 @@ class ResettingSaturator(Component):
         """The low bits in registers, and what their upper neighbours say about them."""
         m = Module()
         width = self._width
+        # Whether the sum is below or above the range is told by the bits above the code, compared
+        # with what the base adds there: no adder is needed for the base.
         word, base = self._word()
         inverted = base >> (width - 1) & 1
         place = width - inverted
@@ -84,6 +86,8 @@ class ResettingSaturator(Component):
         top = inverted << (width - 1)
         low, high = Const(top, width), Const(((1 << width) - 1) ^ top, width)
         code = word[:width] if below is None else Mux(below, low, word[:width])
+        # Below the range the registers are reset. Above it: a flag tells the next layer's tables;
+        # or the registers are set, in the same clock, or in the next.
         if self._flagged:
             flag = Const(0, 1) if above is None else above
             result = _registered(m, Cat(code, flag), "address")

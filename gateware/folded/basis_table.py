@@ -114,6 +114,7 @@ class WeightedSums(FoldedSums):
         self, m: Module, lane: int, banks: list[tuple[Value, list[Value]]]
     ) -> list[list[tuple[Value, Term]]]:
         """The terms of a lane for every output, from several banks: bit by bit of the weights."""
+        # Two values share the choice of 0, one, the other or their sum, by a bit of either weight.
         values, step = self._banks.values, 2
         starts = range(0, len(banks), step)
         pairs = [
@@ -220,6 +221,9 @@ class WeightedSums(FoldedSums):
         The weights are there a cycle after the value of the same address; ``late`` is the address
         :attr:`_wait` cycles later.
         """
+        # Clock 1: the row table gives the row of the live function, beside the step's first row in
+        # `base`. Clock 2: the memory gives the weights there. The value is looked up in clock 1, or
+        # in clock 2 where the weights wait another clock behind the memory.
         values = Table(_filled(self._banks.values[:, :, bank].ravel()), padding=self._padding)
         m.submodules[f"value{lane}_{bank}"] = values
         m.d.comb += values.i.eq(late)

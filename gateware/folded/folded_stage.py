@@ -47,7 +47,7 @@ class BufferedStage(Stage):
         **members: Member,
     ) -> None:
         self._fold = fold
-        # In the order in which they sit in a word of the buffer.
+        # Streams that the layer reads, in the order in which they sit in a word of the buffer.
         self._read = sorted(set(layer.streams))
         codes = inputs.layout.members
         self._codes = data.StructLayout({str(k): codes[str(k)] for k in self._read})

@@ -144,6 +144,8 @@ def accumulated(
     valid, first
         Whether there is a step, and whether the accumulators start with it.
     """
+    # The first step of a group replaces the total instead of adding to it, so that no clock is
+    # spent on clearing. Between steps that are not valid the total stays.
     totals = []
     for j, value in enumerate(added):
         total = Signal(reach.shape, name=f"accumulator{branch}_{j}", reset_less=True)

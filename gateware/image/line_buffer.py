@@ -162,6 +162,9 @@ class LineBuffer(Component):
         memory = Memory(shape=unsigned(count * self._width), depth=depth, init=[])
         m.submodules.lines = memory
         read, write = memory.read_port(), memory.write_port()
+        # The memory is a delay of `depth` slots: what was read at a place is written back to it,
+        # with each row moved one up and the newest pixel at the bottom. The read address is one
+        # ahead, since the memory answers a clock later.
         place, following = Signal(range(depth)), Signal(range(depth))
         m.d.comb += [
             following.eq(Mux(place == depth - 1, 0, place + 1)),

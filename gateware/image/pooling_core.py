@@ -150,6 +150,7 @@ class PoolingCore(LayerCore):
         return -self._values.tables[j].offset * (self._area if self._mode == "sum" else 1)
 
     def _largest(self, m: Module, values: list[Value], j: int) -> Value:
+        # A tournament: a round a clock; whoever has no opponent goes on to the next round.
         for round in range(self.source_latency):
             winners: list[Value] = []
             for match in range(0, len(values), 2):

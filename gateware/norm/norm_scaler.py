@@ -116,6 +116,8 @@ class NormScaler(Component):
         total = Signal(total_range.shape, reset_less=True)
         root = Signal(self.root.shape(), reset_less=True)
         m.d.sync += [code.eq(self.i), began.eq(self.first)]
+        # Clock 1 registers the code, and the vector's sum with its first code. Clock 2 makes the
+        # difference n a - S, and takes the root: it is wanted a clock later than the sum.
         with m.If(self.first):
             m.d.sync += total.eq(self.total)
         with m.If(began):

@@ -200,6 +200,8 @@ class SerialLayerNorm(Component):
         total = Signal(sums.sum_range.shape, reset_less=True)
         scaled = Signal(tree.range.shape, reset_less=True)
         variance = Signal(len(root.variance), reset_less=True)
+        # V = n Q - S^2 + epsilon: n Q + epsilon is a sum of shifted Q, and waits for S^2. The sums
+        # are copied, since those of the next vector begin at once.
         with m.If(sums.done):
             m.d.sync += [total.eq(sums.sum), scaled.eq(tree.o)]
         history = Signal(square.latency + 2)

@@ -42,6 +42,8 @@ def simulated_timing(paces: Sequence[Pace], in_beats: int, out_beats: int) -> tu
     last_taken, ends = 0, list[int]()
     seen = dict[Hashable, int]()
     while True:
+        # Valid bits are registers: all of them are known at the begin of a clock. Readiness goes
+        # from the last stage to the first within the clock.
         offers = [True, *(pace.valid for pace in paces)]
         ready, ended = True, False
         if offers[-1]:
@@ -55,6 +57,7 @@ def simulated_timing(paces: Sequence[Pace], in_beats: int, out_beats: int) -> tu
                 last_taken = cycle
         if ended:
             ends.append(cycle)
+            # The same state at the end of an earlier image: from there on everything repeats.
             state = (accepted % in_beats, *(pace.state() for pace in paces))
             before = seen.setdefault(state, len(ends) - 1)
             images = len(ends) - 1 - before

@@ -182,6 +182,7 @@ class InputRanges(Stage):
         moves = valid_bits(m, self.i.valid, self.latency, self.o)
         m.d.comb += self.i.ready.eq(moves)
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
+        # The ends of a code's range are read by turn a clock before the code is clamped: it waits.
         turn = Signal(range(max(self._turns, 2)))
         if self._turns > 1:
             with m.If(moves & self.i.valid):

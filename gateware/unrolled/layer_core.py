@@ -274,6 +274,7 @@ class LayerCore(Component):
         self._tables: dict[tuple[object, ...], Value] = {}
         self._bank: TableBank = self.fabric.bank(registered=self.schedule.table_registers)
         for j in range(self.layer.n_out):
+            # One tree for everything, or a tree a branch and one to join them.
             if self._direct(j):
                 operands, remaining = self.operands(m, self._branches, j, self._constant(0, j))
                 self._finish(m, 0, j, operands, remaining)
@@ -295,6 +296,8 @@ class LayerCore(Component):
         operands, remaining = self.operands(m, (branch,), j, None)
         if not operands:
             return Const(0, 1), Range(0, 0), remaining
+        # A register divides the tree of a branch from that of the join, and all accumulators of an
+        # output wait for the slowest.
         name = self.layer.branches[branch]
         tree = self._tree(m, operands, f"{name}_sum{j}")
         register = Signal(tree.range.shape, name=f"{name}{j}", reset_less=True)
@@ -303,6 +306,8 @@ class LayerCore(Component):
         return delayed(m, register, waiting, register.name), tree.range, remaining
 
     def _join(self, r: int, j: int, accumulators: list[tuple[Value, Range, int]]) -> list[Operand]:
+        # A multiple of an accumulator is a few shifted copies of it; what it lacks is multiplied
+        # with it, which makes it a part of the constant.
         requantizer = self.layer.requantizers[r]
         constant, operands = self._constant(r, j), []
         for factor, (value, range, remaining) in zip(

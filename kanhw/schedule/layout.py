@@ -44,6 +44,7 @@ def lay_out(program: Program, schedule: Schedule) -> Layout:
         plan.append(
             "input_ranges", inputs, as_codes=((inputs_as_codes(program.layers, schedule.folded),),)
         )
+    # Neighbours that take a vector at every clock become one stage; every other layer is one.
     runs = [
         (pipelined, list(run))
         for pipelined, run in groupby(
@@ -163,6 +164,8 @@ class _Plan:
     def _append_folded(self, index: int, after: int | None) -> None:
         layer = self._layers[index]
         parallel, window = self._schedule.parallel(layer.name), window_of(layer)
+        # A layer of vectors behind an image takes its pixels as they come, some codes or some
+        # pixels a beat: its parameters are put into that order, and nothing gathers the image.
         channels = self._at.pixel if self._at.pixels > 1 else None
         self._as_beats_of(codes_a_beat(layer, parallel[0], channels))
         image = window is not None and window.positions > 1
@@ -202,6 +205,8 @@ class _Plan:
         at = self._at
         if at.count == count:
             return
+        # Larger beats of the same vector or pixel are collected at once; anything else goes by
+        # whole vectors or pixels.
         divides = count % at.count == 0 or count == at.pixel
         if at.count < count <= at.pixel and divides:
             self.append("collect", at.collected(count))
