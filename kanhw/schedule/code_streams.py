@@ -23,6 +23,7 @@ def streams_as_codes(
         return (True,) * count
     after = layers[index + 1]
     as_codes = [_reads_codes(after, k) for k in range(count)]
+    # What the next layer passes on must be a code if anything behind that layer wants it so.
     if after.passes:
         beyond = streams_as_codes(layers, index + 1)[len(after.requantizers) :]
         for k, wanted in zip(after.passes, beyond, strict=True):

@@ -89,6 +89,7 @@ def codes_a_beat(layer: ProgramLayer, inputs: int, channels: int | None) -> int:
     window = window_of(layer)
     if window is not None:
         return window_fold(window, inputs).channels
+    # A vector by itself; part of a pixel; or whole pixels, as many as fit, evened out.
     if channels is None or channels == layer.n_in:
         return min(inputs, layer.n_in)
     if inputs < channels:

@@ -137,6 +137,7 @@ class Raster:
     @property
     def last(self) -> int:
         """Slot that completes the last window; beyond the last pixel where padding follows it."""
+        # Slots beyond the last pixel are the first of the next image, or come without pixels.
         rows, columns = self.axes
         return self._slot(rows.lead + rows.reach, columns.lead + columns.reach)
 

@@ -63,6 +63,8 @@ class Transfer:
         """
         if self.channels is None and (self.length is not None or self.beats == 1):
             return rows_of(total, self.count)
+        # From channel by channel to pixel by pixel; where beats hold several pixels, pixel
+        # boundaries do not matter, and the image is one long row.
         by_pixel = np.arange(total).reshape(self.pixel, -1).T
         if self.count > self.pixel:
             by_pixel = by_pixel.reshape(1, -1)

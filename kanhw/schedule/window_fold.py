@@ -74,6 +74,7 @@ class WindowFold:
 
         Inputs are numbered in the order channel, row, column of a window.
         """
+        # The last group of taps, and the last word of a pixel, may be filled up with nothing.
         tap = np.arange(self.turns * self.taps)
         channel = np.arange(self.pixel_beats * self.channels).reshape(self.pixel_beats, 1, -1)
         # [turns, pixel_beats, taps, channels of a word].
@@ -110,6 +111,8 @@ class WindowFold:
     @property
     def moves(self) -> tuple[int, int, int]:
         """Words from a window's first tap to the next one's: in its row, in its image, after it."""
+        # From the last window of a row back to the first, then a stride down; the first window of
+        # the next image is as far from that of this one as an image has words.
         (rows, columns), (down, right) = self.window.out_size, self.window.stride
         step, line = right * self.pixel_beats, down * self._line
         row = line - (columns - 1) * step
@@ -197,6 +200,7 @@ def window_fold(window: Window, parallel_inputs: int) -> WindowFold:
     Up to the number of channels, these are neighbouring channels of a tap, as many as make the
     beats of a pixel even; beyond, whole pixels of several taps.
     """
+    # The number of parts first, then parts as equal as can be: 10 channels at 4 are 4, 4 and 2.
     channels, area = window.shape[0], window.size[0] * window.size[1]
     if parallel_inputs < channels:
         pixel_beats = -(-channels // parallel_inputs)
