@@ -11,7 +11,8 @@ from kanhw.gateware.parts.terms import Term
 
 __all__ = ["PairedProducts"]
 
-# What a DSP block multiplies, in two's complement, and the sum of products from which it is worth.
+# Bits of the two factors of a DSP block, in two's complement; and bits of a sum of products from
+# which on two of them are given a block.
 WIDE_BITS, NARROW_BITS, LEAST_BITS = 27, 18, 9
 
 
