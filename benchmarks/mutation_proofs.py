@@ -21,7 +21,7 @@ VERDICTS = {
     "missed": "not equal, and not found",
 }
 
-# The original next to the faulty one, under one sender and one taker; what is seen is compared.
+# The original next to the faulty one, under one sender and one consumer; what is seen is compared.
 _MITER = """
 module miter(input clk, rst, begin_, ready, input [{i}:0] payload,
              output bad, control, output [{last_hint}:0] hints);

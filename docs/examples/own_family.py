@@ -32,7 +32,7 @@ FOURS = Target(
     ),
     # LUTs that a part of hardware takes. Guessed here; benchmarks/resource_model.py fits them.
     weights=PartWeights(
-        adder_bits=2, accumulator_bits=3, choice_luts=1, drain_luts=1, table_luts=5, counters=1
+        adder_bits=2, accumulator_bits=3, choice_luts=1, serializer_luts=1, table_luts=5, counters=1
     ),
 )
 

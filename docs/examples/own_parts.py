@@ -132,9 +132,9 @@ class SharedTableCore(SummedTablesCore):
     """Unrolled: a table for every edge. Those that differ by a power of two become one."""
 
     def __init__(
-        self, layer: SharedTableLayer, inputs: Any, schedule: Any, *, exact: tuple[bool, ...]
+        self, layer: SharedTableLayer, inputs: Any, schedule: Any, *, as_codes: tuple[bool, ...]
     ) -> None:
-        super().__init__(layer, inputs, schedule, (layer.edge_tables(),), exact=exact)
+        super().__init__(layer, inputs, schedule, (layer.edge_tables(),), as_codes=as_codes)
 
     @classmethod
     def costs(cls, layer: Any) -> HardwareCosts:

@@ -1,4 +1,4 @@
-"""What a layer asks of the FPGA family that it is built for: adders, saturation, tables."""
+"""Parts that a layer asks of the FPGA family it is built for: adders, saturation, tables."""
 
 from __future__ import annotations
 
@@ -24,10 +24,23 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """Which sums are the same to a saturator, but for how far they are from its ends.
+    """The part of a sum's constant that a saturator wants added up; it takes care of the rest.
 
-    Sums that differ by ``size`` have the same low bits. With ``centre``, half of it or 0, a sum is
-    ``centre`` more than the low bits of the address say.
+    A saturator drops the low bits that rounding needs, hands out the ``n`` bits above these, and
+    limits them where the sum is beyond the range of the code. The bits that it hands out depend on
+    the sum modulo ``size``, which is 2 to the power of both together. So a constant only has to be
+    added modulo ``size``, which makes the adder tree narrower. The rest does not touch those bits:
+    the saturator compares the upper bits of the sum with it to tell whether the sum is out of
+    range.
+
+    Parameters
+    ----------
+    size
+        Constants are added modulo this, a power of two.
+    centre
+        Added beyond the constant: half of ``size`` where a signed code leaves as a code, else 0. It
+        inverts the top bit of what the saturator hands out, so that its registers hold the code in
+        two's complement, and nothing has to invert the bit between an address and a signed code.
     """
 
     size: int
@@ -36,11 +49,24 @@ class Window:
 
 @dataclass(frozen=True)
 class Summands:
-    """The tables to add up, what to add to them, and what then remains for the saturator."""
+    """The operands of a sum of tables.
+
+    The sum wanted is that of the tables' entries plus a constant. It equals the sum of what
+    ``tables`` hand out, each after its shift, plus ``constant``, plus ``remaining``.
+
+    Parameters
+    ----------
+    tables
+        To add up, each with its place.
+    constant
+        To add to them in the adder tree; 0 where it needs no operand, since it is in the tables.
+    remaining
+        Still to be added behind the tree: by the saturator, or by whoever uses the sum.
+    """
 
     tables: tuple[tuple[Place, MinimisedTable], ...]
     constant: int
-    left: int
+    remaining: int
 
 
 class TableBank(ABC):
@@ -70,7 +96,7 @@ class TableBank(ABC):
 
 
 class Fabric(ABC):
-    """How adder trees, saturation and tables are made for a family of FPGAs.
+    """Adder trees, saturation and tables as they are made for a family of FPGAs.
 
     Every fabric computes the same numbers. Sub-classes are listed in
     :func:`kanhw.gateware.fabric.fabric_named`.
@@ -96,7 +122,7 @@ class Fabric(ABC):
     def address(
         self, lo: int, hi: int, format: CodeFormat, *, last: bool, codes: tuple[int, int] | None
     ) -> Address:
-        """How to hand on a rounded sum; as :func:`kanhw.gateware.parts.address.output_address`."""
+        """The form of a rounded sum; as :func:`kanhw.gateware.parts.address.output_address`."""
 
     @abstractmethod
     def saturator_latency(self, address: Address, *, last: bool, outputs: int) -> int:
@@ -123,7 +149,7 @@ class Fabric(ABC):
         sums
             All values that the sum takes.
         base
-            What is left to add to it.
+            A constant that the sum still lacks: :attr:`Summands.remaining`.
         shift
             Low bits that rounding drops.
         address
@@ -134,7 +160,7 @@ class Fabric(ABC):
 
     @abstractmethod
     def window(self, address: Address, shift: int, *, signed: bool) -> Window | None:
-        """Whether the saturator of an address can take a part of a sum's constant."""
+        """The low bits that the saturator of an address wants added up; None for the whole sum."""
 
     @abstractmethod
     def summands(
@@ -145,14 +171,15 @@ class Fabric(ABC):
         *,
         registered: bool,
     ) -> Summands:
-        """What to add up for the sum of several tables and a constant.
+        """The operands that make the sum of several tables and a constant.
 
         Parameters
         ----------
         tables
             Those that vary, at least one.
         constant
-            To add to them, and to what their offsets leave; None if the offsets must remain.
+            To add to them; the tables' offsets are taken off it. None if nothing is to be added
+            here: the offsets are then left in :attr:`Summands.remaining`.
         window
             Of the saturator behind the sum, if it can take a part of the constant.
         registered

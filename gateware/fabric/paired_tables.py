@@ -71,10 +71,10 @@ class PairedTables(TableBank):
         key = (input, table.values, table.padding)
         if key not in self._outputs:
             self._addresses.setdefault(input, address)
-            self._outputs[key] = self._made(m, input, address, table, pad)
+            self._outputs[key] = self._table_output(m, input, address, table, pad)
         return self._outputs[key]
 
-    def _made(
+    def _table_output(
         self, m: Module, input: Place, address: Value, table: MinimisedTable, pad: Value | None
     ) -> Value:
         shape = Range(min(table.outputs), max(table.outputs)).shape

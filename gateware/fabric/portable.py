@@ -88,10 +88,10 @@ class Portable(Fabric):
         registered: bool,
     ) -> Summands:
         """The tables, with the constant in the one where it costs the fewest bits."""
-        left = -sum(table.offset for table in tables.values())
+        remaining = -sum(table.offset for table in tables.values())
         if constant is None:
-            return Summands(tuple(tables.items()), 0, left)
-        changed, total = dict(tables), constant + left
+            return Summands(tuple(tables.items()), 0, remaining)
+        changed, total = dict(tables), constant + remaining
         if total:
             home = _cheapest_home(tables, total)
             changed[home] = _with_constant(tables[home], total)

@@ -15,7 +15,7 @@ MANY = 32
 
 
 def flagged(address: Address) -> bool:
-    """Whether the top bit of an address alone says that the code is its largest."""
+    """True where the top bit of an address alone says that the code is its largest."""
     return address.offset == address.first and address.width == code_bits(address) + 1
 
 
@@ -73,6 +73,8 @@ class ResettingSaturator(Component):
         """The low bits in registers, and what their upper neighbours say about them."""
         m = Module()
         width = self._width
+        # Whether the sum is below or above the range is told by the bits above the code, compared
+        # with what the base adds there: no adder is needed for the base.
         word, base = self._word()
         inverted = base >> (width - 1) & 1
         place = width - inverted
@@ -84,6 +86,8 @@ class ResettingSaturator(Component):
         top = inverted << (width - 1)
         low, high = Const(top, width), Const(((1 << width) - 1) ^ top, width)
         code = word[:width] if below is None else Mux(below, low, word[:width])
+        # Below the range the registers are reset. Above it: a flag tells the next layer's tables;
+        # or the registers are set, in the same clock, or in the next.
         if self._flagged:
             flag = Const(0, 1) if above is None else above
             result = _registered(m, Cat(code, flag), "address")
@@ -99,7 +103,7 @@ class ResettingSaturator(Component):
 
     @property
     def _start(self) -> int:
-        """What a signed input is taken to be less than it is, to be no longer negative."""
+        """The amount taken off a signed input, after which it is no longer negative."""
         if self._range.lo >= 0:
             return 0
         return -(1 << (max(len(self.i) - self._shift, self._width + 2) - 1))
@@ -126,7 +130,7 @@ def _registered(m: Module, value: Value, name: str) -> Value:
 
 
 def _among(word: Value, reach: range, members: range) -> Value | None:
-    """Whether a word within ``reach`` is one of the members; None if that cannot be."""
+    """A bit: the word, which is within ``reach``, is one of the members; None if it never is."""
     wanted = [k for k in reach if k in members]
     if not wanted:
         return None

@@ -68,7 +68,7 @@ class PlannedAdders:
         self._count = 0
 
     def value(self, total: Sum, used: int) -> Bits:
-        """What a planned sum gives, in time for adder level ``used``."""
+        """The bits of a planned sum, in time for adder level ``used``."""
         made = self._rows[total.operand] if total.operand is not None else self._added(total)
         if made.row.fixed:
             return made

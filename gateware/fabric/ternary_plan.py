@@ -1,4 +1,4 @@
-"""Which three operands an adder takes: the tree with the fewest LUTs."""
+"""The plan of a tree of adders of three operands: the one with the fewest LUTs."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Row:
     fixed: bool = False
 
     def has(self, column: int) -> bool:
-        """Whether the bit of weight ``2**column`` may be set."""
+        """True where the bit of weight ``2**column`` may be set."""
         if self.fixed:
             return bool(self.maximum >> column & 1)
         return self.shift <= column < self.maximum.bit_length()
@@ -79,7 +79,7 @@ def columns_of(rows: Sequence[Row], carried: Row | None, limit: int) -> tuple[Co
 
 
 def luts_of(rows: Sequence[Row], limit: int) -> int:
-    """How many columns :func:`columns_of` gives, without a bit carried in; many times as fast."""
+    """The number of columns of :func:`columns_of` without a bit carried in; many times as fast."""
     if any(row.fixed for row in rows):
         return len(columns_of(rows, None, limit))
     spans = [(row.shift, row.maximum.bit_length()) for row in rows]
@@ -124,7 +124,7 @@ class Sum:
 
     @property
     def beside(self) -> bool:
-        """Whether nothing is added."""
+        """True where parts are put side by side and nothing is added."""
         tops = sorted((p.row.shift, p.row.maximum.bit_length()) for p in self.parts)
         apart = all(a[1] <= b[0] for a, b in pairwise(tops))
         return apart and self.carried is None

@@ -103,10 +103,10 @@ def _summands(
     parts: list[tuple[Place, MinimisedTable]], constant: int | None, window: Window | None
 ) -> Summands:
     """The coded tables, with the constant in what their bits have room for."""
-    left = -sum(part.offset for _, part in parts)
+    remaining = -sum(part.offset for _, part in parts)
     if constant is None:
-        return Summands(tuple(parts), 0, left)
-    total = constant + left
+        return Summands(tuple(parts), 0, remaining)
+    total = constant + remaining
     added = (total + window.centre) % window.size if window else total
     filled, rest = _filled(parts, added)
     return Summands(filled, rest, total - added)
@@ -144,6 +144,6 @@ def _filled(
 
 
 def _room(table: MinimisedTable) -> int:
-    """How much the entries may grow within their bits."""
+    """The most that can be added to the entries without a bit more."""
     highest = max(table.outputs)
     return (1 << highest.bit_length()) - 1 - highest

@@ -87,6 +87,8 @@ class WeightedSums(FoldedSums):
     def elaborate(self, platform: object) -> Module:
         """Tables, memories, products, sums."""
         m = Module()
+        # The first row of a step's weights in every bank; the row of the live function is added to
+        # it. Its register is loaded with the outputs of the row tables.
         base = Signal(range(self.fold.steps * self._banks.depth), reset_less=True)
         m.d.sync += base.eq(self.step * self._banks.depth)
         # [input lane][bank]: the value and, a cycle later, the weights of all outputs.
@@ -111,7 +113,8 @@ class WeightedSums(FoldedSums):
     def _planes(
         self, m: Module, lane: int, banks: list[tuple[Value, list[Value]]]
     ) -> list[list[tuple[Value, Term]]]:
-        """What a lane adds to every output, from several banks: bit by bit of the weights."""
+        """The terms of a lane for every output, from several banks: bit by bit of the weights."""
+        # Two values share the choice of 0, one, the other or their sum, by a bit of either weight.
         values, step = self._banks.values, 2
         starts = range(0, len(banks), step)
         pairs = [
@@ -194,7 +197,7 @@ class WeightedSums(FoldedSums):
 
     @property
     def _padding(self) -> int | None:
-        """What is in place of the values of an absent input; None if there is none."""
+        """The value in place of those of an absent input; None if no input may be absent."""
         return 0 if self.fold.padded else None
 
     def _address(self, m: Module, lane: int) -> Value:
@@ -218,6 +221,9 @@ class WeightedSums(FoldedSums):
         The weights are there a cycle after the value of the same address; ``late`` is the address
         :attr:`_wait` cycles later.
         """
+        # Clock 1: the row table gives the row of the live function, beside the step's first row in
+        # `base`. Clock 2: the memory gives the weights there. The value is looked up in clock 1, or
+        # in clock 2 where the weights wait another clock behind the memory.
         values = Table(_filled(self._banks.values[:, :, bank].ravel()), padding=self._padding)
         m.submodules[f"value{lane}_{bank}"] = values
         m.d.comb += values.i.eq(late)

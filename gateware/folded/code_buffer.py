@@ -60,6 +60,8 @@ class CodeBuffer(Component):
             shape=self.i.payload.shape(), depth=2 << bits, init=()
         )
         writer, reader = memory.write_port(), memory.read_port()
+        # At both ends: the beat within the vector, and the vectors so far modulo 4. Their lowest
+        # bit is the bank; modulo 4 tells two full banks from none.
         place, written = Signal(bits, name="write_place"), Signal(2)
         there, taken = Signal(bits, name="read_place"), Signal(2)
         step = Signal(self.step_bits)
@@ -71,6 +73,8 @@ class CodeBuffer(Component):
             writer.en.eq(accepts),
             writer.addr.eq(Cat(place, written[0])),
             writer.data.eq(self.i.payload),
+            # The output register is free, or becomes free with this clock. Only whole vectors are
+            # read: nothing of one that is still arriving.
             moves.eq(~self.o.valid | self.o.ready),
             reads.eq(moves & (written != taken)),
             reader.en.eq(moves),
@@ -80,6 +84,7 @@ class CodeBuffer(Component):
             _advance(m, place, place == self._beats - 1, written)
         first, last = there == 0, there == self._beats - 1
         ends = step == self._steps - 1
+        # `there` goes around once a group, `step` once a vector, whose bank is free with the last.
         with m.If(reads):
             m.d.sync += [
                 there.eq(Mux(last, 0, there + 1)),
@@ -87,6 +92,8 @@ class CodeBuffer(Component):
             ]
             with m.If(ends):
                 m.d.sync += taken.eq(taken + 1)
+        # The memory answers a clock after its address: the marks of a step wait in registers for
+        # its codes. Both keep their values while nobody takes them.
         valid = Signal()
         marks = Signal(self.step_bits + 2, reset_less=True)
         with m.If(moves):

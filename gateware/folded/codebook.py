@@ -106,6 +106,8 @@ class CodebookSums(FoldedSums):
         m = Module()
         reach = self._gain_range * self._shape_range
         gains, addresses = list[Value](), list[Value]()
+        # Clock 1 reads index and gain of every edge of the step; the code waits for the index.
+        # Clock 2 reads the shape at index and code; the gain waits for its value.
         for lane in range(self.fold.parallel_inputs):
             code = delayed(m, self.codes[lane], 1, f"code{lane}")
             for output, (index, gain) in enumerate(self._edges(m, lane)):
@@ -172,7 +174,7 @@ class CodebookSums(FoldedSums):
 
 
 def _reach(shapes: IntArray, index: IntArray, gains: IntArray) -> Range:
-    """What one edge can add, or 0."""
+    """The range of what one edge adds, 0 included."""
     lowest, highest = shapes.min(axis=1)[index], shapes.max(axis=1)[index]
     ends = np.stack([gains * lowest, gains * highest])
     return Range(min(0, int(ends.min())), max(0, int(ends.max())))

@@ -1,11 +1,11 @@
-"""What a folded layer is made of, from its fold alone."""
+"""The hardware costs of a folded layer, from its fold alone."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Value
 
 from kanhw.gateware.folded.folded_layer import FoldedLayer
-from kanhw.gateware.folded.requantize_lane import JoinLane
+from kanhw.gateware.folded.requantize_lane import RequantizeLane
 from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
 from kanhw.gateware.parts.signals import Range
 from kanhw.program import ProgramLayer
@@ -32,13 +32,13 @@ def folded_costs(layer: ProgramLayer, folded: FoldedLayer, fold: Fold) -> Hardwa
         total += HardwareCosts(register_bits=wait * (len(Value.cast(part.codes)) + len(part.step)))
     widths = sum(r.format.width for r in folded.accumulators if r != Range(0, 0))
     accumulators = widths * fold.parallel_outputs
-    # An accumulator and the register that holds it for the drain.
+    # An accumulator and the register that holds it for the serializer.
     total += HardwareCosts(accumulator_bits=accumulators, register_bits=2 * accumulators)
-    total += HardwareCosts(drain_luts=choice_luts(fold.rows, widths) * fold.lanes)
+    total += HardwareCosts(serializer_luts=choice_luts(fold.rows, widths) * fold.lanes)
     counters = 2 * (fold.out_beats - 1).bit_length() + folded.depth
     for requantizer in layer.requantizers:
         for outputs in fold.handed.T:
-            total += JoinLane(requantizer, folded.accumulators, outputs).costs
+            total += RequantizeLane(requantizer, folded.accumulators, outputs).costs
     return total + HardwareCosts(counters=counters, register_bits=counters)
 
 

@@ -1,4 +1,4 @@
-"""What a folded layer makes of its codes, step by step: sums, and codes of these."""
+"""The computing part of a folded layer: from the codes of every step to sums and codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.basis_table import WeightedSums
 from kanhw.gateware.folded.codebook import CodebookSums
-from kanhw.gateware.folded.drain import Drain
 from kanhw.gateware.folded.edge_table import RowSums
 from kanhw.gateware.folded.folded_sums import (
     FoldedSums,
@@ -22,6 +21,7 @@ from kanhw.gateware.folded.folded_sums import (
     joined_sums,
     marks_by_cycle,
 )
+from kanhw.gateware.folded.output_serializer import OutputSerializer
 from kanhw.gateware.folded.spline_evaluator import evaluated_branches
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.stream.stage import Payload
@@ -46,8 +46,8 @@ class FoldedLayer(Component):
     """One layer of edge tables, basis tables or a codebook, folded; equals the Program's layer.
 
     The branches make of the codes of a step what they add to a group of accumulators;
-    :class:`Drain` requantizes the accumulators while those of the next group, or vector, are under
-    way. Where it is stalled and not done in time, the branches stop.
+    :class:`OutputSerializer` requantizes the accumulators while those of the next group, or vector,
+    are summed. Where it is stalled and not done in time, the branches stop.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class FoldedLayer(Component):
     ) -> None:
         self._fold = fold
         self._branches, self.accumulators = _merged(layer, _branches(layer, fold, schedule))
-        self._drain = Drain(layer, fold, self.accumulators)
+        self._serializer = OutputSerializer(layer, fold, self.accumulators)
         codes = {
             str(k): data.ArrayLayout(unsigned(inputs.streams[k][0].width), fold.parallel_inputs)
             for k in sorted(set(layer.streams))
@@ -88,18 +88,18 @@ class FoldedLayer(Component):
         super().__init__(
             {
                 "i": In(stream.Signature(data.StructLayout(step))),
-                "o": Out(stream.Signature(self._drain.outputs.layout)),
+                "o": Out(stream.Signature(self._serializer.outputs.layout)),
             }
         )
 
     @property
     def outputs(self) -> Payload:
         """Codes of every requantizer, or sums, some a beat."""
-        return self._drain.outputs
+        return self._serializer.outputs
 
     @property
     def parts(self) -> list[FoldedSums]:
-        """What makes codes sums, of all branches."""
+        """The parts of all branches, which make sums of codes."""
         return [part for branch in self._branches for _, part in branch.parts]
 
     @property
@@ -108,48 +108,51 @@ class FoldedLayer(Component):
         return max((parts.latency for parts in self._branches), default=1)
 
     @property
-    def drain_depth(self) -> int:
+    def serializer_depth(self) -> int:
         """Cycles from accumulators that wait to be handed on to codes."""
-        return self._drain.depth
+        return self._serializer.depth
 
     @property
     def latency(self) -> int:
         """Clock edges from the one that accepts the last step of a group to its first outputs."""
-        return self.depth + 1 + self._drain.latency
+        return self.depth + 1 + self._serializer.latency
 
     def elaborate(self, platform: object) -> Module:
-        """Branches, accumulators, drain."""
+        """Branches, accumulators, serializer."""
         m = Module()
-        m.submodules.drain = drain = self._drain
+        m.submodules.serializer = serializer = self._serializer
         m.d.comb += [
-            self.o.payload.eq(drain.o.payload),
-            self.o.valid.eq(drain.o.valid),
-            drain.o.ready.eq(self.o.ready),
+            self.o.payload.eq(serializer.o.payload),
+            self.o.valid.eq(serializer.o.valid),
+            serializer.o.ready.eq(self.o.ready),
         ]
-        # All of the pipeline moves unless its end holds sums that the drain cannot take.
+        # All of the pipeline moves unless its end holds sums that the serializer cannot take.
         moves, finished = Signal(), Signal()
         m.d.comb += [
-            moves.eq(~finished | drain.i.ready),
+            moves.eq(~finished | serializer.i.ready),
             self.i.ready.eq(moves),
-            drain.i.valid.eq(finished),
+            serializer.i.valid.eq(finished),
         ]
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         marks: Value = Cat(self.i.valid, self.i.payload.first, self.i.payload.last)
-        # There are no cycles where no branch adds anything.
+        # The codes of a step take `depth` clocks to become what it adds; its marks go through as
+        # many registers and reach the accumulators with the sums. (No clocks where no branch adds.)
         marks = [marks, *marks_by_cycle(pipeline, marks, self.depth)][-1]
         valid, first, last = marks[0], marks[1], marks[2]
+        # The edge that adds the last step of a group also sets `finished`. In the next clock the
+        # serializer copies the accumulators, while these start again with the next group.
         pipeline.d.sync += finished.eq(valid & last)
         for b, branch in enumerate(self._branches):
             added = self._sums(pipeline, b, branch)
             reach = self.accumulators[b]
             totals = accumulated(pipeline, b, reach, added, valid=valid, first=first)
             for j, total in enumerate(totals):
-                m.d.comb += drain.i.payload[str(b)][j].eq(total)
+                m.d.comb += serializer.i.payload[str(b)][j].eq(total)
         return m
 
     def _sums(self, m: Module, b: int, branch: _Branch) -> list[Value]:
-        """What the steps add to a branch, as late as the slowest of all."""
+        """The sums that a step adds to a branch, as late as those of the slowest branch."""
         step = self.i.payload
         waiting = self.depth - branch.latency
         for k, (source, part) in enumerate(branch.parts):
@@ -168,7 +171,7 @@ class FoldedLayer(Component):
 
 @dataclass(frozen=True)
 class _Branch:
-    """What is added up in the same accumulators: hardware, and the stream that it reads."""
+    """Parts that share accumulators: the stream that each reads, and its hardware."""
 
     parts: tuple[tuple[int, FoldedSums], ...]
 

@@ -47,7 +47,7 @@ class BufferedStage(Stage):
         **members: Member,
     ) -> None:
         self._fold = fold
-        # In the order in which they sit in a word of the buffer.
+        # Streams that the layer reads, in the order in which they sit in a word of the buffer.
         self._read = sorted(set(layer.streams))
         codes = inputs.layout.members
         self._codes = data.StructLayout({str(k): codes[str(k)] for k in self._read})
@@ -56,7 +56,7 @@ class BufferedStage(Stage):
 
     @property
     def fold(self) -> Fold:
-        """What happens when."""
+        """The fold: which inputs and outputs meet at which clock."""
         return self._fold
 
     @property
@@ -88,8 +88,8 @@ class BufferedStage(Stage):
         return steps, through + steps + self._fold.last_rows + -2
 
     def pace(self) -> Pace:
-        """Nothing is walked through where rhythms end."""
-        raise TypeError("a folded layer keeps vectors: its handshake is not walked through")
+        """No model of the handshake: the vector that is kept takes any rhythm out of the stream."""
+        raise TypeError("a folded layer keeps vectors: its handshake is not simulated")
 
     def connect_buffer(self, m: Module) -> None:
         """Put the buffer behind the input."""
@@ -129,7 +129,7 @@ class FoldedStage(BufferedStage):
 
     @property
     def folded(self) -> FoldedLayer:
-        """What becomes of its steps."""
+        """The layer that computes with the steps of the buffer."""
         return self._folded
 
     @property
@@ -140,7 +140,7 @@ class FoldedStage(BufferedStage):
     @property
     def through(self) -> tuple[int, ...]:
         """Sums, accumulators, the register that hands them on, and the lanes."""
-        depth, lanes = self._folded.depth, self._folded.drain_depth
+        depth, lanes = self._folded.depth, self._folded.serializer_depth
         return depth, 1, self._folded.latency - depth - 1 - lanes, lanes
 
     def elaborate(self, platform: object) -> Module:

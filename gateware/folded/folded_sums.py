@@ -1,4 +1,4 @@
-"""What the branches of a folded layer share: from the codes of a step to what they add."""
+"""The frame of a folded layer's branches: codes of a step in, sums to accumulate out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["FoldedSums", "accumulated", "joined_sums", "marks_by_cycle"]
 
 
 class FoldedSums(Component):
-    """What the inputs of a beat add to the outputs of a group, one step a clock.
+    """A branch: from the inputs of a beat to what they add to a group's outputs, a step a clock.
 
     Sub-classes make the operands of every output; this class adds them.
 
@@ -65,10 +65,10 @@ class FoldedSums(Component):
     @property
     @abstractmethod
     def costs(self) -> HardwareCosts:
-        """What it is made of."""
+        """The hardware that it is made of."""
 
     def sum_costs(self, terms: Sequence[Term], late: int = 0) -> HardwareCosts:
-        """What :meth:`add` takes for every output of a group, all of them alike."""
+        """The costs of :meth:`add` for all outputs of a group, which are alike."""
         registers = HardwareCosts(register_bits=self.range.format.width * (1 + late))
         own = tree_costs(terms, self.schedule.adder_levels) + registers
         return own.times(self.fold.parallel_outputs)
@@ -87,7 +87,7 @@ class FoldedSums(Component):
         m.submodules[f"sum{output}"] = tree
         for k, (value, _) in enumerate(operands):
             m.d.comb += tree.operand(k).eq(value)
-        # The range is exact, that of the tree a bound: what it holds above this width is sign.
+        # The range is tight, that of the tree a bound: the bits above this width repeat the sign.
         total = Signal(self.range.shape, name=f"total{output}", reset_less=True)
         m.d.sync += total.eq(tree.o)
         m.d.comb += self.o[output].eq(delayed(m, total, late, f"total{output}"))
@@ -104,7 +104,7 @@ def marks_by_cycle(m: Module, marks: Value, cycles: int) -> list[Signal]:
 
 
 def joined_sums(m: Module, branch: int, sums: list[list[Value]]) -> list[Value]:
-    """What a branch adds to every output of a group: its parts' sums, those of several registered.
+    """The sums of a branch for every output of a group; those of several parts added in a register.
 
     Parameters
     ----------
@@ -144,6 +144,8 @@ def accumulated(
     valid, first
         Whether there is a step, and whether the accumulators start with it.
     """
+    # The first step of a group replaces the total instead of adding to it, so that no clock is
+    # spent on clearing. Between steps that are not valid the total stays.
     totals = []
     for j, value in enumerate(added):
         total = Signal(reach.shape, name=f"accumulator{branch}_{j}", reset_less=True)

@@ -135,6 +135,8 @@ class MultipliedSums(FoldedSums):
     def elaborate(self, platform: object) -> Module:
         """Values and, a cycle later, their weights; products or planes; sums."""
         m = Module()
+        # Values leave their sources `source_latency` clocks behind the codes. The first row of the
+        # step's weights is in a register then, and weights follow values by the clock of a memory.
         step = delayed(m, self.step, self.source_latency - 1, "step")
         base = Signal(range(max(self.fold.steps * self.rows, 2)), reset_less=True)
         m.d.sync += base.eq(step * self.rows)
@@ -145,8 +147,8 @@ class MultipliedSums(FoldedSums):
                 values.append(self.present(m, lane, source.value, self.source_latency))
                 place = base if source.row is None else base + source.row
                 weights.append(self._weights_at(m, lane, bank, place))
-            made = self._product if self.banks == 1 else self._planes
-            for output, terms in enumerate(made(m, lane, values, weights)):
+            multiply = self._product if self.banks == 1 else self._planes
+            for output, terms in enumerate(multiply(m, lane, values, weights)):
                 operands[output] += terms
         for output, terms in enumerate(operands):
             self.add(m, output, terms)
@@ -168,7 +170,7 @@ class MultipliedSums(FoldedSums):
     def _planes(
         self, m: Module, lane: int, values: list[Value], weights: list[list[Value]]
     ) -> list[list[tuple[Value, Term]]]:
-        """What a lane adds to every output: a registered sum for every place of the weights."""
+        """The terms of a lane for every output: a registered sum for every bit of the weights."""
         pairs = [
             SharedPair(m, f"pair{lane}_{k}", values[k : k + 2], self._together[..., k : k + 2])
             for k in self._starts

@@ -18,13 +18,13 @@ from kanhw.gateware.parts.terms import Term
 from kanhw.program import Requantizer
 from kanhw.targets.lut import LUT_INPUTS
 
-__all__ = ["JoinLane", "lane_clamp", "output_shape"]
+__all__ = ["RequantizeLane", "lane_clamp", "output_shape"]
 
 # A factor that all outputs have in common is this many shifted additions at most.
 COMMON_DIGITS = 2
 
 
-class JoinLane(Component):
+class RequantizeLane(Component):
     """Joins, rounds and saturates the accumulators of one output a clock.
 
     Equals :meth:`kanhw.program.Requantizer.sums` and :meth:`~kanhw.program.Requantizer.codes`
@@ -112,8 +112,12 @@ class JoinLane(Component):
     def elaborate(self, platform: object) -> Module:
         """Bias and common factors first, then multiplier behind multiplier, then saturation."""
         m = Module()
+        # Clock 1 reads the bias by turn, clock 2 adds to it whatever needs no multiplier. From here
+        # on `time` is how many clocks `total` is behind the accumulators.
         total = self._first_sum(m)
         time = 2
+        # Each multiplier adds its product to the sum so far, as DSP blocks in a column do. Its
+        # accumulator and its factor are delayed until that sum arrives.
         for b, factors, unit in self._multipliers:
             m.submodules[f"multiplier{b}"] = unit
             m.d.comb += [
@@ -123,10 +127,13 @@ class JoinLane(Component):
             ]
             total, time = unit.o, time + unit.latency
         if self._requantizer.format is None:
+            # A register in place of the saturator's, so that lanes of both kinds take as long.
             result = Signal(self.o.shape(), reset_less=True)
             m.d.sync += result.eq(total)
             m.d.comb += self.o.eq(result)
             return m
+        # Half of what the shift drops and the smallest code are in the bias already: the saturator
+        # shifts, limits, and has the register.
         format = self._requantizer.format
         m.submodules.saturator = saturator = Saturator(
             self._total, self._requantizer.shift, format.width
@@ -144,13 +151,13 @@ class JoinLane(Component):
         return m
 
     def _is_common(self, branch: int) -> bool:
-        """Whether all outputs have the same simple factor in a branch."""
+        """True where all outputs have the same simple factor in a branch."""
         factors = self._factors[branch]
         same = bool((factors == factors[0]).all())
         return same and len(signed_digits(int(factors[0]))) <= COMMON_DIGITS
 
     def _terms(self) -> list[Term]:
-        """What the first sum adds: shifted accumulators, then the constant."""
+        """The terms of the first sum: shifted accumulators, then the constant."""
         terms = [
             Term(self._accumulators[b], digit.shift, digit.negative)
             for b in self._common
@@ -173,7 +180,7 @@ class JoinLane(Component):
         return units
 
     def _first_sum(self, m: Module) -> Value:
-        """What needs no multiplier, in the second cycle."""
+        """The sum of everything that needs no multiplier, registered in the second cycle."""
         terms = self._terms()
         m.submodules.first_sum = tree = AdderTree(terms, levels=0)
         operands = [
@@ -212,7 +219,7 @@ def output_shape(requantizer: Requantizer) -> Shape:
 
 
 def lane_clamp(requantizer: Requantizer, outputs: IntArray) -> RangeClamp | None:
-    """What follows the saturation of outputs that take turns; None where all have all codes.
+    """The clamp behind the saturation of outputs that take turns; None where all have all codes.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.splines.evaluator_costs import curve_costs, spline_costs
 from kanhw.gateware.splines.interpolator import Interpolator
-from kanhw.gateware.splines.rotated_spline import TURN_LATENCY, TurnedSpline
+from kanhw.gateware.splines.rotated_spline import ROTATION_LATENCY, RotatedSpline
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
 from kanhw.program import SplineEvaluatorLayer
 from kanhw.program.functions.interpolation import Interpolation
@@ -30,7 +30,7 @@ class EvaluatedSums(MultipliedSums):
     Over all steps of a group its outputs add up to
     :func:`kanhw.program.functions.splines.spline_sums`. A lane has an evaluator in place of tables.
     The p + 1 live functions follow one another, so they are in a bank of weights each: they are
-    turned by ``first mod (p + 1)`` places to meet it.
+    rotated by ``first mod (p + 1)`` places to meet it.
 
     Parameters
     ----------
@@ -61,15 +61,15 @@ class EvaluatedSums(MultipliedSums):
             fold,
             schedule,
             splines.width,
-            _turned(splines.pieces),
+            _rotated(splines.pieces),
             coefficients,
             Range(live * lo, live * hi),
         )
 
     @property
     def source_latency(self) -> int:
-        """The slowest evaluator, and the turn."""
-        return max(unit.latency for unit in self._units) + TURN_LATENCY
+        """The slowest evaluator, and the rotation."""
+        return max(unit.latency for unit in self._units) + ROTATION_LATENCY
 
     @property
     def source_costs(self) -> HardwareCosts:
@@ -79,16 +79,16 @@ class EvaluatedSums(MultipliedSums):
     def sources(self, m: Module, lane: int) -> list[BankValue]:
         """The live value of every bank, 0 where there is no such function, and its row."""
         unit = self._units[lane]
-        late = self.source_latency - TURN_LATENCY - unit.latency
+        late = self.source_latency - ROTATION_LATENCY - unit.latency
         m.submodules[f"evaluator{lane}"] = unit
         m.d.comb += unit.i.eq(delayed(m, self.codes[lane], late, f"code{lane}"))
         if "kind" in unit.signature.members:
             step = delayed(m, self.step, late, f"step{lane}")
             m.d.comb += unit.kind.eq(_kind(m, self.fold, lane, self._places[lane], step))
-        turned = TurnedSpline(m, f"lane{lane}", unit, self.weights.shape[2])
+        rotated = RotatedSpline(m, f"lane{lane}", unit, self.weights.shape[2])
         return [
-            BankValue(Mux(turned.exists(b), value, 0), turned.row(b))
-            for b, value in enumerate(turned.values)
+            BankValue(Mux(rotated.exists(b), value, 0), rotated.row(b))
+            for b, value in enumerate(rotated.values)
         ]
 
 
@@ -154,13 +154,13 @@ def evaluated_branches(
     return spline, base
 
 
-def _turned(pieces: IntArray) -> IntArray:
-    """All that the banks can hold together: the functions at every place, at every turn."""
-    return np.stack([np.roll(pieces, turn, axis=1) for turn in range(pieces.shape[1])])
+def _rotated(pieces: IntArray) -> IntArray:
+    """All that the banks can hold together: the pieces at every place, in every rotation."""
+    return np.stack([np.roll(pieces, shift, axis=1) for shift in range(pieces.shape[1])])
 
 
 def _lane_kinds(fold: Fold, index: IntArray, lane: int) -> tuple[list[int], IntArray]:
-    """Which kinds the inputs of a lane are, and the place among them of every beat's."""
+    """The kinds of a lane's inputs, and the place among them of that of every beat."""
     kinds, places = np.unique(index[np.maximum(fold.inputs[:, lane], 0)], return_inverse=True)
     return kinds.tolist(), places.ravel()
 

@@ -1,4 +1,4 @@
-"""What basis tables times coefficients are made of, folded."""
+"""The hardware costs of basis tables times coefficients, folded."""
 
 from __future__ import annotations
 

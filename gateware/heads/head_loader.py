@@ -1,4 +1,4 @@
-"""Which bank each head is in, and how another is written and takes its place."""
+"""The table of the heads' banks, and the loader that writes the spare one."""
 
 from __future__ import annotations
 
@@ -73,10 +73,13 @@ class HeadBanks(Component):
         under_way, pending, after = (
             Signal(range(self._most + 1), name=name) for name in ("under_way", "pending", "after")
         )
+        # `under_way` counts the vectors that have entered and not left. At a commit `pending`
+        # starts with them: the spare bank is free when so many have left.
         target = head_number(self.commit.payload, self._heads)
         # A reset undoes what happens at its edge: a word that is taken there would be missing.
         commits = self.commit.valid & self.commit.ready & ~ResetSignal()
         m.d.comb += [
+            # The bank of the vector that enters in this clock, from before a commit at its edge.
             self.bank.eq(banks[head_number(self.head, self._heads)]),
             after.eq(under_way + self.enters - self.leaves),
             self.busy.eq(pending != 0),
@@ -84,6 +87,7 @@ class HeadBanks(Component):
             self.spare.eq(spare),
         ]
         m.d.sync += under_way.eq(after)
+        # A commit exchanges the head's bank with the spare one.
         with m.If(commits):
             m.d.sync += [banks[target].eq(spare), spare.eq(banks[target])]
             m.d.sync += pending.eq(after)
@@ -134,6 +138,8 @@ class HeadLoader(Component):
         """Address decoders, and registers for the parts of a word."""
         m = Module()
         place, value = self.i.payload.address, self.i.payload.data
+        # A word may be wider than what is written at a time: its lower parts wait here for the
+        # last, which is written straight from the input.
         parts = [
             Signal(DATA_BITS, name=f"part{k}", reset_less=True)
             for k in range(len(self.word) // DATA_BITS - 1)
@@ -146,6 +152,7 @@ class HeadLoader(Component):
             chunk = place[: region.chunk_bits]
             word = place[region.chunk_bits : region.bits]
             inside = place[region.bits :] == region.base >> region.bits
+            # A region is padded to a power of two; nothing is at the addresses of the padding.
             there = inside & (word < region.words) & (chunk < region.chunks)
             with m.If(there):
                 m.d.comb += self.hit.eq(1)

@@ -1,4 +1,4 @@
-"""Where the words of a head are written: the memories of a design in one space of addresses."""
+"""The address map of a head: all memories of a design in one space of addresses."""
 
 from __future__ import annotations
 

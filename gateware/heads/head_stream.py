@@ -113,6 +113,8 @@ class HeadStream(Component):
             ]
             entering = banks.bank
             self._load(m, banks)
+        # In front of every stage with heads a queue of banks, in the order of the vectors that are
+        # on their way to it. The stage takes a bank off with the last step of its vector.
         width = len(self.bank0.payload)
         for k, depth in enumerate(self._depths):
             m.submodules[f"queue{k}"] = queue = SyncFIFO(width=width, depth=depth)
@@ -123,18 +125,22 @@ class HeadStream(Component):
                 queue.r_en.eq(given.ready),
             ]
             if k == 0:
+                # A vector enters the design only where its bank has a place.
                 m.d.comb += [
                     queue.w_data.eq(entering),
                     queue.w_en.eq(self.enters),
                     self.ready.eq(queue.w_rdy),
                 ]
                 continue
+            # The bank of a vector goes on when the stage before has read it for the last time,
+            # which is before the vector's codes reach the next stage.
             passed = getattr(self, f"passed{k - 1}")
             m.d.comb += [
                 queue.w_data.eq(passed.payload),
                 queue.w_en.eq(passed.valid),
                 passed.ready.eq(queue.w_rdy),
             ]
+        # Behind the last stage with heads nothing wants to know a vector's bank.
         m.d.comb += getattr(self, f"passed{len(self._depths) - 1}").ready.eq(1)
         return m
 

@@ -124,6 +124,7 @@ class BankedMemory(Component):
         """A memory with a read port and perhaps a write port."""
         m = Module()
         depth = self._words * self._count
+        # Small memories are left to the synthesiser, which makes LUTs of them.
         large = depth * self._width >= BLOCK_BITS
         attributes = {"ram_style": "block"} if large else {}
         if large and not self._spare:
@@ -195,7 +196,7 @@ class HeadHolder(Component):
 
     @property
     def memory_costs(self) -> HardwareCosts:
-        """What the memories are made of, all heads together."""
+        """The costs of the memories, all heads together."""
         return sum((memory.costs for memory in self.memories), HardwareCosts())
 
     def _place_memories(self, m: Module) -> None:

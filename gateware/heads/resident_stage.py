@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 from kanhw.gateware.folded.folded_costs import buffer_costs
 from kanhw.gateware.folded.folded_stage import BufferedStage
 from kanhw.gateware.folded.folded_sums import accumulated, joined_sums, marks_by_cycle
-from kanhw.gateware.heads.resident_drain import ResidentDrain
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count
+from kanhw.gateware.heads.resident_serializer import ResidentSerializer
 from kanhw.gateware.heads.resident_sums import FactorSums, ResidentSums, ShapeSums
 from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.gateware.parts.signals import Range, delayed
@@ -72,7 +72,7 @@ class ResidentStage(BufferedStage):
             Range(form.lo, form.hi) if parts else Range(0, 0)
             for form, parts in zip(layer.accumulator_formats or (), self._branches, strict=True)
         )
-        self._drain = ResidentDrain(layer, fold, self._accumulators)
+        self._serializer = ResidentSerializer(layer, fold, self._accumulators)
         bank = unsigned(max((bank_count(layer) - 1).bit_length(), 1))
         writes = {}
         if layer.writable is not None:
@@ -84,7 +84,7 @@ class ResidentStage(BufferedStage):
                 "w_data": In(unsigned(max(region.width for region in self.regions))),
             }
         super().__init__(
-            *(layer, inputs, self._drain.outputs, fold),
+            *(layer, inputs, self._serializer.outputs, fold),
             bank=In(stream.Signature(bank)),
             passed=Out(stream.Signature(bank)),
             **writes,
@@ -105,14 +105,14 @@ class ResidentStage(BufferedStage):
         ]
 
     def head_words(self, head: CodebookLayer) -> list[list[int]]:
-        """What every memory holds for a head."""
+        """The words of every memory for a head."""
         return [words for holder in self._holders for words in holder.head_words(head)]
 
     @property
     def costs(self) -> HardwareCosts:
         """The buffer, both branches, accumulators, serializer; and the queue of banks in front."""
         fold, outputs = self._fold, self._fold.parallel_outputs
-        total = buffer_costs(fold, self._codes.size) + self._drain.costs + self._queue_costs
+        total = buffer_costs(fold, self._codes.size) + self._serializer.costs + self._queue_costs
         for parts, reach in zip(self._branches, self._accumulators, strict=True):
             for part in parts:
                 late = self._depth - part.latency - (len(parts) > 1)
@@ -149,12 +149,12 @@ class ResidentStage(BufferedStage):
     @property
     def through(self) -> tuple[int, ...]:
         """A register for the codes of a step, sums, accumulators, and the lanes."""
-        return 1, self._depth, 1, self._drain.latency
+        return 1, self._depth, 1, self._serializer.latency
 
     @property
     def _holders(self) -> list[HeadHolder]:
         parts: list[HeadHolder] = [part for branch in self._branches for part in branch]
-        return parts + [lane for lanes in self._drain.lanes for lane in lanes]
+        return parts + [lane for lanes in self._serializer.lanes for lane in lanes]
 
     @property
     def _depth(self) -> int:
@@ -162,55 +162,62 @@ class ResidentStage(BufferedStage):
         return max((_branch_latency(parts) for parts in self._branches), default=1) or 1
 
     def elaborate(self, platform: object) -> Module:
-        """Buffer, branches, accumulators, drain."""
+        """Buffer, branches, accumulators, serializer."""
         m = Module()
         self.connect_buffer(m)
         buffer = self._buffer
-        m.submodules.drain = drain = self._drain
+        m.submodules.serializer = serializer = self._serializer
         step = buffer.o.payload
         m.d.comb += [
-            self.o.payload.eq(drain.o.payload),
-            self.o.valid.eq(drain.o.valid),
-            drain.o.ready.eq(self.o.ready),
+            self.o.payload.eq(serializer.o.payload),
+            self.o.valid.eq(serializer.o.valid),
+            serializer.o.ready.eq(self.o.ready),
         ]
-        # All of the pipeline moves unless its end holds sums that the drain cannot take. A vector's
-        # last step waits while its bank cannot be handed on; what is in front of it goes on. The
-        # bank may be handed on before the step can move: what was offered stays.
+        # All of the pipeline moves unless its end holds sums that the serializer cannot take. A
+        # vector's last step waits while its bank cannot be handed on; what is in front of it goes
+        # on. The bank may be handed on before the step can move: what was offered stays.
         moves, finished, ends, enters = Signal(), Signal(), Signal(), Signal()
         handed, free = Signal(), Signal()
         m.d.comb += [
-            moves.eq(~finished | drain.i.ready),
+            moves.eq(~finished | serializer.i.ready),
             ends.eq(buffer.o.valid & (step.step == self._fold.steps - 1)),
             free.eq(~ends | handed | self.passed.ready),
             enters.eq(buffer.o.valid & free),
             buffer.o.ready.eq(moves & free),
-            drain.i.valid.eq(finished),
+            serializer.i.valid.eq(finished),
             self.bank.ready.eq(moves & ends & free),
             self.passed.valid.eq(ends & ~handed),
             self.passed.payload.eq(self.bank.payload),
         ]
+        # At the last step: remember a bank that was handed on while the pipeline stands still.
         with m.If(ends):
             m.d.sync += handed.eq(free & ~moves)
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         bits = len(self.bank.payload)
         marks: Value = Cat(enters, step.first, step.last, self.bank.payload)
+        # One register more than in a stage without heads: bank and step are multiplied and added up
+        # to an address in front of every memory, which would lengthen the path from the buffer.
         first_codes = Signal(self._codes.size, reset_less=True)
         first_step = Signal(len(step.step), reset_less=True)
         pipeline.d.sync += [first_codes.eq(step.codes), first_step.eq(step.step)]
+        # The marks reach the accumulators with what the step adds. The bank is among them, since
+        # the memories are read in different clocks, when the next vector may have entered.
         history = marks_by_cycle(pipeline, marks, 1 + self._depth)
         marks = history[-1]
         valid, first, last, bank = marks[0], marks[1], marks[2], marks[3:]
+        # The edge that adds the last step of a group also says so, and keeps its bank for the
+        # multipliers and biases of the serializer.
         finished_bank = Signal(bits, reset_less=True)
         pipeline.d.sync += [finished.eq(valid & last), finished_bank.eq(bank)]
-        m.d.comb += drain.i.payload.bank.eq(finished_bank)
+        m.d.comb += serializer.i.payload.bank.eq(finished_bank)
         codes = data.View(self._codes, first_codes)
         for b, parts in enumerate(self._branches):
             added = self._sums(m, pipeline, b, parts, codes, first_step, history, moves)
             reach = self._accumulators[b]
             totals = accumulated(pipeline, b, reach, added, valid=valid, first=first)
             for j, total in enumerate(totals):
-                m.d.comb += drain.i.payload[str(b)][j].eq(total)
+                m.d.comb += serializer.i.payload[str(b)][j].eq(total)
         self._connect_writes(m)
         return m
 
@@ -225,7 +232,7 @@ class ResidentStage(BufferedStage):
         history: list[Signal],
         moves: Signal,
     ) -> list[Value]:
-        """What the steps add to a branch, as late as the slowest of all."""
+        """The sums that a step adds to a branch, as late as those of the slowest branch."""
         for k, part in enumerate(parts):
             m.submodules[f"branch{b}_{k}"] = part
             late = self._depth - part.latency - (len(parts) > 1)

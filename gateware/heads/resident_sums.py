@@ -1,4 +1,4 @@
-"""What the edges of a resident codebook add, step by step, for whichever head it is."""
+"""The sums of a resident codebook's edges, step by step, for the head of each vector."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["FactorSums", "ResidentSums", "ShapeSums"]
 
 
 class ResidentSums(HeadHolder):
-    """What the inputs of a beat add to the outputs of a group, one step a clock.
+    """A part of a branch: from the inputs of a beat to what they add to a group's outputs.
 
     Sub-classes make the products of every lane and output, registered; this class adds them.
 
@@ -117,6 +117,8 @@ class ResidentSums(HeadHolder):
         """Memories beside a pipeline that may be stalled."""
         m, pipeline = Module(), Module()
         m.submodules.pipeline = EnableInserter(self.moves)(pipeline)
+        # Memories may be written at any clock, so they are not stalled with the pipeline; their
+        # read ports are enabled with it instead, which comes to the same.
         self._place_memories(m)
         for memory in self.memories:
             m.d.comb += [memory.enable.eq(self.moves), memory.bank.eq(self.bank)]
@@ -312,7 +314,7 @@ class FactorSums(ResidentSums):
         return self._multiplied(pipeline, f"product{lane}", pairs)
 
     def _kind(self, m: Module, lane: int) -> Value:
-        """Which table the input of a lane has."""
+        """The number of the table that the input of a lane has, by step."""
         if not self._kind_bits:
             return Cat()
         kinds = np.tile(self._kinds[:, lane], self.fold.groups).tolist()

@@ -46,12 +46,16 @@ class ConvolutionStage(WindowedStage):
         One pixel a beat.
     schedule
         Registers.
-    exact
+    as_codes
         Which streams must leave as codes.
     """
 
     def __init__(
-        self, layer: ConvolutionLayer, inputs: Payload, schedule: Schedule, exact: tuple[bool, ...]
+        self,
+        layer: ConvolutionLayer,
+        inputs: Payload,
+        schedule: Schedule,
+        as_codes: tuple[bool, ...],
     ) -> None:
         self._layer = layer
         # In the order in which they sit in a pixel of the line buffer.
@@ -63,7 +67,7 @@ class ConvolutionStage(WindowedStage):
             _taps(stream, padded) if k in self._read else ()
             for k, stream in enumerate(inputs.streams)
         )
-        core = _core_of(layer)(layer.taps, taps, schedule, exact=exact)
+        core = _core_of(layer)(layer.taps, taps, schedule, as_codes=as_codes)
         super().__init__(inputs, buffer, core)
 
     def elaborate(self, platform: object) -> Module:

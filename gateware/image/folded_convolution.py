@@ -12,7 +12,7 @@ from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.image.window_buffer import WindowBuffer
 from kanhw.gateware.image.window_pace import FoldedPace
 from kanhw.gateware.parts.signals import Range
-from kanhw.gateware.stream.cycle_model import walked
+from kanhw.gateware.stream.cycle_model import simulated_timing
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.program import ConvolutionLayer
 from kanhw.schedule.fold import Fold
@@ -68,12 +68,12 @@ class FoldedConvolutionStage(Stage):
 
     @property
     def fold(self) -> Fold:
-        """What happens when in a window."""
+        """The fold of a window: which taps and output channels meet at which clock."""
         return self._fold
 
     @property
     def windows(self) -> WindowFold:
-        """How windows are read."""
+        """The order in which windows are read from the memory."""
         return self._windows
 
     @property
@@ -85,7 +85,7 @@ class FoldedConvolutionStage(Stage):
     def latency(self) -> int:
         """Clock edges from an image's last word to its last output, words coming at every clock.
 
-        Found by walking through the handshakes: the words wait for the windows before.
+        Found by simulating the handshakes: the words wait for the windows before.
         """
         return self._timing[0]
 
@@ -110,17 +110,18 @@ class FoldedConvolutionStage(Stage):
         steps *= Formula.ceil(self._fold.n_out, self._fold.parallel_outputs)
         interval = self.initiation_interval
         if interval != steps.value:
-            # Known by walking through the handshakes.
+            # Found by simulating the handshakes: words arrive more slowly than windows are read.
             steps = Formula(f"{steps.text} + {interval - steps.value} waiting", interval)
         return steps, Formula.of(self.latency)
 
     def pace(self) -> FoldedPace:
-        """When it takes and gives."""
-        return FoldedPace(self._buffer, self._fold, self._folded.depth, self._folded.drain_depth)
+        """A model of its handshake, which timing is simulated with."""
+        depths = self._folded.depth, self._folded.serializer_depth
+        return FoldedPace(self._buffer, self._fold, *depths)
 
     @cached_property
     def _timing(self) -> tuple[int, int]:
-        return walked([self.pace()], self.inputs.beats, self.outputs.beats)
+        return simulated_timing([self.pace()], self.inputs.beats, self.outputs.beats)
 
     def elaborate(self, platform: object) -> Module:
         """Buffer, and what becomes of its steps."""
@@ -132,6 +133,7 @@ class FoldedConvolutionStage(Stage):
             buffer.i.payload.eq(Cat(Value.cast(word[str(stream)]) for stream in self._read)),
             buffer.i.valid.eq(self.i.valid),
             self.i.ready.eq(buffer.i.ready),
+            # A step of a window is to the layer what a step of a vector is.
             folded.i.payload.step.eq(step.step),
             folded.i.payload.first.eq(step.first),
             folded.i.payload.last.eq(step.last),
@@ -141,6 +143,8 @@ class FoldedConvolutionStage(Stage):
             self.o.valid.eq(folded.o.valid),
             folded.o.ready.eq(self.o.ready),
         ]
+        # A word has the codes of its channels stream by stream; the layer wants them lane by lane,
+        # tap after tap, each with a flag where the tap is padding.
         taps = range(self._windows.taps)
         words = [data.View(self._word, step.words[tap]) for tap in taps]
         for stream in map(str, self._read):

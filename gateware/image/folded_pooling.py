@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value, unsign
 from amaranth.lib.memory import Memory
 
 from kanhw.errors import InputError
-from kanhw.gateware.folded.requantize_lane import JoinLane
+from kanhw.gateware.folded.requantize_lane import RequantizeLane
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
@@ -19,7 +19,7 @@ from kanhw.schedule.formula import Formula
 
 __all__ = ["FoldedPoolingStage"]
 
-# In front of the lanes: what codes are worth, and what that makes of the totals.
+# Registers in front of the lanes: one holds the values of codes, one the totals with them.
 TOTAL_CYCLES = 2
 
 
@@ -45,7 +45,7 @@ class FoldedPoolingStage(Stage):
 
     def __init__(self, layer: PoolingLayer, inputs: Payload) -> None:
         channels = layer.window.shape[0]
-        if inputs.portions == 1 or layer.window.size != layer.window.shape[1:]:
+        if inputs.pixel_beats == 1 or layer.window.size != layer.window.shape[1:]:
             raise InputError(
                 f"Layer {layer.name!r}: only whole images are pooled part by part of their pixels"
             )
@@ -54,7 +54,7 @@ class FoldedPoolingStage(Stage):
         self._totals = Range(format.lo, format.hi)
         handed = rows_of(channels, inputs.count)
         self._lanes = [
-            [JoinLane(requantizer, (self._totals,), outputs) for outputs in handed.T]
+            [RequantizeLane(requantizer, (self._totals,), outputs) for outputs in handed.T]
             for requantizer in layer.requantizers
         ]
         super().__init__(inputs, _payload(layer, inputs))
@@ -78,27 +78,31 @@ class FoldedPoolingStage(Stage):
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
-        """Worth of codes, totals, lanes; all of them move together."""
+        """Values of codes, totals, lanes; all of them move together."""
         m = Module()
-        portions, area = self.inputs.portions, self._layer.area
-        portion, pixel = Signal(range(portions)), Signal(range(area))
-        ends = portion == portions - 1
+        pixel_beats, area = self.inputs.pixel_beats, self._layer.area
+        beat, pixel = Signal(range(pixel_beats)), Signal(range(area))
+        # The input is counted by beats of a pixel and pixels of the image. Only the beats of the
+        # last pixel give a result; those before change the totals and leave nothing.
+        ends = beat == pixel_beats - 1
         last = pixel == area - 1
         moves = valid_bits(m, self.i.valid & last, self.latency, self.o)
         m.d.comb += self.i.ready.eq(moves)
         with m.If(moves & self.i.valid):
-            m.d.sync += portion.eq(Mux(ends, 0, portion + 1))
+            m.d.sync += beat.eq(Mux(ends, 0, beat + 1))
             with m.If(ends):
                 m.d.sync += pixel.eq(Mux(last, 0, pixel + 1))
         pooled = Module()
         m.submodules.pooled = EnableInserter(moves)(pooled)
+        # Clock 1: the tables give the values of a beat, beside its place and whether it begins a
+        # total. Clock 2: they are joined with the totals. Then as many clocks as the lanes have.
         marks = Cat(self.i.valid, pixel == 0)
         held = Signal(2)
-        place = delayed(pooled, portion, 1, "place")
+        place = delayed(pooled, beat, 1, "place")
         pooled.d.sync += held.eq(marks)
         totals = self._add(pooled, held[0], held[1], place, moves)
         turn = delayed(pooled, place, 1, "turn")
@@ -117,24 +121,26 @@ class FoldedPoolingStage(Stage):
         width = self._totals.format.width
         memory = Memory(
             shape=unsigned(width * self.inputs.count),
-            depth=self.inputs.portions,
+            depth=self.inputs.pixel_beats,
             init=(),
             attrs={"ram_style": "distributed"},
         )
         m.submodules.totals = memory
+        # Read, joined and written in one clock: the same totals come again as soon as a pixel
+        # later, which for two beats a pixel is two clocks.
         reader, writer = memory.read_port(domain="comb"), memory.write_port()
         added: list[Value] = []
         codes = self.i.payload[str(self._layer.stream)]
         for lane in range(self.inputs.count):
-            worth = Table(tuple(self._layer.table.tolist()))
-            m.submodules[f"worth{lane}"] = worth
+            value_table = Table(tuple(self._layer.table.tolist()))
+            m.submodules[f"value{lane}"] = value_table
             before = reader.data.word_select(lane, width)
             if self._totals.format.signed:
                 before = before.as_signed()
             total = Signal(self._totals.shape, name=f"total{lane}")
             m.d.comb += [
-                worth.i.eq(codes[str(lane)]),
-                total.eq(Mux(begins, worth.o, self._joined(before, worth.o))),
+                value_table.i.eq(codes[str(lane)]),
+                total.eq(Mux(begins, value_table.o, self._joined(before, value_table.o))),
             ]
             added.append(total)
         m.d.comb += [
@@ -158,7 +164,7 @@ def _payload(layer: PoolingLayer, inputs: Payload) -> Payload:
         format = requantizer.format
         if format is None:
             sums = (requantizer.output_format,) * inputs.count
-            return Payload(((),), inputs.portions, sums, layer.n_out)
+            return Payload(((),), inputs.pixel_beats, sums, layer.n_out)
         address = Address(format.width, 0, format.count - 1, format.width)
         streams.append((address,) * inputs.count)
-    return Payload(tuple(streams), inputs.portions, length=layer.n_out)
+    return Payload(tuple(streams), inputs.pixel_beats, length=layer.n_out)

@@ -57,7 +57,7 @@ class LineBuffer(Component):
 
     @property
     def raster(self) -> Raster:
-        """When everything happens."""
+        """The slots in which pixels are read and windows complete."""
         return self._raster
 
     @property
@@ -74,17 +74,17 @@ class LineBuffer(Component):
         return self._raster.interval
 
     def elaborate(self, platform: object) -> Module:
-        """The walk over the image, the windows' flags, the pixels' delays."""
+        """Places within the image, the windows' flags, the pixels' delays."""
         m = Module()
         moves, first, busy = Signal(), Signal(), Signal()
-        self._walk(m, moves, first, busy)
+        self._count_slots(m, moves, first, busy)
         self._windows(m, moves, first, busy)
         for r, pixel in enumerate(self._lines(m, moves)):
             for c, tap in enumerate(self._columns(m, moves, pixel, r)):
                 m.d.comb += self.o.payload.taps[r][c].eq(tap)
         return m
 
-    def _walk(self, m: Module, moves: Signal, first: Signal, busy: Signal) -> None:
+    def _count_slots(self, m: Module, moves: Signal, first: Signal, busy: Signal) -> None:
         """Decide whether everything moves on by a slot, and whether that completes a first window.
 
         ``busy`` says that windows of an image are coming and more will.
@@ -107,11 +107,13 @@ class LineBuffer(Component):
             moves.eq(free & Mux(at_start, starts | filling | busy, ~pixel | self.i.valid)),
             self.i.ready.eq(free & pixel & ~(at_start & filling)),
         ]
+        # The first slot is left when an image begins, whatever moves on for the one before.
         with m.If(moves & (starts | ~at_start)):
             _advance(m, place, [axis.slots - 1 for axis in raster.axes])
         if not raster.first:
             m.d.comb += first.eq(starts)
             return
+        # Slots since the image began, up to the one that completes its first window.
         m.d.comb += first.eq(filling & (fill == raster.first))
         with m.If(moves & (starts | filling)):
             m.d.sync += [filling.eq(~first), fill.eq(Mux(starts, 1, fill + 1))]
@@ -136,6 +138,8 @@ class LineBuffer(Component):
             m.d.sync += [valid.eq(coming & rows[0] & columns[0]), pad.eq(Cat(outside))]
         with m.Elif(self.o.ready):
             m.d.sync += valid.eq(0)
+        # The windows have counters of their own: those of an image are still coming when the slots
+        # of the next have begun.
         with m.If(moves & coming):
             m.d.sync += busy.eq(~last)
             _advance(m, place, [axis.slots - 1 for axis in axes])
@@ -158,6 +162,9 @@ class LineBuffer(Component):
         memory = Memory(shape=unsigned(count * self._width), depth=depth, init=[])
         m.submodules.lines = memory
         read, write = memory.read_port(), memory.write_port()
+        # The memory is a delay of `depth` slots: what was read at a place is written back to it,
+        # with each row moved one up and the newest pixel at the bottom. The read address is one
+        # ahead, since the memory answers a clock later.
         place, following = Signal(range(depth)), Signal(range(depth))
         m.d.comb += [
             following.eq(Mux(place == depth - 1, 0, place + 1)),

@@ -21,7 +21,7 @@ __all__ = ["GlobalPoolingStage", "PoolingStage"]
 class PoolingStage(WindowedStage):
     """Sums or largest values of windows: takes and gives an image pixel by pixel.
 
-    Equals :class:`kanhw.program.PoolingLayer`. What a code is worth is looked up in front of the
+    Equals :class:`kanhw.program.PoolingLayer`. The value of a code is looked up in front of the
     line buffer, once per pixel.
 
     Parameters
@@ -32,19 +32,19 @@ class PoolingStage(WindowedStage):
         One pixel a beat.
     schedule
         Registers.
-    exact
+    as_codes
         Which streams must leave as codes.
     """
 
     def __init__(
-        self, layer: PoolingLayer, inputs: Payload, schedule: Schedule, exact: tuple[bool, ...]
+        self, layer: PoolingLayer, inputs: Payload, schedule: Schedule, as_codes: tuple[bool, ...]
     ) -> None:
         self._layer = layer
         self._values = ChannelValues(layer, inputs.streams[layer.stream])
         self._pixel = data.StructLayout(
             {str(c): range.shape for c, range in enumerate(self._values.ranges)}
         )
-        core = PoolingCore(layer, self._values, schedule, exact=exact, gathered=False)
+        core = PoolingCore(layer, self._values, schedule, as_codes=as_codes, gathered=False)
         super().__init__(inputs, LineBuffer(layer.window, self._pixel.size), core)
 
     def elaborate(self, platform: object) -> Module:
@@ -70,17 +70,17 @@ class GlobalPoolingStage(Stage):
 
     Parameters
     ----------
-    layer, inputs, schedule, exact
+    layer, inputs, schedule, as_codes
         As for :class:`PoolingStage`.
     """
 
     def __init__(
-        self, layer: PoolingLayer, inputs: Payload, schedule: Schedule, exact: tuple[bool, ...]
+        self, layer: PoolingLayer, inputs: Payload, schedule: Schedule, as_codes: tuple[bool, ...]
     ) -> None:
         self._layer = layer
         self._registered = schedule.table_registers
         self._values = ChannelValues(layer, inputs.streams[layer.stream])
-        self._core = PoolingCore(layer, self._values, schedule, exact=exact, gathered=True)
+        self._core = PoolingCore(layer, self._values, schedule, as_codes=as_codes, gathered=True)
         super().__init__(inputs, self._core.payload)
 
     @property
@@ -98,12 +98,14 @@ class GlobalPoolingStage(Stage):
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
         """Values, accumulators, and what makes codes of these; all of them move together."""
         m = Module()
+        # Pixels are counted; the pipeline gives a result for the last only, and all of it, tables,
+        # totals and requantizers, is stalled where nobody takes that.
         count = Signal(range(self._layer.area))
         last = count == self._layer.area - 1
         moves = valid_bits(m, self.i.valid & last, self.latency, self.o)
@@ -116,6 +118,8 @@ class GlobalPoolingStage(Stage):
         values = self._values.look_up(
             pooled, _pixel(self, self._layer), registered=self._registered
         )
+        # Whether a pixel is there, and whether it is the first, beside its values: a clock later
+        # where the tables have a register.
         present: Value = self.i.valid
         begins: Value = count == 0
         if self._registered:

@@ -1,4 +1,4 @@
-"""What all pooling shares: worth of a code, sum or largest of a window, code of the result."""
+"""Pooling of one window: values of its codes, their sum or largest, and the code of that."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ __all__ = ["ChannelValues", "PoolingCore"]
 
 
 class ChannelValues:
-    """What the codes of every channel are worth, as values of few bits.
+    """The values that the codes of every channel stand for, in as few bits as they need.
+
+    A pooling layer has one table from codes to values. Values have no common scale with the codes
+    that the layer hands out: its requantizers bring sums (or largest values) to codes.
 
     Parameters
     ----------
@@ -49,7 +52,7 @@ class ChannelValues:
         values = []
         for channel, (table, address) in enumerate(zip(self.tables, pixel, strict=True)):
             unit = Table(table.values, registered=registered)
-            m.submodules[f"worth{channel}"] = unit
+            m.submodules[f"value{channel}"] = unit
             m.d.comb += unit.i.eq(address)
             values.append(unit.o)
         return values
@@ -66,7 +69,7 @@ class PoolingCore(LayerCore):
         Of its channels.
     schedule
         Registers.
-    exact
+    as_codes
         Which streams must leave as codes.
     gathered
         True where the values of a window come as one: their sum or the largest of them.
@@ -88,7 +91,7 @@ class PoolingCore(LayerCore):
         values: ChannelValues,
         schedule: Schedule,
         *,
-        exact: tuple[bool, ...],
+        as_codes: tuple[bool, ...],
         gathered: bool,
     ) -> None:
         self._mode = layer.mode
@@ -102,7 +105,7 @@ class PoolingCore(LayerCore):
             for r in self._ranges
             for _ in range(self._taps)
         )
-        super().__init__(_one_window(layer), (inputs,), schedule, exact=exact)
+        super().__init__(_one_window(layer), (inputs,), schedule, as_codes=as_codes)
 
     @property
     def ranges(self) -> list[Range]:
@@ -127,7 +130,7 @@ class PoolingCore(LayerCore):
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
         """The values of a window, or the largest; and the constant if there is one."""
         values = self._taps if self._mode == "sum" else 1
-        return values + (constant is not None and constant + self._left(j) != 0)
+        return values + (constant is not None and constant + self._fixed_sum(j) != 0)
 
     def operands(
         self, m: Module, branches: tuple[int, ...], j: int, constant: int | None
@@ -137,15 +140,17 @@ class PoolingCore(LayerCore):
         if self._mode == "max":
             values = [self._largest(m, values, j)]
         term = Term(self._ranges[j], self._values.tables[j].shift)
-        operands, left = [Operand(value, term) for value in values], self._left(j)
+        operands, remaining = [Operand(value, term) for value in values], self._fixed_sum(j)
         if constant is None:
-            return operands, left
-        return operands + constant_operand(constant + left), 0
+            return operands, remaining
+        return operands + constant_operand(constant + remaining), 0
 
-    def _left(self, j: int) -> int:
+    def _fixed_sum(self, j: int) -> int:
+        """The offsets taken out of channel j's table, once for every value that is summed."""
         return -self._values.tables[j].offset * (self._area if self._mode == "sum" else 1)
 
     def _largest(self, m: Module, values: list[Value], j: int) -> Value:
+        # A tournament: a round a clock; whoever has no opponent goes on to the next round.
         for round in range(self.source_latency):
             winners: list[Value] = []
             for match in range(0, len(values), 2):

@@ -66,7 +66,7 @@ class WindowBuffer(Component):
 
     @property
     def fold(self) -> WindowFold:
-        """How windows are read."""
+        """The order in which windows are read from the memory."""
         return self._fold
 
     @cached_property
@@ -104,20 +104,24 @@ class WindowBuffer(Component):
             moves.eq(~self.o.valid | self.o.ready),
             reads.eq(moves & enough),
         ]
+        # A ring: the address of the next word runs on from image to image, and around.
         with m.If(accepts):
             m.d.sync += writer.addr.eq(writer.addr + 1)
-        walk = _Walk(m, fold, self._steps, reads)
-        self._count(m, accepts, walk, enough)
+        at = _WindowPlace(m, fold, self._steps, reads)
+        self._count(m, accepts, at, enough)
+        # A copy of the memory for every tap that is read in the same clock, all written alike.
         payload = self.o.payload
         for tap in range(fold.taps):
             reader = memory.read_port()
             m.d.comb += [
                 reader.en.eq(moves),
-                reader.addr.eq(walk.address(tap)),
+                reader.addr.eq(at.address(tap)),
                 payload.words[tap].eq(reader.data),
             ]
+        # The memory answers a clock after its address: what is known of the step waits for it in
+        # registers. Neither changes while nobody takes the step.
         valid = Signal()
-        marks = Cat(walk.padding, walk.step, walk.first, walk.last)
+        marks = Cat(at.padding, at.step, at.first, at.last)
         held = Signal(len(marks), reset_less=True)
         with m.If(moves):
             m.d.sync += [valid.eq(reads), held.eq(marks)]
@@ -127,58 +131,73 @@ class WindowBuffer(Component):
         ]
         return m
 
-    def _count(self, m: Module, accepts: Signal, walk: _Walk, enough: Signal) -> None:
-        """Find out whether all of the window is there, and whether there is room."""
+    def _count(self, m: Module, accepts: Signal, at: _WindowPlace, enough: Signal) -> None:
+        """Count what the window lacks and what there is room for; say whether it is all there.
+
+        Read and write addresses cannot say it, since windows overlap: their difference is neither
+        what was not read yet, nor what will not be read again.
+        """
         fold = self._fold
         first, in_row, to_row = self.lacking
         rows, columns = fold.needs
+        # Below 0 where more has arrived than the window needs; never further than the memory is
+        # full.
         lowest = int((rows + columns.min() - fold.released).min()) - fold.depth
         highest = max(first, int(in_row.max()), int(to_row.max()))
         lacks = Signal(Range(min(lowest, 0), max(highest, 1)).shape, init=first)
         # A row may be given up before the last of its pixels, which nobody reads, have come.
         unread = np.append(fold.released[1:], fold.words) - rows - columns[-1]
         room = Signal(range(fold.depth + max(int(unread.max()), 0) + 1), init=fold.depth)
+        # What the next window needs beyond this one, by its place: in the row, or the first of a
+        # row.
         more = Mux(
-            walk.row_ends,
-            _chosen(m, "to_row", walk.row, to_row),
-            _chosen(m, "in_row", walk.column, in_row),
+            at.row_ends,
+            _chosen(m, "to_row", at.row, to_row),
+            _chosen(m, "in_row", at.column, in_row),
         )
-        freed = _chosen(m, "freed", walk.row, self.freed)
+        freed = _chosen(m, "freed", at.row, self.freed)
         m.d.comb += [enough.eq(lacks <= 0), self.i.ready.eq(room != 0)]
+        # Both may change at both ends in the same clock.
         m.d.sync += [
-            lacks.eq(lacks + Mux(walk.advances, more, 0) - accepts),
-            room.eq(room + Mux(walk.advances & walk.row_ends, freed, 0) - accepts),
+            lacks.eq(lacks + Mux(at.advances, more, 0) - accepts),
+            room.eq(room + Mux(at.advances & at.row_ends, freed, 0) - accepts),
         ]
 
 
-class _Walk:
-    """Places within a window and of the window within the image, one beat further at every read."""
+class _WindowPlace:
+    """The place of the reader: beat of the window, repetition, and the window's row and column.
+
+    It goes on by one step at every read.
+    """
 
     def __init__(self, m: Module, fold: WindowFold, steps: int, reads: Signal) -> None:
         self._m, self._fold, self._reads = m, fold, reads
         rows, columns = fold.window.out_size
-        self._portion, self._turn = _counter("portion", fold.portions), _counter("turn", fold.turns)
+        self._pixel_beat = _counter("pixel_beat", fold.pixel_beats)
+        self._turn = _counter("turn", fold.turns)
         self.step = _counter("step", steps)
         self.row, self.column = _counter("window_row", rows), _counter("window_column", columns)
-        portion_ends = self._portion == fold.portions - 1
+        pixel_ends = self._pixel_beat == fold.pixel_beats - 1
         column_ends = self.column == columns - 1
         image_ends = self.row == rows - 1
         # The last beat of a window, given once or for the last time.
-        self.first = (self._portion == 0) & (self._turn == 0)
+        self.first = (self._pixel_beat == 0) & (self._turn == 0)
         self.last, self.advances, self.row_ends = Signal(), Signal(), Signal()
         window_ends = Signal()
         m.d.comb += [
-            self.last.eq(portion_ends & (self._turn == fold.turns - 1)),
+            self.last.eq(pixel_ends & (self._turn == fold.turns - 1)),
             window_ends.eq(self.step == steps - 1),
             self.advances.eq(reads & window_ends),
             self.row_ends.eq(column_ends),
         ]
+        # From the inside out: the words of a pixel, the taps of a window, the repetitions of a
+        # window (by `step`, which goes through all beats of them), the windows of a row, the rows.
         with m.If(reads):
             m.d.sync += [
-                self._portion.eq(Mux(portion_ends, 0, self._portion + 1)),
+                self._pixel_beat.eq(Mux(pixel_ends, 0, self._pixel_beat + 1)),
                 self.step.eq(Mux(window_ends, 0, self.step + 1)),
             ]
-            with m.If(portion_ends):
+            with m.If(pixel_ends):
                 m.d.sync += self._turn.eq(Mux(self.last, 0, self._turn + 1))
             with m.If(window_ends):
                 m.d.sync += self.column.eq(Mux(column_ends, 0, self.column + 1))
@@ -189,13 +208,15 @@ class _Walk:
         step, row, image = (Const(move % fold.depth, place) for move in fold.moves)
         onward = Mux(column_ends, Mux(image_ends, image, row), step)
         self._onward = Mux(window_ends, onward, Const(0, place))
-        self._portion_ends = portion_ends
+        self._pixel_ends = pixel_ends
 
     def address(self, tap: int) -> Signal:
-        """Where the word of a tap of this beat is."""
+        """The address in memory of the word of a tap of this beat."""
         m, fold = self._m, self._fold
         distances = fold.distances[:, tap]
-        back = fold.portions - 1
+        # Within a pixel to the next word; from its last word to the next tap's first, or after the
+        # last tap to that of the window's first tap; beyond the window by `_onward` more.
+        back = fold.pixel_beats - 1
         jumps = (np.roll(distances, -1) - distances - back) % fold.depth
         address = Signal(
             range(fold.depth),
@@ -204,7 +225,7 @@ class _Walk:
         )
         jump = _chosen(m, f"jump{tap}", self._turn, jumps)
         if back:
-            jump = Mux(self._portion_ends, jump, 1)
+            jump = Mux(self._pixel_ends, jump, 1)
         with m.If(self._reads):
             m.d.sync += address.eq(address + jump + self._onward)
         return address

@@ -1,4 +1,4 @@
-"""When stages of windows take and give: their handshakes, cycle by cycle."""
+"""Models of the handshakes of stages of windows, cycle by cycle."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class FoldedPace:
         Of the layer.
     depth
         Cycles from the codes of a step to what it adds.
-    drain_depth
+    serializer_depth
         Cycles from accumulators to codes.
     """
 
-    def __init__(self, buffer: WindowBuffer, fold: Fold, depth: int, drain_depth: int) -> None:
+    def __init__(self, buffer: WindowBuffer, fold: Fold, depth: int, serializer_depth: int) -> None:
         lacking, in_row, to_row = buffer.lacking
         self._in_row, self._to_row = in_row.tolist(), to_row.tolist()
         self._freed = buffer.freed.tolist()
         self._beats, self._steps = fold.beats, fold.steps
         self._rows, self._turns = fold.rows, fold.out_beats
-        # What the window lacks, and what there is room for.
+        # The two counters of the window buffer: words that the window lacks, and room for words.
         self._lacks, self._room = lacking, buffer.fold.depth
         self._step = self._column = self._row = 0
         self._read = self._ends = False
         # The ends of groups on their way to the accumulators, and codes on theirs out.
         self._pipeline = deque([False] * (depth + 1), depth + 1)
         self._busy, self._place, self._turn = False, 0, 0
-        self._codes = deque([False] * drain_depth, drain_depth)
+        self._codes = deque([False] * serializer_depth, serializer_depth)
         self.valid = False
 
     def step(self, offered: bool, ready: bool) -> bool:
@@ -148,7 +148,7 @@ class LinePace:
         return *slots, self._filling, self._busy, self._window, *self._bits
 
     def _advance(self, starts: bool) -> bool:
-        """Whether this slot completes a window."""
+        """Go to the next slot, and say whether it completes a window."""
         first = self._filling and self._fill == self._first if self._first else starts
         if self._first and (starts or self._filling):
             self._filling = not first

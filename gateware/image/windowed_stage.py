@@ -1,4 +1,4 @@
-"""What stages behind a line buffer share."""
+"""The frame of stages that have a line buffer in front of their layer."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class WindowedStage(Stage):
 
     @property
     def raster(self) -> Raster:
-        """When the line buffer does what."""
+        """The slots in which the line buffer reads pixels and completes windows."""
         return self._buffer.raster
 
     @property
     def core(self) -> LayerCore:
-        """What becomes of a window."""
+        """The layer of one window."""
         return self._core
 
     @property
@@ -72,7 +72,7 @@ class WindowedStage(Stage):
         return rows * columns, Formula.of(self._buffer.latency) + self._core.latency
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return LinePace(self.raster, self._core.latency)
 
     def join(self, m: Module, pixel: list[Value]) -> Any:

@@ -100,9 +100,9 @@ class NormScaler(Component):
     @property
     def latency(self) -> int:
         """Cycles from a code to its normalised codes."""
-        return 2 + self._normalise.latency + max(map(self._taken, range(len(self._scales))))
+        return 2 + self._normalise.latency + max(map(self._scale_latency, range(len(self._scales))))
 
-    def _taken(self, k: int) -> int:
+    def _scale_latency(self, k: int) -> int:
         """Cycles from a normalised value to the code of a requantizer."""
         clamp = self._clamps[k]
         return self._scales[k][2].latency + 1 + (clamp.latency if clamp else 0)
@@ -116,6 +116,8 @@ class NormScaler(Component):
         total = Signal(total_range.shape, reset_less=True)
         root = Signal(self.root.shape(), reset_less=True)
         m.d.sync += [code.eq(self.i), began.eq(self.first)]
+        # Clock 1 registers the code, and the vector's sum with its first code. Clock 2 makes the
+        # difference n a - S, and takes the root: it is wanted a clock later than the sum.
         with m.If(self.first):
             m.d.sync += total.eq(self.total)
         with m.If(began):
@@ -172,12 +174,12 @@ class NormScaler(Component):
                 turn = delayed(m, index, scale.latency + 1, f"clamp_turn{k}")
                 m.d.comb += [clamp.turn.eq(turn), clamp.i.eq(result)]
                 result = clamp.o
-        waiting = max(map(self._taken, range(len(self._scales)))) - self._taken(k)
+        waiting = max(map(self._scale_latency, range(len(self._scales)))) - self._scale_latency(k)
         m.d.comb += getattr(self, f"o{k}").eq(delayed(m, result, waiting, f"output{k}"))
 
 
 def _clamp(requantizer: Requantizer) -> RangeClamp | None:
-    """What follows the saturation of elements that take turns; None where all have all codes."""
+    """The clamp behind the saturation of elements in turn; None where all have all codes."""
     format = requantizer.format
     if format is None:
         return None

@@ -62,7 +62,7 @@ class NormStage(Stage):
         return interval, twice + (self.latency - twice.value)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
@@ -75,6 +75,8 @@ class NormStage(Stage):
 
     def _feed(self, m: Module) -> None:
         count, norm = self._layer.n_in, self._norm
+        # One vector is held while its elements go in, one a clock; the next may replace it in the
+        # clock of its last element.
         waiting, held = Signal(), Signal(self.inputs.layout, reset_less=True)
         index = Signal(range(count))
         last = index == count - 1
@@ -105,6 +107,8 @@ class NormStage(Stage):
 
     def _collect(self, m: Module) -> None:
         count, results = self._layer.n_in, self._norm.o
+        # A shift register is full with the last element, and may be shifted on in the clock in
+        # which the vector is taken.
         taken, full, accepts = Signal(range(count)), Signal(), Signal()
         m.d.comb += [
             results.ready.eq(~full | self.o.ready),

@@ -67,6 +67,8 @@ class NormSums(Component):
         squares = Signal(self.square_range.shape, reset_less=True)
         valid, last = Signal(2), Signal(3)
         first = Signal(2, reset_less=True)
+        # Clock 1 registers the code, clock 2 its square, clock 3 adds both up: the marks are as
+        # many clocks behind, and the code waits a clock for its square.
         m.d.sync += [
             code.eq(self.i),
             delayed_code.eq(code),

@@ -77,6 +77,9 @@ class ReciprocalRoot(Component):
         triple = Signal((3 * highest).bit_length(), reset_less=True)
         digits = Signal(bits + 1, init=1 << bits)
 
+        # A digit a clock, without a divider: the digit is 1 where the trial fits into the
+        # remainder. The difference is the next remainder, and the next trial follows by an
+        # addition.
         difference = Signal(signed(max(len(remainder), len(trial)) + 1))
         digit = Signal()
         m.d.comb += [
@@ -90,6 +93,8 @@ class ReciprocalRoot(Component):
             remainder.eq(Mux(digit, difference, remainder) << 2),
         ]
         step = Mux(digit, triple, -self.variance)
+        # `digits` starts as a marker, which every digit pushes one place up. At the top it says
+        # that all digits are there, and nothing moves any more.
         with m.If(self.start):
             m.d.sync += [remainder.eq(first), trial.eq(self.variance), digits.eq(1)]
         with m.Elif(~self.done):

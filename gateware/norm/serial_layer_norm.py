@@ -115,6 +115,8 @@ class SerialLayerNorm(Component):
         count, width = self._layer.n_in, self._layer.width
         m.submodules.sums = sums = self._sums
         m.submodules.root = root = self._root
+        # Phase 1 sums up the codes as they arrive; phase 2 makes the root of these sums; phase 3
+        # scales the same codes, which waited in a memory. Only phase 3 is stalled by the output.
         reading = Signal()
         moves = valid_bits(m, reading, self._scaler.latency, self.o)
         m.submodules.scaler = EnableInserter(moves)(self._scaler)
@@ -137,6 +139,8 @@ class SerialLayerNorm(Component):
         ]
 
         # A vector claims the statistics with its last element, until the scaler has taken them.
+        # `known` says that the sums of the vector to scale are there, `taking` that the root is,
+        # too, and the first code is read; `took` is the move after.
         claimed, known, taking, took = Signal(), Signal(), Signal(), Signal()
         full = (write.index == read.index) & (write.vector == read.vector ^ 2)
         accepts = Signal()
@@ -152,6 +156,7 @@ class SerialLayerNorm(Component):
         write.advance(m, accepts)
         total, variance_ready = self._variance(m, sums, root)
 
+        # A vector's first code waits for the statistics; the others follow at every clock.
         scaler = self._scaler
         m.d.comb += [
             taking.eq(known & root.done & read.first),
@@ -195,6 +200,8 @@ class SerialLayerNorm(Component):
         total = Signal(sums.sum_range.shape, reset_less=True)
         scaled = Signal(tree.range.shape, reset_less=True)
         variance = Signal(len(root.variance), reset_less=True)
+        # V = n Q - S^2 + epsilon: n Q + epsilon is a sum of shifted Q, and waits for S^2. The sums
+        # are copied, since those of the next vector begin at once.
         with m.If(sums.done):
             m.d.sync += [total.eq(sums.sum), scaled.eq(tree.o)]
         history = Signal(square.latency + 2)
@@ -217,7 +224,7 @@ class SerialLayerNorm(Component):
 
 
 class _Position:
-    """Which element of which vector: a counter modulo n, and one of vectors modulo 4."""
+    """The place in a stream of vectors: the element modulo n, and the vector modulo 4."""
 
     def __init__(self, m: Module, count: int, name: str) -> None:
         self._count = count

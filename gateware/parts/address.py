@@ -1,4 +1,4 @@
-"""How one feature's code travels between two layers: as an unsigned table address."""
+"""The form in which a code travels between two layers: an unsigned table address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FREE_ADDRESS_BITS = 6
 
 @dataclass(frozen=True)
 class Address:
-    """What a signal of ``width`` bits says about a code.
+    """A signal of ``width`` bits between two layers, and the code that it stands for.
 
     The signal holds p in [lo, hi], and stands for entry ``clamp(p + offset, first, last)`` of the
     consumer's tables; ``last`` None is ``2**code_width - 1``. A saturated code has offset 0, or,
@@ -38,7 +38,7 @@ class Address:
 
     @property
     def saturated(self) -> bool:
-        """Whether the signal is the code's own table address."""
+        """True where the signal is the code's own table address."""
         return self.offset == 0 and self.width == self.code_width
 
     @cached_property
@@ -61,7 +61,7 @@ def input_addresses(format: CodeFormat, count: int) -> tuple[Address, ...]:
 def output_address(
     lo: int, hi: int, format: CodeFormat, *, last: bool, codes: tuple[int, int] | None = None
 ) -> Address:
-    """How to hand on a rounded sum.
+    """The form in which a rounded sum is handed on.
 
     Parameters
     ----------

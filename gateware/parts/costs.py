@@ -1,4 +1,4 @@
-"""What hardware is made of, counted before it is built: adders, choices, tables, memories."""
+"""The parts of hardware, counted before it is built: adders, choices, tables, memories."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class HardwareCosts:
         Bits of adders with a register that they add to, or start again.
     choice_luts
         LUT6 of multiplexers: four values a LUT and bit.
-    drain_luts
+    serializer_luts
         The same of multiplexers among many registers.
     table_luts
         LUT6 of tables of constants.
@@ -78,7 +78,7 @@ class HardwareCosts:
     adder_bits: int = 0
     accumulator_bits: int = 0
     choice_luts: int = 0
-    drain_luts: int = 0
+    serializer_luts: int = 0
     table_luts: int = 0
     register_bits: int = 0
     multipliers: int = 0

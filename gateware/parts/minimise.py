@@ -1,4 +1,4 @@
-"""What can be taken out of an edge table before it becomes logic.
+"""Edge tables made smaller before they become logic: fewer bits, and a constant offset.
 
 Everything here is exact: entries change only at addresses that interval analysis proves
 unreachable, and what is taken out as a constant is given back by the adder tree.
@@ -40,7 +40,7 @@ class MinimisedTable:
 
     @property
     def constant(self) -> bool:
-        """Whether the table always hands out the same."""
+        """True where the table always hands out the same."""
         return len(set(self.outputs)) == 1
 
 
@@ -72,7 +72,7 @@ def minimise_table(
 
 
 def _common_shift(steps: IntArray) -> int:
-    """How many low bits are zero in every entry."""
+    """The number of low bits that are zero in every entry."""
     combined = int(np.bitwise_or.reduce(steps))
     return (combined & -combined).bit_length() - 1 if combined else 0
 
@@ -121,7 +121,7 @@ def _costs(tables: IntArray) -> list[int]:
 
 
 def _support(columns: npt.NDArray[np.bool_], address_bits: int) -> IntArray:
-    """How many address bits each column ``[tables, positions, depth]`` depends on."""
+    """The number of address bits that each column ``[tables, positions, depth]`` depends on."""
     support = np.zeros(columns.shape[:2], np.int64)
     if address_bits <= LUT_INPUTS:
         return support  # whatever it is, one LUT holds the bit

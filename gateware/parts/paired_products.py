@@ -11,7 +11,8 @@ from kanhw.gateware.parts.terms import Term
 
 __all__ = ["PairedProducts"]
 
-# What a DSP block multiplies, in two's complement, and the sum of products from which it is worth.
+# Bits of the two factors of a DSP block, in two's complement; and bits of a sum of products from
+# which on two of them are given a block.
 WIDE_BITS, NARROW_BITS, LEAST_BITS = 27, 18, 9
 
 
@@ -38,14 +39,14 @@ class PairedProducts:
 
     @property
     def fits(self) -> bool:
-        """Whether a multiplier block takes both weights, and whether that is worth one."""
+        """True where a multiplier block takes both weights, and they are large enough for one."""
         wide, narrow = (
             r.format.width + (not r.format.signed) for r in (self._packed, self._values)
         )
         return self._place >= LEAST_BITS and wide <= WIDE_BITS and narrow <= NARROW_BITS
 
     def costs(self, count: int, levels: int) -> HardwareCosts:
-        """What the two sums over ``count`` values take: blocks, adders, the last correction."""
+        """The costs of the two sums over ``count`` values: blocks, adders, the last correction."""
         tree = tree_costs([Term(self._packed * self._values)] * count, levels)
         own = HardwareCosts(
             multipliers=count,

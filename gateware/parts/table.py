@@ -55,7 +55,7 @@ class Table(Component):
 
     @property
     def registered(self) -> bool:
-        """Whether a register follows the table."""
+        """True where a register follows the table."""
         return self._registered
 
     @property

@@ -24,7 +24,7 @@ class Term:
 
     @property
     def value_range(self) -> Range:
-        """What the term adds to the sum."""
+        """The range of what the term adds to the sum."""
         scaled = self.range.shifted_left(self.shift)
         return -scaled if self.negative else scaled
 

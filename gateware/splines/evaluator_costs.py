@@ -1,4 +1,4 @@
-"""What evaluated splines are made of, counted before they are built."""
+"""The hardware costs of evaluated splines, counted before they are built."""
 
 from __future__ import annotations
 

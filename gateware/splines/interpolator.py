@@ -63,6 +63,8 @@ class Interpolator(Component):
                 strict=True,
             )
         ]
+        # A word has a point of the curve and the way to the next one. Clock 1 reads it at the upper
+        # bits of the code, clock 2 goes as much of the way as the lower bits say.
         m.submodules.memory = memory = parameter_memory(words, sum(widths))
         reader = memory.read_port()
         kind = (self.kind,) if len(self._kinds) > 1 else ()
@@ -73,6 +75,7 @@ class Interpolator(Component):
             return m
         way = _number(reader.data[widths[0] :], ranges[1])
         low = delayed(m, self.i[:between], 1, "low")
+        # Half of what the shift drops is added in front of it: rounding half up.
         dropped = between + self._curves.guard_bits
         value = Signal(self.range.shape, reset_less=True)
         m.d.sync += value.eq(((first << between) + way * low + ((1 << dropped) >> 1)) >> dropped)
@@ -80,7 +83,7 @@ class Interpolator(Component):
         return m
 
     def _columns(self) -> list[IntArray]:
-        """What the memory holds: values, or points and the ways to the next."""
+        """The columns of the memory: values, or points and the ways to the next."""
         if self._curves.fraction_bits == 0:
             return [self._curves.values[list(self._kinds)].ravel()]
         tables = self._curves.tables[list(self._kinds)]

@@ -1,4 +1,4 @@
-"""The live functions of a code, turned so that each stands where its index says."""
+"""The values of a spline evaluator, rotated so that each is in the bank of its function."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
 
-__all__ = ["TURN_LATENCY", "TurnedSpline"]
+__all__ = ["ROTATION_LATENCY", "RotatedSpline"]
 
-TURN_LATENCY = 2
-"""Cycles from the outputs of an evaluator to turned values."""
+ROTATION_LATENCY = 2
+"""Cycles from the outputs of an evaluator to rotated values."""
 
 
-class TurnedSpline:
-    """The p + 1 values of an evaluator by bank: function k, if it lives, in bank k mod (p + 1).
+class RotatedSpline:
+    """The p + 1 values of an evaluator by bank: function k, if it is live, in bank k mod (p + 1).
 
-    Live functions follow one another, so there is one for every bank, and a choice among p + 1
-    values for every bank puts them there, however many functions there are.
+    An evaluator gives the values of the functions that are live at a code, ``first`` to
+    ``first + p``, in this order. Weights are in p + 1 banks by function, k mod (p + 1), and two of
+    p + 1 neighbours are never in the same bank. So the values only have to be rotated by
+    ``first mod (p + 1)`` places for each to meet the bank of its weight: a multiplexer of p + 1
+    inputs for every bank, however many functions there are. Around the ends of the grid some of the
+    p + 1 functions do not exist (:meth:`exists`).
+
+    Clock 1 looks up the rotation by cell; the values wait. Clock 2 rotates. Beside the values, from
+    tables by cell as well, are the row of each bank's function and whether it exists.
 
     Parameters
     ----------
@@ -47,12 +54,12 @@ class TurnedSpline:
         self._place = Signal(range(cells + 1), name=f"{name}_place", reset_less=True)
         m.d.sync += self._place.eq(Mux(inside, cell + 1, 0))
         self._first = np.arange(cells) - order
-        turn = self._table(f"{name}_turn", self._first % banks, cell)
+        rotation = self._table(f"{name}_rotation", self._first % banks, cell)
         live = [delayed(m, unit.o[r], 1, f"{name}_live{r}") for r in range(banks)]
         self.values: list[Value] = []
         for b in range(banks):
             value = Signal(unit.range.shape, name=f"{name}_bank{b}", reset_less=True)
-            m.d.sync += value.eq(Array([live[(b - e) % banks] for e in range(banks)])[turn])
+            m.d.sync += value.eq(Array([live[(b - e) % banks] for e in range(banks)])[rotation])
             self.values.append(value)
 
     def _table(self, name: str, values: IntArray, address: Value) -> Value:
@@ -63,18 +70,18 @@ class TurnedSpline:
         return table.o
 
     def lives(self, k: int) -> Value:
-        """Whether function k lives at the code of the values."""
+        """A bit: function k is live at the code of the values."""
         there = (self._first <= k) & (k < self._first + self.banks)
         return self._of_place(f"{self._name}_lives{k}", there.astype(np.int64))
 
     def exists(self, bank: int) -> Value:
-        """Whether the layer has the function that a bank's value belongs to."""
+        """A bit: the layer has the function that a bank's value belongs to."""
         function = self._function(bank)
         there = (function >= 0) & (function < self._count)
         return self._of_place(f"{self._name}_exists{bank}", there.astype(np.int64))
 
     def row(self, bank: int) -> Value:
-        """Which function of the bank lives: k div (p + 1); 0 where there is none."""
+        """The row of the bank's live function k, k div (p + 1); 0 where there is none."""
         function = self._function(bank)
         rows = np.where((function >= 0) & (function < self._count), function // self.banks, 0)
         return self._of_place(f"{self._name}_row{bank}", rows)
@@ -85,5 +92,5 @@ class TurnedSpline:
         return found
 
     def _of_place(self, name: str, values: IntArray) -> Value:
-        """Something about every cell, beside the turned values; 0 outside of the grid."""
+        """Something about every cell, beside the rotated values; 0 outside of the grid."""
         return self._table(name, np.concatenate([np.zeros(1, np.int64), values]), self._place)

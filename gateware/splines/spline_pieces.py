@@ -92,6 +92,7 @@ class PolynomialPieces(SplinePieces):
         """Powers, one a stage, delayed to the last; a tree for every function."""
         m = Module()
         order = self.splines.order
+        # Power d is there after d clocks; all of them wait for the highest.
         powers = [
             delayed(m, power, order - d, f"power{d}_waits")
             for d, power in enumerate(self._powers(m), 1)

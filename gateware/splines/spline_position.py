@@ -1,4 +1,4 @@
-"""Where a code lies on a uniform grid: multiply by a constant, add, drop bits."""
+"""The place of a code on a uniform grid: multiply by a constant, add, drop bits."""
 
 from __future__ import annotations
 
@@ -88,6 +88,8 @@ class SplinePosition(Component):
             position = Signal(self.range.shape, reset_less=True)
             m.d.sync += position.eq(tree.o.shift_right(self._shift))
             m.d.comb += self.o.eq(position)
+        # Inputs of different grids share the hardware: their constants M and C are looked up by
+        # kind in a clock, for which the code waits.
         if self._multiplier is not None:
             m.submodules.multiplier = multiplier = self._multiplier
             filling = (0,) * ((1 << len(self.kind)) - len(self._kinds))

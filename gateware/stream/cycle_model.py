@@ -1,11 +1,11 @@
-"""Walking through the handshakes of stages behind one another, cycle by cycle."""
+"""The handshakes of stages behind one another, simulated cycle by cycle."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from typing import Protocol
 
-__all__ = ["BeatPace", "Pace", "walked"]
+__all__ = ["BeatPace", "Pace", "simulated_timing"]
 
 # Images after which a chain that has not found a steady rhythm is measured as it is.
 MOST_IMAGES = 24
@@ -23,7 +23,7 @@ class Pace(Protocol):
         """All that decides what it will do."""
 
 
-def walked(paces: Sequence[Pace], in_beats: int, out_beats: int) -> tuple[int, int]:
+def simulated_timing(paces: Sequence[Pace], in_beats: int, out_beats: int) -> tuple[int, int]:
     """Latency and initiation interval of stages that are offered, and rid of, a beat every clock.
 
     Parameters
@@ -42,6 +42,8 @@ def walked(paces: Sequence[Pace], in_beats: int, out_beats: int) -> tuple[int, i
     last_taken, ends = 0, list[int]()
     seen = dict[Hashable, int]()
     while True:
+        # Valid bits are registers: all of them are known at the begin of a clock. Readiness goes
+        # from the last stage to the first within the clock.
         offers = [True, *(pace.valid for pace in paces)]
         ready, ended = True, False
         if offers[-1]:
@@ -55,6 +57,7 @@ def walked(paces: Sequence[Pace], in_beats: int, out_beats: int) -> tuple[int, i
                 last_taken = cycle
         if ended:
             ends.append(cycle)
+            # The same state at the end of an earlier image: from there on everything repeats.
             state = (accepted % in_beats, *(pace.state() for pace in paces))
             before = seen.setdefault(state, len(ends) - 1)
             images = len(ends) - 1 - before

@@ -48,7 +48,7 @@ class GatherStage(Stage):
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
@@ -61,6 +61,8 @@ class GatherStage(Stage):
             self.o.valid.eq(valid),
             takes.eq(self.i.valid & self.i.ready),
         ]
+        # The shift registers are the output: the next image may enter in the clock in which they
+        # are taken, and not before.
         with m.If(takes):
             m.d.sync += [count.eq(count + 1), valid.eq(0)]
             with m.If(count == beats - 1):
@@ -70,6 +72,7 @@ class GatherStage(Stage):
         for k, layout in self.inputs.layout.members.items():
             for channel, (name, shape) in enumerate(layout.members.items()):
                 value = self.i.payload[k][name]
+                # The newest pixel enters at the last place, and everything moves up by one.
                 for beat in reversed(range(beats)):
                     pixel = Signal(shape, name=f"stream{k}_{channel}_{beat}", reset_less=True)
                     with m.If(takes):

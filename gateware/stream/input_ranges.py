@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 
-def is_clamped(encoder: InputEncoder, *, exact: bool) -> bool:
-    """Whether features need hardware that clamps their codes.
+def is_clamped(encoder: InputEncoder, *, as_codes: bool) -> bool:
+    """True where features need hardware that clamps their codes.
 
     Tables whose addresses are narrow contain the clamp, as they contain the saturation of narrow
     sums; nothing is needed in front of them.
@@ -38,14 +38,14 @@ def is_clamped(encoder: InputEncoder, *, exact: bool) -> bool:
     ----------
     encoder
         Of the features.
-    exact
+    as_codes
         Whether only the code itself will do for the first layer.
     """
-    return encoder.ranged and (exact or encoder.format.width > FREE_ADDRESS_BITS)
+    return encoder.ranged and (as_codes or encoder.format.width > FREE_ADDRESS_BITS)
 
 
-def ranged_address(encoder: InputEncoder, feature: int, *, exact: bool) -> Address:
-    """How the code of a feature goes on to the first layer.
+def ranged_address(encoder: InputEncoder, feature: int, *, as_codes: bool) -> Address:
+    """The form in which the code of a feature goes on to the first layer.
 
     Parameters
     ----------
@@ -53,21 +53,21 @@ def ranged_address(encoder: InputEncoder, feature: int, *, exact: bool) -> Addre
         Of the features.
     feature
         Which one.
-    exact
+    as_codes
         Whether only the code itself will do; else it travels as it came, or clamped and from its
         smallest on, in as many bits as its range needs.
     """
     format = encoder.format
     lo, hi = (int(end[feature]) - format.lo for end in encoder.code_ends)
-    if exact:
+    if as_codes:
         return Address(format.width, lo, hi, format.width)
-    if not is_clamped(encoder, exact=exact):
+    if not is_clamped(encoder, as_codes=as_codes):
         return Address(format.width, 0, format.count - 1, format.width, first=lo, last=hi)
     width = max((hi - lo).bit_length(), 1)
     return Address(width, 0, hi - lo, format.width, lo)
 
 
-def feature_clamp(encoder: InputEncoder, features: IntArray, *, exact: bool) -> RangeClamp:
+def feature_clamp(encoder: InputEncoder, features: IntArray, *, as_codes: bool) -> RangeClamp:
     """The clamp of features that take turns, to what :func:`ranged_address` says.
 
     Parameters
@@ -75,20 +75,20 @@ def feature_clamp(encoder: InputEncoder, features: IntArray, *, exact: bool) -> 
     encoder
         Of the features, which :func:`is_clamped` says need it.
     features
-        ``[turns]``: which feature it is; -1 for none. Only one, unless ``exact``.
-    exact
+        ``[turns]``: which feature it is; -1 for none. Only one, unless ``as_codes``.
+    as_codes
         As for :func:`ranged_address`.
     """
     lo, hi = (end[features] - encoder.format.lo for end in encoder.code_ends)
-    return RangeClamp(encoder.format.width, lo, hi, origin=0 if exact else int(lo[0]))
+    return RangeClamp(encoder.format.width, lo, hi, origin=0 if as_codes else int(lo[0]))
 
 
-def ranged_payload(encoder: InputEncoder, inputs: Payload, *, exact: bool) -> Payload:
+def ranged_payload(encoder: InputEncoder, inputs: Payload, *, as_codes: bool) -> Payload:
     """A network's input as it goes on to the first layer.
 
     Parameters
     ----------
-    encoder, exact
+    encoder, as_codes
         As for :func:`ranged_address`.
     inputs
         The input as it comes: all codes of the format.
@@ -96,7 +96,7 @@ def ranged_payload(encoder: InputEncoder, inputs: Payload, *, exact: bool) -> Pa
     places, format = _places(encoder, inputs), encoder.format
     whole = Address(format.width, 0, format.count - 1, format.width)
     stream = tuple(
-        whole if len(lane) > 1 else ranged_address(encoder, int(lane[0]), exact=exact)
+        whole if len(lane) > 1 else ranged_address(encoder, int(lane[0]), as_codes=as_codes)
         for lane in places.T
     )
     return replace(inputs, streams=(stream,))
@@ -117,7 +117,7 @@ def input_payload(encoder: InputEncoder, comes: Transfer) -> Payload:
 
 
 def _places(encoder: InputEncoder, inputs: Payload) -> IntArray:
-    """Which features are where, ``[turns, count]``: a pixel is all channels, of all positions."""
+    """The features of every beat, ``[turns, count]``: a pixel is all channels, of all positions."""
     places = inputs.places(encoder.n_in)
     image = inputs.beats > 1 and inputs.length is None
     return places[:1] if image else places
@@ -134,16 +134,16 @@ class InputRanges(Stage):
     encoder
         Of the features, which :func:`is_clamped` says need it.
     inputs
-        All codes of the format, whole vectors or pixels unless ``exact``.
-    exact
+        All codes of the format, whole vectors or pixels unless ``as_codes``.
+    as_codes
         Whether only codes' own addresses will do.
     """
 
-    def __init__(self, encoder: InputEncoder, inputs: Payload, *, exact: bool) -> None:
+    def __init__(self, encoder: InputEncoder, inputs: Payload, *, as_codes: bool) -> None:
         places = _places(encoder, inputs)
         self._turns = len(places)
-        self._clamps = [feature_clamp(encoder, lane, exact=exact) for lane in places.T]
-        super().__init__(inputs, ranged_payload(encoder, inputs, exact=exact))
+        self._clamps = [feature_clamp(encoder, lane, as_codes=as_codes) for lane in places.T]
+        super().__init__(inputs, ranged_payload(encoder, inputs, as_codes=as_codes))
 
     @property
     def costs(self) -> HardwareCosts:
@@ -173,7 +173,7 @@ class InputRanges(Stage):
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return BeatPace(1, 1, self.latency)
 
     def elaborate(self, platform: object) -> Module:
@@ -182,6 +182,7 @@ class InputRanges(Stage):
         moves = valid_bits(m, self.i.valid, self.latency, self.o)
         m.d.comb += self.i.ready.eq(moves)
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
+        # The ends of a code's range are read by turn a clock before the code is clamped: it waits.
         turn = Signal(range(max(self._turns, 2)))
         if self._turns > 1:
             with m.If(moves & self.i.valid):

@@ -43,7 +43,7 @@ class SerialArgmax(Stage):
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
+        """A model of its handshake, which timing is simulated with."""
         return self.beat_pace()
 
     def elaborate(self, platform: object) -> Module:
@@ -66,6 +66,8 @@ class SerialArgmax(Stage):
             self.o.valid.eq(valid),
             self.o.payload["0"]["0"].eq(result),
         ]
+        # `largest` and `index` belong to the vector that arrives, `result` to the one before: this
+        # may wait for its consumer while the next vector comes in.
         with m.If(free):
             m.d.sync += valid.eq(takes & last)
         with m.If(takes):

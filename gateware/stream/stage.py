@@ -1,4 +1,4 @@
-"""What a design is a chain of: components between two streams of addresses."""
+"""Stages, of which a design is a chain: components between two streams of addresses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def vector_layout(shapes: list[Shape]) -> data.StructLayout:
 
 @dataclass(frozen=True)
 class Payload:
-    """What travels between two stages.
+    """The beats between two stages: how many values, and what each of them is.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Payload:
 
     @property
     def transfer(self) -> Transfer:
-        """How it travels, whatever the values are."""
+        """Values a beat and beats, whatever the values are."""
         return Transfer(self.count, self.beats, self.length, self.channels)
 
     @property
@@ -62,12 +62,12 @@ class Payload:
         return self.transfer.pixel
 
     @property
-    def portions(self) -> int:
+    def pixel_beats(self) -> int:
         """Beats of a vector, or of a pixel of an image."""
-        return self.transfer.portions
+        return self.transfer.pixel_beats
 
     def places(self, total: int) -> IntArray:
-        """Which of the ``total`` values is where: :meth:`Transfer.places`."""
+        """The number of the value at every place of every beat: :meth:`Transfer.places`."""
         return self.transfer.places(total)
 
     @property
@@ -110,12 +110,12 @@ class Stage(Component):
 
     @property
     def inputs(self) -> Payload:
-        """What it takes."""
+        """The payload that it takes."""
         return self._inputs
 
     @property
     def outputs(self) -> Payload:
-        """What it gives."""
+        """The payload that it gives."""
         return self._outputs
 
     @property
@@ -140,7 +140,7 @@ class Stage(Component):
 
     @abstractmethod
     def pace(self) -> Pace:
-        """A fresh model of the handshake, for walking through it clock by clock."""
+        """A fresh model of the handshake, to be simulated clock by clock."""
 
     def beat_pace(self) -> Pace:
         """The pace of a stage that makes a result of its beats, and is stalled as a whole."""
@@ -148,7 +148,7 @@ class Stage(Component):
 
     @property
     def is_wires(self) -> bool:
-        """Whether there is no register between its ends; a latency of 0 alone does not say so.
+        """True where no register is between its ends; a latency of 0 alone does not say so.
 
         (The last window of an image may be complete before its last pixel.)
         """
@@ -156,15 +156,15 @@ class Stage(Component):
 
     @property
     def reads_windows(self) -> bool:
-        """Whether the rhythm of its input decides when its outputs come: it waits for rows."""
+        """True where the rhythm of its input decides when its outputs come: it waits for rows."""
         return False
 
     @property
     def waits_for_words(self) -> bool:
-        """Whether windows may wait for what they read even where words come at every clock."""
+        """True where windows may wait for their words even if these come at every clock."""
         return False
 
     @property
     def holds_vectors(self) -> bool:
-        """Whether a vector is kept while the next one comes in, so that rhythms end here."""
+        """True where a vector is kept while the next one comes in, so that rhythms end here."""
         return (self.inputs.length, self.outputs.length) != (None, None)

@@ -1,4 +1,4 @@
-"""Vectors and pixels that come some codes a beat, in other portions."""
+"""Vectors and pixels from beats of some codes to beats of more, or of fewer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SplitStage(Stage):
     @property
     def latency(self) -> int:
         """Clock edges from a vector (the last pixel) to its last beat."""
-        return self.outputs.portions
+        return self.outputs.pixel_beats
 
     @property
     def initiation_interval(self) -> int:
@@ -52,13 +52,13 @@ class SplitStage(Stage):
         return (beats if pixels == 1 else Formula.of(pixels) * beats), beats
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
-        return _SplitPace(self.outputs.portions)
+        """A model of its handshake, which timing is simulated with."""
+        return _SplitPace(self.outputs.pixel_beats)
 
     def elaborate(self, platform: object) -> Module:
         """A register that is shifted by a beat."""
         m = Module()
-        beats, count = self.outputs.portions, self.outputs.count
+        beats, count = self.outputs.pixel_beats, self.outputs.count
         place, busy, last, takes = Signal(range(beats)), Signal(), Signal(), Signal()
         m.d.comb += [
             last.eq(place == beats - 1),
@@ -103,8 +103,8 @@ class CollectStage(Stage):
 
     def __init__(self, inputs: Payload, count: int) -> None:
         before = inputs.transfer
-        after, pixels = before.collected(count), before.portions == 1
-        self.portions = -(-count // inputs.count)
+        after, pixels = before.collected(count), before.pixel_beats == 1
+        self.collected_beats = -(-count // inputs.count)
         self.unit = before.collected_unit
         streams = tuple(
             stream * (count // inputs.count) if pixels else stream[:1] * count
@@ -129,39 +129,42 @@ class CollectStage(Stage):
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
-        """When it takes and gives."""
-        return _CollectPace(self.unit, self.portions)
+        """A model of its handshake, which timing is simulated with."""
+        return _CollectPace(self.unit, self.collected_beats)
 
     def elaborate(self, platform: object) -> Module:
         """A register for every code, loaded in turn."""
         m = Module()
-        portions, beats = self.portions, self.unit
-        place, beat = Signal(range(portions)), Signal(range(beats))
+        together, beats = self.collected_beats, self.unit
+        place, beat = Signal(range(together)), Signal(range(beats))
         valid, takes, last, ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(~valid | self.o.ready),
             self.o.valid.eq(valid),
             takes.eq(self.i.valid & self.i.ready),
             ends.eq(beat == beats - 1),
-            last.eq((place == portions - 1) | ends),
+            last.eq((place == together - 1) | ends),
         ]
+        # The registers are the output: they are full with the last beat that they collect, and are
+        # loaded again in the clock in which they are taken.
         with m.If(self.i.ready):
             m.d.sync += valid.eq(takes & last)
         with m.If(takes):
             m.d.sync += [place.eq(Mux(last, 0, place + 1)), beat.eq(Mux(ends, 0, beat + 1))]
         for k in self.outputs.layout.members:
+            # Register i is lane i mod n of the beat i div n, for n values that arrive at a time.
             arriving = _values(self.i.payload[k])
             for i, target in enumerate(_values(self.o.payload[k])):
-                portion, lane = divmod(i, len(arriving))
+                arrival, lane = divmod(i, len(arriving))
                 held = Signal(target.shape(), name=f"held{k}_{i}", reset_less=True)
-                with m.If(takes & (place == portion)):
+                with m.If(takes & (place == arrival)):
                     m.d.sync += held.eq(arriving[lane])
                 m.d.comb += target.eq(held)
         return m
 
 
 def _common(stream: tuple[Address, ...]) -> Address:
-    """What is known of every code of a stream."""
+    """The range that every code of a stream is within."""
     return replace(stream[0], lo=min(a.lo for a in stream), hi=max(a.hi for a in stream), offset=0)
 
 
@@ -170,16 +173,16 @@ def _values(vector: Value) -> list[Value]:
 
 
 class _SplitPace:
-    """When a :class:`SplitStage` takes and gives."""
+    """The handshake of a :class:`SplitStage`."""
 
-    def __init__(self, portions: int) -> None:
-        self._portions = portions
+    def __init__(self, pixel_beats: int) -> None:
+        self._pixel_beats = pixel_beats
         self._place = 0
         self.valid = False
 
     def step(self, offered: bool, ready: bool) -> bool:
         """Go through one clock, and say whether the stage was ready for an input."""
-        last = self._place == self._portions - 1
+        last = self._place == self._pixel_beats - 1
         accepts = not self.valid or (last and ready)
         if self.valid and ready:
             self._place = 0 if last else self._place + 1
@@ -193,10 +196,10 @@ class _SplitPace:
 
 
 class _CollectPace:
-    """When a :class:`CollectStage` takes and gives."""
+    """The handshake of a :class:`CollectStage`."""
 
-    def __init__(self, unit: int, portions: int) -> None:
-        self._unit, self._portions = unit, portions
+    def __init__(self, unit: int, together: int) -> None:
+        self._unit, self._together = unit, together
         self._place = self._beat = 0
         self.valid = False
 
@@ -205,7 +208,7 @@ class _CollectPace:
         accepts = ready or not self.valid
         if accepts:
             ends = self._beat == self._unit - 1
-            last = ends or self._place == self._portions - 1
+            last = ends or self._place == self._together - 1
             self.valid = offered and last
             if offered:
                 self._place = 0 if last else self._place + 1

@@ -93,6 +93,9 @@ class AxiLiteHeads(Component):
 
     def _writes(self, m: Module, commits: Signal) -> None:
         """Address and data wait for each other; then the answer is given."""
+        # AXI lets address and data come in either order: each has a register, which is not ready
+        # again until the write is done. The write happens (`acts`) with both there and the
+        # channel of answers free.
         address, word = Signal(self.address_bits), Signal(DATA_BITS)
         strobes, has_address, has_word = Signal(4), Signal(), Signal()
         acts, good = Signal(), Signal()
@@ -118,6 +121,8 @@ class AxiLiteHeads(Component):
                 self.s_axi_bvalid.eq(1),
                 self.s_axi_bresp.eq(Mux(good, _OKAY, _SLVERR)),
             ]
+        # The upper half of the addresses is the window, behind which are the memories of heads; the
+        # lower half has the registers, of which only COMMIT is written.
         in_window, place = address[-1], address[2 : self.window_bits]
         index = self.write.payload.address
         # A window smaller than the registers has nothing above its last address.
@@ -126,6 +131,7 @@ class AxiLiteHeads(Component):
         is_commit = ~in_window & (place == REGISTERS["COMMIT"] >> 2)
         m.d.comb += [index.eq(place), self.write.payload.data.eq(word)]
         m.d.comb += self.commit.payload.eq(written)
+        # A write of no bytes changes nothing, and is answered by whether there is something.
         with m.If(strobes == 0):
             m.d.comb += good.eq(in_window & self.hit & inside | is_commit)
         with m.Elif(in_window):

@@ -81,7 +81,7 @@ class AxiStreamTop(Component):
 
     @property
     def ports(self) -> tuple[Port, Port]:
-        """What enters and what leaves."""
+        """The ports of inputs and of outputs."""
         return self._input, self._output
 
     @property
@@ -131,7 +131,7 @@ class AxiStreamTop(Component):
 
 
 def _counted(m: Module, name: str, beats: int, moves: Value) -> Value:
-    """Whether this is the last beat of its vector, with ``moves`` at every beat."""
+    """A bit: this is the last beat of its vector, with ``moves`` at every beat."""
     place = Signal(range(max(beats, 2)), name=f"{name}_beat")
     last = place == beats - 1
     if beats > 1:

@@ -36,7 +36,7 @@ __all__ = ["STAGES", "Site", "StageBuilder", "stages_of"]
 
 @dataclass(frozen=True)
 class Site:
-    """What a builder is given.
+    """A planned stage with all that its builder may ask for.
 
     Parameters
     ----------
@@ -59,9 +59,9 @@ class Site:
         return self.program.layers[self.planned.layer]
 
     @property
-    def exact(self) -> tuple[bool, ...]:
-        """Which streams behind that layer must be codes."""
-        (only,) = self.planned.exact
+    def as_codes(self) -> tuple[bool, ...]:
+        """Of every stream behind that layer, whether it must be codes."""
+        (only,) = self.planned.as_codes
         return only
 
 
@@ -81,9 +81,10 @@ def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
     stages: list[Stage] = []
     for planned in layout.stages:
         site = Site(program, schedule, planned, payload)
-        if planned.kind == "input_ranges" and not is_clamped(program.input, exact=site.exact[0]):
+        ranges = planned.kind == "input_ranges"
+        if ranges and not is_clamped(program.input, as_codes=site.as_codes[0]):
             # The tables of the first layer contain the clamp.
-            payload = ranged_payload(program.input, payload, exact=site.exact[0])
+            payload = ranged_payload(program.input, payload, as_codes=site.as_codes[0])
             continue
         stages.append(_builder(planned.kind)(site))
         payload = stages[-1].outputs
@@ -101,13 +102,13 @@ def _builder(kind: str) -> StageBuilder:
 
 
 def _input_ranges(at: Site) -> Stage:
-    return InputRanges(at.program.input, at.inputs, exact=at.exact[0])
+    return InputRanges(at.program.input, at.inputs, as_codes=at.as_codes[0])
 
 
 def _pipeline(at: Site) -> Stage:
     layers = [
-        PipelinedLayer(at.program.layers[index], exact)
-        for index, exact in zip(at.planned.layers, at.planned.exact, strict=True)
+        PipelinedLayer(at.program.layers[index], as_codes)
+        for index, as_codes in zip(at.planned.layers, at.planned.as_codes, strict=True)
     ]
     ranked = at.program.layers[-1].requantizers[0] if at.planned.argmax else None
     return PipelineStage(PipelineCore(layers, at.inputs, at.schedule, argmax=ranked))
@@ -118,15 +119,15 @@ def _norm(at: Site) -> Stage:
 
 
 def _convolution(at: Site) -> Stage:
-    return ConvolutionStage(at.layer, at.inputs, at.schedule, at.exact)
+    return ConvolutionStage(at.layer, at.inputs, at.schedule, at.as_codes)
 
 
 def _pooling(at: Site) -> Stage:
-    return PoolingStage(at.layer, at.inputs, at.schedule, at.exact)
+    return PoolingStage(at.layer, at.inputs, at.schedule, at.as_codes)
 
 
 def _global_pooling(at: Site) -> Stage:
-    return GlobalPoolingStage(at.layer, at.inputs, at.schedule, at.exact)
+    return GlobalPoolingStage(at.layer, at.inputs, at.schedule, at.as_codes)
 
 
 def _folded_pooling(at: Site) -> Stage:

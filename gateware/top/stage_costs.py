@@ -16,7 +16,7 @@ from kanhw.gateware.stream.input_ranges import InputRanges, input_payload, is_cl
 from kanhw.gateware.stream.stage import Payload
 from kanhw.gateware.unrolled.unrolled_layers import layer_costs
 from kanhw.program import ConvolutionLayer, NormLayer, PoolingLayer, Program
-from kanhw.schedule.exact_streams import exact_inputs
+from kanhw.schedule.code_streams import inputs_as_codes
 from kanhw.schedule.layer_fold import input_transfer
 from kanhw.schedule.layer_layouts import edges_of
 from kanhw.schedule.layout import planned_alone
@@ -118,12 +118,12 @@ def layer_option(
 def _input_costs(
     program: Program, schedule: Schedule, parallel: tuple[int, int] | None
 ) -> HardwareCosts:
-    """What brings the input's codes into their ranges, in front of the first layer."""
-    exact = exact_inputs(program.layers, schedule.folded)
-    if not is_clamped(program.input, exact=exact):
+    """The costs of clamping the input's codes to their ranges, in front of the first layer."""
+    as_codes = inputs_as_codes(program.layers, schedule.folded)
+    if not is_clamped(program.input, as_codes=as_codes):
         return HardwareCosts()
     comes = input_payload(program.input, input_transfer(program.layers[0], parallel))
-    return InputRanges(program.input, comes, exact=exact).costs
+    return InputRanges(program.input, comes, as_codes=as_codes).costs
 
 
 def _widths(program: Program, index: int) -> list[int]:
@@ -159,7 +159,7 @@ def _folded_convolution(at: CostSite) -> HardwareCosts:
     _, _, columns = windows.window.shape
     # The rows that windows reach over and one more, for every tap that is read at a time.
     rows = windows.window.dilation[0] * (windows.window.size[0] - 1) + 2
-    words = rows * columns * windows.portions
+    words = rows * columns * windows.pixel_beats
     memory = MemoryShape(words, at.word * windows.channels, written=True)
     buffer = HardwareCosts(counters=6 * words.bit_length(), memories=(memory,) * windows.taps)
     return folded_costs(taps, folded, fold) + buffer

@@ -66,7 +66,7 @@ class StreamTop(Component):
 
     @property
     def heads(self) -> HeadStream | None:
-        """What gives vectors their heads; None for a network without."""
+        """The part that gives vectors their heads; None for a network without."""
         return self._heads
 
     @property
@@ -76,7 +76,7 @@ class StreamTop(Component):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """What it is made of, in order."""
+        """The stages, in order."""
         return self._stages
 
     @property
@@ -97,7 +97,7 @@ class StreamTop(Component):
         return chain_timing(self._stages)
 
     def elaborate(self, platform: object) -> Module:
-        """Stage behind stage, codes turned to table addresses in front and back behind."""
+        """Stage behind stage; codes become table addresses in front, and codes again behind."""
         m = Module()
         for index, stage in enumerate(self._stages):
             m.submodules[f"stage{index}"] = stage
@@ -157,12 +157,12 @@ def _check_heads(program: Program, schedule: Schedule) -> None:
 
 
 def _first_beat(m: Module, name: str, beats: int, beat: Any) -> Value:
-    """Whether the next beat of a stream is the first of its vector."""
+    """A bit: the next beat of a stream is the first of its vector."""
     return _place(m, name, beats, beat) == 0
 
 
 def _last_beat(m: Module, name: str, beats: int, beat: Any) -> Value:
-    """Whether the next beat of a stream is the last of its vector."""
+    """A bit: the next beat of a stream is the last of its vector."""
     return _place(m, name, beats, beat) == beats - 1
 
 

@@ -38,14 +38,14 @@ class BasisTableCore(LayerCore):
         inputs: tuple[tuple[Address, ...], ...],
         schedule: Schedule,
         *,
-        exact: tuple[bool, ...],
+        as_codes: tuple[bool, ...],
     ) -> None:
         self._weights = (layer.coefficients, layer.base_weights)
         self._columns = (
             _columns(layer.basis, layer.basis_index, inputs[layer.spline_stream]),
             _columns(layer.base, layer.base_index, inputs[layer.base_stream]),
         )
-        super().__init__(layer, inputs, schedule, exact=exact)
+        super().__init__(layer, inputs, schedule, as_codes=as_codes)
 
     @classmethod
     def costs(cls, layer: ProgramLayer) -> HardwareCosts:
@@ -61,13 +61,13 @@ class BasisTableCore(LayerCore):
         return int(self.schedule.table_registers)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
-        """How many shifted additions the weights of output j take, and its constant."""
+        """The number of shifted additions of output j's weights, and of its constant."""
         digits = sum(
             len(signed_digits(weight))
             for branch in branches
             for _, _, weight in self._live(branch, j)
         )
-        return digits + (constant is not None and constant + self._left(branches, j) != 0)
+        return digits + (constant is not None and constant + self._fixed_sum(branches, j) != 0)
 
     def operands(
         self, m: Module, branches: tuple[int, ...], j: int, constant: int | None
@@ -83,10 +83,10 @@ class BasisTableCore(LayerCore):
                     Operand(value, Term(span, table.shift + digit.shift, digit.negative))
                     for digit in signed_digits(weight)
                 ]
-        left = self._left(branches, j)
+        remaining = self._fixed_sum(branches, j)
         if constant is None:
-            return operands, left
-        return operands + constant_operand(constant + left), 0
+            return operands, remaining
+        return operands + constant_operand(constant + remaining), 0
 
     def _live(self, branch: int, j: int) -> list[tuple[int, int, int]]:
         """(input, basis, weight) of every product of output j that varies."""
@@ -97,7 +97,8 @@ class BasisTableCore(LayerCore):
             if not self._columns[branch][i][k].constant
         ]
 
-    def _left(self, branches: tuple[int, ...], j: int) -> int:
+    def _fixed_sum(self, branches: tuple[int, ...], j: int) -> int:
+        """The sum over output j of constant tables, and of offsets taken out of tables."""
         total = 0
         for branch in branches:
             for i, columns in enumerate(self._columns[branch]):

@@ -26,10 +26,10 @@ class BranchEdgeTableCore(SummedTablesCore):
         inputs: tuple[tuple[Address, ...], ...],
         schedule: Schedule,
         *,
-        exact: tuple[bool, ...],
+        as_codes: tuple[bool, ...],
     ) -> None:
         tables = (layer.spline_tables, layer.base_tables)
-        super().__init__(layer, inputs, schedule, tables, exact=exact)
+        super().__init__(layer, inputs, schedule, tables, as_codes=as_codes)
 
     @classmethod
     def costs(cls, layer: ProgramLayer) -> HardwareCosts:

@@ -28,9 +28,9 @@ class CodebookCore(SummedTablesCore):
         inputs: tuple[tuple[Address, ...], ...],
         schedule: Schedule,
         *,
-        exact: tuple[bool, ...],
+        as_codes: tuple[bool, ...],
     ) -> None:
-        super().__init__(layer, inputs, schedule, layer.edge_tables(), exact=exact)
+        super().__init__(layer, inputs, schedule, layer.edge_tables(), as_codes=as_codes)
 
     @classmethod
     def costs(cls, layer: ProgramLayer) -> HardwareCosts:

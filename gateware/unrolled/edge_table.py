@@ -33,7 +33,7 @@ class SummedTablesCore(LayerCore):
 
     Parameters
     ----------
-    layer, inputs, schedule, exact
+    layer, inputs, schedule, as_codes
         As for :class:`~kanhw.gateware.unrolled.layer_core.LayerCore`.
     tables
         ``[n_out, n_in, 2**width]`` of every branch.
@@ -46,7 +46,7 @@ class SummedTablesCore(LayerCore):
         schedule: Schedule,
         tables: tuple[IntArray, ...],
         *,
-        exact: tuple[bool, ...],
+        as_codes: tuple[bool, ...],
     ) -> None:
         # [branch][j][i]
         self._minimised = [
@@ -57,7 +57,7 @@ class SummedTablesCore(LayerCore):
             for branch, stream in zip(tables, layer.streams, strict=True)
         ]
         self._known: dict[tuple[tuple[int, ...], int, int | None], Summands] = {}
-        super().__init__(layer, inputs, schedule, exact=exact)
+        super().__init__(layer, inputs, schedule, as_codes=as_codes)
 
     @property
     def source_latency(self) -> int:
@@ -65,7 +65,7 @@ class SummedTablesCore(LayerCore):
         return int(self.schedule.table_registers)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
-        """How many tables of output j vary, as the fabric makes them."""
+        """The number of output j's varying tables, as the fabric makes them, and its constant."""
         summands = self._summands(branches, j, constant)
         return len(summands.tables) + (summands.constant != 0)
 
@@ -78,7 +78,7 @@ class SummedTablesCore(LayerCore):
             Operand(self.table(m, branch, i, table), _term(table))
             for (branch, i), table in summands.tables
         ]
-        return operands + constant_operand(summands.constant), summands.left
+        return operands + constant_operand(summands.constant), summands.remaining
 
     def _summands(self, branches: tuple[int, ...], j: int, constant: int | None) -> Summands:
         key = (branches, j, constant)
@@ -90,13 +90,13 @@ class SummedTablesCore(LayerCore):
                 if table.constant
             )
             varying = {place: table for place, table in tables.items() if not table.constant}
-            self._known[key] = self._made(varying, fixed, constant, j)
+            self._known[key] = self._summands_of(varying, fixed, constant, j)
         return self._known[key]
 
-    def _made(self, varying: _Tables, fixed: int, constant: int | None, j: int) -> Summands:
+    def _summands_of(self, varying: _Tables, fixed: int, constant: int | None, j: int) -> Summands:
         if constant is None:
-            made = self._of_fabric(varying, None, j) if varying else Summands((), 0, 0)
-            return replace(made, left=made.left + fixed)
+            summands = self._of_fabric(varying, None, j) if varying else Summands((), 0, 0)
+            return replace(summands, remaining=summands.remaining + fixed)
         if not varying:
             return Summands((), constant + fixed, 0)
         return self._of_fabric(varying, constant + fixed, j)
@@ -126,9 +126,9 @@ class EdgeTableCore(SummedTablesCore):
         inputs: tuple[tuple[Address, ...], ...],
         schedule: Schedule,
         *,
-        exact: tuple[bool, ...],
+        as_codes: tuple[bool, ...],
     ) -> None:
-        super().__init__(layer, inputs, schedule, (layer.tables,), exact=exact)
+        super().__init__(layer, inputs, schedule, (layer.tables,), as_codes=as_codes)
 
     @classmethod
     def costs(cls, layer: ProgramLayer) -> HardwareCosts:

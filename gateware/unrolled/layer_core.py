@@ -1,4 +1,4 @@
-"""What every unrolled layer shares: sums to codes, aligned to one latency."""
+"""The frame of unrolled layers: from operands to sums, from sums to codes, all in one latency."""
 
 from __future__ import annotations
 
@@ -61,9 +61,17 @@ def minimise_input(table: IntArray, address: Address) -> MinimisedTable:
 class LayerCore(Component):
     """A layer of a Program, unrolled: takes a vector at every clock, answers after ``latency``.
 
+    Every output is computed by itself, from left to right:
+
+        table addresses -> operands -> adder tree -> saturator -> table address
+
+    Operands are the values that an adder tree adds up: outputs of tables, or products with constant
+    weights as shifted values. Sub-classes make them (:meth:`operands`); this class does the rest.
+    Where the branches of an output have multipliers of their own, or several requantizers use them,
+    each branch has an adder tree and a register first (its accumulator), and a second tree adds
+    their multiples (the join). What is quicker than the slowest output waits for it at the end.
+
     Between layers travel table addresses (:class:`~kanhw.gateware.parts.address.Address`).
-    Sub-classes make the operands of each accumulator; this class adds them, joins the branches,
-    rounds, saturates and registers.
 
     Parameters
     ----------
@@ -73,7 +81,7 @@ class LayerCore(Component):
         The addresses of every stream of the layer before, ``[streams][n_in]``.
     schedule
         Adder levels between registers; whether tables are registered; the fabric.
-    exact
+    as_codes
         Which of the layer's streams must leave as codes, not as raw sums.
 
     Members
@@ -90,19 +98,19 @@ class LayerCore(Component):
         inputs: tuple[tuple[Address, ...], ...],
         schedule: Schedule,
         *,
-        exact: tuple[bool, ...],
+        as_codes: tuple[bool, ...],
     ) -> None:
         self.layer = layer
         self.inputs = inputs
         self.schedule = schedule
         self.fabric = fabric_named(schedule.fabric)
-        self._exact = exact
+        self._as_codes = as_codes
         self._accumulators = self.accumulator_intervals()
-        self.outputs = output_addresses(layer, self._accumulators, exact, self.fabric)
+        self.outputs = output_addresses(layer, self._accumulators, as_codes, self.fabric)
         self._clamps = {
             (r, j): clamp
             for r, requantizer in enumerate(layer.requantizers)
-            if exact[r] and requantizer.ranged
+            if as_codes[r] and requantizer.ranged
             for j in range(requantizer.n_out)
             if (clamp := _clamp(requantizer, j)) is not None
         }
@@ -124,7 +132,7 @@ class LayerCore(Component):
 
     @classmethod
     def costs(cls, layer: ProgramLayer) -> HardwareCosts:
-        """What the hardware of a layer is made of, counted without building it.
+        """The costs of a layer's hardware, counted without building it.
 
         Every sub-class says it for its kind: what makes the operands and adds them up, then
         :func:`~kanhw.gateware.unrolled.unrolled_costs.join_costs`.
@@ -148,15 +156,29 @@ class LayerCore(Component):
     def operands(
         self, m: Module, branches: tuple[int, ...], j: int, constant: int | None
     ) -> tuple[list[Operand], int]:
-        """Operands of the sum of output j's accumulators, and what is left to add to it.
+        """The operands of one adder tree of output j, and a constant that their sum lacks.
 
-        With a ``constant`` the operands already include it, and what is left goes to the saturator:
-        a sub-class whose :meth:`operands` leave anything asks :meth:`window` what they may leave.
+        The sum of the operands plus the constant returned is the sum of the branches' accumulators,
+        plus ``constant`` where that is given. What operands lack comes from the offsets that were
+        taken out of tables (:class:`~kanhw.gateware.parts.minimise.MinimisedTable`).
+
+        Parameters
+        ----------
+        m
+            Where tables and products go, which are :attr:`source_latency` cycles behind addresses.
+        branches
+            All branches where one tree makes the output; one of them for its accumulator.
+        j
+            The output.
+        constant
+            Bias, rounding and origin, where the tree is followed by a saturator. The constant
+            returned is then 0, or what :meth:`window` allows to be left to the saturator. None for
+            an accumulator: the join multiplies the constant returned and adds it.
         """
 
     @abstractmethod
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
-        """How many operands :meth:`operands` gives."""
+        """The number of operands that :meth:`operands` gives."""
 
     def accumulator_intervals(self) -> tuple[Interval, ...]:
         """Bounds of the accumulators over all addresses that can occur."""
@@ -169,7 +191,7 @@ class LayerCore(Component):
 
     @property
     def payload(self) -> Payload:
-        """What leaves, as the next stage takes it."""
+        """The payload that leaves, as the next stage takes it."""
         return output_payload(self.layer, self.outputs)
 
     @property
@@ -190,7 +212,7 @@ class LayerCore(Component):
         return unsigned(self.outputs[r][j].width)
 
     def _direct(self, j: int) -> bool:
-        """Whether output j needs no join: its branches are in the right scale, for one code."""
+        """True where output j needs no join: its branches are in the right scale, for one code."""
         requantizers = self.layer.requantizers
         return len(requantizers) == 1 and bool((requantizers[0].multipliers[:, j] == 1).all())
 
@@ -199,15 +221,15 @@ class LayerCore(Component):
         return tuple(range(len(self.layer.branches)))
 
     def window(self, r: int, j: int) -> Window | None:
-        """What the saturator of output j does not need to be added up; None without one."""
+        """The low bits that the saturator of output j wants added up; None for the whole sum."""
         requantizer = self.layer.requantizers[r]
         if requantizer.format is None:
             return None
-        signed = self._exact[r] and requantizer.format.signed
+        signed = self._as_codes[r] and requantizer.format.signed
         return self.fabric.window(self.outputs[r][j], requantizer.shift, signed=signed)
 
     def _constant(self, r: int, j: int) -> int:
-        """What to add to the branches of output j: bias, rounding, and the address's origin."""
+        """The constant of output j: bias, rounding, and the address's origin."""
         requantizer = self.layer.requantizers[r]
         bias = int(requantizer.bias[j])
         if requantizer.format is None:
@@ -230,7 +252,7 @@ class LayerCore(Component):
         if self.layer.requantizers[r].format is None:
             return 1
         saturator = self.fabric.saturator_latency(
-            self.outputs[r][j], last=self._exact[r], outputs=len(self.outputs[r])
+            self.outputs[r][j], last=self._as_codes[r], outputs=len(self.outputs[r])
         )
         return saturator + ((r, j) in self._clamps)
 
@@ -252,9 +274,10 @@ class LayerCore(Component):
         self._tables: dict[tuple[object, ...], Value] = {}
         self._bank: TableBank = self.fabric.bank(registered=self.schedule.table_registers)
         for j in range(self.layer.n_out):
+            # One tree for everything, or a tree a branch and one to join them.
             if self._direct(j):
-                operands, left = self.operands(m, self._branches, j, self._constant(0, j))
-                self._finish(m, 0, j, operands, left)
+                operands, remaining = self.operands(m, self._branches, j, self._constant(0, j))
+                self._finish(m, 0, j, operands, remaining)
                 continue
             accumulators = [self._accumulator(m, branch, j) for branch in self._branches]
             for r in range(len(self.layer.requantizers)):
@@ -270,23 +293,27 @@ class LayerCore(Component):
 
     def _accumulator(self, m: Module, branch: int, j: int) -> tuple[Value, Range, int]:
         """A registered accumulator, its range, and the constant that its users have to add."""
-        operands, left = self.operands(m, (branch,), j, None)
+        operands, remaining = self.operands(m, (branch,), j, None)
         if not operands:
-            return Const(0, 1), Range(0, 0), left
+            return Const(0, 1), Range(0, 0), remaining
+        # A register divides the tree of a branch from that of the join, and all accumulators of an
+        # output wait for the slowest.
         name = self.layer.branches[branch]
         tree = self._tree(m, operands, f"{name}_sum{j}")
         register = Signal(tree.range.shape, name=f"{name}{j}", reset_less=True)
         m.d.sync += register.eq(tree.o)
         waiting = self._accumulator_latency(j) - tree.latency
-        return delayed(m, register, waiting, register.name), tree.range, left
+        return delayed(m, register, waiting, register.name), tree.range, remaining
 
     def _join(self, r: int, j: int, accumulators: list[tuple[Value, Range, int]]) -> list[Operand]:
+        # A multiple of an accumulator is a few shifted copies of it; what it lacks is multiplied
+        # with it, which makes it a part of the constant.
         requantizer = self.layer.requantizers[r]
         constant, operands = self._constant(r, j), []
-        for factor, (value, range, left) in zip(
+        for factor, (value, range, remaining) in zip(
             requantizer.multipliers[:, j].tolist(), accumulators, strict=True
         ):
-            constant += factor * left
+            constant += factor * remaining
             operands += [
                 Operand(value, Term(range, digit.shift, digit.negative))
                 for digit in signed_digits(factor)
@@ -303,11 +330,11 @@ class LayerCore(Component):
             m.d.comb += tree.operand(k).eq(operand.value)
         return tree
 
-    def _finish(self, m: Module, r: int, j: int, operands: list[Operand], left: int) -> None:
+    def _finish(self, m: Module, r: int, j: int, operands: list[Operand], remaining: int) -> None:
         """Add, round, saturate, register, and wait for the slowest output."""
         requantizer = self.layer.requantizers[r]
         operands = operands or [Operand(Const(0, 1), Term(Range(0, 0)))]
-        bound = self._sums(r, j, left)
+        bound = self._sums(r, j, remaining)
         tree = self._tree(m, operands, f"sum{r}_{j}", bound)
         if requantizer.format is None:
             result = Signal(tree.range.shape, name=f"result{r}_{j}", reset_less=True)
@@ -317,7 +344,7 @@ class LayerCore(Component):
             clamp = self._clamps.get((r, j))
             cycles = self._result_latency(r, j) - (clamp is not None)
             saturator: Any = self.fabric.saturator(
-                tree.range, left, requantizer.shift, address, cycles
+                tree.range, remaining, requantizer.shift, address, cycles
             )
             m.submodules[f"saturator{r}_{j}"] = saturator
             m.d.comb += saturator.i.eq(tree.o)
@@ -327,30 +354,30 @@ class LayerCore(Component):
                 m.d.comb += clamp.i.eq(result)
                 result = clamp.o
         # Trees of several depths end here; codes are the narrowest thing to delay.
-        taken = self._taken(r, j, tree)
-        output = delayed(m, result, self.latency - taken, f"output{r}_{j}")
+        cycles = self._output_cycles(r, j, tree)
+        output = delayed(m, result, self.latency - cycles, f"output{r}_{j}")
         m.d.comb += getattr(self, f"o{r}")[str(j)].eq(output)
 
-    def _sums(self, r: int, j: int, left: int) -> Range:
+    def _sums(self, r: int, j: int, remaining: int) -> Range:
         """Bounds of what the operands add up to, which their own ranges may exceed."""
         requantizer = self.layer.requantizers[r]
         sums = requantizer.sum_interval(self._accumulators)
-        more = self._constant(r, j) - int(requantizer.bias[j]) - left
+        more = self._constant(r, j) - int(requantizer.bias[j]) - remaining
         return Range(int(sums.lo[j]) + more, int(sums.hi[j]) + more)
 
-    def _taken(self, r: int, j: int, tree: Any) -> int:
-        """Cycles that output j has really taken (a join without a constant may be shorter)."""
-        taken: int = self.source_latency + tree.latency + self._result_latency(r, j)
-        return taken if self._direct(j) else taken + self._accumulator_latency(j) + 1
+    def _output_cycles(self, r: int, j: int, tree: Any) -> int:
+        """Cycles from operands to output j as built: a join without a constant may be shorter."""
+        cycles: int = self.source_latency + tree.latency + self._result_latency(r, j)
+        return cycles if self._direct(j) else cycles + self._accumulator_latency(j) + 1
 
 
 def output_addresses(
     layer: ProgramLayer,
     accumulators: tuple[Interval, ...],
-    exact: tuple[bool, ...],
+    as_codes: tuple[bool, ...],
     fabric: Fabric | None = None,
 ) -> tuple[tuple[Address, ...], ...]:
-    """How every output travels on, ``[requantizers][n_out]``; empty for sums handed out."""
+    """The form in which outputs go on, ``[requantizers][n_out]``; empty for sums handed out."""
     fabric = fabric or fabric_named("portable")
     outputs: list[tuple[Address, ...]] = []
     for k, requantizer in enumerate(layer.requantizers):
@@ -363,8 +390,8 @@ def output_addresses(
         reach = zip(rounded.lo.tolist(), rounded.hi.tolist(), ranges, strict=True)
         outputs.append(
             tuple(
-                _exact_address(lo, hi, format, codes, fabric)
-                if exact[k]
+                _code_address(lo, hi, format, codes, fabric)
+                if as_codes[k]
                 else fabric.address(lo, hi, format, last=False, codes=codes)
                 for lo, hi, codes in reach
             )
@@ -372,7 +399,7 @@ def output_addresses(
     return tuple(outputs)
 
 
-def _exact_address(
+def _code_address(
     lo: int, hi: int, format: CodeFormat, codes: tuple[int, int], fabric: Fabric
 ) -> Address:
     """The code's own address, of those that it can have."""
@@ -382,7 +409,7 @@ def _exact_address(
 
 
 def _clamp(requantizer: Requantizer, j: int) -> RangeClamp | None:
-    """What follows the saturation of an output that leaves as a code; None for one of all codes."""
+    """The clamp of an output that leaves as a code; None if it has all codes of the format."""
     format = requantizer.output_format
     lo, hi = (end[[j]] - format.lo for end in requantizer.code_ends)
     return clamp_of(format.width, lo, hi)

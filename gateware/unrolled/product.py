@@ -35,14 +35,14 @@ class ProductCore(LayerCore):
         inputs: tuple[tuple[Address, ...], ...],
         schedule: Schedule,
         *,
-        exact: tuple[bool, ...],
+        as_codes: tuple[bool, ...],
     ) -> None:
         codes = table_interval(inputs[layer.stream])
         self._ranges = [
             Range(int(lo) + layer.lowest, int(hi) + layer.lowest)
             for lo, hi in zip(codes.lo, codes.hi, strict=True)
         ]
-        super().__init__(layer, inputs, schedule, exact=exact)
+        super().__init__(layer, inputs, schedule, as_codes=as_codes)
 
     @classmethod
     def costs(cls, layer: ProgramLayer) -> HardwareCosts:

@@ -17,7 +17,7 @@ from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.splines.evaluator_costs import evaluator_costs
 from kanhw.gateware.splines.interpolator import Interpolator
-from kanhw.gateware.splines.rotated_spline import TURN_LATENCY, TurnedSpline
+from kanhw.gateware.splines.rotated_spline import ROTATION_LATENCY, RotatedSpline
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
 from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand
 from kanhw.gateware.unrolled.unrolled_costs import join_costs
@@ -53,7 +53,7 @@ class SplineEvaluatorCore(LayerCore):
         inputs: tuple[tuple[Address, ...], ...],
         schedule: Schedule,
         *,
-        exact: tuple[bool, ...],
+        as_codes: tuple[bool, ...],
     ) -> None:
         spline, base = inputs[layer.spline_stream], inputs[layer.base_stream]
         self._functions = [_reach(layer.basis_values(i), a) for i, a in enumerate(spline)]
@@ -62,7 +62,7 @@ class SplineEvaluatorCore(LayerCore):
             SplineEvaluator(layer.splines, _kind(layer, i), levels=schedule.adder_levels)
             for i in range(layer.n_in)
         ]
-        super().__init__(layer, inputs, schedule, exact=exact)
+        super().__init__(layer, inputs, schedule, as_codes=as_codes)
 
     @classmethod
     def costs(cls, layer: ProgramLayer) -> HardwareCosts:
@@ -73,15 +73,15 @@ class SplineEvaluatorCore(LayerCore):
     def source_latency(self) -> int:
         """Cycles from addresses to values: those of the slowest input, and a register."""
         base = 2 if self.layer.base.fraction_bits else 1
-        return max(base, *(unit.latency + TURN_LATENCY for unit in self._evaluators)) + 1
+        return max(base, *(unit.latency + ROTATION_LATENCY for unit in self._evaluators)) + 1
 
     def elaborate(self, platform: object) -> Module:
         """As any layer, with an evaluator for every input that is read."""
-        self._turned: dict[int, TurnedSpline] = {}
+        self._rotated: dict[int, RotatedSpline] = {}
         return super().elaborate(platform)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
-        """How many shifted additions the weights of output j take, and its constant."""
+        """The number of shifted additions of output j's weights, and of its constant."""
         digits = sum(
             len(signed_digits(product.weight))
             for branch in branches
@@ -92,7 +92,7 @@ class SplineEvaluatorCore(LayerCore):
     def operands(
         self, m: Module, branches: tuple[int, ...], j: int, constant: int | None
     ) -> tuple[list[Operand], int]:
-        """The shifted additions of output j; nothing is left to add."""
+        """The shifted additions of output j; their sum lacks nothing, as there are no offsets."""
         operands = []
         for branch in branches:
             for product in self._products(branch, j):
@@ -130,19 +130,19 @@ class SplineEvaluatorCore(LayerCore):
                 value = self._function(m, product.i, product.k)
                 name = f"basis_input{product.i}_{product.k}"
             register = Signal(product.range.shape, name=name, reset_less=True)
-            m.d.sync += register.eq(self._kept(m, product.i, value))
+            m.d.sync += register.eq(self._zero_if_absent(m, product.i, value))
             self._tables[key] = register
         return self._tables[key]
 
     def _function(self, m: Module, i: int, k: int) -> Value:
         """Function k of an input: the live value whose index it is, or 0."""
-        if i not in self._turned:
+        if i not in self._rotated:
             unit = self._evaluators[i]
             m.submodules[f"evaluator_input{i}"] = unit
-            m.d.comb += unit.i.eq(self._waiting(m, 0, i, unit.latency + TURN_LATENCY))
-            self._turned[i] = TurnedSpline(m, f"input{i}", unit, self.layer.count)
-        turned = self._turned[i]
-        return Mux(turned.lives(k), turned.values[k % turned.banks], 0)
+            m.d.comb += unit.i.eq(self._waiting(m, 0, i, unit.latency + ROTATION_LATENCY))
+            self._rotated[i] = RotatedSpline(m, f"input{i}", unit, self.layer.count)
+        rotated = self._rotated[i]
+        return Mux(rotated.lives(k), rotated.values[k % rotated.banks], 0)
 
     def _base(self, m: Module, i: int) -> Value:
         unit = Interpolator(self.layer.base, (int(self.layer.base.index[i]),))
@@ -155,8 +155,8 @@ class SplineEvaluatorCore(LayerCore):
         late = self.source_latency - 1 - latency
         return delayed(m, self.address(branch, i), late, f"{self.layer.branches[branch]}_code{i}")
 
-    def _kept(self, m: Module, i: int, value: Value) -> Value:
-        """0 for an input that is absent."""
+    def _zero_if_absent(self, m: Module, i: int, value: Value) -> Value:
+        """The value of an input, or 0 where a window has no such input."""
         if not self.inputs[self.layer.spline_stream][i].padded:
             return value
         key = ("pad", i)
@@ -172,6 +172,6 @@ def _kind(layer: SplineEvaluatorLayer, i: int) -> IntArray:
 
 
 def _reach(values: IntArray, address: Address) -> list[Range]:
-    """What every function ``[2**width, K]`` can be at the codes behind an address, or 0."""
+    """The range of every function ``[2**width, K]`` at the codes behind an address, 0 included."""
     seen = values[address.entries[address.lo] : address.entries[address.hi] + 1]
     return [Range(min(0, int(v.min())), max(0, int(v.max()))) for v in seen.T]

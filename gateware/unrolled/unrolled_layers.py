@@ -31,7 +31,7 @@ from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.product import ProductCore
 from kanhw.gateware.unrolled.spline_evaluator import SplineEvaluatorCore
 from kanhw.program import Program, ProgramLayer, Requantizer
-from kanhw.schedule.exact_streams import exact_inputs, exact_streams
+from kanhw.schedule.code_streams import inputs_as_codes, streams_as_codes
 from kanhw.schedule.schedule import Schedule
 
 __all__ = [
@@ -107,7 +107,7 @@ class PipelinedLayer:
     """A layer, and which of its own streams must leave as codes."""
 
     layer: ProgramLayer
-    exact: tuple[bool, ...]
+    as_codes: tuple[bool, ...]
 
 
 class UnrolledLayers:
@@ -136,7 +136,7 @@ class UnrolledLayers:
         self._cores: list[LayerCore] = []
         for entry in layers:
             kind = LAYER_CORES[entry.layer.kind]
-            core = kind(entry.layer, self.outputs.streams, schedule, exact=entry.exact)
+            core = kind(entry.layer, self.outputs.streams, schedule, as_codes=entry.as_codes)
             self._cores.append(core)
             self.outputs = core.payload
         self._ranked = argmax
@@ -204,12 +204,12 @@ class PipelineCore(Component):
 
     @property
     def inputs(self) -> Payload:
-        """What it takes."""
+        """The payload that it takes."""
         return self._layers.inputs
 
     @property
     def outputs(self) -> Payload:
-        """What it gives."""
+        """The payload that it gives."""
         return self._layers.outputs
 
     @property
@@ -263,17 +263,17 @@ class ProgramCore(Component):
                     "so the design needs a handshake: use Schedule(handshake=True)"
                 )
         layers = [
-            PipelinedLayer(layer, exact_streams(program.layers, index))
+            PipelinedLayer(layer, streams_as_codes(program.layers, index))
             for index, layer in enumerate(program.layers)
         ]
         addresses = input_addresses(program.input.format, program.n_in)
         self._clamps: list[RangeClamp] = []
         if program.input.ranged:
-            exact, each = exact_inputs(program.layers), range(program.n_in)
-            addresses = tuple(ranged_address(program.input, i, exact=exact) for i in each)
-            if is_clamped(program.input, exact=exact):
+            as_codes, each = inputs_as_codes(program.layers), range(program.n_in)
+            addresses = tuple(ranged_address(program.input, i, as_codes=as_codes) for i in each)
+            if is_clamped(program.input, as_codes=as_codes):
                 self._clamps = [
-                    feature_clamp(program.input, np.array([i]), exact=exact) for i in each
+                    feature_clamp(program.input, np.array([i]), as_codes=as_codes) for i in each
                 ]
         inputs = Payload((addresses,))
         ranked = program.layers[-1].requantizers[0] if program.argmax else None
@@ -296,7 +296,7 @@ class ProgramCore(Component):
         return self._layers.latency + bool(self._clamps)
 
     def elaborate(self, platform: object) -> Module:
-        """Codes turned to table addresses in front, and back behind."""
+        """Codes become table addresses in front, and codes again behind."""
         m = Module()
         format = self._program.input.format
         codes = [flip_sign(self.i[i], format) for i in range(self._program.n_in)]

@@ -21,7 +21,13 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("kanhw-demo"), help="the folder to make"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="draws which digits are for testing, the first weights of the network, and the order "
+        "of the samples in training (default: 0)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -27,7 +27,11 @@ def add_parser(commands: Commands) -> None:
         help=f"place and route too, for the clock ({names_of_placed()})",
     )
     parser.add_argument(
-        "--seeds", type=int, default=3, help="to place with; the clock is the median (default: 3)"
+        "--seeds",
+        type=int,
+        default=3,
+        help="how many placements to draw, with seeds from 1 on; the clock is their median "
+        "(default: 3)",
     )
     add_force(parser)
     parser.add_argument("--out", metavar="FILE.json", type=Path, help="also keep the result here")

@@ -62,7 +62,8 @@ _HELP = {
     "shared_quantizers": "one weight step and one code for both branches of a layer",
     "damping": "of the Hessians of gptq: a share of their mean diagonal",
     "iterations": "steps of adaround, brecq and zeroq",
-    "seed": "of the random numbers of adaround, brecq, zeroq and the clustering of codebooks",
+    "seed": "draws batches and halves of the data (adaround, brecq), the inputs that zeroq starts "
+    "from, and the first centres of a codebook's clusters; nothing else is random",
 }
 # Given to the command in another way, or of no use to it.
 _PYTHON_ONLY = ("layers", "quantizer")

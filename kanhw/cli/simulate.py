@@ -40,7 +40,13 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("--simulator", help="icarus, verilator or a path (default: what is found)")
     parser.add_argument("--no-stalls", action="store_true", help="never pause either end")
-    parser.add_argument("--seed", type=int, default=1, help="of the stalls (default: 1)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="draws the clocks in which the sender offers nothing and those in which the consumer "
+        "is not ready (default: 1); vectors are not drawn",
+    )
     add_force(parser)
     parser.add_argument("--waves", metavar="FILE", type=Path, help="write waves (cocotb)")
     parser.add_argument("--out", metavar="FILE.json", type=Path, help="also keep the result here")

@@ -43,7 +43,7 @@ VERILOG_FILE = "kan.v"
 # The back end whose manifests do not name it.
 VERILOG = "verilog"
 
-_Made = TypeVar("_Made")
+_Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,14 @@ class Port:
 
     @classmethod
     def input_of(cls, program: Program) -> Port:
-        """How the codes of a Program enter its unrolled hardware."""
+        """The port by which the codes of a Program enter its unrolled hardware."""
         window = getattr(program.layers[0], "window", None)
         beats = window.shape[1] * window.shape[2] if window else 1
         return cls(program.n_in // beats, program.input.format, beats)
 
     @classmethod
     def output_of(cls, program: Program) -> Port:
-        """How the outputs of a Program leave its unrolled hardware."""
+        """The port by which the outputs of a Program leave its unrolled hardware."""
         window = None if program.argmax else getattr(program.layers[-1], "window", None)
         beats = window.positions if window else 1
         return cls(program.n_out // beats, program.output_format, beats)
@@ -195,7 +195,7 @@ class Design:
 
     @property
     def verilog_path(self) -> Path:
-        """Where the Verilog is."""
+        """The file of the Verilog."""
         return self.path / self.verilog
 
     def load_program(self) -> Program:
@@ -247,7 +247,7 @@ def not_verilog(folder: Path, backend: str) -> str:
     )
 
 
-def read_manifest(path: str | Path, made: Callable[[Path, dict[str, Any]], _Made]) -> _Made:
+def read_manifest(path: str | Path, made: Callable[[Path, dict[str, Any]], _Record]) -> _Record:
     """Read a manifest, check the files that it names, and make a record of it.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What the signals at the edge of a design are called, and which way its reset works."""
+"""The names of the signals at the edge of a design, and the polarity of its reset."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ __all__ = ["DesignClocks", "StageClocks", "design_clocks"]
 
 @dataclass(frozen=True)
 class StageClocks:
-    """What a stage costs in time.
+    """The clocks of a stage.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class StageClocks:
 
 @dataclass(frozen=True)
 class DesignClocks:
-    """What a design costs in time.
+    """The clocks of a design, stage by stage and altogether.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The folds of every layer of a Program: what each takes, and which of them are worth a thought."""
+"""The folds of every layer of a Program, what each takes, and those that no other beats."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ __all__ = ["Resources", "features_of", "model_design", "resources_of"]
 
 @dataclass(frozen=True)
 class Resources:
-    """What hardware takes on a target, as modelled.
+    """The resources of hardware on a target, as modelled.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ class Resources:
 
 
 def features_of(costs: HardwareCosts, rams: BlockRams) -> dict[str, float]:
-    """How many of every part there are, by the fields of ``PartWeights``."""
+    """The number of parts of every sort, by the fields of ``PartWeights``."""
     mapped = [rams.mapped(m.words, m.width, m.ports, m.written) for m in costs.memories]
     return {
         "adder_bits": costs.adder_bits,
         "accumulator_bits": costs.accumulator_bits,
-        "drain_luts": costs.drain_luts,
+        "serializer_luts": costs.serializer_luts,
         "choice_luts": costs.choice_luts + sum(memory.choice_luts for memory in mapped),
         "table_luts": costs.table_luts + sum(memory.table_luts for memory in mapped),
         "counters": costs.counters,

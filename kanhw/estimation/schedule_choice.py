@@ -48,7 +48,7 @@ class ScheduleChoice:
         )
 
     def missed(self, budget: Budget) -> str:
-        """Which limits it exceeds and by how much; empty if it fits."""
+        """The limits that it exceeds and by how much; empty if it fits."""
         return budget.exceeded(self.resources, self.clocks)
 
 

@@ -1,1 +1,1 @@
-"""What does not change numbers: unrolled or folded, registers, which step reads what."""
+"""The schedule, which changes no number: unrolled or folded, registers, the order of steps."""

@@ -1,4 +1,4 @@
-"""What a design may take."""
+"""The budget of a design: the most resources and clocks that it may take."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class Budget:
         return ",".join(f"{name}={limit}" for name, limit in self.limits.items())
 
     def allows(self, resources: Resources, names: tuple[str, ...] = ("lut", "bram", "dsp")) -> bool:
-        """Whether resources, or those that are named, are within the limits."""
+        """True where resources, or those that are named, are within the limits."""
         limits = self.limits
         return all(getattr(resources, name) <= limits[name] for name in names if name in limits)
 
     def exceeded(self, resources: Resources, clocks: int) -> str:
-        """Which limits are exceeded and by how much, in words; empty if none is."""
+        """The limits that are exceeded and by how much, in words; empty if none is."""
         taken = {name: getattr(resources, name) for name in ("lut", "bram", "dsp")}
         taken["clocks"] = clocks
         return ", ".join(

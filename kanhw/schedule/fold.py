@@ -1,4 +1,4 @@
-"""How a layer is spread over clocks: which inputs and outputs meet when."""
+"""The fold of a layer: the clocks over which it is spread, and the inputs and outputs of each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ class Fold:
 
     The outputs are computed in groups. During a group all inputs pass by, some of them a beat; then
     its sums wait in registers, from which a few a clock are requantized and handed on while the
-    next group is computed.
+    next group is computed. With 6 inputs, 2 at a time, and 4 outputs, 2 at a time:
+
+        step      0     1     2     3     4     5
+        group     0     0     0     1     1     1
+        inputs   0 1   2 3   4 5   0 1   2 3   4 5
+        outputs  0 1   0 1   0 1   2 3   2 3   2 3
+
+    which leaves 3 clocks to hand on the 2 outputs of a group: one lane is enough.
 
     Parameters
     ----------
@@ -120,17 +127,17 @@ class Fold:
 
     @cached_property
     def inputs(self) -> IntArray:
-        """Which input each lane of each beat holds, ``[beats, parallel_inputs]``; -1 for none."""
+        """The input in each lane of each beat, ``[beats, parallel_inputs]``; -1 for none."""
         return rows_of(self.n_in, self.parallel_inputs) if self.order is None else self.order
 
     @cached_property
     def outputs(self) -> IntArray:
-        """Which outputs each group has, ``[groups, parallel_outputs]``; -1 for none."""
+        """The outputs of each group, ``[groups, parallel_outputs]``; -1 for none."""
         return rows_of(self.n_out, self.parallel_outputs)
 
     @cached_property
     def handed(self) -> IntArray:
-        """Which outputs leave in each beat, ``[out_beats, lanes]``; -1 for none."""
+        """The outputs that leave in each beat, ``[out_beats, lanes]``; -1 for none."""
         return rows_of(self.n_out, self.lanes)
 
 
@@ -139,13 +146,14 @@ def fold_of(
     n_out: int,
     parallel: tuple[int, int],
     *,
-    taker: int | None = None,
+    consumer_codes: int | None = None,
     order: IntArray | None = None,
     padded: bool = False,
 ) -> Fold:
-    """The fold of a layer for a wish of parallel inputs and outputs.
+    """The fold of a layer for so many inputs and outputs at a time, or fewer.
 
-    Outputs are spread evenly over their groups, and handed on by no more lanes than keep up.
+    Outputs are spread evenly over their groups (10 at 8 a time are two groups of 5), and handed on
+    by the fewest lanes that are done with a group before the next, and suit ``consumer_codes``.
 
     Parameters
     ----------
@@ -153,9 +161,9 @@ def fold_of(
         Of the layer.
     parallel
         Inputs and outputs at a time; more than there are means all of them.
-    taker
-        How many codes a beat the next stage takes; lanes that divide it are preferred, since
-        others need the whole vector (or pixel) to be collected in between.
+    consumer_codes
+        Codes a beat that the stage behind takes; lanes that divide it are preferred, since others
+        need the whole vector (or pixel) to be collected in between. None where it does not matter.
     order, padded
         As for :class:`Fold`; with an order, the parallel inputs are its.
     """
@@ -163,9 +171,10 @@ def fold_of(
     beats = -(-n_in // inputs) if order is None else len(order)
     groups = -(-n_out // min(parallel[1], n_out))
     outputs = -(-n_out // groups)
+    # A group must leave within the beats of the next; lanes divide it, so that rows are full.
     least = -(-outputs // beats)
     quick = [lanes for lanes in range(least, outputs + 1) if outputs % lanes == 0]
-    fitting = [lanes for lanes in quick if taker is not None and taker % lanes == 0]
+    fitting = [lanes for lanes in quick if consumer_codes and consumer_codes % lanes == 0]
     return Fold(n_in, n_out, inputs, outputs, (fitting or quick)[0], order, padded)
 
 

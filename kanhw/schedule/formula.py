@@ -29,7 +29,7 @@ class Formula:
 
     @classmethod
     def ceil(cls, count: int, width: int) -> Formula:
-        """How many portions of ``width`` a count makes."""
+        """The number of parts of at most ``width`` that a count is split into."""
         return cls(f"ceil({count} / {width})", -(-count // width))
 
     def __mul__(self, other: Formula) -> Formula:

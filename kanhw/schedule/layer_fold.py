@@ -16,7 +16,7 @@ __all__ = ["LayerSizes", "codes_a_beat", "fold_layer", "input_transfer", "sizes_
 
 @dataclass(frozen=True)
 class LayerSizes:
-    """What can be spread over clocks.
+    """The sizes of a layer that can be spread over clocks.
 
     Parameters
     ----------
@@ -41,10 +41,10 @@ def fold_layer(
     layer: ProgramLayer,
     parallel: tuple[int, int],
     *,
-    taker: int | None = None,
+    consumer_codes: int | None = None,
     order: IntArray | None = None,
 ) -> tuple[Fold, WindowFold | None]:
-    """The fold of a layer for a wish of parallel inputs and outputs, and how windows are read.
+    """The fold of a layer for so many inputs and outputs at a time, and how windows are read.
 
     Parameters
     ----------
@@ -52,33 +52,36 @@ def fold_layer(
         One that can be folded.
     parallel
         Inputs and outputs at a time.
-    taker
-        How many codes a beat the next stage takes; None if it does not matter.
+    consumer_codes
+        Codes a beat that the stage behind takes; None if it does not matter.
     order
         Which input each lane of each beat holds, for a layer of vectors; None is in order. Windows
         have an order of their own.
     """
     sizes, window = sizes_of(layer), window_of(layer)
     if window is None:
-        return fold_of(sizes.n_in, sizes.n_out, parallel, taker=taker, order=order), None
+        fold = fold_of(
+            *(sizes.n_in, sizes.n_out, parallel), consumer_codes=consumer_codes, order=order
+        )
+        return fold, None
     windows = window_fold(window, parallel[0])
     return fold_of(
         *(sizes.n_in, sizes.n_out, parallel),
-        taker=taker,
+        consumer_codes=consumer_codes,
         order=windows.order,
         padded=windows.padded,
     ), windows
 
 
 def codes_a_beat(layer: ProgramLayer, inputs: int, channels: int | None) -> int:
-    """What a folded layer takes a beat, behind vectors or behind pixels of so many channels.
+    """Codes a beat of a folded layer, behind vectors or behind pixels of so many channels.
 
     Parameters
     ----------
     layer
         One that is folded.
     inputs
-        How many inputs at a time are wished for.
+        Inputs at a time that the schedule asks for.
     channels
         Those of a pixel if the layer's vector is an image; then a beat is a part of a pixel, all
         parts being alike, or some whole pixels. None if it is none.
@@ -86,6 +89,7 @@ def codes_a_beat(layer: ProgramLayer, inputs: int, channels: int | None) -> int:
     window = window_of(layer)
     if window is not None:
         return window_fold(window, inputs).channels
+    # A vector by itself; part of a pixel; or whole pixels, as many as fit, evened out.
     if channels is None or channels == layer.n_in:
         return min(inputs, layer.n_in)
     if inputs < channels:
@@ -94,7 +98,7 @@ def codes_a_beat(layer: ProgramLayer, inputs: int, channels: int | None) -> int:
 
 
 def input_transfer(layer: ProgramLayer, parallel: tuple[int, int] | None) -> Transfer:
-    """What a layer takes that no other is in front of.
+    """Values a beat and beats of a layer that no other is in front of.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ PIPELINE = "pipeline"
 
 @dataclass(frozen=True)
 class LayerLayout:
-    """How layers of a kind are laid out.
+    """The record of a kind of layer: the stages that it may become, and what it reads.
 
     Parameters
     ----------
@@ -106,14 +106,14 @@ def window_of(layer: ProgramLayer) -> Window | None:
 
 
 def is_folded(layer: ProgramLayer, schedule: Schedule) -> bool:
-    """Whether the edges of a layer take turns with its hardware."""
+    """True where the edges of a layer take turns with its hardware."""
     if not schedule.folded or layout_of(layer).folded is None:
         return False
     return layout_of(edges_of(layer)).folded is not None
 
 
 def is_pipelined(layer: ProgramLayer, schedule: Schedule) -> bool:
-    """Whether a layer takes a vector at every clock."""
+    """True where a layer takes a vector at every clock."""
     return layout_of(layer).unrolled == PIPELINE and not is_folded(layer, schedule)
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from kanhw.errors import InputError
 from kanhw.program import Program, ProgramLayer
-from kanhw.schedule.exact_streams import exact_inputs, exact_streams
+from kanhw.schedule.code_streams import inputs_as_codes, streams_as_codes
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.layer_fold import codes_a_beat, fold_layer, input_transfer
 from kanhw.schedule.layer_layouts import (
@@ -26,7 +26,7 @@ __all__ = ["lay_out", "planned_alone"]
 
 
 def lay_out(program: Program, schedule: Schedule) -> Layout:
-    """The stages of a Program, in order: as few as possible, joined where layers allow it.
+    """The stages of a Program, in order; neighbours that are pipelines become one stage.
 
     Raises
     ------
@@ -42,8 +42,9 @@ def lay_out(program: Program, schedule: Schedule) -> Layout:
     plan = _Plan(program, schedule, inputs)
     if program.input.ranged:
         plan.append(
-            "input_ranges", inputs, exact=((exact_inputs(program.layers, schedule.folded),),)
+            "input_ranges", inputs, as_codes=((inputs_as_codes(program.layers, schedule.folded),),)
         )
+    # Neighbours that take a vector at every clock become one stage; every other layer is one.
     runs = [
         (pipelined, list(run))
         for pipelined, run in groupby(
@@ -82,30 +83,34 @@ def planned_alone(
         return PlannedStage(kind, inputs, _outputs(layer))
     fold, windows = fold_layer(layer, parallel)
     inputs = input_transfer(layer, parallel)
-    if windows is not None and windows.portions > 1:
+    if windows is not None and windows.pixel_beats > 1:
         inputs = inputs.split(windows.channels)
     kind, outputs = str(layout_of(layer).folded), _folded_outputs(fold, window_of(layer))
     return PlannedStage(kind, inputs, outputs, fold=fold, windows=windows)
 
 
 class _Plan:
-    """Stages so far, and what leaves the last of them."""
+    """A layout under construction: the stages so far, and the transfer behind the last.
+
+    A layer states how it wants its codes (a vector in one beat, whole pixels, some codes a beat);
+    if they do not come so, a stage that collects, splits or gathers them goes in between.
+    """
 
     def __init__(self, program: Program, schedule: Schedule, inputs: Transfer) -> None:
         self._layers = program.layers
         self._schedule = schedule
-        self._exact = [
-            exact_streams(program.layers, index, schedule.folded)
+        self._as_codes = [
+            streams_as_codes(program.layers, index, schedule.folded)
             for index in range(len(program.layers))
         ]
         self._at = inputs
         self.stages: list[PlannedStage] = []
 
     def append(
-        self, kind: str, outputs: Transfer, *, exact: tuple[tuple[bool, ...], ...] = ()
+        self, kind: str, outputs: Transfer, *, as_codes: tuple[tuple[bool, ...], ...] = ()
     ) -> None:
         """One more stage that computes no layer."""
-        self.stages.append(PlannedStage(kind, self._at, outputs, exact=exact))
+        self.stages.append(PlannedStage(kind, self._at, outputs, as_codes=as_codes))
         self._at = outputs
 
     def append_pipeline(self, layers: list[int], *, argmax: bool) -> None:
@@ -127,7 +132,7 @@ class _Plan:
         if kind == "pooling" and window is not None and window.size == window.shape[1:]:
             if self._at.channels is not None:
                 # Parts of pixels are pooled as they come.
-                outputs = Transfer(self._at.count, self._at.portions, length=layer.n_out)
+                outputs = Transfer(self._at.count, self._at.pixel_beats, length=layer.n_out)
                 self._append_layers("folded_pooling", outputs, index)
                 return
             kind = "global_pooling"
@@ -138,7 +143,7 @@ class _Plan:
         self._append_layers(kind, _outputs(layer), index)
 
     def append_end(self, *, argmax: bool) -> None:
-        """What brings the last layer's outputs into beats for the user, and ranks them."""
+        """The stages that bring the last layer's outputs into beats for the user, and rank them."""
         if self._at.channels is not None:
             self._as_pixels()
         if not argmax:
@@ -151,30 +156,32 @@ class _Plan:
     def _append_layers(
         self, kind: str, outputs: Transfer, *layers: int, argmax: bool = False
     ) -> None:
-        exact = tuple(self._exact[index] for index in layers)
-        stage = PlannedStage(kind, self._at, outputs, layers, exact, argmax=argmax)
+        as_codes = tuple(self._as_codes[index] for index in layers)
+        stage = PlannedStage(kind, self._at, outputs, layers, as_codes, argmax=argmax)
         self.stages.append(stage)
         self._at = outputs
 
     def _append_folded(self, index: int, after: int | None) -> None:
         layer = self._layers[index]
         parallel, window = self._schedule.parallel(layer.name), window_of(layer)
+        # A layer of vectors behind an image takes its pixels as they come, some codes or some
+        # pixels a beat: its parameters are put into that order, and nothing gathers the image.
         channels = self._at.pixel if self._at.pixels > 1 else None
         self._as_beats_of(codes_a_beat(layer, parallel[0], channels))
         image = window is not None and window.positions > 1
         fold, windows = fold_layer(
             *(layer, parallel),
-            taker=self._taker(after, _channels_behind(layer) if image else None),
+            consumer_codes=self._consumer_codes(after, _channels_behind(layer) if image else None),
             order=self._at.places(layer.n_in) if window is None else None,
         )
         outputs = _folded_outputs(fold, window)
         kind = str(layout_of(layer).folded)
         self.stages.append(
-            PlannedStage(kind, self._at, outputs, (index,), (self._exact[index],), fold, windows)
+            PlannedStage(kind, self._at, outputs, (index,), (self._as_codes[index],), fold, windows)
         )
         self._at = outputs
 
-    def _taker(self, after: int | None, channels: int | None) -> int | None:
+    def _consumer_codes(self, after: int | None, channels: int | None) -> int | None:
         """Codes a beat of a folded layer behind vectors, or behind pixels of so many channels."""
         if after is None or not is_folded(self._layers[after], self._schedule):
             return None
@@ -198,6 +205,8 @@ class _Plan:
         at = self._at
         if at.count == count:
             return
+        # Larger beats of the same vector or pixel are collected at once; anything else goes by
+        # whole vectors or pixels.
         divides = count % at.count == 0 or count == at.pixel
         if at.count < count <= at.pixel and divides:
             self.append("collect", at.collected(count))
@@ -226,13 +235,13 @@ def _channels_behind(layer: ProgramLayer) -> int:
 
 
 def _outputs(layer: ProgramLayer) -> Transfer:
-    """What a layer that is not folded gives: a vector, or an image by pixels."""
+    """The outputs of a layer that is not folded: a vector, or an image by pixels."""
     window = window_of(layer)
     return Transfer(_channels_behind(layer), 1 if window is None else window.positions)
 
 
 def _folded_outputs(fold: Fold, window: Window | None) -> Transfer:
-    """What a folded layer gives: some values of a vector a beat, or of a pixel after the other."""
+    """The outputs of a folded layer: some values a beat of a vector, or of pixel after pixel."""
     length = fold.n_out if fold.out_beats > 1 else None
     if window is None or window.positions == 1:
         return Transfer(fold.lanes, fold.out_beats, length)

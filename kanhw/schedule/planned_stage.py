@@ -13,7 +13,7 @@ __all__ = ["Layout", "PlannedStage"]
 
 @dataclass(frozen=True, eq=False)
 class PlannedStage:
-    """What a stage does, with nothing said of how it is made.
+    """A stage before it is built: its kind, layers, beats and fold.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class PlannedStage:
         How vectors or images come and go.
     layers
         Numbers of the layers of the Program that it computes, in order.
-    exact
+    as_codes
         Of each of them, which streams behind it must be codes rather than raw sums: its own, then
         those that it passes on. Of ``input_ranges``, whether the input must be.
     fold
@@ -41,7 +41,7 @@ class PlannedStage:
     inputs: Transfer
     outputs: Transfer
     layers: tuple[int, ...] = ()
-    exact: tuple[tuple[bool, ...], ...] = ()
+    as_codes: tuple[tuple[bool, ...], ...] = ()
     fold: Fold | None = None
     windows: WindowFold | None = None
     argmax: bool = False
@@ -61,7 +61,7 @@ class PlannedStage:
 
     @property
     def reads(self) -> WindowFold:
-        """How it reads windows; only of a folded stage of images."""
+        """The order in which it reads windows; only of a folded stage of images."""
         if self.windows is None:
             raise TypeError(f"a stage of kind {self.kind!r} reads no windows by turns")
         return self.windows
@@ -95,5 +95,5 @@ class Layout:
 
     @property
     def outputs(self) -> Transfer:
-        """How the network's output goes."""
+        """Values a beat and beats of the network's output."""
         return self.stages[-1].outputs if self.stages else self.inputs

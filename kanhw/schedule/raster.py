@@ -1,4 +1,4 @@
-"""When a line buffer reads each pixel, and when it has each window complete."""
+"""The slots in which a line buffer reads the pixels of an image and completes its windows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RasterAxis:
 
     @property
     def occupied(self) -> npt.NDArray[np.bool_]:
-        """Which slots hold a row of the image, ``[slots]``."""
+        """The slots that hold a row of the image, ``[slots]`` of booleans."""
         slot = np.arange(self.slots) - self.margin
         return (slot >= 0) & (slot < self.length)
 
@@ -69,7 +69,7 @@ class RasterAxis:
 
     @cached_property
     def padded(self) -> npt.NDArray[np.bool_]:
-        """Which taps of the window at each slot lie outside the image, ``[slots, size]``.
+        """The taps of the window at each slot that lie outside the image, ``[slots, size]``.
 
         Where there is no window nothing is padded.
         """
@@ -81,11 +81,13 @@ class RasterAxis:
 
 @dataclass(frozen=True)
 class Raster:
-    """A walk over an image, one slot after the other, row by row.
+    """The slots of an image, one after the other, row by row.
 
-    The window that ends at a slot is complete once the slot has been read. What a window holds
-    beyond the right end of a row is the begin of the next one, and is padding by its position.
-    Hence no slots are spent on padding, as long as there are no more windows than pixels to a row.
+    A slot is a clock in which a line buffer moves on by one place; mostly it reads a pixel. The
+    window that ends at a slot is complete once the slot has been read. A window that reaches beyond
+    the right end of a row holds the first pixels of the next row there; its position alone says
+    that these taps are padding. So padding takes no slots, and there are more slots than pixels
+    only where a row or column has more windows than pixels.
 
     Parameters
     ----------
@@ -119,7 +121,7 @@ class Raster:
 
     @property
     def dense(self) -> bool:
-        """Whether every slot holds a pixel."""
+        """True where every slot holds a pixel."""
         return all(axis.slots == axis.length for axis in self.axes)
 
     @property
@@ -135,6 +137,7 @@ class Raster:
     @property
     def last(self) -> int:
         """Slot that completes the last window; beyond the last pixel where padding follows it."""
+        # Slots beyond the last pixel are the first of the next image, or come without pixels.
         rows, columns = self.axes
         return self._slot(rows.lead + rows.reach, columns.lead + columns.reach)
 
@@ -153,7 +156,7 @@ class Raster:
 
     @property
     def padded(self) -> npt.NDArray[np.bool_]:
-        """Which taps are padding in some window, ``[rows, columns]`` of a window."""
+        """The taps that are padding in some window, ``[rows, columns]`` of a window."""
         rows, columns = (np.asarray(axis.padded.any(axis=0)) for axis in self.axes)
         return np.asarray(rows[:, None] | columns[None])
 

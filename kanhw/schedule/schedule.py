@@ -1,4 +1,4 @@
-"""How a Program is laid out in time and space: everything that does not change its numbers."""
+"""The schedule of a Program in time and space: everything that does not change its numbers."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Schedule:
 
     @property
     def folded(self) -> bool:
-        """Whether fully connected layers are folded."""
+        """True where fully connected layers are folded."""
         return self.kind == "folded"
 
     @property

@@ -1,4 +1,4 @@
-"""How a vector or an image travels: in how many beats, and how many values of it each holds."""
+"""The transfer of a vector or an image: its beats, and the values of each."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ __all__ = ["Transfer"]
 @dataclass(frozen=True)
 class Transfer:
     """Values a beat, and beats of a whole vector or image.
+
+    A vector of 10 at 4 values a beat has 3 beats, a ``length`` of 10, and 2 places of the last beat
+    are filled up. An image of 8 x 8 pixels of 10 channels at 4 values a beat has 3 beats a pixel,
+    192 beats, and ``channels`` of 10.
 
     Parameters
     ----------
@@ -43,22 +47,24 @@ class Transfer:
         return self.length or self.channels or self.count
 
     @property
-    def portions(self) -> int:
-        """Beats of a vector, or of a pixel of an image."""
+    def pixel_beats(self) -> int:
+        """Beats of a vector, which counts as one pixel, or of a pixel of an image."""
         return -(-self.pixel // self.count)
 
     @property
     def pixels(self) -> int:
         """Pixels of an image, 1 for a vector; not where several come together."""
-        return self.beats // self.portions
+        return self.beats // self.pixel_beats
 
     def places(self, total: int) -> IntArray:
-        """Which of the ``total`` values is where, ``[beats, count]``; -1 for what fills up.
+        """The value at every place, 0 to ``total - 1``, ``[beats, count]``; -1 for filling.
 
         The values of an image are numbered in the order channel, row, column.
         """
         if self.channels is None and (self.length is not None or self.beats == 1):
             return rows_of(total, self.count)
+        # From channel by channel to pixel by pixel; where beats hold several pixels, pixel
+        # boundaries do not matter, and the image is one long row.
         by_pixel = np.arange(total).reshape(self.pixel, -1).T
         if self.count > self.pixel:
             by_pixel = by_pixel.reshape(1, -1)
@@ -74,9 +80,9 @@ class Transfer:
         InputError
             If it comes in several beats, or has no more than ``count`` values.
         """
-        if self.portions != 1 or not 1 <= count < self.count:
+        if self.pixel_beats != 1 or not 1 <= count < self.count:
             raise InputError(
-                f"To split a vector of {self.pixel} in {self.portions} beats, it must come in "
+                f"To split a vector of {self.pixel} in {self.pixel_beats} beats, it must come in "
                 f"one and go in several, not {count} codes a beat"
             )
         beats = self.beats * -(-self.count // count)
@@ -92,7 +98,7 @@ class Transfer:
             If ``count`` is no multiple of what comes a beat, nor all of it.
         """
         # Of whole pixels, all of the image's are collected.
-        whole_pixels = self.portions == 1
+        whole_pixels = self.pixel_beats == 1
         whole = self.count * self.beats if whole_pixels else self.pixel
         if not self.count < count <= whole or (count % self.count and count != whole):
             raise InputError(
@@ -108,7 +114,7 @@ class Transfer:
     @property
     def collected_unit(self) -> int:
         """Beats of what is collected as one: the pixels of an image, or a vector's or pixel's."""
-        return self.beats if self.portions == 1 else self.portions
+        return self.beats if self.pixel_beats == 1 else self.pixel_beats
 
     def gathered(self) -> Transfer:
         """An image by pixels as one vector in one beat."""

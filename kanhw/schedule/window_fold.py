@@ -1,4 +1,4 @@
-"""How the windows over an image are read some codes a clock, from a memory of its last rows."""
+"""The order in which windows are read, some codes a clock, from a memory of an image's rows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ __all__ = ["WindowFold", "window_fold"]
 class WindowFold:
     """Windows read beat by beat, each of them several times.
 
-    A pixel is in ``portions`` words of neighbouring channels, one of which is read a clock; or it
-    is one word, and several taps are read, from as many copies of the memory. Words are numbered in
-    the order in which they come, from image to image, and word k is in row k mod ``depth`` of the
-    memory: so a tap is at a fixed distance from the first of its window, whatever the window.
+    A pixel is in ``pixel_beats`` words of neighbouring channels, one of which is read a clock; or
+    it is one word, and several taps are read, from as many copies of the memory. Words are numbered
+    in the order in which they come, from image to image, and word k is at address k mod ``depth``
+    of the memory: so a tap is at a fixed distance from the first of its window, whatever the
+    window.
 
     Parameters
     ----------
@@ -41,26 +42,26 @@ class WindowFold:
         for name, most in (("channels", self.window.shape[0]), ("taps", self._area)):
             if not 1 <= getattr(self, name) <= most:
                 raise InputError(f"{name} must be 1 to {most}, not {getattr(self, name)}")
-        if self.taps > 1 and self.portions > 1:
+        if self.taps > 1 and self.pixel_beats > 1:
             raise InputError(
                 f"{self.taps} taps are read at a time only as whole pixels of "
                 f"{self.window.shape[0]} channels, not {self.channels} channels of them"
             )
 
     @property
-    def portions(self) -> int:
-        """Words of a pixel."""
+    def pixel_beats(self) -> int:
+        """Words of a pixel, one of which is read a beat."""
         return -(-self.window.shape[0] // self.channels)
 
     @property
     def turns(self) -> int:
-        """How often the next taps of a window are taken; each takes ``portions`` beats."""
+        """Groups of ``taps`` that a window is read in; each takes ``pixel_beats`` beats."""
         return -(-self._area // self.taps)
 
     @property
     def beats(self) -> int:
         """Beats of a window."""
-        return self.turns * self.portions
+        return self.turns * self.pixel_beats
 
     @property
     def words(self) -> int:
@@ -69,13 +70,14 @@ class WindowFold:
 
     @cached_property
     def order(self) -> IntArray:
-        """Which input of the layer each code of a beat is, ``[beats, taps * channels]``; or -1.
+        """The input of the layer that each code of a beat is, ``[beats, taps * channels]``; or -1.
 
         Inputs are numbered in the order channel, row, column of a window.
         """
+        # The last group of taps, and the last word of a pixel, may be filled up with nothing.
         tap = np.arange(self.turns * self.taps)
-        channel = np.arange(self.portions * self.channels).reshape(self.portions, 1, -1)
-        # [turns, portions, taps, channels of a word].
+        channel = np.arange(self.pixel_beats * self.channels).reshape(self.pixel_beats, 1, -1)
+        # [turns, pixel_beats, taps, channels of a word].
         there = tap.reshape(self.turns, 1, self.taps, 1)
         inputs = np.where(
             (there < self._area) & (channel < self.window.shape[0]),
@@ -98,25 +100,27 @@ class WindowFold:
     def distances(self) -> IntArray:
         """Words from the first tap of a window to each tap of a turn, ``[turns, taps]``."""
         rows, columns = self.window.dilation
-        return self.tap_rows * rows * self._line + self.tap_columns * columns * self.portions
+        return self.tap_rows * rows * self._line + self.tap_columns * columns * self.pixel_beats
 
     @property
     def start(self) -> int:
         """The word of the first tap of an image's first window; negative where that is padding."""
         rows, columns = self.window.padding
-        return -rows * self._line - columns * self.portions
+        return -rows * self._line - columns * self.pixel_beats
 
     @property
     def moves(self) -> tuple[int, int, int]:
         """Words from a window's first tap to the next one's: in its row, in its image, after it."""
+        # From the last window of a row back to the first, then a stride down; the first window of
+        # the next image is as far from that of this one as an image has words.
         (rows, columns), (down, right) = self.window.out_size, self.window.stride
-        step, line = right * self.portions, down * self._line
+        step, line = right * self.pixel_beats, down * self._line
         row = line - (columns - 1) * step
         return step, row, self.words - (rows - 1) * line - (columns - 1) * step
 
     @cached_property
     def outside(self) -> tuple[IntArray, IntArray]:
-        """Which of its rows and columns lie outside of the image, ``[windows of axis, size]``.
+        """The rows and columns of windows outside of the image, ``[windows of axis, size]`` each.
 
         1 where they do, else 0.
         """
@@ -128,12 +132,12 @@ class WindowFold:
 
     @property
     def padded(self) -> bool:
-        """Whether some tap of some window lies outside of the image."""
+        """True where some tap of some window lies outside of the image."""
         return any(bool(axis.any()) for axis in self.outside)
 
     @cached_property
     def needs(self) -> tuple[IntArray, IntArray]:
-        """How many words of an image must be there for a window, as a sum over its two axes.
+        """The number of an image's words that a window needs, as a sum over its two axes.
 
         ``[windows of an axis]`` each. Those up to its last tap, or where that is padding, up to
         where the image ends; never more than there are.
@@ -142,11 +146,11 @@ class WindowFold:
             np.minimum(places[:, -1], length - 1)
             for places, length in zip(self._places, self.window.shape[1:], strict=True)
         )
-        return rows * self._line, (columns + 1) * self.portions
+        return rows * self._line, (columns + 1) * self.pixel_beats
 
     @cached_property
     def released(self) -> IntArray:
-        """How many words no window of a row or of those below it reads, ``[rows of windows]``."""
+        """The number of words that no window of a row or below reads, ``[rows of windows]``."""
         height = self.window.shape[1]
         return np.asarray(self._places[0][:, 0].clip(0, height) * self._line)
 
@@ -156,6 +160,8 @@ class WindowFold:
 
         While the windows of a row are read, the first window of the next row can come in.
         """
+        # From the oldest word that a row of windows still reads, to the last that must be there:
+        # for its own windows, or for the first window of the next row (or of the next image).
         rows, columns = self.needs
         following = np.append(rows[1:], self.words + rows[0]) + columns[0]
         most = np.maximum(following, rows + columns.max()) - self.released
@@ -168,7 +174,7 @@ class WindowFold:
     @property
     def _line(self) -> int:
         """Words of a row of the image."""
-        return self.window.shape[2] * self.portions
+        return self.window.shape[2] * self.pixel_beats
 
     @property
     def _taps(self) -> IntArray:
@@ -189,14 +195,15 @@ class WindowFold:
 
 
 def window_fold(window: Window, parallel_inputs: int) -> WindowFold:
-    """How to read windows for a wish of parallel inputs: never more of them, spread evenly.
+    """The fold of windows for so many inputs at a time: never more of them, spread evenly.
 
     Up to the number of channels, these are neighbouring channels of a tap, as many as make the
-    pixel's portions even; beyond, whole pixels of several taps.
+    beats of a pixel even; beyond, whole pixels of several taps.
     """
+    # The number of parts first, then parts as equal as can be: 10 channels at 4 are 4, 4 and 2.
     channels, area = window.shape[0], window.size[0] * window.size[1]
     if parallel_inputs < channels:
-        portions = -(-channels // parallel_inputs)
-        return WindowFold(window, -(-channels // portions))
+        pixel_beats = -(-channels // parallel_inputs)
+        return WindowFold(window, -(-channels // pixel_beats))
     turns = -(-area // min(parallel_inputs // channels, area))
     return WindowFold(window, channels, -(-area // turns))

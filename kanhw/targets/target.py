@@ -105,7 +105,7 @@ class PartWeights:
     adder_bits: float
     accumulator_bits: float
     choice_luts: float
-    drain_luts: float
+    serializer_luts: float
     table_luts: float
     counters: float
 

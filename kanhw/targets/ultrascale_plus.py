@@ -70,7 +70,7 @@ _WEIGHTS = PartWeights(
     adder_bits=0.65,
     accumulator_bits=1.0,
     choice_luts=1.09,
-    drain_luts=1.4,
+    serializer_luts=1.4,
     table_luts=0.63,
     counters=3.6,
 )

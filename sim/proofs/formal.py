@@ -1,9 +1,9 @@
-"""Proofs of the stream rules: a component between any sender and any taker, for all stalls.
+"""Proofs of the stream rules: a component between any sender and any consumer, for all stalls.
 
 The harness is a component of its own. Its inputs are free: when the sender begins to offer, what it
-offers, when the taker is ready, when there is a reset. The sender keeps the rules by construction
-(what it offered stays), so nothing is assumed. Whether the component keeps them is watched by
-signals that must never rise; others must rise, or the proof would be empty.
+offers, when the consumer is ready, when there is a reset. The sender keeps the rules by
+construction (what it offered stays), so nothing is assumed. Whether the component keeps them is
+watched by signals that must never rise; others must rise, or the proof would be empty.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class StreamHarness(Component):  # type: ignore[misc]  # Amaranth has no types
     beats_in, beats_out
         See there.
     patience
-        Clocks after which every output of what was accepted must have come, when the taker was
+        Clocks after which every output of what was accepted must have come, when the consumer was
         ready all the time and no vector was left unfinished.
     capacity
         Vectors that the component can hold at most, those begun included.

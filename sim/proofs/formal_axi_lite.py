@@ -20,7 +20,7 @@ RESPONSE_RULES = {
     "dropped": "an answer fell before it was taken",
     "changed": "an answer changed while it waited",
     "surplus": "an answer came before its request was accepted whole, or without one",
-    "lost": "an answer did not come, whether or not its taker was ready",
+    "lost": "an answer did not come, whether or not its consumer was ready",
     "overflow": "more requests were accepted than the slave can hold",
     "stuck": "a request was not accepted though all of it was there and answers were taken",
 }

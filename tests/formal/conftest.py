@@ -18,7 +18,13 @@ from formal_parts import PARTS, design_part, resident_part, small_head_stream, s
 
 # A quick one of each kind; the others take longer than the whole suite may.
 SECONDS = 60.0
-QUICK = {"unrolled edge tables", "folded edge tables", "CodeBuffer", "LineBuffer", "Drain"}
+QUICK = {
+    "unrolled edge tables",
+    "folded edge tables",
+    "CodeBuffer",
+    "LineBuffer",
+    "OutputSerializer",
+}
 
 
 def pytest_generate_tests(metafunc):

@@ -13,7 +13,7 @@ from formal_networks import DESIGNS, EVALUATED, FOLDED, WIDE, codebook, edges, n
 from formal_wrappers import AxiStreams, BankedVectors, Banks, MarkedSteps, Stuck
 
 from kanhw.gateware.folded.code_buffer import CodeBuffer
-from kanhw.gateware.folded.drain import Drain
+from kanhw.gateware.folded.output_serializer import OutputSerializer
 from kanhw.gateware.heads.head_stream import HeadStream
 from kanhw.gateware.heads.resident_stage import ResidentStage
 from kanhw.gateware.image.line_buffer import LineBuffer
@@ -163,14 +163,14 @@ def _resident_stage(sizes, schedule):
     return stage
 
 
-def _drain(resident):
+def _serializer(resident):
     if resident:
         stage = _resident_stage((3, 3), WIDE)
-        unit = stage._drain
+        unit = stage._serializer
     else:
         stage = _folded_stage()
         layer = network(edges(3, 3)).layers[0]
-        unit = Drain(layer, stage.fold, stage.accumulators)
+        unit = OutputSerializer(layer, stage.fold, stage.accumulators)
     fold = stage.fold
     latency = unit.latency + fold.last_rows - 1
     return Part(unit, fold.groups, fold.out_beats, latency, fold.out_beats)
@@ -240,8 +240,8 @@ PARTS = {
     "LineBuffer": lambda: _line_buffer(Window((1, 2, 3), (2, 2))),
     "WindowBuffer": lambda: _window_buffer((1, 2, 3), (2, 2), 0, 2),
     "padded WindowBuffer": lambda: _window_buffer((2, 2, 2), (2, 2), 1, 1),
-    "Drain": lambda: _drain(resident=False),
-    "ResidentDrain": lambda: _drain(resident=True),
+    "OutputSerializer": lambda: _serializer(resident=False),
+    "ResidentSerializer": lambda: _serializer(resident=True),
     "FoldedLayer": lambda: _steps(_folded_stage()),
     "FoldedLayer of evaluated splines": lambda: _steps(stages_of(EVALUATED, FOLDED)[0]),
     "SerialLayerNorm": lambda: _serial_norm(2),

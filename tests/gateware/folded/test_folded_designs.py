@@ -14,8 +14,8 @@ from kanhw.formats import CodeFormat
 from kanhw.gateware import generate_verilog
 from kanhw.gateware.folded import folded_stage
 from kanhw.gateware.folded.code_buffer import CodeBuffer
-from kanhw.gateware.folded.drain import Drain
 from kanhw.gateware.folded.folded_stage import FoldedStage
+from kanhw.gateware.folded.output_serializer import OutputSerializer
 from kanhw.gateware.norm.norm_stage import NormStage
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.stream.serial_argmax import SerialArgmax
@@ -304,7 +304,7 @@ def test_unknown_layer_names():
     ("component", "attribute", "change"),
     [
         (CodeBuffer, "latency", 1),
-        (Drain, "latency", -1),
+        (OutputSerializer, "latency", -1),
         (folded_stage.FoldedStage, "initiation_interval", 1),
     ],
 )

@@ -11,9 +11,9 @@ from kanhw.gateware.folded.basis_banks import basis_banks
 from kanhw.gateware.folded.basis_table import WeightedSums
 from kanhw.gateware.folded.code_buffer import CodeBuffer
 from kanhw.gateware.folded.codebook import CodebookSums
-from kanhw.gateware.folded.drain import Drain
 from kanhw.gateware.folded.edge_table import RowSums
-from kanhw.gateware.folded.requantize_lane import JoinLane
+from kanhw.gateware.folded.output_serializer import OutputSerializer
+from kanhw.gateware.folded.requantize_lane import RequantizeLane
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.parameter_memory import packed_words
 from kanhw.gateware.parts.signals import Range
@@ -40,8 +40,8 @@ def _words(rows, width):
 @pytest.mark.parametrize("n_out", [1, 3, 7, 8])
 @pytest.mark.parametrize("parallel", [(1, 1), (2, 3), (3, 2), (4, 16), (16, 5)])
 def test_fold(n_in, n_out, parallel):
-    for taker in (None, 1, 2, 6):
-        fold = fold_of(n_in, n_out, parallel, taker=taker)
+    for consumer_codes in (None, 1, 2, 6):
+        fold = fold_of(n_in, n_out, parallel, consumer_codes=consumer_codes)
         clocks = -(-n_in // parallel[0]) * -(-n_out // parallel[1])
         assert fold.steps == clocks
         assert fold.rows <= fold.beats
@@ -323,7 +323,7 @@ def test_join_lane(kind, format, simulate):
     factors, bias = _requantizer(rng, 3, kind)
     shift = int(abs(factors).max() * 2).bit_length() if format else 0
     requantizer = _layer((Requantizer(factors, bias, shift, format),), 3, 90).requantizers[0]
-    unit = JoinLane(requantizer, (Range(-91, 90),), np.array([2, 0, 1, -1]))
+    unit = RequantizeLane(requantizer, (Range(-91, 90),), np.array([2, 0, 1, -1]))
     words, expected = [], []
     for turn, j in enumerate([2, 0, 1]):
         for value in [-90, 90, *rng.integers(-90, 91, 20).tolist()]:
@@ -338,7 +338,7 @@ def test_join_lane(kind, format, simulate):
 
 @pytest.mark.parametrize("chances", PAUSES)
 @pytest.mark.parametrize("sizes", [(4, 5, 1, 3, 1), (4, 6, 1, 6, 2), (1, 4, 1, 4, 4), (1, 1, 1, 1)])
-def test_drain(sizes, chances, stream_run):
+def test_output_serializer(sizes, chances, stream_run):
     rng = np.random.default_rng(0)
     fold = Fold(*sizes)
     n = fold.n_out
@@ -347,7 +347,7 @@ def test_drain(sizes, chances, stream_run):
         for kind, shift, format in (("many", 16, CODE), ("one", 3, CodeFormat(4, False)))
     )
     layer = _layer(several, n, 60)
-    unit = Drain(layer, fold, (Range(-61, 60),))
+    unit = OutputSerializer(layer, fold, (Range(-61, 60),))
     vectors = rng.integers(-60, 61, (4, n))
     filled = np.pad(vectors, [(0, 0), (0, fold.groups * fold.parallel_outputs - n)])
     groups = filled.reshape(-1, fold.parallel_outputs)
@@ -364,10 +364,10 @@ def test_drain(sizes, chances, stream_run):
         assert run.taken[0] - run.accepted[0] == unit.latency
 
 
-# Vectors in other portions.
+# Vectors in beats of other sizes.
 
 
-def _portions(vectors, count, width):
+def _in_beats(vectors, count, width):
     """Words of the vectors, some codes a beat, and which of their bits mean something."""
     rows, beats = len(vectors), -(-vectors.shape[1] // count)
     pad = [(0, 0), (0, beats * count - vectors.shape[1])]
@@ -387,8 +387,8 @@ def _vector(n, width, count):
 def test_split(n, count, chances, stream_run):
     vectors = np.random.default_rng(0).integers(0, 16, (6, n))
     unit = SplitStage(_vector(n, 4, n), count)
-    expected, mask = _portions(vectors, count, 4)
-    run = stream_run(unit, _portions(vectors, n, 4)[0], len(expected), chances=chances)
+    expected, mask = _in_beats(vectors, count, 4)
+    run = stream_run(unit, _in_beats(vectors, n, 4)[0], len(expected), chances=chances)
     assert [w & k for w, k in zip(run.words, mask, strict=True)] == expected
     assert unit.outputs == _vector(n, 4, count)
     if chances == (1.0, 1.0):
@@ -404,8 +404,8 @@ def test_split(n, count, chances, stream_run):
 def test_collect(n, given, count, chances, stream_run):
     vectors = np.random.default_rng(0).integers(0, 16, (6, n))
     unit = CollectStage(_vector(n, 4, given), count)
-    expected, mask = _portions(vectors, count, 4)
-    words = _portions(vectors, given, 4)[0]
+    expected, mask = _in_beats(vectors, count, 4)
+    words = _in_beats(vectors, given, 4)[0]
     run = stream_run(unit, words, len(expected), chances=chances)
     assert [w & k for w, k in zip(run.words, mask, strict=True)] == expected
     assert unit.outputs == _vector(n, 4, count)

@@ -55,7 +55,7 @@ def test_every_tap_is_found_while_it_is_kept(window, inputs):
         expected = window.index[position]
         start = image * fold.words
         for beat, inputs_of_beat in enumerate(fold.order):
-            turn, portion = divmod(beat, fold.portions)
+            turn, pixel_beat = divmod(beat, fold.pixel_beats)
             for lane, tap in enumerate(inputs_of_beat.tolist()):
                 k, channel = divmod(lane, fold.channels)
                 if tap < 0:
@@ -67,8 +67,8 @@ def test_every_tap_is_found_while_it_is_kept(window, inputs):
                 assert outside == (expected[tap] < 0)
                 if outside:
                     continue
-                here = word + fold.distances[turn, k] + portion
-                pixel, part = divmod(int(here) - start, fold.portions)
+                here = word + fold.distances[turn, k] + pixel_beat
+                pixel, part = divmod(int(here) - start, fold.pixel_beats)
                 value = (part * fold.channels + channel) * height * width + pixel
                 assert value == expected[tap]
                 # Not read before it has come, nor after its place has been given away.
@@ -101,12 +101,12 @@ def test_refuses(sizes, message):
 
 def _expected(fold, images, groups):
     """What a buffer gives: for each beat the words of its taps, or None, and the step."""
-    pixels = images.reshape(len(images), -1, fold.portions)
+    pixels = images.reshape(len(images), -1, fold.pixel_beats)
     beats = []
     for word in _first_words(fold)[: fold.window.positions]:
         for step in range(fold.beats * groups):
-            turn, portion = divmod(step % fold.beats, fold.portions)
-            places = [int(word[3] + fold.distances[turn, k] + portion) for k in range(fold.taps)]
+            turn, pixel_beat = divmod(step % fold.beats, fold.pixel_beats)
+            places = [int(word[3] + fold.distances[turn, k] + pixel_beat) for k in range(fold.taps)]
             outside = [
                 fold.outside[0][word[1]][fold.tap_rows[turn, k]]
                 | fold.outside[1][word[2]][fold.tap_columns[turn, k]]

@@ -24,7 +24,7 @@ from kanhw.program import (
     Program,
     Requantizer,
 )
-from kanhw.schedule.exact_streams import exact_streams
+from kanhw.schedule.code_streams import streams_as_codes
 from kanhw.schedule.schedule import Schedule
 from kanhw.sim import check_design, find_simulator
 
@@ -212,12 +212,12 @@ def test_chains_are_as_short_as_they_can_be():
 
 def test_only_what_computes_with_codes_asks_for_them():
     layers = _deep(np.random.default_rng(0)).layers
-    exact = [exact_streams(layers, k) for k in range(len(layers))]
+    as_codes = [streams_as_codes(layers, k) for k in range(len(layers))]
     # The narrow stream passes two norms as raw sums, to the tables that take them.
-    assert exact[0] == (True, False)
-    assert exact[1] == (False, True, False)
-    assert exact[3] == (True,)
-    assert exact[5] == (True,)
+    assert as_codes[0] == (True, False)
+    assert as_codes[1] == (False, True, False)
+    assert as_codes[3] == (True,)
+    assert as_codes[5] == (True,)
 
 
 def test_without_handshake():

@@ -91,7 +91,7 @@ def _core(factors, schedule=None):
     )
     addresses = (input_addresses(program.input.format, 4),)
     schedule = schedule or Schedule()
-    return BranchEdgeTableCore(program.layers[0], addresses, schedule, exact=(True,))
+    return BranchEdgeTableCore(program.layers[0], addresses, schedule, as_codes=(True,))
 
 
 def _names(core):
@@ -122,7 +122,7 @@ def test_bases_in_one_scale_need_no_join(run_core, stimulus):
     codes = stimulus(program, rng)
     np.testing.assert_array_equal(run_core(program, Schedule(), codes), program(codes))
     addresses = (input_addresses(program.input.format, 3),)
-    core = BasisTableCore(program.layers[0], addresses, Schedule(), exact=(True,))
+    core = BasisTableCore(program.layers[0], addresses, Schedule(), as_codes=(True,))
     assert not any("spline_sum" in name for name in _names(core))
 
 

@@ -116,8 +116,8 @@ def test_it_costs_what_its_edge_tables_cost():
         (BranchEdgeTableLayer(*layer.edge_tables(), layer.requantizers),), program.input
     )
     addresses = (input_addresses(program.input.format, 4),)
-    ours = CodebookCore(layer, addresses, Schedule(), exact=(True,))
-    theirs = BranchEdgeTableCore(branches.layers[0], addresses, Schedule(), exact=(True,))
+    ours = CodebookCore(layer, addresses, Schedule(), as_codes=(True,))
+    theirs = BranchEdgeTableCore(branches.layers[0], addresses, Schedule(), as_codes=(True,))
     assert ours.latency == theirs.latency
     assert ours.outputs == theirs.outputs
     text, other = (kanhw.gateware.generate_verilog(p, Schedule()).text for p in (program, branches))
@@ -140,7 +140,7 @@ def test_shapes_shared_at_powers_of_two_are_one_table(run_core, stimulus):
         )
         program = Program((layer,), InputEncoder(code, 2))
         addresses = (input_addresses(code, 2),)
-        core = CodebookCore(program.layers[0], addresses, Schedule(), exact=(True,))
+        core = CodebookCore(program.layers[0], addresses, Schedule(), as_codes=(True,))
         core.elaborate(None)
         made[gains] = len(core._bank._outputs)
         codes = stimulus(program, np.random.default_rng(0))

@@ -120,9 +120,9 @@ def test_a_plan_says_which_inputs_meet_when():
     np.testing.assert_array_equal(first.folds.inputs, [[0, 1], [2, 3], [4, -1]])
     assert first.inputs == Transfer(2, 3, length=5)
     assert last.inputs.count == 2
-    assert last.exact == ((True,),)
+    assert last.as_codes == ((True,),)
     (pipeline,) = lay_out(DENSE, Schedule()).stages
-    assert (pipeline.layers, pipeline.exact) == ((0, 1), ((False,), (True,)))
+    assert (pipeline.layers, pipeline.as_codes) == ((0, 1), ((False,), (True,)))
     with pytest.raises(ValueError, match="unpack"):
         _ = pipeline.layer
     with pytest.raises(TypeError, match=r"^a stage of kind 'pipeline' has no fold$"):

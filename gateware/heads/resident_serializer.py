@@ -10,7 +10,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.folded.drain import drain_payload, drain_turns, one_of
+from kanhw.gateware.folded.output_serializer import one_of, serialize_rows, serialized_payload
 from kanhw.gateware.folded.requantize_lane import lane_clamp, output_shape
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, packed_fields, range_over
 from kanhw.gateware.parts.costs import HardwareCosts, choice_luts
@@ -23,7 +23,7 @@ from kanhw.program.kinds.resident import HeadRequantizer
 from kanhw.schedule.fold import Fold
 from kanhw.targets.lut import LUT_INPUTS
 
-__all__ = ["ResidentDrain", "ResidentLane"]
+__all__ = ["ResidentLane", "ResidentSerializer"]
 
 
 class ResidentLane(HeadHolder):
@@ -142,6 +142,8 @@ class ResidentLane(HeadHolder):
         """The memory, multiplier behind multiplier, saturation."""
         m, pipeline = Module(), Module()
         m.submodules.pipeline = EnableInserter(self.moves)(pipeline)
+        # The memory is outside of the pipeline, since it may be written while this is stalled; what
+        # it has read stays, because its read port moves with the pipeline.
         self._place_memories(m)
         (memory,) = self.memories
         m.d.comb += [
@@ -149,10 +151,13 @@ class ResidentLane(HeadHolder):
             memory.bank.eq(self.bank),
             memory.address.eq(self.turn),
         ]
+        # Clock 1 reads bias and multipliers of the output as one word. The bias is the first sum;
+        # `time` is how many clocks the sum is behind the accumulators.
         total, place = _field(memory.o, 0, self._bias), self._bias.format.width
         time = 1
         for b, reach, unit in zip(self._branches, self._factors, self._units, strict=True):
             pipeline.submodules[f"multiplier{b}"] = unit
+            # A product of every branch is added in turn; factor and accumulator wait for the sum.
             factor = _field(memory.o, place, reach)
             place += reach.format.width
             pipeline.d.comb += [
@@ -162,6 +167,7 @@ class ResidentLane(HeadHolder):
             ]
             total, time = unit.o, time + unit.latency
         if self._requantizer.format is None:
+            # A register in place of the saturator's.
             result = Signal(self.o.shape(), reset_less=True)
             pipeline.d.sync += result.eq(total)
             m.d.comb += self.o.eq(result)
@@ -188,7 +194,7 @@ def _field(word: Value, place: int, reach: Range) -> Value:
     return bits.as_signed() if reach.format.signed else bits
 
 
-class ResidentDrain(Component):
+class ResidentSerializer(Component):
     """Takes the accumulators of a group of outputs at once and hands on some codes a clock.
 
     Equals the requantizers of a head, output by output.
@@ -216,7 +222,7 @@ class ResidentDrain(Component):
             [ResidentLane(layer, k, accumulators, outputs) for outputs in fold.handed.T]
             for k in range(len(layer.requantizers))
         ]
-        self.outputs = drain_payload(layer, fold)
+        self.outputs = serialized_payload(layer, fold)
         self._branches = [b for b, reach in enumerate(accumulators) if reach != Range(0, 0)]
         arrays: dict[str, Any] = {
             str(b): data.ArrayLayout(accumulators[b].shape, fold.parallel_outputs)
@@ -242,7 +248,7 @@ class ResidentDrain(Component):
         widths = sum(self._accumulators[b].format.width for b in self._branches)
         counters = 2 * (fold.out_beats - 1).bit_length() + self._depth
         total = HardwareCosts(
-            drain_luts=choice_luts(fold.rows, widths) * fold.lanes,
+            serializer_luts=choice_luts(fold.rows, widths) * fold.lanes,
             counters=counters,
             register_bits=widths * fold.parallel_outputs + counters,
         )
@@ -256,7 +262,9 @@ class ResidentDrain(Component):
         """Registers for a group, a choice for every lane, and the lanes."""
         m = Module()
         fold = self._fold
-        held, row, turn, moves = drain_turns(m, self, fold, self._depth)
+        held, row, turn, moves = serialize_rows(m, self, fold, self._depth)
+        # Lanes have memories that are written whether or not the pipeline moves: they are told
+        # when it does, and only the registers behind them are stalled from here.
         pipeline = Module()
         m.submodules.pipeline = EnableInserter(moves)(pipeline)
         for k, lanes in enumerate(self.lanes):

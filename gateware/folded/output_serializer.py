@@ -1,4 +1,4 @@
-"""The outputs of a folded layer, handed on while the next ones are computed."""
+"""The output serializer of a folded layer: a group of sums in, some codes a clock out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from amaranth.hdl import EnableInserter, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.gateware.folded.requantize_lane import JoinLane
+from kanhw.gateware.folded.requantize_lane import RequantizeLane
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.stream.stage import Payload
@@ -14,13 +14,15 @@ from kanhw.gateware.stream.valid_bits import valid_bits
 from kanhw.program import ProgramLayer
 from kanhw.schedule.fold import Fold
 
-__all__ = ["Drain", "drain_payload", "drain_turns", "one_of"]
+__all__ = ["OutputSerializer", "one_of", "serialize_rows", "serialized_payload"]
 
 
-class Drain(Component):
+class OutputSerializer(Component):
     """Takes the accumulators of a group of outputs at once and hands on some codes a clock.
 
-    Equals the requantizers of the layer, output by output.
+    Equals the requantizers of the layer, output by output. The group is copied into registers, so
+    that the accumulators go on with the next one. Its outputs are split into rows of
+    ``fold.lanes``; a row a clock goes through as many lanes.
 
     Parameters
     ----------
@@ -42,10 +44,10 @@ class Drain(Component):
         self._fold = fold
         self._accumulators = accumulators
         self._lanes = [
-            [JoinLane(requantizer, accumulators, outputs) for outputs in fold.handed.T]
+            [RequantizeLane(requantizer, accumulators, outputs) for outputs in fold.handed.T]
             for requantizer in layer.requantizers
         ]
-        self.outputs = drain_payload(layer, fold)
+        self.outputs = serialized_payload(layer, fold)
         arrays = {
             str(b): data.ArrayLayout(reach.shape, fold.parallel_outputs)
             for b, reach in enumerate(accumulators)
@@ -72,10 +74,12 @@ class Drain(Component):
         """Registers for a group, a choice for every lane, and the lanes."""
         m = Module()
         fold = self._fold
-        held, row, turn, moves = drain_turns(m, self, fold, self.depth)
+        held, row, turn, moves = serialize_rows(m, self, fold, self.depth)
+        # The lanes are stalled as a whole, together with the valid bits beside them.
         joins = Module()
         m.submodules.joins = EnableInserter(moves)(joins)
         for lane in range(fold.lanes):
+            # Output k * lanes + lane of the group is in row k: a lane needs one of every row only.
             chosen = {
                 b: one_of([held[b][k * fold.lanes + lane] for k in range(fold.rows)], row)
                 for b in self.i.payload.shape().members
@@ -85,21 +89,28 @@ class Drain(Component):
         return m
 
     def _join(
-        self, m: Module, k: int, lane: int, unit: JoinLane, chosen: dict[str, Value], turn: Signal
+        self,
+        m: Module,
+        k: int,
+        lane: int,
+        unit: RequantizeLane,
+        chosen: dict[str, Value],
+        turn: Signal,
     ) -> None:
         m.submodules[f"join{k}_{lane}"] = unit
         m.d.comb += unit.turn.eq(turn)
         for b, value in chosen.items():
             m.d.comb += getattr(unit, f"a{b}").eq(value)
+        # Requantizers whose factors differ take different times: their codes leave together.
         waiting = self.depth - unit.latency
         result = delayed(m, unit.o, waiting, f"output{k}_{lane}")
         m.d.comb += self.o.payload[str(k)][str(lane)].eq(result)
 
 
-def drain_turns(
+def serialize_rows(
     m: Module, unit: Component, fold: Fold, depth: int
 ) -> tuple[Signal, Signal, Signal, Value]:
-    """Holds a group while its rows take turns.
+    """Hold a group while its rows are handed on, one a clock.
 
     Parameters
     ----------
@@ -114,16 +125,19 @@ def drain_turns(
 
     Returns
     -------
-    The group, the row within it, the row among all of a vector, and whether what the rows go
-    through moves.
+    The group; the row within it, by which values are chosen; the row within the vector (``turn``),
+    by which parameters are chosen; and the enable of the pipeline that the rows go through.
     """
+    # The group, and whether there is one.
     held = Signal(unit.i.payload.shape(), reset_less=True)
     busy = Signal()
     row = Signal(max((fold.rows - 1).bit_length(), 1))
     turn = Signal(max((fold.out_beats - 1).bit_length(), 1))
     moves = valid_bits(m, busy, depth, unit.o)
+    # The last group of a vector may have fewer rows than the others.
     ends = turn == fold.out_beats - 1
     last = (row == fold.rows - 1) | ends
+    # A group may follow in the clock in which the last row of the one before leaves the registers.
     m.d.comb += unit.i.ready.eq(~busy | (moves & last))
     with m.If(moves & busy):
         m.d.sync += [row.eq(Mux(last, 0, row + 1)), turn.eq(Mux(ends, 0, turn + 1))]
@@ -133,7 +147,7 @@ def drain_turns(
 
 
 def one_of(values: list[Value], place: Signal) -> Value:
-    """One of several values: a tree of two-way choices."""
+    """One of several values, a level of two-way multiplexers for every bit of its place."""
     for bit in place:
         values = [
             Mux(bit, values[k + 1], values[k]) if k + 1 < len(values) else values[k]
@@ -142,7 +156,7 @@ def one_of(values: list[Value], place: Signal) -> Value:
     return values[0]
 
 
-def drain_payload(layer: ProgramLayer, fold: Fold) -> Payload:
+def serialized_payload(layer: ProgramLayer, fold: Fold) -> Payload:
     """Codes of every requantizer, or sums, some a beat."""
     streams = []
     length = fold.n_out if fold.out_beats > 1 else None
