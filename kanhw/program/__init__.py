@@ -1,6 +1,8 @@
 """The integer contract: what quantization ends in and every back end must reproduce."""
 
 from kanhw.program.code_ranges import with_code_ranges
+from kanhw.program.conversion.input_conversion import InputConversion
+from kanhw.program.conversion.with_formats import with_formats
 from kanhw.program.encoder import InputEncoder
 from kanhw.program.intervals import Interval
 from kanhw.program.join_heads import join_heads
@@ -33,6 +35,7 @@ __all__ = [
     "ConvolutionLayer",
     "EdgeTableLayer",
     "HeadFormats",
+    "InputConversion",
     "InputEncoder",
     "Interval",
     "NormLayer",
@@ -49,4 +52,5 @@ __all__ = [
     "program_bytes",
     "save_program",
     "with_code_ranges",
+    "with_formats",
 ]
