@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from kanhw.schedule.schedule import Schedule
 
 
+_FORMATS = {
+    "input": "take codes of an ADC or fixed point, and make the network's codes of them on chip",
+    "output": "give outputs as such codes, each the nearest",
+}
+
+
 def add_parser(commands: Commands) -> None:
     """Describe the command to argparse."""
     parser = add_command(
@@ -64,6 +70,15 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--no-handshake", action="store_true", help="the bare core: a vector at every clock"
     )
+    for end in ("input", "output"):
+        parser.add_argument(
+            f"--{end}-format",
+            metavar="SPEC",
+            help=f"{_FORMATS[end]}: q8.8 is signed fixed point of 8 bits before the point, the "
+            "sign among them, and 8 behind it; uq8.8 has no sign; u12:0..4095=-10..50 are unsigned "
+            "codes of 12 bits of which 0 stands for -10 and 4095 for 50; s16:... are signed. One "
+            f"for all {end}s, a list with commas, or NAME=SPEC,... (NAME also a number from 0)",
+        )
     parser.add_argument(
         "--backend",
         default="verilog",
@@ -78,6 +93,12 @@ def add_parser(commands: Commands) -> None:
         help="an option of that back end, which says what it takes; any number of them",
     )
     parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="of the top module and the files, and what the names of all other modules begin "
+        "with, so that several networks live in one project (default: kan)",
+    )
+    parser.add_argument(
         "--interface",
         metavar="NAME",
         help="the ports: stream (default), or axi4-stream, with a script that makes a Vivado IP",
@@ -87,7 +108,7 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load and generate."""
     from kanhw.flow.generation import generate
-    from kanhw.program import Program
+    from kanhw.program import Program, with_formats
     from kanhw.schedule.budget import Budget
 
     budget = Budget.from_text(options.schedule) if "=" in options.schedule else None
@@ -99,6 +120,9 @@ def run(options: argparse.Namespace) -> int:
             f"{options.model} is a float model and hardware needs integers: first 'kanhw quantize "
             f"{options.model} --calibration DATA.npz --out PROGRAM'"
         )
+    if options.argmax:
+        program = program.with_argmax()
+    program = with_formats(program, inputs=options.input_format, outputs=options.output_format)
     data: dict[str, Any] = {}
     text = ""
     if budget:
@@ -112,7 +136,6 @@ def run(options: argparse.Namespace) -> int:
         program,
         options.out,
         schedule=schedule,
-        argmax=options.argmax or None,
         backend=options.backend,
         **own,
     )
@@ -122,10 +145,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _backend_options(options: argparse.Namespace) -> dict[str, str]:
-    """``--interface`` and every ``--backend-option``, all of which the back end takes."""
+    """``--interface``, ``--name`` and every ``--backend-option``; the back end takes them all."""
     from kanhw.flow.backends import backend_named, options_for
 
-    found = {} if options.interface is None else {"interface": str(options.interface)}
+    own = {name: getattr(options, name) for name in ("interface", "name")}
+    found = {name: str(value) for name, value in own.items() if value is not None}
     for text in options.backend_option:
         name, equals, value = text.partition("=")
         if not name or not equals or name in found:

@@ -26,7 +26,10 @@ BACKENDS: dict[str, Callable[[], Backend]] = {VERILOG: _verilog}
 
 
 # Arguments of kanhw.generate that are not handed to back ends.
-_OWN_ARGUMENTS = ("program", "out", "schedule", "argmax", "backend")
+_OWN_ARGUMENTS = (
+    *("program", "out", "schedule", "argmax", "backend"),
+    *("input_format", "output_format"),
+)
 
 
 def register_backend(backend: Backend) -> None:

@@ -22,7 +22,7 @@ from kanhw.errors import InputError
 from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, options_for
 from kanhw.model.network import KanModel
-from kanhw.program import Program, program_bytes
+from kanhw.program import Program, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ def generate(
     schedule: Schedule | None = None,
     argmax: bool | None = None,
     interface: str | None = None,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    name: str | None = None,
     backend: Literal["verilog"] = "verilog",
 ) -> Design: ...
 
@@ -105,6 +108,9 @@ def generate(
     schedule: Schedule | None = None,
     argmax: bool | None = None,
     interface: str | None = None,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    name: str | None = None,
     backend: str,
     **options: object,
 ) -> Design | BackendDesign: ...
@@ -117,6 +123,9 @@ def generate(
     schedule: Schedule | None = None,
     argmax: bool | None = None,
     interface: str | None = None,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    name: str | None = None,
     backend: str = VERILOG,
     **options: object,
 ) -> Design | BackendDesign:
@@ -135,6 +144,12 @@ def generate(
     interface
         The ports: ``stream`` (a clock, payloads with valid and ready; what None means) or
         ``axi4-stream``.
+    input_format, output_format
+        Codes of an ADC or of fixed point to take and give in place of the network's own, as for
+        :func:`kanhw.program.with_formats`: ``q8.8``, ``u12:0..4095=-10..50``. None leaves them.
+    name
+        Of the top module and its files, and what all other modules' names begin with, so that
+        several networks live in one project; None is ``kan``.
     backend
         What it is written as: ``verilog``, or one that was registered
         (:func:`kanhw.flow.backends.register_backend`).
@@ -151,8 +166,9 @@ def generate(
     Raises
     ------
     InputError
-        If the folder holds something else or cannot be written (nothing half-written stays), or
-        there is no such back end, or it does not take an option.
+        If the folder holds something else or cannot be written (nothing half-written stays), a
+        format is none or the Program cannot take or give it, or there is no such back end, or it
+        does not take an option.
     ToolFailed
         If the Verilog cannot be written out.
     TypeError
@@ -174,9 +190,10 @@ def generate(
     schedule = schedule or Schedule()
     if argmax is not None:
         program = program.with_argmax(argmax)
+    program = with_formats(program, inputs=input_format, outputs=output_format)
     chosen = backend_named(backend)
     written = chosen.write(
-        program, schedule, options_for(chosen, {"interface": interface, **options})
+        program, schedule, options_for(chosen, {"interface": interface, "name": name, **options})
     )
     files = {PROGRAM_FILE: program_bytes(program), **written.files}
     entries = written.facts
