@@ -99,6 +99,14 @@ def add_parser(commands: Commands) -> None:
         "with, so that several networks live in one project (default: kan)",
     )
     parser.add_argument(
+        "--testbench",
+        metavar="DATA.npz",
+        nargs="?",
+        const=True,
+        help="also write a testbench in plain Verilog, which passes in Icarus and Verilator "
+        "without Python: on x of DATA.npz, or on random codes",
+    )
+    parser.add_argument(
         "--interface",
         metavar="NAME",
         help="the ports: stream (default), or axi4-stream, with a script that makes a Vivado IP",
@@ -144,12 +152,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _backend_options(options: argparse.Namespace) -> dict[str, str]:
-    """``--interface``, ``--name`` and every ``--backend-option``; the back end takes them all."""
+def _backend_options(options: argparse.Namespace) -> dict[str, Any]:
+    """``--interface``, ``--name``, ``--testbench`` and every ``--backend-option``."""
     from kanhw.flow.backends import backend_named, options_for
 
-    own = {name: getattr(options, name) for name in ("interface", "name")}
-    found = {name: str(value) for name, value in own.items() if value is not None}
+    own = {name: getattr(options, name) for name in ("interface", "name", "testbench")}
+    found: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     for text in options.backend_option:
         name, equals, value = text.partition("=")
         if not name or not equals or name in found:

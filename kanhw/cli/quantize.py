@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from operator import attrgetter
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from kanhw.cli.common import Commands, add_command, add_model, given_options, load_given, show
 from kanhw.errors import InputError
+
+if TYPE_CHECKING:
+    from kanhw.program import Labels
 
 # By flag; fields of groups are written in one word (kanhw.quant.config.grouped.flat_names).
 _HELP = {
@@ -53,6 +56,7 @@ _HELP = {
     "seed": "of the random numbers of adaround, brecq, zeroq and the clustering of codebooks",
 }
 # Given to the command in another way, or of no use to it.
+_TEXTS = [(end, texts) for texts in ("names", "units") for end in ("input", "output")]
 _PYTHON_ONLY = ("layers", "quantizer")
 
 
@@ -77,6 +81,14 @@ def add_parser(commands: Commands) -> None:
         "that a PyKAN checkpoint keeps, or none with --method zeroq",
     )
     parser.add_argument("--out", metavar="PROGRAM", required=True, help="the file to write")
+    for end, texts in _TEXTS:
+        own = "feature_names" if (end, texts) == ("input", "names") else f"{end}_{texts}"
+        parser.add_argument(
+            f"--{end}-{texts}",
+            metavar="A,B,...",
+            help=f"{texts} of {end}s, which reports, manifest and Verilog show "
+            f"(default: the array {own} of DATA.npz, if it has one)",
+        )
     _add_config(parser.add_argument_group("quantization"))
 
 
@@ -127,7 +139,7 @@ def run(options: argparse.Namespace) -> int:
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
-    program = quantize(model, _calibration(options), config)
+    program = quantize(model, _calibration(options), config, labels=_labels(options))
     save_program(program, options.out)
     kinds = [layer.kind for layer in program.layers]
     show(
@@ -144,6 +156,27 @@ def run(options: argparse.Namespace) -> int:
         f"{program.active_edges} edges, layers as {', '.join(kinds)}",
     )
     return 0
+
+
+def _labels(options: argparse.Namespace) -> Labels:
+    """Names and units as they are given, or as the calibration file has them."""
+    from kanhw.files import read_texts
+    from kanhw.program import Labels
+
+    arrays = {
+        "inputs": ("input_names", "feature_names"),
+        "outputs": ("output_names", "output_names"),
+        "input_units": ("input_units", "input_units"),
+        "output_units": ("output_units", "output_units"),
+    }
+    path = options.calibration
+    names = [name for _, name in arrays.values()]
+    found = {} if path is None else read_texts(path, names)
+    labels: dict[str, Any] = {}
+    for field, (option, name) in arrays.items():
+        given = getattr(options, option)
+        labels[field] = found.get(name) if given is None else tuple(given.split(","))
+    return Labels(**labels)
 
 
 def _layers(changes: list[str]) -> dict[str, dict[str, Any]]:

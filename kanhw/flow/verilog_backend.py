@@ -8,9 +8,11 @@ from pathlib import Path
 from kanhw.design.design import VERILOG, Design
 from kanhw.design.identifiers import checked_identifier
 from kanhw.design.packaging import package_files
+from kanhw.design.quantities import FORMULA, comment_lines, quantities_of
 from kanhw.design.wires import STREAM
 from kanhw.errors import ToolFailed
 from kanhw.flow.backend import Written
+from kanhw.flow.testbench import testbench_for
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
 
@@ -21,11 +23,12 @@ class VerilogBackend:
     """Verilog by Amaranth.
 
     Its option ``interface`` is "stream" (default) or "axi4-stream"; ``name`` is that of the top
-    module, of which all others' begin, and of the files ("kan").
+    module, of which all others' begin, and of the files ("kan"); ``testbench`` adds a testbench in
+    Verilog: True for random codes, or an npz file or array of vectors as for ``kanhw.simulate``.
     """
 
     name = VERILOG
-    options = ("interface", "name")
+    options = ("interface", "name", "testbench")
 
     def write(self, program: Program, schedule: Schedule, options: Mapping[str, object]) -> Written:
         """The Verilog, a FuseSoC core and, for AXI4-Stream, a script for Vivado.
@@ -35,7 +38,7 @@ class VerilogBackend:
         program, schedule
             What to compute, and how it is laid out.
         options
-            ``interface`` and ``name``, or nothing.
+            ``interface``, ``name`` and ``testbench``, each of them or none.
 
         Raises
         ------
@@ -61,4 +64,12 @@ class VerilogBackend:
         # Nothing that is written says where it will lie.
         design = Design.of(Path(), schedule, verilog)
         packed = {name: text.encode() for name, text in package_files(design).items()}
-        return Written({design.verilog: verilog.text.encode(), **packed}, design.to_json())
+        tested = testbench_for(program, design, options.get("testbench", False))
+        packed |= tested
+        first, rest = verilog.text.split("\n", 1)
+        text = "\n".join([first, *comment_lines(program), rest])
+        inputs, outputs = ([own.to_json() for own in each] for each in quantities_of(program))
+        facts = {"formula": FORMULA, "inputs": inputs, "outputs": outputs}
+        return Written(
+            {design.verilog: text.encode(), **packed}, {**design.to_json(), "quantities": facts}
+        )

@@ -17,6 +17,7 @@ from kanhw.program.kinds.pooling import PoolingLayer
 from kanhw.program.kinds.product import ProductLayer
 from kanhw.program.kinds.resident import HeadFormats, ResidentLayer
 from kanhw.program.kinds.spline_evaluator import SplineEvaluatorLayer
+from kanhw.program.labels import Labels
 from kanhw.program.program import Program
 from kanhw.program.requantizer import Requantizer
 from kanhw.program.storage import (
@@ -38,6 +39,7 @@ __all__ = [
     "InputConversion",
     "InputEncoder",
     "Interval",
+    "Labels",
     "NormLayer",
     "PoolingLayer",
     "ProductLayer",

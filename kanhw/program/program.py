@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -19,6 +19,7 @@ from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.program.kinds.layer import ProgramLayer
 from kanhw.program.kinds.resident import ResidentLayer
 from kanhw.program.kinds.resident_structure import with_streams_apart
+from kanhw.program.labels import Labels
 from kanhw.program.running import checked_codes, run_layers, zeros_like
 from kanhw.program.widths import declare_widths
 
@@ -61,6 +62,8 @@ class Program:
     conversion
         What makes the first layer's codes of those that come in; None where they are the same.
         :func:`kanhw.program.with_formats` adds it.
+    labels
+        Names and units of inputs and outputs, for people.
     """
 
     layers: tuple[ProgramLayer, ...]
@@ -69,11 +72,14 @@ class Program:
     source: str = ""
     encoders: tuple[InputEncoder, ...] | None = None
     conversion: InputConversion | None = None
+    labels: Labels = field(default_factory=Labels)
 
     def __post_init__(self) -> None:
         _check_heads(self.layers, self.encoders)
         _check_conversion(self)
         object.__setattr__(self, "layers", declare_widths(tuple(self.layers), self.grid))
+        labels = self.labels.checked(self.n_in, self.layers[-1].n_out)
+        object.__setattr__(self, "labels", labels)
         if self.argmax:
             _check_comparable(self.layers[-1])
 

@@ -21,6 +21,7 @@ from kanhw.program.kinds.convolution import ConvolutionLayer
 from kanhw.program.kinds.kinds import LAYER_KINDS
 from kanhw.program.kinds.layer import ProgramLayer
 from kanhw.program.kinds.resident import ResidentLayer
+from kanhw.program.labels import Labels
 from kanhw.program.program import Program
 from kanhw.program.requantizer import Requantizer
 from kanhw.windows import Window
@@ -68,6 +69,8 @@ def program_bytes(program: Program) -> bytes:
     }
     if program.conversion is not None:
         document["conversion"] = _store_conversion(program.conversion, tensors)
+    if program.labels.to_json():
+        document["labels"] = program.labels.to_json()
     if program.encoders is not None:
         document["heads"] = [
             _store_input(encoder, tensors, f"heads.{head}.input")
@@ -147,6 +150,7 @@ def _read_program(
         source=document["source"],
         encoders=_read_heads(document, tensors),
         conversion=_read_conversion(document, tensors),
+        labels=Labels.from_json(document.get("labels", {})),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,8 +66,8 @@ def _with_inputs(program: Program, text: str) -> Program:
             "The inputs of this Program are converted already: give the formats to the Program "
             "that 'kanhw quantize' wrote"
         )
-    names = [str(k) for k in range(program.n_in)]
-    formats = formats_by_name(text, program.n_in, None, "input")
+    names = program.labels.inputs or [str(k) for k in range(program.n_in)]
+    formats = formats_by_name(text, program.n_in, program.labels.inputs, "input")
     input = _encoder(formats)
     conversion = conversion_between(input, program.input, names)
     return replace(program, input=input, conversion=conversion)
@@ -89,16 +90,17 @@ def _with_outputs(program: Program, text: str) -> Program:
             "the format or argmax"
         )
     *before, last = program.layers
-    return replace(program, layers=(*before, _converted(last, text)))
+    names = program.labels.outputs
+    return replace(program, layers=(*before, _converted(last, text, names)))
 
 
-def _converted(layer: ProgramLayer, text: str) -> ProgramLayer:
+def _converted(layer: ProgramLayer, text: str, names: Sequence[str] | None) -> ProgramLayer:
     if isinstance(layer, ConvolutionLayer):
         # The requantizers of a channel serve all its positions.
         taps: Any = layer.taps
-        return replace(layer, taps=_converted(taps, text))  # type: ignore[arg-type]
+        return replace(layer, taps=_converted(taps, text, None))  # type: ignore[arg-type]
     (join,) = layer.requantizers
-    formats = formats_by_name(text, join.n_out, None, "output")
+    formats = formats_by_name(text, join.n_out, names, "output")
     made: Any = layer
     converted: ProgramLayer = replace(made, requantizers=(in_formats(join, formats, layer.name),))
     return converted
