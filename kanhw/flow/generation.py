@@ -21,7 +21,7 @@ from kanhw.design.design import (
 )
 from kanhw.errors import InputError
 from kanhw.files import write_folder
-from kanhw.flow.backends import backend_named, options_for
+from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.model.network import KanModel
 from kanhw.program import Labels, Program, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule
@@ -205,6 +205,7 @@ def generate(
         program = program.with_argmax(argmax)
     program = with_formats(program, inputs=input_format, outputs=output_format)
     chosen = backend_named(backend)
+    check_takes(chosen, program)
     given = _given(interface=interface, name=name, testbench=testbench)
     written = chosen.write(program, schedule, options_for(chosen, {**given, **options}))
     files = {PROGRAM_FILE: program_bytes(program), **written.files}

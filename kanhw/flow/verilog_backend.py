@@ -28,6 +28,7 @@ class VerilogBackend:
     """
 
     name = VERILOG
+    converts_inputs = True
     options = ("interface", "name", "testbench")
 
     def write(self, program: Program, schedule: Schedule, options: Mapping[str, object]) -> Written:
