@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kanhw.importers.load import load_model as load
     from kanhw.model.network import KanModel
     from kanhw.model.sampling import from_callable
-    from kanhw.program import Program, load_program, save_program
+    from kanhw.program import Labels, Program, load_program, save_program, with_formats
     from kanhw.quant.config import CodebookConfig, EvaluatorConfig, QuantConfig
     from kanhw.schedule.budget import Budget
     from kanhw.schedule.schedule import Schedule
@@ -34,6 +34,7 @@ __all__ = [
     "EvaluatorConfig",
     "InputError",
     "KanModel",
+    "Labels",
     "Program",
     "QuantConfig",
     "Schedule",
@@ -52,6 +53,7 @@ __all__ = [
     "save_program",
     "schedule_for",
     "simulate",
+    "with_formats",
 ]
 
 # Where each public name lives. They are imported when first used, so that 'kanhw --help', or
@@ -63,6 +65,7 @@ _HOMES = {
     "EvaluatorConfig": "quant.config",
     "InputError": "errors",
     "KanModel": "model.network",
+    "Labels": "program",
     "Program": "program",
     "QuantConfig": "quant.config",
     "Schedule": "schedule.schedule",
@@ -81,6 +84,7 @@ _HOMES = {
     "save_program": "program",
     "schedule_for": "estimation.schedule_choice",
     "simulate": "flow.verification",
+    "with_formats": "program",
 }
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kanhw.errors import InputError
 __all__ = [
     "check_place",
     "read_arrays",
+    "read_texts",
     "write_arrays",
     "write_folder",
     "write_json",
@@ -214,6 +215,35 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise InputError(
             f"{path} cannot be read as an npz file ({error}): write it with numpy.savez(path, x=x)"
         ) from error
+
+
+def read_texts(path: str | Path, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Those of some arrays of an npz file that it has, as texts; none of a file without.
+
+    Parameters
+    ----------
+    path
+        A file that :func:`read_arrays` reads.
+    names
+        Of the arrays: one-dimensional, of text.
+
+    Raises
+    ------
+    InputError
+        If one of them holds something else.
+    """
+    arrays, found = read_arrays(path), dict[str, tuple[str, ...]]()
+    for name in names:
+        array = arrays.get(name)
+        if array is None:
+            continue
+        if array.dtype.kind != "U" or array.ndim != 1:
+            raise InputError(
+                f"{path}: '{name}' must be a list of texts, numpy.array(['a', 'b']), not "
+                f"{array.dtype} {array.shape}"
+            )
+        found[name] = tuple(array.tolist())
+    return found
 
 
 def _array(archive: Any, name: str) -> npt.NDArray[Any]:

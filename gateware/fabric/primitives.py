@@ -18,6 +18,8 @@ CARRY_BITS = 8
 CELL_MODELS = """\
 // What the cells of UltraScale+ do, for simulators; synthesis has its own.
 `ifndef SYNTHESIS
+`ifndef KANHW_CELLS
+`define KANHW_CELLS
 module LUT6_2 #(parameter [63:0] INIT = 64'h0) (
     output O6, output O5, input I0, input I1, input I2, input I3, input I4, input I5);
   assign O6 = INIT[{I5, I4, I3, I2, I1, I0}];
@@ -36,6 +38,7 @@ module CARRY8 #(parameter CARRY_TYPE = "SINGLE_CY8") (
   assign CO = carry[8:1];
   assign O = S ^ carry[7:0];
 endmodule
+`endif
 `endif
 """
 """Verilog of the cells that are instantiated, left out where ``SYNTHESIS`` is defined."""

@@ -21,6 +21,7 @@ from kanhw.schedule.transfer import Transfer
 __all__ = [
     "InputRanges",
     "feature_clamp",
+    "feature_places",
     "input_payload",
     "is_clamped",
     "ranged_address",
@@ -93,7 +94,7 @@ def ranged_payload(encoder: InputEncoder, inputs: Payload, *, as_codes: bool) ->
     inputs
         The input as it comes: all codes of the format.
     """
-    places, format = _places(encoder, inputs), encoder.format
+    places, format = feature_places(encoder, inputs), encoder.format
     whole = Address(format.width, 0, format.count - 1, format.width)
     stream = tuple(
         whole if len(lane) > 1 else ranged_address(encoder, int(lane[0]), as_codes=as_codes)
@@ -116,8 +117,8 @@ def input_payload(encoder: InputEncoder, comes: Transfer) -> Payload:
     return Payload((addresses,), comes.beats, length=comes.length, channels=comes.channels)
 
 
-def _places(encoder: InputEncoder, inputs: Payload) -> IntArray:
-    """The features of every beat, ``[turns, count]``: a pixel is all channels, of all positions."""
+def feature_places(encoder: InputEncoder, inputs: Payload) -> IntArray:
+    """Which features are where, ``[turns, count]``: a pixel is all channels, of all positions."""
     places = inputs.places(encoder.n_in)
     image = inputs.beats > 1 and inputs.length is None
     return places[:1] if image else places
@@ -140,7 +141,7 @@ class InputRanges(Stage):
     """
 
     def __init__(self, encoder: InputEncoder, inputs: Payload, *, as_codes: bool) -> None:
-        places = _places(encoder, inputs)
+        places = feature_places(encoder, inputs)
         self._turns = len(places)
         self._clamps = [feature_clamp(encoder, lane, as_codes=as_codes) for lane in places.T]
         super().__init__(inputs, ranged_payload(encoder, inputs, as_codes=as_codes))

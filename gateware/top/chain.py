@@ -15,6 +15,7 @@ from kanhw.gateware.image.folded_pooling import FoldedPoolingStage
 from kanhw.gateware.image.pooling import GlobalPoolingStage, PoolingStage
 from kanhw.gateware.norm.norm_stage import NormStage
 from kanhw.gateware.stream.flatten import GatherStage
+from kanhw.gateware.stream.input_conversion import ConversionStage
 from kanhw.gateware.stream.input_ranges import (
     InputRanges,
     input_payload,
@@ -105,6 +106,15 @@ def _input_ranges(at: Site) -> Stage:
     return InputRanges(at.program.input, at.inputs, as_codes=at.as_codes[0])
 
 
+def _input_conversion(at: Site) -> Stage:
+    program = at.program
+    if program.conversion is None:
+        raise TypeError("a Program without a conversion has no such stage")
+    return ConversionStage(
+        program.conversion, program.input, at.inputs, at.schedule.adder_levels
+    )
+
+
 def _pipeline(at: Site) -> Stage:
     layers = [
         PipelinedLayer(at.program.layers[index], as_codes)
@@ -166,6 +176,7 @@ def _serial_argmax(at: Site) -> Stage:
 # What builds the stages of every kind.
 STAGES: dict[str, StageBuilder] = {
     "input_ranges": _input_ranges,
+    "input_conversion": _input_conversion,
     "pipeline": _pipeline,
     "layer_norm": _norm,
     "convolution": _convolution,

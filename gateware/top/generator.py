@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kanhw.design.design import Port
+from kanhw.design.identifiers import checked_identifier
 from kanhw.design.wires import AXI4_STREAM, STREAM, wires_of
 from kanhw.gateware.top.axi_stream_top import AxiClocks, AxiStreamTop
 from kanhw.gateware.top.stream_top import CoreTop, StreamTop, ports_of
@@ -50,7 +51,7 @@ class GeneratedVerilog:
 
 
 def generate_verilog(
-    program: Program, schedule: Schedule, interface: str = STREAM
+    program: Program, schedule: Schedule, interface: str = STREAM, name: str = TOP
 ) -> GeneratedVerilog:
     """Elaborate a Program under a Schedule and write it as Verilog.
 
@@ -60,27 +61,31 @@ def generate_verilog(
         What to compute, and how it is laid out.
     interface
         The ports: "stream" or "axi4-stream".
+    name
+        Of the top module, and the beginning of all other modules' names.
 
     Raises
     ------
     InputError
-        If there is no hardware for a layer or no such interface, or none without a handshake.
+        If the name is no plain identifier of Verilog, or there is no hardware for a layer, no such
+        interface, or none without a handshake.
     """
     wires_of(interface, handshake=schedule.handshake)
+    checked_identifier(name, "The name of a design")
     top: StreamTop | CoreTop | AxiStreamTop
     if interface == AXI4_STREAM:
         top = AxiStreamTop(program, schedule)
-        ports, text = top.ports, to_verilog(AxiClocks(top), TOP)
+        ports, text = top.ports, to_verilog(AxiClocks(top), name)
     elif schedule.handshake:
         top = StreamTop(program, schedule)
-        ports, text = ports_of(top, program), to_verilog(top, TOP)
+        ports, text = ports_of(top, program), to_verilog(top, name)
     else:
         top = CoreTop(program, schedule)
         ports = Port.input_of(program), Port.output_of(program)
-        text = to_verilog(top, TOP, reset=False)
+        text = to_verilog(top, name, reset=False)
     return GeneratedVerilog(
         text=text,
-        top=TOP,
+        top=name,
         latency_cycles=top.latency,
         initiation_interval=top.initiation_interval,
         input=ports[0],

@@ -12,6 +12,7 @@ from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.heads.resident_stage import ResidentStage
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
+from kanhw.gateware.stream.input_conversion import ConversionStage
 from kanhw.gateware.stream.input_ranges import InputRanges, input_payload, is_clamped
 from kanhw.gateware.stream.stage import Payload
 from kanhw.gateware.unrolled.unrolled_layers import layer_costs
@@ -91,7 +92,7 @@ def layer_option(
 ) -> LayerOption:
     """One layer: folded by ``parallel`` if the schedule folds such layers, else as it always is.
 
-    The first one with what brings the network's input into its ranges.
+    The first one with what converts the network's input or brings it into its ranges.
 
     Raises
     ------
@@ -110,7 +111,7 @@ def layer_option(
     site = CostSite(layer, planned, tuple(_widths(program, index)), schedule)
     clocks = CLOCKS[planned.kind](layer) if planned.kind in CLOCKS else planned.interval
     costs = record(site)
-    if index == 0 and program.input.ranged:
+    if index == 0 and (program.conversion is not None or program.input.ranged):
         costs += _input_costs(program, schedule, parallel if planned.fold else None)
     return LayerOption(parallel if planned.fold else None, clocks, costs)
 
@@ -118,18 +119,21 @@ def layer_option(
 def _input_costs(
     program: Program, schedule: Schedule, parallel: tuple[int, int] | None
 ) -> HardwareCosts:
-    """The costs of clamping the input's codes to their ranges, in front of the first layer."""
+    """What converts the input's codes or brings them into their ranges, before the first layer."""
+    comes = input_payload(program.input, input_transfer(program.layers[0], parallel))
+    if program.conversion is not None:
+        levels = schedule.adder_levels
+        return ConversionStage(program.conversion, program.input, comes, levels).costs
     as_codes = inputs_as_codes(program.layers, schedule.folded)
     if not is_clamped(program.input, as_codes=as_codes):
         return HardwareCosts()
-    comes = input_payload(program.input, input_transfer(program.layers[0], parallel))
     return InputRanges(program.input, comes, as_codes=as_codes).costs
 
 
 def _widths(program: Program, index: int) -> list[int]:
     """Bits of the codes of every stream in front of a layer."""
     if index == 0:
-        return [program.input.format.width]
+        return [program.grid.format.width]
     before = program.layers[index - 1]
     own = [r.format.width for r in before.requantizers if r.format is not None]
     widths = _widths(program, index - 1) if before.passes else []

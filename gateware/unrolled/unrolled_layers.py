@@ -17,10 +17,11 @@ from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.range_clamp import RangeClamp
 from kanhw.gateware.parts.signals import shape_of
 from kanhw.gateware.stream.argmax import Argmax
+from kanhw.gateware.stream.input_conversion import InputConverter
 from kanhw.gateware.stream.input_ranges import (
     feature_clamp,
     is_clamped,
-    ranged_address,
+    ranged_payload,
 )
 from kanhw.gateware.stream.stage import Payload
 from kanhw.gateware.unrolled.basis_table import BasisTableCore
@@ -268,14 +269,20 @@ class ProgramCore(Component):
         ]
         addresses = input_addresses(program.input.format, program.n_in)
         self._clamps: list[RangeClamp] = []
-        if program.input.ranged:
+        self._converter: InputConverter | None = None
+        inputs = Payload((addresses,))
+        if program.conversion is not None:
+            self._converter = InputConverter(
+                program.conversion, program.input, inputs, schedule.adder_levels
+            )
+            inputs = self._converter.outputs
+        elif program.input.ranged:
             as_codes, each = inputs_as_codes(program.layers), range(program.n_in)
-            addresses = tuple(ranged_address(program.input, i, as_codes=as_codes) for i in each)
+            inputs = ranged_payload(program.input, inputs, as_codes=as_codes)
             if is_clamped(program.input, as_codes=as_codes):
                 self._clamps = [
                     feature_clamp(program.input, np.array([i]), as_codes=as_codes) for i in each
                 ]
-        inputs = Payload((addresses,))
         ranked = program.layers[-1].requantizers[0] if program.argmax else None
         self._layers = UnrolledLayers(layers, inputs, schedule, ranked)
         super().__init__(
@@ -293,13 +300,18 @@ class ProgramCore(Component):
     @property
     def latency(self) -> int:
         """Cycles from codes in to outputs out."""
-        return self._layers.latency + bool(self._clamps)
+        front = bool(self._clamps) if self._converter is None else self._converter.latency
+        return self._layers.latency + front
 
     def elaborate(self, platform: object) -> Module:
         """Codes become table addresses in front, and codes again behind."""
         m = Module()
         format = self._program.input.format
         codes = [flip_sign(self.i[i], format) for i in range(self._program.n_in)]
+        if self._converter is not None:
+            m.submodules.converter = converter = self._converter
+            m.d.comb += [converter.i["0"][str(i)].eq(code) for i, code in enumerate(codes)]
+            codes = _values(converter.o["0"])
         for i, clamp in enumerate(self._clamps):
             m.submodules[f"clamp{i}"] = clamp
             m.d.comb += clamp.i.eq(codes[i])

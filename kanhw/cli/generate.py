@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from kanhw.schedule.schedule import Schedule
 
 
+_FORMATS = {
+    "input": "take codes of an ADC or fixed point, and make the network's codes of them on chip",
+    "output": "give outputs as such codes, each the nearest",
+}
+
+
 def add_parser(commands: Commands) -> None:
     """Describe the command to argparse."""
     parser = add_command(
@@ -65,6 +71,15 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--no-handshake", action="store_true", help="the bare core: a vector at every clock"
     )
+    for end in ("input", "output"):
+        parser.add_argument(
+            f"--{end}-format",
+            metavar="SPEC",
+            help=f"{_FORMATS[end]}: q8.8 is signed fixed point of 8 bits before the point, the "
+            "sign among them, and 8 behind it; uq8.8 has no sign; u12:0..4095=-10..50 are unsigned "
+            "codes of 12 bits of which 0 stands for -10 and 4095 for 50; s16:... are signed. One "
+            f"for all {end}s, a list with commas, or NAME=SPEC,... (NAME also a number from 0)",
+        )
     parser.add_argument(
         "--backend",
         default="verilog",
@@ -79,6 +94,20 @@ def add_parser(commands: Commands) -> None:
         help="an option of that back end, which says what it takes; any number of them",
     )
     parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="of the top module and the files, and what the names of all other modules begin "
+        "with, so that several networks live in one project (default: kan)",
+    )
+    parser.add_argument(
+        "--testbench",
+        metavar="DATA.npz",
+        nargs="?",
+        const=True,
+        help="also write a testbench in plain Verilog, which passes in Icarus and Verilator "
+        "without Python: on x of DATA.npz, or on random codes",
+    )
+    parser.add_argument(
         "--interface",
         metavar="NAME",
         help="the ports: stream (default), or axi4-stream, with a script that makes a Vivado IP",
@@ -88,7 +117,7 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load and generate."""
     from kanhw.flow.generation import generate
-    from kanhw.program import Program
+    from kanhw.program import Program, with_formats
     from kanhw.schedule.budget import Budget
 
     budget = Budget.from_text(options.schedule) if "=" in options.schedule else None
@@ -100,6 +129,9 @@ def run(options: argparse.Namespace) -> int:
             f"{options.model} is a float model and hardware needs integers: first 'kanhw quantize "
             f"{options.model} --calibration DATA.npz --out PROGRAM'"
         )
+    if options.argmax:
+        program = program.with_argmax()
+    program = with_formats(program, inputs=options.input_format, outputs=options.output_format)
     data: dict[str, Any] = {}
     text = ""
     if budget:
@@ -113,7 +145,6 @@ def run(options: argparse.Namespace) -> int:
         program,
         options.out,
         schedule=schedule,
-        argmax=options.argmax or None,
         backend=options.backend,
         **own,
         force=options.force,
@@ -123,11 +154,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _backend_options(options: argparse.Namespace) -> dict[str, str]:
-    """``--interface`` and every ``--backend-option``, all of which the back end takes."""
+def _backend_options(options: argparse.Namespace) -> dict[str, Any]:
+    """``--interface``, ``--name``, ``--testbench`` and every ``--backend-option``."""
     from kanhw.flow.backends import backend_named, options_for
 
-    found = {} if options.interface is None else {"interface": str(options.interface)}
+    own = {name: getattr(options, name) for name in ("interface", "name", "testbench")}
+    found: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
     for text in options.backend_option:
         name, equals, value = text.partition("=")
         if not name or not equals or name in found:

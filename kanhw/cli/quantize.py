@@ -20,6 +20,7 @@ from kanhw.errors import InputError
 
 if TYPE_CHECKING:
     from kanhw.model.network import KanModel
+    from kanhw.program import Labels
 
 # By flag; fields of groups are written in one word (kanhw.quant.config.grouped.flat_names).
 _HELP = {
@@ -66,6 +67,7 @@ _HELP = {
     "from, and the first centres of a codebook's clusters; nothing else is random",
 }
 # Given to the command in another way, or of no use to it.
+_TEXTS = [(end, texts) for texts in ("names", "units") for end in ("input", "output")]
 _PYTHON_ONLY = ("layers", "quantizer")
 
 
@@ -92,6 +94,14 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--out", metavar="PROGRAM", required=True, help="the file to write")
     add_force(parser)
     add_reading(parser)
+    for end, texts in _TEXTS:
+        own = "feature_names" if (end, texts) == ("input", "names") else f"{end}_{texts}"
+        parser.add_argument(
+            f"--{end}-{texts}",
+            metavar="A,B,...",
+            help=f"{texts} of {end}s, which reports, manifest and Verilog show "
+            f"(default: the array {own} of DATA.npz, if it has one)",
+        )
     _add_config(parser.add_argument_group("quantization"))
 
 
@@ -145,7 +155,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
     calibration = _calibration(options)
     _check_columns(options, model, calibration)
-    program = quantize(model, calibration, config)
+    program = quantize(model, calibration, config, labels=_labels(options))
     save_program(program, options.out)
     kinds = [layer.kind for layer in program.layers]
     show(
@@ -172,6 +182,27 @@ def _check_columns(options: argparse.Namespace, model: KanModel, calibration: An
             f"{options.calibration} has {shape[1]} columns, but prune_input left {model.n_in} of "
             "them to the network, and no file tells which: name them, as in --option input_ids=0,2"
         )
+
+
+def _labels(options: argparse.Namespace) -> Labels:
+    """Names and units as they are given, or as the calibration file has them."""
+    from kanhw.files import read_texts
+    from kanhw.program import Labels
+
+    arrays = {
+        "inputs": ("input_names", "feature_names"),
+        "outputs": ("output_names", "output_names"),
+        "input_units": ("input_units", "input_units"),
+        "output_units": ("output_units", "output_units"),
+    }
+    path = options.calibration
+    names = [name for _, name in arrays.values()]
+    found = {} if path is None else read_texts(path, names)
+    labels: dict[str, Any] = {}
+    for field, (option, name) in arrays.items():
+        given = getattr(options, option)
+        labels[field] = found.get(name) if given is None else tuple(given.split(","))
+    return Labels(**labels)
 
 
 def _layers(changes: list[str]) -> dict[str, dict[str, Any]]:

@@ -24,7 +24,6 @@ __all__ = [
     "MANIFEST",
     "PROGRAM_FILE",
     "VERILOG",
-    "VERILOG_FILE",
     "Design",
     "Port",
     "load_design",
@@ -39,7 +38,6 @@ DESIGN_FORMAT = 2
 BACKEND_FORMAT = 3
 MANIFEST = "manifest.json"
 PROGRAM_FILE = "program.safetensors"
-VERILOG_FILE = "kan.v"
 # The back end whose manifests do not name it.
 VERILOG = "verilog"
 
@@ -171,7 +169,7 @@ class Design:
         return cls(
             path=path,
             top=verilog.top,
-            verilog=VERILOG_FILE,
+            verilog=f"{verilog.top}.v",
             program_file=PROGRAM_FILE,
             schedule=schedule,
             latency_cycles=verilog.latency_cycles,

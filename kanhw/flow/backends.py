@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from kanhw.design.design import VERILOG
 from kanhw.errors import InputError
 from kanhw.flow.backend import Backend
+from kanhw.program import Program
 
-__all__ = ["BACKENDS", "backend_named", "options_for", "register_backend"]
+__all__ = ["BACKENDS", "backend_named", "check_takes", "options_for", "register_backend"]
 
 
 def _verilog() -> Backend:
@@ -26,7 +27,10 @@ BACKENDS: dict[str, Callable[[], Backend]] = {VERILOG: _verilog}
 
 
 # Arguments of kanhw.generate that are not handed to back ends.
-_OWN_ARGUMENTS = ("program", "out", "schedule", "argmax", "backend", "force")
+_OWN_ARGUMENTS = (
+    *("program", "out", "schedule", "argmax", "backend", "force"),
+    *("input_format", "output_format"),
+)
 
 
 def register_backend(backend: Backend) -> None:
@@ -60,6 +64,24 @@ def backend_named(name: str) -> Backend:
     if name not in BACKENDS:
         raise InputError(f"Unknown back end {name!r}: the back ends are {', '.join(BACKENDS)}")
     return BACKENDS[name]()
+
+
+def check_takes(backend: Backend, program: Program) -> None:
+    """Refuse a Program whose inputs are converted, if the back end does not say that it can.
+
+    It says so by an attribute ``converts_inputs`` that is True. One that knows nothing of
+    conversions would write a network that takes other codes than its ports promise.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+    if program.conversion is not None and not getattr(backend, "converts_inputs", False):
+        raise InputError(
+            f"The back end {backend.name!r} does not convert inputs: leave the input format out, "
+            "and give the design the network's own codes"
+        )
 
 
 def options_for(backend: Backend, options: Mapping[str, object]) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
@@ -20,10 +21,10 @@ from kanhw.design.design import (
 )
 from kanhw.errors import InputError
 from kanhw.files import write_folder
-from kanhw.flow.backends import backend_named, options_for
+from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.flow.overwriting import ours
 from kanhw.model.network import KanModel
-from kanhw.program import Program, program_bytes
+from kanhw.program import Labels, Program, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def quantize(
     model: KanModel,
     calibration: npt.ArrayLike | None,
     config: QuantConfig | None = None,
+    *,
+    labels: Labels | None = None,
     **options: Unpack[QuantOptions],
 ) -> Program:
     """Quantize a float model after training, down to the integers of a Program.
@@ -51,6 +54,9 @@ def quantize(
         with ``method="zeroq"``, which makes its own.
     config
         A :class:`kanhw.quant.QuantConfig`; None is 8 bits everywhere.
+    labels
+        Names and units of inputs and outputs, which the Program keeps for reports, manifests and
+        the heads of Verilog files; None is none.
     **options
         Fields of the config that differ, such as ``activation_bits=6`` or
         ``codebook=kanhw.CodebookConfig(size=16)``.
@@ -86,7 +92,8 @@ def quantize(
         if name not in fields:
             raise TypeError(f"quantize takes no option {name!r}: there are {', '.join(fields)}")
     config = (config or QuantConfig()).changed(options)
-    return lower(quantize_model(model, calibration, config))
+    program = lower(quantize_model(model, calibration, config))
+    return program if labels is None else replace(program, labels=labels)
 
 
 @overload
@@ -97,6 +104,10 @@ def generate(
     schedule: Schedule | None = None,
     argmax: bool | None = None,
     interface: str | None = None,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    name: str | None = None,
+    testbench: bool | str | Path | npt.ArrayLike = False,
     backend: Literal["verilog"] = "verilog",
     force: bool = False,
 ) -> Design: ...
@@ -110,6 +121,10 @@ def generate(
     schedule: Schedule | None = None,
     argmax: bool | None = None,
     interface: str | None = None,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    name: str | None = None,
+    testbench: bool | str | Path | npt.ArrayLike = False,
     backend: str,
     force: bool = False,
     **options: object,
@@ -123,6 +138,10 @@ def generate(
     schedule: Schedule | None = None,
     argmax: bool | None = None,
     interface: str | None = None,
+    input_format: str | None = None,
+    output_format: str | None = None,
+    name: str | None = None,
+    testbench: bool | str | Path | npt.ArrayLike = False,
     backend: str = VERILOG,
     force: bool = False,
     **options: object,
@@ -143,6 +162,15 @@ def generate(
     interface
         The ports: ``stream`` (a clock, payloads with valid and ready; what None means) or
         ``axi4-stream``.
+    input_format, output_format
+        Codes of an ADC or of fixed point to take and give in place of the network's own, as for
+        :func:`kanhw.program.with_formats`: ``q8.8``, ``u12:0..4095=-10..50``. None leaves them.
+    name
+        Of the top module and its files, and what all other modules' names begin with, so that
+        several networks live in one project; None is ``kan``.
+    testbench
+        A testbench in plain Verilog beside it, which needs neither Python nor kanhw: True for
+        random codes; else an npz file or an array of vectors, as for :func:`kanhw.simulate`.
     backend
         What it is written as: ``verilog``, or one that was registered
         (:func:`kanhw.flow.backends.register_backend`).
@@ -161,8 +189,9 @@ def generate(
     Raises
     ------
     InputError
-        If the folder holds something else or cannot be written (nothing half-written stays), or
-        there is no such back end, or it does not take an option.
+        If the folder holds something else or cannot be written (nothing half-written stays), a
+        format is none or the Program cannot take or give it, or there is no such back end, or it
+        does not take an option.
     ToolFailed
         If the Verilog cannot be written out.
     TypeError
@@ -184,10 +213,11 @@ def generate(
     schedule = schedule or Schedule()
     if argmax is not None:
         program = program.with_argmax(argmax)
+    program = with_formats(program, inputs=input_format, outputs=output_format)
     chosen = backend_named(backend)
-    written = chosen.write(
-        program, schedule, options_for(chosen, {"interface": interface, **options})
-    )
+    check_takes(chosen, program)
+    given = _given(interface=interface, name=name, testbench=testbench)
+    written = chosen.write(program, schedule, options_for(chosen, {**given, **options}))
     files = {PROGRAM_FILE: program_bytes(program), **written.files}
     entries = written.facts
     if backend != VERILOG:
@@ -201,6 +231,11 @@ def generate(
     files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
     write_folder(out, files, ours=ours, force=force)
     return load_design(out) if backend == VERILOG else load_backend_design(out)
+
+
+def _given(**options: object) -> dict[str, object]:
+    """The options of Verilog that differ from what it does by itself."""
+    return {name: v for name, v in options.items() if v is not None and v is not False}
 
 
 def estimate(

@@ -1,6 +1,8 @@
 """The integer contract: what quantization ends in and every back end must reproduce."""
 
 from kanhw.program.code_ranges import with_code_ranges
+from kanhw.program.conversion.input_conversion import InputConversion
+from kanhw.program.conversion.with_formats import with_formats
 from kanhw.program.encoder import InputEncoder
 from kanhw.program.intervals import Interval
 from kanhw.program.join_heads import join_heads
@@ -15,6 +17,7 @@ from kanhw.program.kinds.pooling import PoolingLayer
 from kanhw.program.kinds.product import ProductLayer
 from kanhw.program.kinds.resident import HeadFormats, ResidentLayer
 from kanhw.program.kinds.spline_evaluator import SplineEvaluatorLayer
+from kanhw.program.labels import Labels
 from kanhw.program.program import Program
 from kanhw.program.requantizer import Requantizer
 from kanhw.program.storage import (
@@ -33,8 +36,10 @@ __all__ = [
     "ConvolutionLayer",
     "EdgeTableLayer",
     "HeadFormats",
+    "InputConversion",
     "InputEncoder",
     "Interval",
+    "Labels",
     "NormLayer",
     "PoolingLayer",
     "ProductLayer",
@@ -49,4 +54,5 @@ __all__ = [
     "program_bytes",
     "save_program",
     "with_code_ranges",
+    "with_formats",
 ]

@@ -11,7 +11,13 @@ from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.values import is_integer
 
-__all__ = ["checked_integer", "frozen_integers", "frozen_range", "frozen_reals"]
+__all__ = [
+    "checked_integer",
+    "frozen_integers",
+    "frozen_offsets",
+    "frozen_range",
+    "frozen_reals",
+]
 
 
 def frozen_integers(values: Any, name: str, dimensions: int) -> IntArray:
@@ -48,6 +54,24 @@ def frozen_reals(values: Any, name: str, count: int) -> npt.NDArray[np.float64]:
         raise InputError(f"{name} must be finite and positive, not {array.tolist()}")
     array.setflags(write=False)
     return array
+
+
+def frozen_offsets(values: Any, name: str, count: int) -> npt.NDArray[np.float64] | None:
+    """A read-only float64 vector of ``count`` finite numbers (one is spread); None for zeros.
+
+    Raises
+    ------
+    InputError
+        If they have another shape, or are not finite.
+    """
+    given = np.asarray(0.0 if values is None else values, np.float64)
+    if given.shape not in ((), (count,)):
+        raise InputError(f"{name} must be one number or {count}, not of shape {given.shape}")
+    array = np.array(np.broadcast_to(given, (count,)))
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} must be finite, not {array.tolist()}")
+    array.setflags(write=False)
+    return array if array.any() else None
 
 
 def frozen_range(

@@ -58,6 +58,10 @@ def with_code_ranges(
     encoders = None
     if program.encoders is not None:
         encoders = tuple(replace(encoder, lo=lo, hi=hi) for encoder in program.encoders)
+    if program.conversion is not None:
+        raise InputError(
+            "The inputs of this Program are converted to their ranges: give ranges before formats"
+        )
     encoder = replace(program.input, lo=lo, hi=hi)
     return replace(program, layers=made, input=encoder, encoders=encoders)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.arrays import frozen_integers, frozen_range, frozen_reals
+from kanhw.program.arrays import frozen_integers, frozen_offsets, frozen_range, frozen_reals
 from kanhw.program.functions.tables import constants_like
 from kanhw.program.intervals import Interval
 
@@ -27,7 +27,8 @@ _Codes = TypeVar("_Codes", IntArray, "Tensor")
 class InputEncoder:
     """How the host turns real features into the codes that the hardware takes.
 
-    ``q[i] = clamp(floor(x[i] / scale[i] + 1/2) + zero_point[i], lo[i], hi[i])`` in float64.
+    ``q[i] = clamp(floor((x[i] - offset[i]) / scale[i] + 1/2) + zero_point[i], lo[i], hi[i])`` in
+    float64.
 
     Parameters
     ----------
@@ -43,6 +44,9 @@ class InputEncoder:
         Smallest and largest code of every feature, ``[n_in]`` or one number, codes of ``format``
         with lo <= hi; None is that of the format. What is all of the format is held as None. A
         Program takes a code outside as the nearest end.
+    offset
+        What the code ``zero_point`` stands for, ``[n_in]`` or one number; None is zero, and zeros
+        are held as None.
     """
 
     format: CodeFormat
@@ -51,6 +55,7 @@ class InputEncoder:
     zero_point: IntArray | None = None
     lo: IntArray | None = None
     hi: IntArray | None = None
+    offset: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if self.n_in < 1:
@@ -67,6 +72,7 @@ class InputEncoder:
         lo, hi = frozen_range(self.lo, self.hi, self.format, self.n_in, "feature")
         object.__setattr__(self, "lo", lo)
         object.__setattr__(self, "hi", hi)
+        object.__setattr__(self, "offset", frozen_offsets(self.offset, "offset", self.n_in))
 
     @property
     def ranged(self) -> bool:
@@ -108,11 +114,13 @@ class InputEncoder:
         lo, hi = (end.astype(np.float64) for end in self.code_ends)
         # Clamped while still real, so that huge and infinite features saturate.
         with np.errstate(over="ignore"):
-            codes = np.floor(values / self.scale + 0.5) + self.zero_point
+            above = values if self.offset is None else values - self.offset
+            codes = np.floor(above / self.scale + 0.5) + self.zero_point
         return codes.clip(lo, hi).astype(np.int64)
 
     def decode(self, codes: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Real values ``[N, n_in]`` of codes."""
         if self.scale is None or self.zero_point is None:
             raise InputError("This network takes integer codes: its file holds no real input scale")
-        return self.scale * (np.asarray(codes) - self.zero_point)
+        reals = self.scale * (np.asarray(codes) - self.zero_point)
+        return reals if self.offset is None else reals + self.offset

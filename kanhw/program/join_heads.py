@@ -91,6 +91,11 @@ def _declared(layer: ResidentLayer, writable: bool | dict[str, HeadFormats]) -> 
 def _check_network(first: Program, program: Program, number: int) -> None:
     if program.heads > 1 or program.writable:
         raise InputError(f"Program {number} has heads of its own: join Programs without")
+    if program.conversion is not None:
+        raise InputError(
+            f"The inputs of Program {number} are converted, and heads take the codes of their "
+            "network: join Programs without input formats"
+        )
     for what, ours, theirs in (
         ("inputs", first.n_in, program.n_in),
         ("input format", str(first.input.format), str(program.input.format)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray, format_for
+from kanhw.program.conversion.input_conversion import InputConversion
 from kanhw.program.encoder import InputEncoder
 from kanhw.program.functions.tables import argmax
 from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.program.kinds.layer import ProgramLayer
 from kanhw.program.kinds.resident import ResidentLayer
 from kanhw.program.kinds.resident_structure import with_streams_apart
+from kanhw.program.labels import Labels
 from kanhw.program.running import checked_codes, run_layers, zeros_like
 from kanhw.program.widths import declare_widths
 
@@ -57,6 +59,11 @@ class Program:
     encoders
         How the host makes the codes of every head; ``input`` is that of head 0. None for a network
         without heads.
+    conversion
+        What makes the first layer's codes of those that come in; None where they are the same.
+        :func:`kanhw.program.with_formats` adds it.
+    labels
+        Names and units of inputs and outputs, for people.
     """
 
     layers: tuple[ProgramLayer, ...]
@@ -64,12 +71,22 @@ class Program:
     argmax: bool = False
     source: str = ""
     encoders: tuple[InputEncoder, ...] | None = None
+    conversion: InputConversion | None = None
+    labels: Labels = field(default_factory=Labels)
 
     def __post_init__(self) -> None:
         _check_heads(self.layers, self.encoders)
-        object.__setattr__(self, "layers", declare_widths(tuple(self.layers), self.input))
+        _check_conversion(self)
+        object.__setattr__(self, "layers", declare_widths(tuple(self.layers), self.grid))
+        labels = self.labels.checked(self.n_in, self.layers[-1].n_out)
+        object.__setattr__(self, "labels", labels)
         if self.argmax:
             _check_comparable(self.layers[-1])
+
+    @property
+    def grid(self) -> InputEncoder:
+        """The codes that the first layer reads: those that come in, unless they are converted."""
+        return self.input if self.conversion is None else self.conversion.codes
 
     @property
     def heads(self) -> int:
@@ -85,7 +102,7 @@ class Program:
     def ranged(self) -> bool:
         """Whether some value between layers, or some feature, has fewer codes than its format."""
         joins = (join for layer in self.layers for join in layer.requantizers)
-        return self.input.ranged or any(join.ranged for join in joins)
+        return self.grid.ranged or any(join.ranged for join in joins)
 
     @cached_property
     def _by_head(self) -> dict[int, Program]:
@@ -221,7 +238,7 @@ class Program:
             return self.head(int(np.asarray(head)))(codes)
         checked = checked_codes(codes, self.input)
         chunks = [
-            self._output(run_layers(self.layers, self.input, checked[start : start + CHUNK])[-1][0])
+            self._output(self._run(checked[start : start + CHUNK])[-1][0])
             for start in range(0, checked.shape[0], CHUNK)
         ]
         if len(chunks) == 1:
@@ -254,7 +271,14 @@ class Program:
         """The code streams ``[N, n_out]`` of every layer, before any argmax."""
         if self.encoders is not None:
             return self.head(head).activations(codes)
-        return run_layers(self.layers, self.input, checked_codes(codes, self.input))
+        return self._run(checked_codes(codes, self.input))
+
+    def _run(self, checked: Any) -> list[tuple[Any, ...]]:
+        """The streams behind every layer, of checked codes that come in."""
+        codes = self.input.clamp(checked)
+        if self.conversion is not None:
+            codes = self.conversion(codes)
+        return run_layers(self.layers, self.grid, codes)
 
     def _output(self, values: Any) -> Any:
         return argmax(values) if self.argmax else values
@@ -266,13 +290,28 @@ def _resident(layers: tuple[ProgramLayer, ...]) -> list[ResidentLayer]:
 
 def _check_comparable(layer: ProgramLayer) -> None:
     """Refuse the largest of codes that are worth different amounts."""
-    scale = layer.requantizers[0].scale
+    join = layer.requantizers[0]
+    scale = join.scale
+    if scale is not None and join.offset is not None and (join.offset != join.offset[0]).any():
+        raise InputError(
+            f"argmax compares codes, but the outputs of {layer.name!r} start at values of their "
+            "own: give them one format"
+        )
     if scale is not None and (scale != scale[0]).any():
         raise InputError(
             f"argmax compares codes, but the outputs of {layer.name!r} have units of their own, "
             f"from {scale.min():.3g} to {scale.max():.3g}: quantize with "
             "output_granularity='tensor' (--output-granularity tensor)"
         )
+
+
+def _check_conversion(program: Program) -> None:
+    if program.conversion is None:
+        return
+    if program.encoders is not None:
+        raise InputError("A Program with heads has no conversion of its inputs: convert each head")
+    window = program.layers[0].window if program.layers else None
+    program.conversion.check(program.input, None if window is None else window.shape)
 
 
 def _check_heads(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.arrays import frozen_integers, frozen_range, frozen_reals
+from kanhw.program.arrays import frozen_integers, frozen_offsets, frozen_range, frozen_reals
 from kanhw.program.functions.tables import constants_like, requantize
 from kanhw.program.intervals import Interval
 
@@ -38,12 +38,16 @@ class Requantizer:
     format
         Of the codes q; None hands out t itself.
     scale, zero_point
-        Host-side metadata, ``[n_out]`` or None: the real value is ``scale * (q - zero_point)``.
+        Host-side metadata, ``[n_out]`` or None: the real value is ``scale * (q - zero_point)``,
+        above ``offset``.
     sum_format
         Declared width of t. None derives it from the intervals of the accumulators.
     lo, hi
         Smallest and largest code of every output, ``[n_out]`` or one number, codes of ``format``
         with lo <= hi; None is that of the format. What is all of the format is held as None.
+    offset
+        Host-side metadata, ``[n_out]`` or one number: what the code ``zero_point`` stands for. None
+        is zero, and zeros are held as None.
     """
 
     multipliers: IntArray
@@ -55,6 +59,7 @@ class Requantizer:
     sum_format: CodeFormat | None = None
     lo: IntArray | None = None
     hi: IntArray | None = None
+    offset: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
@@ -75,6 +80,7 @@ class Requantizer:
         set_field(self, "zero_point", frozen_integers(zero_point, "zero_point", 1))
         if len(zero_point) != n_out:
             raise InputError(f"zero_point must have {n_out} values, not {len(zero_point)}")
+        set_field(self, "offset", frozen_offsets(self.offset, "offset", n_out))
         if self.format is not None:
             lo, hi = frozen_range(self.lo, self.hi, self.format, n_out, "output")
             set_field(self, "lo", lo)
@@ -141,4 +147,5 @@ class Requantizer:
         """Real values ``[N, n_out]`` of codes, float64; needs ``scale``."""
         if self.scale is None or self.zero_point is None:
             raise InputError("These codes have no real scale: the network is an integer one")
-        return self.scale * (np.asarray(codes) - self.zero_point)
+        reals = self.scale * (np.asarray(codes) - self.zero_point)
+        return reals if self.offset is None else reals + self.offset

@@ -55,8 +55,8 @@ def checked_codes(codes: Any, input: InputEncoder) -> Any:
 def run_layers(
     layers: tuple[ProgramLayer, ...], input: InputEncoder, codes: Any
 ) -> list[tuple[Any, ...]]:
-    """The code streams behind every layer, of checked codes (numpy or torch)."""
-    streams: tuple[Any, ...] = (input.clamp(codes),)
+    """The code streams behind every layer, of codes in their ranges (numpy or torch)."""
+    streams: tuple[Any, ...] = (codes,)
     formats: tuple[CodeFormat, ...] = (input.format,)
     history = []
     for layer in layers:

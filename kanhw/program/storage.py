@@ -15,11 +15,13 @@ from safetensors.numpy import save
 from kanhw.errors import InputError
 from kanhw.files import write_whole
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.program.conversion.input_conversion import InputConversion
 from kanhw.program.encoder import InputEncoder
 from kanhw.program.kinds.convolution import ConvolutionLayer
 from kanhw.program.kinds.kinds import LAYER_KINDS
 from kanhw.program.kinds.layer import ProgramLayer
 from kanhw.program.kinds.resident import ResidentLayer
+from kanhw.program.labels import Labels
 from kanhw.program.program import Program
 from kanhw.program.requantizer import Requantizer
 from kanhw.windows import Window
@@ -32,8 +34,9 @@ __all__ = [
     "save_program",
 ]
 
-# What an earlier version cannot read has the newer number: 2 for heads, 3 for code ranges.
-PROGRAM_FORMAT = 3
+# What an earlier version cannot read has the newer number: 2 for heads, 3 for code ranges, 4 for
+# conversions of what comes in and for offsets of real values.
+PROGRAM_FORMAT = 4
 _KEY = "kanhw_program"
 
 
@@ -64,6 +67,10 @@ def program_bytes(program: Program) -> bytes:
             for index, layer in enumerate(program.layers)
         ],
     }
+    if program.conversion is not None:
+        document["conversion"] = _store_conversion(program.conversion, tensors)
+    if program.labels.to_json():
+        document["labels"] = program.labels.to_json()
     if program.encoders is not None:
         document["heads"] = [
             _store_input(encoder, tensors, f"heads.{head}.input")
@@ -75,6 +82,10 @@ def program_bytes(program: Program) -> bytes:
 
 def _needed_format(program: Program) -> int:
     """The oldest version of the format that can say what a Program holds."""
+    joins = [join for layer in program.layers for join in layer.requantizers]
+    offsets = [program.input.offset, *(join.offset for join in joins)]
+    if program.conversion is not None or any(offset is not None for offset in offsets):
+        return 4
     if program.ranged:
         return 3
     return 1 if program.encoders is None else 2
@@ -138,6 +149,8 @@ def _read_program(
         argmax=document["argmax"],
         source=document["source"],
         encoders=_read_heads(document, tensors),
+        conversion=_read_conversion(document, tensors),
+        labels=Labels.from_json(document.get("labels", {})),
     )
 
 
@@ -171,7 +184,7 @@ def _store_input(
     encoder: InputEncoder, tensors: dict[str, npt.NDArray[Any]], prefix: str = "input"
 ) -> dict[str, Any]:
     _store_optional(f"{prefix}.scale", encoder.scale, tensors)
-    for field in ("zero_point", "lo", "hi"):
+    for field in ("zero_point", "lo", "hi", "offset"):
         _store_optional(f"{prefix}.{field}", getattr(encoder, field), tensors)
     return {"n_in": encoder.n_in, "code": encoder.format.to_json()}
 
@@ -186,6 +199,30 @@ def _read_input(
         zero_point=tensors.get(f"{prefix}.zero_point"),
         lo=tensors.get(f"{prefix}.lo"),
         hi=tensors.get(f"{prefix}.hi"),
+        offset=tensors.get(f"{prefix}.offset"),
+    )
+
+
+def _store_conversion(
+    conversion: InputConversion, tensors: dict[str, npt.NDArray[Any]]
+) -> dict[str, Any]:
+    for field in ("multipliers", "bias"):
+        tensors[f"conversion.{field}"] = _narrow(getattr(conversion, field))
+    codes = _store_input(conversion.codes, tensors, "conversion.codes")
+    return {"shift": conversion.shift, "codes": codes}
+
+
+def _read_conversion(
+    document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
+) -> InputConversion | None:
+    entry = document.get("conversion")
+    if entry is None:
+        return None
+    return InputConversion(
+        _read_input(entry["codes"], tensors, "conversion.codes"),
+        tensors["conversion.multipliers"],
+        tensors["conversion.bias"],
+        entry["shift"],
     )
 
 
@@ -249,7 +286,7 @@ def _kind(kind: str, entry: dict[str, Any]) -> Callable[..., ProgramLayer]:
 def _store_requantizer(
     requantizer: Requantizer, prefix: str, tensors: dict[str, npt.NDArray[Any]]
 ) -> dict[str, Any]:
-    for field in ("multipliers", "bias", "scale", "zero_point", "lo", "hi"):
+    for field in ("multipliers", "bias", "scale", "zero_point", "lo", "hi", "offset"):
         _store_optional(f"{prefix}.{field}", getattr(requantizer, field), tensors)
     formats = {"code": requantizer.format, "sum": requantizer.sum_format}
     return {
@@ -271,4 +308,5 @@ def _read_requantizer(
         sum_format=CodeFormat.from_json(entry["sum"]),
         lo=tensors.get(f"{prefix}.lo"),
         hi=tensors.get(f"{prefix}.hi"),
+        offset=tensors.get(f"{prefix}.offset"),
     )

@@ -130,7 +130,7 @@ class LayerFacts:
 def program_facts(program: Program) -> tuple[LayerFacts, ...]:
     """The facts of every layer, in order."""
     facts = []
-    streams: tuple[CodeFormat, ...] = (program.input.format,)
+    streams: tuple[CodeFormat, ...] = (program.grid.format,)
     for layer in program.layers:
         outputs = output_formats(layer, streams)
         facts.append(

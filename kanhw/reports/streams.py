@@ -68,7 +68,7 @@ class CodeStream:
 
 def layer_streams(program: Program) -> list[tuple[CodeStream, ...]]:
     """The streams in front of every layer: what the one before makes, then what it passes on."""
-    streams: tuple[CodeStream, ...] = (CodeStream.made_by(program.input),)
+    streams: tuple[CodeStream, ...] = (CodeStream.made_by(program.grid),)
     before = []
     for layer in program.layers:
         before.append(streams)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.design.design import Design, Port
+from kanhw.design.quantities import Quantity, quantities_of
 from kanhw.errors import InputError
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.model.network import KanModel
@@ -48,6 +49,8 @@ class Summary:
         Resource estimates; empty if none was made.
     tools
         Versions by tool.
+    inputs, outputs
+        What the codes at the ports stand for.
     """
 
     title: str
@@ -64,6 +67,8 @@ class Summary:
     checks: tuple[Mapping[str, Any], ...] = ()
     resources: tuple[ResourceEstimate, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[Quantity, ...] = ()
+    outputs: tuple[Quantity, ...] = ()
 
     @property
     def active_edges(self) -> int:
@@ -108,6 +113,8 @@ class Summary:
             "checks": [dict(check) for check in self.checks],
             "resources": [estimate.to_json() for estimate in self.resources],
             "tools": dict(self.tools),
+            "inputs": [own.to_json() for own in self.inputs],
+            "outputs": [own.to_json() for own in self.outputs],
         }
 
     @classmethod
@@ -127,6 +134,8 @@ class Summary:
                 )
             fields = {key: value for key, value in data.items() if key != "format"}
             fields["layers"] = tuple(LayerFacts.from_json(v) for v in data["layers"])
+            for end in ("inputs", "outputs"):
+                fields[end] = tuple(Quantity.from_json(v) for v in data.get(end, ()))
             fields["input"] = Port.from_json(data["input"])
             fields["output"] = Port.from_json(data["output"])
             fields["schedule"] = Schedule.from_json(data["schedule"])
@@ -188,6 +197,7 @@ def summarise(
         raise InputError("hardware_outputs can only be scored with the data that led to them")
     plain_checks = tuple(_plain_check(check) for check in checks)
     resources = tuple(estimates)
+    inputs, outputs = quantities_of(program)
     return Summary(
         title=title or program.source or design.path.name,
         source=program.source,
@@ -203,6 +213,8 @@ def summarise(
         checks=plain_checks,
         resources=resources,
         tools=_tools(plain_checks, resources, tools or {}),
+        inputs=inputs,
+        outputs=outputs,
     )
 
 

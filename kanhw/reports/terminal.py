@@ -18,6 +18,8 @@ __all__ = ["summary_table", "summary_text"]
 
 WIDTH = 100
 _LABEL_WIDTH = 14
+# Inputs or outputs that are listed one by one.
+MOST_QUANTITIES = 8
 
 
 def summary_table(summary: Summary) -> Table:
@@ -81,6 +83,12 @@ def _network(summary: Summary) -> list[tuple[str, str]]:
     ]
     for index, layer in enumerate(summary.layers):
         rows.append(("" if index else "Layers", _layer(layer)))
+    for title, quantities in (("Inputs", summary.inputs), ("Outputs", summary.outputs)):
+        for index, own in enumerate(quantities[:MOST_QUANTITIES]):
+            rows.append(("" if index else title, text.quantity_text(own)))
+        left = len(quantities) - MOST_QUANTITIES
+        if left > 0:
+            rows.append(("", f"and {left} more, which the manifest lists"))
     rows.append(("Schedule", text.schedule_text(summary)))
     rows.append(
         ("Timing", f"latency {summary.latency_cycles} cycles, {text.throughput_text(summary)}")

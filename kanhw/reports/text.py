@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kanhw.design.quantities import Quantity
 from kanhw.formats import CodeFormat
 from kanhw.reports.kinds.words import lsb
 from kanhw.reports.scores import STAGES, Score
@@ -24,6 +25,7 @@ __all__ = [
     "lsb",
     "metric_name",
     "missing_stages",
+    "quantity_text",
     "real",
     "schedule_text",
     "sentence",
@@ -70,6 +72,16 @@ def bits(value: int) -> str:
     if value < 10_000:
         return f"{count(value)} bit"
     return f"{value / 1e3:.1f} kbit" if value < 1_000_000 else f"{value / 1e6:,.2f} Mbit"
+
+
+def quantity_text(own: Quantity) -> str:
+    """An input or output in a line: name, unit, range, codes and formula."""
+    unit = f" {own.unit}" if own.unit else ""
+    codes = f"codes {own.lo} to {own.hi}"
+    if own.ends is None:
+        return f"{own.title}: {codes}{unit}"
+    low, high = map(real, own.ends)
+    return f"{own.title}: {low} to {high}{unit}, {codes}, value {own.formula}"
 
 
 def figure(score: Score) -> str:

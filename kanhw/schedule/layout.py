@@ -40,7 +40,9 @@ def lay_out(program: Program, schedule: Schedule) -> Layout:
     parallel = schedule.parallel(first.name) if is_folded(first, schedule) else None
     inputs = input_transfer(first, parallel)
     plan = _Plan(program, schedule, inputs)
-    if program.input.ranged:
+    if program.conversion is not None:
+        plan.append("input_conversion", inputs)
+    elif program.input.ranged:
         plan.append(
             "input_ranges", inputs, as_codes=((inputs_as_codes(program.layers, schedule.folded),),)
         )

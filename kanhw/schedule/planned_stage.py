@@ -20,7 +20,8 @@ class PlannedStage:
     kind
         By which a back end finds what builds it. ``pipeline``, ``layer_norm``, ``convolution``,
         ``pooling``, ``global_pooling``, ``folded``, ``resident``, ``folded_convolution`` and
-        ``folded_pooling`` compute layers; ``input_ranges`` clamps what comes in; ``collect``,
+        ``folded_pooling`` compute layers; ``input_ranges`` clamps what comes in, and
+        ``input_conversion`` makes the network's codes of it; ``collect``,
         ``split`` and ``gather`` bring codes into other beats; ``serial_argmax`` gives an index.
     inputs, outputs
         How vectors or images come and go.

@@ -50,7 +50,8 @@ class OffsetActivation(Activation):
     def of_input(self, i: int) -> Activation:
         """The function of input i alone, of values of any shape."""
         own = super().of_input(i)
-        return replace(own, offset=np.asarray(self.offset)[i])
+        offset = float(np.asarray(self.offset)[i])
+        return OffsetActivation(own.name, own.slope, own.scale, own.shift, offset)
 
 
 def inside_grid(

@@ -11,6 +11,7 @@ from kanhw.program import (
     CodebookLayer,
     ConvolutionLayer,
     EdgeTableLayer,
+    InputConversion,
     InputEncoder,
     NormLayer,
     PoolingLayer,
@@ -89,6 +90,13 @@ def ranged(program):
     return with_code_ranges(program, inputs=ends, layers={0: [outputs]})
 
 
+def converted(program):
+    """Inputs of two bits, every one halved in a way of its own."""
+    n, made = program.n_in, InputEncoder(CodeFormat(2, False), program.n_in)
+    conversion = InputConversion(program.input, np.arange(1, n + 1), np.arange(n), 1)
+    return replace(program, input=made, conversion=conversion)
+
+
 def _convolution(shape, size, padding=0):
     window = Window(shape, size, padding=(padding, padding))
     return ConvolutionLayer(edges(window.taps, 2), window)
@@ -135,6 +143,8 @@ NETWORKS = {
     "LayerNorm": (network(norm(2)), Schedule()),
     "ranges of features": (ranged(network(_product(2))), Schedule()),
     "ranges of features in several beats": (ranged(network(edges(2, 2))), FOLDED),
+    "conversion of features": (converted(network(edges(2, 2))), Schedule()),
+    "conversion of features in several beats": (converted(network(edges(2, 2))), FOLDED),
     "convolution": (network(_convolution((1, 3, 3), (2, 2))), Schedule()),
     "padded convolution": (network(_convolution((1, 2, 2), (3, 3), 1)), Schedule()),
     "folded convolution": (network(_convolution((1, 2, 3), (2, 2))), FOLDED),

@@ -35,19 +35,38 @@ __all__ = ["LAYER_COSTS", "costs_by_layer", "costs_of", "counted"]
 
 
 def costs_of(program: Program) -> NetworkCosts:
-    """Costs of a Program, all of its layers together.
+    """Costs of a Program: all of its layers together, and the conversion of its inputs.
 
     Raises
     ------
     InputError
         If nothing says what layers of some kind cost.
     """
-    return sum(costs_by_layer(program), start=NetworkCosts())
+    return sum(costs_by_layer(program), start=_input_costs(program))
 
 
 def costs_by_layer(program: Program) -> tuple[NetworkCosts, ...]:
     """Costs of every layer of a Program, in order; raises as :func:`costs_of` does."""
     return tuple(_record(layer)(layer) for layer in program.layers)
+
+
+def _input_costs(program: Program) -> NetworkCosts:
+    """A product and a sum for every feature, where what comes in is converted."""
+    conversion = program.conversion
+    if conversion is None:
+        return NetworkCosts()
+    tally = Tally()
+    factors, bias = numbers_of(conversion.multipliers), numbers_of(conversion.bias)
+    sums = conversion.sums(program.input).format.width
+    code = program.input.format.width
+    for own in (factors, bias):
+        tally.store(program.n_in * own.width)
+        tally.read(program.n_in, own.width)
+    tally.multiply(program.n_in, code, factors.width)
+    tally.add(program.n_in, sums)
+    # A row of adders for every digit of a constant, and the choice of either end.
+    tally.unrolled_luts += factors.digits * code + program.n_in * 2 * program.grid.format.width
+    return tally.costs()
 
 
 def _record(layer: ProgramLayer) -> Callable[[Any], NetworkCosts]:

@@ -155,4 +155,5 @@ def _repeated(requantizer: Requantizer, times: int) -> Requantizer:
         zero_point=spread(requantizer.zero_point),
         lo=spread(requantizer.lo),
         hi=spread(requantizer.hi),
+        offset=spread(requantizer.offset),
     )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from physical_programs import physical_program
 
 import kanhw
 from kanhw.errors import InputError
@@ -11,12 +12,20 @@ from kanhw.estimation.resource_model import model_design, resources_of
 from kanhw.formats import CodeFormat
 from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.range_clamp import RangeClamp
+from kanhw.gateware.stream.input_conversion import ConversionStage
 from kanhw.gateware.stream.input_ranges import InputRanges
 from kanhw.gateware.top.chain import STAGES, stages_of
 from kanhw.gateware.top.stage_costs import STAGE_COSTS, layer_option
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES, layer_costs
-from kanhw.program import EdgeTableLayer, InputEncoder, ProductLayer, Program, Requantizer
+from kanhw.program import (
+    EdgeTableLayer,
+    InputEncoder,
+    ProductLayer,
+    Program,
+    Requantizer,
+    with_formats,
+)
 from kanhw.schedule.layer_layouts import LAYER_LAYOUTS, PIPELINE, LayerLayout
 from kanhw.schedule.schedule import Schedule
 
@@ -143,6 +152,24 @@ def test_ranges_of_the_input_are_counted(schedule, adders, choices, counters):
     assert first.costs.choice_luts - plain.costs.choice_luts == choices
     chosen = kanhw.schedule_for(program, kanhw.Budget(lut=10**6))
     assert chosen.resources == model_design(program, chosen.schedule)
+
+
+@pytest.mark.parametrize("parallel", [None, (1, 1), (2, 2)])
+def test_a_conversion_of_the_input_is_counted(parallel):
+    plain = physical_program()
+    program = with_formats(plain, inputs="u10:0..1023=-1..5")
+    schedule = Schedule()
+    if parallel is not None:
+        schedule = Schedule(kind="folded", parallel_inputs=parallel[0], parallel_outputs=1)
+    stage = stages_of(program, schedule)[0]
+    assert isinstance(stage, ConversionStage)
+    first = (layer_option(each, 0, schedule, parallel or (1, 1)).costs for each in (program, plain))
+    converted, own = first
+    assert stage.costs != HardwareCosts()
+    # Constants unrolled; a multiplier and tables for every feature that takes turns.
+    assert stage.costs.multipliers == (0 if parallel is None else parallel[0])
+    assert converted.multipliers - own.multipliers == stage.costs.multipliers
+    assert converted.adder_bits > own.adder_bits
 
 
 def test_costs_of_a_known_kind_are_not_zero():

@@ -10,6 +10,7 @@ import yaml
 
 import kanhw
 from kanhw.design.packaging import TCL_FILE
+from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.program import (
     CodebookLayer,
@@ -81,6 +82,50 @@ def test_core_of_a_plain_design(program, schedule, tmp_path):
         *("kan.core", "kan.v", "manifest.json", "program.safetensors"),
     }
     check_core(design)
+
+
+@pytest.mark.parametrize("interface", ["stream", "axi4-stream"])
+def test_a_name_is_that_of_all_that_is_made(program, interface, tmp_path):
+    design = kanhw.generate(program, tmp_path / "design", name="dew_point", interface=interface)
+    assert (design.top, design.verilog) == ("dew_point", "dew_point.v")
+    files = {path.name: path for path in design.path.iterdir()}
+    assert not [name for name in files if name.startswith("kan")]
+    modules = re.findall(r"^module \\?([\w.$]+)", files["dew_point.v"].read_text(), re.M)
+    assert len(modules) > 3
+    assert all(name.split(".")[0] == "dew_point" for name in modules)
+    core = yaml.safe_load(files["dew_point.core"].read_text())
+    assert core["name"].split(":")[2] == "dew_point"
+    assert core["targets"]["default"]["toplevel"] == "dew_point"
+    if interface == "axi4-stream":
+        script = files[TCL_FILE].read_text()
+        assert "set_property name dew_point $core" in script
+        assert "dew_point.v]" in script
+        assert not re.search(r"\bkan\b", script)
+    # A name changes nothing but names.
+    plain = kanhw.generate(program, tmp_path / "plain", interface=interface)
+    text = files["dew_point.v"].read_text()
+    assert re.sub(r"\bdew_point\b", "kan", text) == plain.verilog_path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "must be a letter and then letters"),
+        ("2nd", "not '2nd'"),
+        ("_net", "not '_net'"),
+        ("my net", "not 'my net'"),
+        ("a;rm", "not 'a;rm'"),
+        ("a" * 65, "at most 64"),
+        ("module", "cannot be 'module', which Verilog or a cell has taken"),
+        ("logic", "cannot be 'logic'"),
+        ("CARRY8", "cannot be 'CARRY8'"),
+    ],
+)
+def test_names_that_cannot_be(program, name, said, tmp_path):
+    with pytest.raises(InputError) as raised:
+        kanhw.generate(program, tmp_path / "design", name=name)
+    assert said in str(raised.value)
+    assert not (tmp_path / "design").exists()
 
 
 def test_core_of_an_axi_design(design):

@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from physical_programs import physical_program
 
 import kanhw
 from kanhw.cli import main
@@ -169,6 +170,14 @@ def test_options_reach_it_and_others_are_refused(c_tables, program, tmp_path):
     with pytest.raises(InputError, match=r"^The back end 'verilog' does not take 'prefix': it "):
         kanhw.generate(program, tmp_path / "other", backend="verilog", prefix="net")
     assert not (tmp_path / "other").exists()
+
+
+def test_conversions_are_refused_where_nobody_makes_them(c_tables, tmp_path):
+    converted = kanhw.with_formats(physical_program(), inputs="q8.8")
+    for program, formats in ((converted, {}), (physical_program(), {"input_format": "q8.8"})):
+        with pytest.raises(InputError, match=r"^The back end 'c_tables' does not convert inputs: "):
+            kanhw.generate(program, tmp_path / "design", backend="c_tables", **formats)
+    assert not (tmp_path / "design").exists()
 
 
 def test_the_command_line_hands_options_on(c_tables, program, tmp_path, capsys, monkeypatch):

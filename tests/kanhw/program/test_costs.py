@@ -1,5 +1,7 @@
 """Costs of a Program, counted by hand; and every kind has some."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from kanhw.program import (
     BasisTableLayer,
     CodebookLayer,
     EdgeTableLayer,
+    InputConversion,
     InputEncoder,
     Program,
     Requantizer,
@@ -40,6 +43,25 @@ def test_edge_tables_by_hand():
         unrolled_luts=2 * (3 + 4),
         operation_energy_45nm_pj=pytest.approx(2 * 4 * ADD + 2 * 3 * READ),
     )
+
+
+def test_a_conversion_by_hand():
+    layer = EdgeTableLayer(np.ones((1, 2, 4), int), (Requantizer([[1]], [0]),))
+    plain = program_of(layer, 2)
+    conversion = InputConversion(plain.input, [3, -5], [7, 0], 2)
+    program = replace(plain, input=InputEncoder(CodeFormat(4, False), 2), conversion=conversion)
+    # Codes of 4 bits times multipliers of 4 bits (3 and -5); biases of 3 bits; sums of -75 to 52.
+    energy = 32 * MULTIPLY + 2 * 8 * ADD + 14 * READ
+    energy += costs_of(plain).operation_energy_45nm_pj
+    assert costs_of(program) == replace(costs_of(plain) + NetworkCosts(
+        parameter_bits=2 * 4 + 2 * 3,
+        memory_bits=2 * 4 + 2 * 3,
+        multiplications=2,
+        bit_operations=2 * 4 * 4,
+        additions=2,
+        unrolled_luts=2 * 2 * 4 + 2 * 2 * 2,
+    ), operation_energy_45nm_pj=pytest.approx(energy))  # fmt: skip
+    assert costs_by_layer(program) == costs_by_layer(plain)
 
 
 def test_basis_tables_by_hand():

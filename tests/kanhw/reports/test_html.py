@@ -1,5 +1,6 @@
 """The page: one file, no network, nothing that a browser would complain of."""
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ from reported_designs import (
 )
 
 from kanhw.errors import InputError
+from kanhw.program import Labels
 from kanhw.reports import (
     network_curves,
     summarise,
@@ -99,6 +101,21 @@ class TestHtml:
             assert sentence in re.sub(r"\s+", " ", summary_text(summary))
         assert "bit for bit" not in text
         assert "Edge functions" not in text
+
+    def test_what_codes_stand_for(self, network, tmp_path):
+        program = network[1]
+        names = ["<b>heat</b>", "x & y", "\"", "</td>"][: program.n_in]
+        labels = Labels(inputs=tuple(names), output_units=("<i>",))
+        program = replace(program, labels=labels)
+        summary = summarise(design_of(program, tmp_path))
+        page = self.page(summary, [], tmp_path)
+        assert "Inputs and outputs" in page.text
+        assert "i" not in page.tags
+        for name in names:
+            assert name in page.text
+            assert name in summary_text(summary)
+        assert summary.inputs[0].formula in page.text
+        assert type(summary).from_json(json.loads(json.dumps(summary.to_json()))) == summary
 
     def test_missing_stages_are_said(self, network, tmp_path):
         data = (np.zeros((5, 4)), np.zeros(5, int))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from kanhw.program import (
     PoolingLayer,
     Program,
     Requantizer,
+    with_formats,
 )
 from kanhw.schedule.layer_layouts import LAYER_LAYOUTS, LayerLayout
 from kanhw.schedule.layout import lay_out, planned_alone
@@ -64,6 +66,9 @@ IMAGE = _program(_convolution(1, 4, 5), _pooling(4, 4, 2), _edges(16, 3))
 WHOLE = _program(_convolution(1, 4, 5), _pooling(4, 4, 4), _edges(4, 3))
 TWICE = _program(_convolution(1, 4, 5), _convolution(4, 3, 4), _edges(27, 3))
 RANGED = _program(_edges(5, 6), lo=-3, hi=3)
+CONVERTED = with_formats(
+    replace(RANGED, input=replace(RANGED.input, scale=np.full(5, 0.25))), inputs="q4.4"
+)
 
 
 def _kinds(program, schedule):
@@ -84,6 +89,8 @@ def _kinds(program, schedule):
         (WHOLE, _folded(1, 1), ["folded_convolution", "folded_pooling", "folded"]),
         (TWICE, _folded(2, 4), ["folded_convolution", "folded_convolution"]),
         (RANGED, _folded(2, 2), ["input_ranges", "folded"]),
+        (CONVERTED, _folded(2, 2), ["input_conversion", "folded"]),
+        (CONVERTED, Schedule(), ["input_conversion", "pipeline"]),
     ],
 )
 def test_the_stages_of_a_program(program, schedule, kinds):
@@ -97,7 +104,7 @@ def test_the_stages_of_a_program(program, schedule, kinds):
     assert layout.outputs == ends[-1]
 
 
-@pytest.mark.parametrize("program", [DENSE, NORMED, IMAGE, WHOLE, TWICE, RANGED])
+@pytest.mark.parametrize("program", [DENSE, NORMED, IMAGE, WHOLE, TWICE, RANGED, CONVERTED])
 @pytest.mark.parametrize("parallel", [None, (1, 1), (2, 3), (3, 2), (16, 16)])
 def test_gateware_builds_what_is_planned(program, parallel):
     schedule = Schedule() if parallel is None else _folded(*parallel)

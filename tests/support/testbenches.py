@@ -1,0 +1,26 @@
+"""Running a design's own testbench, in whatever simulator there is."""
+
+import shutil
+import subprocess
+
+from kanhw.tools.simulators import find_verilator
+
+
+def run_testbench(folder, top, build):
+    """What the testbench of a design says, built by Verilator in another folder if not yet."""
+    simulator = find_verilator()
+    environment = simulator.process_environment()
+    files = [f"{top}.v", f"{top}_tb.v"]
+    command = [simulator.executable, "--binary", "--timing", "-Wno-fatal", "-O0", "-j", "1"]
+    command += ["--top-module", f"{top}_tb", "-MAKEFLAGS", "OPT_FAST=-O0 OPT_GLOBAL=-O0", *files]
+    steps = [[build / "obj_dir" / f"V{top}_tb", "+verilator+quiet"]]
+    if not build.exists():
+        shutil.copytree(folder, build)
+        steps.insert(0, command)
+    for each in steps:
+        done = subprocess.run(
+            each, cwd=build, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    # Verilator itself says where it was told to finish.
+    return "".join(line for line in done.stdout.splitlines(True) if not line.startswith("- "))
