@@ -1,6 +1,8 @@
 """Quantization-aware training, in PyTorch: what is trained is what is deployed."""
 
-from kanhw.quant.training.loop import parameter_groups, train
+from kanhw.quant.training.fitting.groups import parameter_groups
+from kanhw.quant.training.fitting.loop import train
+from kanhw.quant.training.fitting.result import Training
 from kanhw.quant.training.network import QuantizedNetwork, convert, prepare
 
-__all__ = ["QuantizedNetwork", "convert", "parameter_groups", "prepare", "train"]
+__all__ = ["QuantizedNetwork", "Training", "convert", "parameter_groups", "prepare", "train"]
