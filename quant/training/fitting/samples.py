@@ -16,7 +16,7 @@ from kanhw.quant.training.fitting.result import Measured
 from kanhw.quant.training.fitting.targets import Targets, understand
 from kanhw.quant.training.network import QuantizedNetwork
 
-__all__ = ["Samples", "samples_of"]
+__all__ = ["Samples", "samples_of", "targets_of"]
 
 _MEASURED_AT_ONCE = 1024
 
@@ -33,10 +33,8 @@ class Samples:
         network.eval()
         with torch.no_grad():
             outputs = torch.cat([network(rows) for rows in torch.split(self.x, _MEASURED_AT_ONCE)])
-            loss = float(self.targets.loss_of(outputs, self.targets.values))
-            metric = self.targets.task.metric_of(outputs, self.targets.values)
         network.train()
-        return Measured(loss, metric)
+        return self.targets.measured(outputs)
 
 
 def samples_of(
@@ -58,6 +56,18 @@ def samples_of(
         raise InputError(
             f"There are {len(held_out)} validation samples but {len(expected)} targets"
         )
+    own, rest = targets_of(targets, expected, n_out, loss)
+    return Samples(features, own), Samples(held_out, rest)
+
+
+def targets_of(
+    y: npt.ArrayLike,
+    held_out: npt.ArrayLike,
+    n_out: int,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> tuple[Targets, Targets]:
+    """Targets that are trained on, and those of a validation part, understood alike."""
+    targets, expected = np.asarray(y), np.asarray(held_out)
     if targets.shape[1:] != expected.shape[1:]:
         raise InputError(
             f"Targets of the validation part have shape {list(expected.shape)}, but those that are "
@@ -66,8 +76,7 @@ def samples_of(
     # Understood as one: a part by itself may look like something else.
     both = understand(np.concatenate([targets, expected]), n_out, loss)
     own = both.rows(0, len(targets)).scaled()
-    rest = replace(both.rows(len(targets)), spread=own.spread)
-    return Samples(features, own), Samples(held_out, rest)
+    return own, replace(both.rows(len(targets)), spread=own.spread)
 
 
 def _features(network: nn.Module, x: npt.ArrayLike) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from kanhw.errors import InputError
+from kanhw.quant.training.fitting.result import Measured
 from kanhw.quant.training.fitting.tasks import TASKS, Task, given_task
 
 __all__ = ["Targets", "understand"]
@@ -49,6 +50,16 @@ class Targets:
         if self.spread is not None:
             outputs, targets = outputs / self.spread, targets / self.spread
         return self.task.loss_of(outputs, targets)
+
+    def measured(self, outputs: Tensor) -> Measured:
+        """Loss and metric of outputs ``[N, n_out]``, without gradients."""
+        with torch.no_grad():
+            loss = float(self.loss_of(outputs, self.values))
+            return Measured(loss, self.task.metric_of(outputs, self.values))
+
+    def measured_on(self, outputs: npt.NDArray[np.float64]) -> Measured:
+        """The same of numbers that are no tensor."""
+        return self.measured(_reals(outputs))
 
     def rows(self, start: int, stop: int | None = None) -> Targets:
         """Those of some samples."""
