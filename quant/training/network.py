@@ -19,7 +19,11 @@ from kanhw.quant.planning.steps import Step, SumStep
 from kanhw.quant.realise import realise
 from kanhw.quant.record.model import QuantModel
 from kanhw.quant.training.codebook_stage import codebook_stages
-from kanhw.quant.training.rules.activation_quantizers import ActivationRule, activation_rule
+from kanhw.quant.training.rules.activation_quantizers import (
+    ActivationRule,
+    activation_rule,
+    far_from_zero,
+)
 from kanhw.quant.training.rules.weight_quantizers import WeightRule
 from kanhw.quant.training.stages import (
     NormStage,
@@ -288,6 +292,8 @@ def _rules(
     rules = []
     for number, start in enumerate(consumer.wanted):
         # The range of wide codes is learned in any case; what a norm passes on is not wide.
-        quantizer = "lsq+" if step.wide and number == 0 else config.quantizer
+        # Codes around zero would tell nothing apart where all values are far from it.
+        far = config.quantizer == "lsq" and far_from_zero(start, seen)
+        quantizer = "lsq+" if far or (step.wide and number == 0) else config.quantizer
         rules.append(activation_rule(quantizer, start, seen))
     return rules

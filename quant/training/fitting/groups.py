@@ -46,8 +46,10 @@ def _sizes(rule: nn.Module) -> dict[int, float]:
     for name, parameter in rule.named_parameters(recurse=False):
         size = float(parameter.detach().abs().mean())
         if name != "step" and isinstance(rule, ActivationRule):
-            # A place near 0 is no smaller a thing than one far away.
-            scale = float(rule.affine()[0].detach().mean())
-            size = max(size, scale * (rule.format.count - 1) * _SHARE_OF_RANGE)
+            # A place near 0 is no smaller a thing than one far away, and one that is far from 0
+            # is no larger than the range of the codes.
+            step = rule.affine()[0].detach() / rule.broad(rule.unit)
+            reach = float(step.mean()) * (rule.format.count - 1)
+            size = min(max(size, reach * _SHARE_OF_RANGE), reach)
         sizes[id(parameter)] = size or 1.0
     return sizes
