@@ -18,6 +18,7 @@ from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
 from kanhw.model.symbolic import SymbolicEdge
 from kanhw.numerics import matmul
+from kanhw.values import brief_repr
 from kanhw.windows import Window
 
 __all__ = ["KanLayer", "Post"]
@@ -70,6 +71,8 @@ class KanLayer:
     spline_norm: LayerNorm | None = None
     symbolic: tuple[SymbolicEdge, ...] = ()
     post: tuple[Post, ...] = ()
+
+    __repr__ = brief_repr
 
     window: ClassVar[Window | None] = None
 

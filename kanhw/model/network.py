@@ -13,6 +13,7 @@ from kanhw.formats import FloatArray
 from kanhw.model.arrays import checked_batch
 from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.layer import KanLayer
+from kanhw.values import brief, brief_repr
 
 __all__ = ["KanLayer", "KanModel", "ModelLayer"]
 
@@ -43,12 +44,15 @@ class KanModel:
     source: str = ""
     shape: tuple[int, ...] | None = None
 
+    __repr__ = brief_repr
+
     def __post_init__(self) -> None:
         layers = tuple(self.layers)
         for layer in layers:
             if not isinstance(layer, ModelLayer):
                 raise TypeError(
-                    f"A KanModel is made of KanLayers, ConvLayers and PoolLayers, not of {layer!r}"
+                    f"A KanModel is made of KanLayers, ConvLayers and PoolLayers, not of "
+                    f"{brief(layer)}"
                 )
         if not layers:
             raise InputError("A KanModel needs at least one layer")

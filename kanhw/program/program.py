@@ -20,6 +20,7 @@ from kanhw.program.kinds.resident import ResidentLayer
 from kanhw.program.kinds.resident_structure import with_streams_apart
 from kanhw.program.running import checked_codes, run_layers, zeros_like
 from kanhw.program.widths import declare_widths
+from kanhw.values import brief_repr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,6 +65,8 @@ class Program:
     argmax: bool = False
     source: str = ""
     encoders: tuple[InputEncoder, ...] | None = None
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         _check_heads(self.layers, self.encoders)

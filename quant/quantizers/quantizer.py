@@ -15,6 +15,7 @@ from kanhw.numerics import indistinct
 from kanhw.quant.config import QuantConfig, widest
 from kanhw.quant.quantizers.calibration import activation_range, step_and_origin, weight_scale
 from kanhw.quant.quantizers.rounding import round_half_up
+from kanhw.values import brief_repr
 
 __all__ = [
     "ActivationQuantizer",
@@ -58,6 +59,8 @@ class ActivationQuantizer:
     hi: IntArray | None = None
     read_within: FloatArray | None = None
     groups: IntArray | None = None
+
+    __repr__ = brief_repr
 
     def clamp(self, codes: FloatArray) -> FloatArray:
         """Codes ``[N, n]`` with each in the range of its feature."""

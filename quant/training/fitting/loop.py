@@ -15,7 +15,7 @@ from kanhw.quant.training.fitting.groups import parameter_groups
 from kanhw.quant.training.fitting.result import Measured, Training
 from kanhw.quant.training.fitting.samples import Samples, samples_of
 from kanhw.quant.training.network import QuantizedNetwork
-from kanhw.values import brief, is_integer, is_number
+from kanhw.values import brief, is_integer, is_number, plain
 
 __all__ = ["train"]
 
@@ -83,7 +83,11 @@ def train(
             "train takes the network that kanhw.prepare(model, x, config) gives, not "
             f"{type(network).__name__}"
         )
+    epochs, batch_size, learning_rate = map(plain, (epochs, batch_size, learning_rate))
+    patience, seed = plain(patience), plain(seed)
     _check(epochs, batch_size, learning_rate, patience, validation is not None)
+    if not is_integer(seed):
+        raise TypeError(f"seed must be an integer, not {brief(seed)}")
     data, held_out = samples_of(network, x, y, loss, validation)
     steps = epochs * math.ceil(len(data.x) / batch_size)
     run = _Run(network, learning_rate, steps)

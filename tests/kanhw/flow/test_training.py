@@ -66,3 +66,17 @@ def test_what_is_given_by_mistake_is_named(module):
         kanhw.prepare(module, X, 4)
     with pytest.raises(TypeError, match="it is prepared already"):
         prepare_with_config(network, X)
+
+
+def test_records_print_no_arrays(module):
+    model, network = module.to_model(), kanhw.prepare(module, X)
+    quantized = to_quant_model(network)
+    for record in (model, model.layers[0], quantized, quantized.input, network.plan, network):
+        assert "array(" not in repr(record) and "tensor(" not in repr(record)
+    program = lower(quantized)
+    assert repr(program).startswith("Program(layers=(EdgeTableLayer('layers.0'), EdgeTable")
+    assert len(repr(program)) < 300
+    assert repr(model) == (
+        "KanModel(layers=(KanLayer('layers.0'), KanLayer('layers.1')), "
+        "source='kanhw.layers.KAN', shape=None)"
+    )
