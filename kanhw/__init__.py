@@ -2,7 +2,8 @@
 
 Five verbs make the flow: :func:`load` a checkpoint, :func:`quantize` it to a :class:`Program` of
 integers, :func:`generate` Verilog, :func:`simulate` it against the Program, :func:`estimate` what
-it takes; :func:`report` writes all of it down.
+it takes; :func:`report` writes all of it down. Training with rounding has three in place of
+quantize: :func:`prepare`, :func:`train` (or a loop of one's own), :func:`convert`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from kanhw.estimation.schedule_choice import ScheduleChoice, schedule_for
     from kanhw.flow.generation import estimate, generate, quantize
     from kanhw.flow.reporting import report
+    from kanhw.flow.training import convert, prepare
     from kanhw.flow.verification import Verification, simulate
     from kanhw.importers.load import load_model as load
     from kanhw.model.network import KanModel
     from kanhw.model.sampling import from_callable
     from kanhw.program import Labels, Program, load_program, save_program, with_formats
     from kanhw.quant.config import CodebookConfig, EvaluatorConfig, QuantConfig
+    from kanhw.quant.training import train
     from kanhw.schedule.budget import Budget
     from kanhw.schedule.schedule import Schedule
 
@@ -42,17 +45,20 @@ __all__ = [
     "ToolFailed",
     "ToolNotFound",
     "Verification",
+    "convert",
     "estimate",
     "from_callable",
     "generate",
     "load",
     "load_design",
     "load_program",
+    "prepare",
     "quantize",
     "report",
     "save_program",
     "schedule_for",
     "simulate",
+    "train",
     "with_formats",
 ]
 
@@ -73,17 +79,20 @@ _HOMES = {
     "ToolNotFound": "errors",
     "ScheduleChoice": "estimation.schedule_choice",
     "Verification": "flow.verification",
+    "convert": "flow.training",
     "estimate": "flow.generation",
     "from_callable": "model.sampling",
     "generate": "flow.generation",
     "load": "importers.load:load_model",
     "load_design": "design.design",
     "load_program": "program",
+    "prepare": "flow.training",
     "quantize": "flow.generation",
     "report": "flow.reporting",
     "save_program": "program",
     "schedule_for": "estimation.schedule_choice",
     "simulate": "flow.verification",
+    "train": "quant.training",
     "with_formats": "program",
 }
 

@@ -5,9 +5,16 @@ True and False are integers to Python; given where a count belongs they are a mi
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeGuard
 
-__all__ = ["is_integer", "is_number"]
+import numpy as np
+
+__all__ = ["brief", "brief_repr", "is_integer", "is_number", "plain"]
+
+# The most characters of a value that a message quotes.
+_MOST = 60
 
 
 def is_integer(value: object) -> TypeGuard[int]:
@@ -18,3 +25,49 @@ def is_integer(value: object) -> TypeGuard[int]:
 def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a value is an integer or a float, and no True or False."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def plain(value: Any) -> Any:
+    """A number of numpy as Python's, and a row of its integers as a tuple; all else as it is."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu":
+        return tuple(value.tolist())
+    return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+
+
+def brief(value: object) -> str:
+    """A value as a message quotes it: arrays and tensors by their shape, never their numbers."""
+    shape = getattr(value, "shape", None)
+    if shape is not None and not isinstance(value, np.generic):
+        kind = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+        return f"a {kind} of shape {list(shape)}"
+    if is_dataclass(value) and not isinstance(value, type):
+        return _named(value)
+    if isinstance(value, Mapping | list | tuple | set):
+        text = f"a {type(value).__name__} of {len(value)}"
+        # What holds arrays would print them.
+        plainly = all(isinstance(entry, int | float | str | type(None)) for entry in value)
+        if isinstance(value, Mapping) or not plainly:
+            return text
+    text = repr(plain(value))
+    return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."
+
+
+def brief_repr(self: Any) -> str:
+    """A ``__repr__`` for records that hold arrays: every field as :func:`brief` has it."""
+    parts = []
+    for entry in fields(self):
+        value = getattr(self, entry.name)
+        if isinstance(value, tuple) and value and all(map(is_dataclass, value)):
+            text = f"({', '.join(map(_named, value))})"
+        else:
+            text = brief(value)
+        parts.append(f"{entry.name}={text}")
+    return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _named(record: Any) -> str:
+    """A record by its type, and its name if it has one."""
+    name = getattr(record, "name", None)
+    return f"{type(record).__name__}({name!r})" if isinstance(name, str) else type(record).__name__

@@ -13,7 +13,7 @@ from kanhw.quant.post_training import quantize_model
 from kanhw.quant.record.model import QuantModel
 
 if TYPE_CHECKING:
-    from kanhw.quant.training import QuantizedNetwork, convert, prepare, train
+    from kanhw.quant.training import QuantizedNetwork, Training, convert, prepare, train
 
 __all__ = [
     "BitBudget",
@@ -22,6 +22,7 @@ __all__ = [
     "QuantConfig",
     "QuantModel",
     "QuantizedNetwork",
+    "Training",
     "allocate",
     "convert",
     "costs_of",
@@ -32,7 +33,7 @@ __all__ = [
     "train",
 ]
 
-_TRAINING = ("QuantizedNetwork", "convert", "prepare", "train")
+_TRAINING = ("QuantizedNetwork", "Training", "convert", "prepare", "train")
 
 
 def __getattr__(name: str) -> Any:

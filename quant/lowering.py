@@ -39,9 +39,28 @@ from kanhw.records import record_of
 
 __all__ = ["LOWERED", "lower"]
 
+# What to do with what comes from another step of the way, by the name of its type.
+_INSTEAD = {
+    "KanModel": ": quantize it first, lower(quantize_model(model, x))",
+    "Program": ": it is lowered already",
+    "QuantizedNetwork": ": convert it first, lower(convert(network)), or kanhw.convert(network)",
+}
+
 
 def lower(model: QuantModel) -> Program:
-    """The Program of a quantized model; equal to it, code by code (level 1)."""
+    """The Program of a quantized model; equal to it, code by code (level 1).
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    """
+    if not isinstance(model, QuantModel):
+        name = type(model).__name__
+        raise TypeError(
+            f"lower takes a QuantModel, from quantize_model or convert, not a {name}"
+            + _INSTEAD.get(name, "")
+        )
     own = model.input
     encoder = InputEncoder(own.format, model.n_in, own.scale, own.zero_point, own.lo, own.hi)
     return Program(tuple(_layer(layer) for layer in model.layers), encoder, source=model.source)

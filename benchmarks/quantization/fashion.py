@@ -43,7 +43,7 @@ def settings(weights: int, activations: int, basis: int) -> QuantConfig:
 def trained_float(data: Dataset, seed: int, epochs: int) -> Any:
     """The float network, trained on by the same schedule; its losses."""
     network = float_network("EfficientKAN", data, seed)
-    losses = train(
+    training = train(
         network,
         data.train_x,
         data.train_y,
@@ -52,7 +52,7 @@ def trained_float(data: Dataset, seed: int, epochs: int) -> Any:
         learning_rate=RATE,
         seed=seed,
     )
-    return network, losses
+    return network, list(training.losses)
 
 
 def trained_quantized(data: Dataset, seed: int, epochs: int, config: QuantConfig) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: ``kanhw demo | quantize | generate | simulate | estimate | report``.
+"""The command line: ``kanhw COMMAND``, from ``demo`` and ``quantize`` to ``report``.
 
 Exit status: 0 if all went well, 1 if a comparison was made and failed, 2 for bad input or a missing
 tool (one line says what and how to mend it), 3 for a bug in kanhw.
@@ -11,13 +11,33 @@ import traceback
 from collections.abc import Sequence
 
 from kanhw import __version__
-from kanhw.cli import demo, estimate, generate, quantize, report, simulate
+from kanhw.cli import (
+    allocate,
+    demo,
+    estimate,
+    generate,
+    quantize,
+    report,
+    sensitivity,
+    simulate,
+    train,
+)
 from kanhw.cli.common import Parser
-from kanhw.errors import InputError, ToolFailed, ToolNotFound
+from kanhw.errors import InputError, ToolFailed, ToolNotFound, TrainingDiverged
 
 __all__ = ["main"]
 
-_COMMANDS = (demo, quantize, generate, simulate, estimate, report)
+_COMMANDS = (
+    demo,
+    quantize,
+    train,
+    sensitivity,
+    allocate,
+    generate,
+    simulate,
+    estimate,
+    report,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         return status
-    except (InputError, ToolNotFound, ToolFailed) as error:
+    except (InputError, ToolNotFound, ToolFailed, TrainingDiverged) as error:
         return _complain(f"{error}")
     except OSError as error:
         name = error.filename or "A file"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -21,6 +22,7 @@ from kanhw.errors import InputError
 if TYPE_CHECKING:
     from kanhw.model.network import KanModel
     from kanhw.program import Labels
+    from kanhw.quant.config import QuantConfig
 
 # By flag; fields of groups are written in one word (kanhw.quant.config.grouped.flat_names).
 _HELP = {
@@ -60,6 +62,7 @@ _HELP = {
     "gain_bits": "bits of gains, 2 to 8",
     "bias_bits": "bits of biases, 2 to 12",
     "method": "how weights are rounded, or calibration data are made",
+    "quantizer": "what learns in training",
     "shared_quantizers": "one weight step and one code for both branches of a layer",
     "damping": "of the Hessians of gptq: a share of their mean diagonal",
     "iterations": "steps of adaround, brecq and zeroq",
@@ -69,6 +72,8 @@ _HELP = {
 # Given to the command in another way, or of no use to it.
 _TEXTS = [(end, texts) for texts in ("names", "units") for end in ("input", "output")]
 _PYTHON_ONLY = ("layers", "quantizer")
+
+__all__ = ["add_config", "add_parser", "chosen_config", "run"]
 
 
 def add_parser(commands: Commands) -> None:
@@ -102,10 +107,25 @@ def add_parser(commands: Commands) -> None:
             help=f"{texts} of {end}s, which reports, manifest and Verilog show "
             f"(default: the array {own} of DATA.npz, if it has one)",
         )
-    _add_config(parser.add_argument_group("quantization"))
+    add_config(parser.add_argument_group("quantization"))
 
 
-def _add_config(group: argparse._ArgumentGroup) -> None:
+def add_config(
+    group: argparse._ArgumentGroup,
+    left_out: Collection[str] = _PYTHON_ONLY,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """The fields of a QuantConfig as flags, those that are left out aside.
+
+    Parameters
+    ----------
+    group
+        What they are added to.
+    left_out
+        Fields without a flag, by dotted names.
+    changes
+        Defaults that are others than a QuantConfig's.
+    """
     from kanhw.quant.config import QuantConfig
     from kanhw.quant.config.grouped import flat_names
 
@@ -117,9 +137,9 @@ def _add_config(group: argparse._ArgumentGroup) -> None:
         help="a field that is different in one layer, such as layers.0.spline_bits=4 or "
         "layers.0.codebook.size=16",
     )
-    flags, plain = flat_names(), QuantConfig()
+    flags, plain = flat_names(), QuantConfig().changed(changes or {})
     for name, hint in _hints().items():
-        if name in _PYTHON_ONLY:
+        if name in left_out or name == "layers":
             continue
         word = flags.get(name, name)
         flag, default, help = "--" + word.replace("_", "-"), attrgetter(name)(plain), _HELP[word]
@@ -141,15 +161,10 @@ def run(options: argparse.Namespace) -> int:
     from kanhw.flow.overwriting import PROGRAM, check_out
     from kanhw.model.network import KanModel
     from kanhw.program import save_program
-    from kanhw.quant.config import QuantConfig
-    from kanhw.quant.config.grouped import flat_names
 
     inputs = (options.model, options.calibration)
     check_out(options.out, PROGRAM, force=options.force, inputs=inputs)
-    flags = flat_names()
-    names = [name for name in _hints() if name not in _PYTHON_ONLY]
-    chosen = {name: getattr(options, flags.get(name, name)) for name in names}
-    config = QuantConfig().changed({**chosen, "layers": _layers(options.layer)})
+    config = chosen_config(options)
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
@@ -172,6 +187,19 @@ def run(options: argparse.Namespace) -> int:
         f"{program.active_edges} edges, layers as {', '.join(kinds)}",
     )
     return 0
+
+
+def chosen_config(
+    options: argparse.Namespace, left_out: Collection[str] = _PYTHON_ONLY
+) -> QuantConfig:
+    """The config that the flags of :func:`add_config` say."""
+    from kanhw.quant.config import QuantConfig
+    from kanhw.quant.config.grouped import flat_names
+
+    flags = flat_names()
+    names = [name for name in _hints() if name not in left_out and name != "layers"]
+    chosen = {name: getattr(options, flags.get(name, name)) for name in names}
+    return QuantConfig().changed({**chosen, "layers": _layers(options.layer)})
 
 
 def _check_columns(options: argparse.Namespace, model: KanModel, calibration: Any) -> None:

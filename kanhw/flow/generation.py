@@ -74,8 +74,8 @@ def quantize(
         If ``model`` is not a float model, ``config`` is no QuantConfig, or an option does not
         exist.
     """
-    from kanhw.quant import QuantConfig, lower, quantize_model
-    from kanhw.quant.config.grouped import refuse_flat
+    from kanhw.quant import lower, quantize_model
+    from kanhw.quant.config.given import given_config
 
     if isinstance(model, Program):
         raise TypeError("This network is quantized already: generate takes a Program as it is")
@@ -84,14 +84,7 @@ def quantize(
             "quantize needs a KanModel (see kanhw.load, which takes a checkpoint, a state_dict or "
             f"a module), not {type(model).__name__}"
         )
-    if config is not None and not isinstance(config, QuantConfig):
-        raise TypeError(f"config must be a kanhw.QuantConfig, not {type(config).__name__}")
-    refuse_flat(options)
-    fields = [*QuantConfig.field_names()]
-    for name in options:
-        if name not in fields:
-            raise TypeError(f"quantize takes no option {name!r}: there are {', '.join(fields)}")
-    config = (config or QuantConfig()).changed(options)
+    config = given_config(config, options, "quantize")
     program = lower(quantize_model(model, calibration, config))
     return program if labels is None else replace(program, labels=labels)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.values import is_integer
 
-__all__ = ["checked_batch", "frozen_array", "input_values", "positive_count", "short_repr"]
+__all__ = ["checked_batch", "frozen_array", "input_values", "positive_count"]
 
 
 def checked_batch(x: Any, width: int, owner: str) -> FloatArray:
@@ -50,16 +49,6 @@ def input_values(i: int, x: Any, n_in: int) -> FloatArray:
     if not 0 <= i < n_in:
         raise InputError(f"Input {i} does not exist: the basis has inputs 0 to {n_in - 1}")
     return checked_batch(np.asarray(x)[..., np.newaxis], 1, f"Input {i} of the basis")[:, 0]
-
-
-def short_repr(record: Any) -> str:
-    """The fields of a dataclass in a line, arrays by their shapes."""
-    shown = [(field.name, getattr(record, field.name)) for field in dataclasses.fields(record)]
-    parts = [
-        f"{name}={list(value.shape)}" if isinstance(value, np.ndarray) else f"{name}={value!r}"
-        for name, value in shown
-    ]
-    return f"{type(record).__name__}({', '.join(parts)})"
 
 
 def positive_count(n_in: int) -> None:

@@ -13,6 +13,7 @@ from kanhw.formats import FloatArray
 from kanhw.model.arrays import checked_batch
 from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.layer import KanLayer
+from kanhw.values import brief
 
 __all__ = ["KanLayer", "KanModel", "ModelLayer"]
 
@@ -48,7 +49,8 @@ class KanModel:
         for layer in layers:
             if not isinstance(layer, ModelLayer):
                 raise TypeError(
-                    f"A KanModel is made of KanLayers, ConvLayers and PoolLayers, not of {layer!r}"
+                    f"A KanModel is made of KanLayers, ConvLayers and PoolLayers, not of "
+                    f"{brief(layer)}"
                 )
         if not layers:
             raise InputError("A KanModel needs at least one layer")

@@ -8,7 +8,8 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import frozen_array, short_repr
+from kanhw.model.arrays import frozen_array
+from kanhw.values import brief_repr
 
 __all__ = ["LayerNorm"]
 
@@ -42,9 +43,7 @@ class LayerNorm:
         if not (np.isfinite(self.epsilon) and self.epsilon > 0):
             raise InputError(f"LayerNorm epsilon must be positive, not {self.epsilon}")
 
-    def __repr__(self) -> str:
-        """In a line, without the numbers."""
-        return short_repr(self)
+    __repr__ = brief_repr
 
     @property
     def n(self) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import frozen_array, short_repr
+from kanhw.model.arrays import frozen_array
+from kanhw.values import brief_repr
 
 __all__ = ["Products"]
 
@@ -47,9 +48,7 @@ class Products:
                 )
             object.__setattr__(self, field, values)
 
-    def __repr__(self) -> str:
-        """In a line, without the numbers."""
-        return short_repr(self)
+    __repr__ = brief_repr
 
     @property
     def n_in(self) -> int:

@@ -22,6 +22,7 @@ from kanhw.program.kinds.resident_structure import with_streams_apart
 from kanhw.program.labels import Labels
 from kanhw.program.running import checked_codes, run_layers, zeros_like
 from kanhw.program.widths import declare_widths
+from kanhw.values import brief_repr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,6 +74,8 @@ class Program:
     encoders: tuple[InputEncoder, ...] | None = None
     conversion: InputConversion | None = None
     labels: Labels = field(default_factory=Labels)
+
+    __repr__ = brief_repr
 
     def __post_init__(self) -> None:
         _check_heads(self.layers, self.encoders)

@@ -17,7 +17,7 @@ from kanhw.quant.allocation.result import Allocation
 from kanhw.quant.allocation.search import Search
 from kanhw.quant.analysis.sensitivity_sweep import HeldOut
 from kanhw.quant.config import QuantConfig
-from kanhw.values import is_integer
+from kanhw.values import brief, is_integer, plain
 
 __all__ = ["Criterion", "allocate"]
 
@@ -91,10 +91,10 @@ def allocate(
 
 
 def _checked(choices: Iterable[int]) -> tuple[int, ...]:
-    values = tuple(choices)
+    values = tuple(map(plain, choices))
     for bits in values:
         if not is_integer(bits):
-            raise TypeError(f"choices must be integers, not {bits!r}")
+            raise TypeError(f"choices must be integers, not {brief(bits)}")
         if not 1 <= bits <= 12:
             raise InputError(f"choices must be 1 to 12 bits, not {bits}")
     if not values:

@@ -23,7 +23,7 @@ from kanhw.quant.planning.plan import Plan, make_plan
 from kanhw.quant.planning.steps import PoolStep, SumStep
 from kanhw.quant.post_training import quantize_model
 from kanhw.quant.record.model import QuantModel
-from kanhw.values import is_integer
+from kanhw.values import brief, is_integer, plain
 
 __all__ = [
     "BRANCHES",
@@ -284,6 +284,7 @@ def sensitivity(
         If the data do not fit the model, or bits or branches are not as above.
     """
     data = HeldOut.of(model, held_out, labels)
+    bits, rest = tuple(map(plain, bits)), plain(rest)
     _check(bits, branches)
     (config or QuantConfig()).check_one_width("a sweep of sensitivities")
     config = with_rest(config or QuantConfig(), rest)
@@ -328,7 +329,7 @@ def _check(bits: tuple[int, ...], branches: tuple[str, ...]) -> None:
         raise InputError("bits must name at least one number of bits, such as (2, 3, 4)")
     for count in bits:
         if not is_integer(count):
-            raise TypeError(f"bits must be integers, not {count!r}")
+            raise TypeError(f"bits must be integers, not {brief(count)}")
     for branch in branches:
         if branch not in BRANCHES:
             raise InputError(f"branches must be of {', '.join(BRANCHES)}, not {branch!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kanhw.quant.config.checks import check_choice, check_integer, check_switch
+from kanhw.quant.config.checks import check_choice, check_integer, check_switch, make_plain
 from kanhw.quant.config.choices import (
     CodebookBranches,
     CodebookClustering,
@@ -65,6 +65,7 @@ class CodebookConfig:
     bias_bits: int = 8
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name, (least, most) in _RANGES.items():
             check_integer(f"codebook.{name}", getattr(self, name), least, most)
         for name, choices in _CHOICES.items():

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from kanhw.errors import InputError
-from kanhw.quant.config.checks import check_choice, check_integer, check_number, check_switch
+from kanhw.quant.config.checks import (
+    check_choice,
+    check_integer,
+    check_number,
+    check_switch,
+    make_plain,
+)
 from kanhw.quant.config.choices import (
     BranchInputs,
     Calibration,
@@ -22,6 +28,7 @@ from kanhw.quant.config.choices import (
 from kanhw.quant.config.codebook import CodebookConfig
 from kanhw.quant.config.evaluator import EvaluatorConfig
 from kanhw.quant.config.grouped import GROUPS, dotted_names, refuse_flat, with_groups
+from kanhw.values import brief, plain
 
 __all__ = ["QuantConfig", "widest"]
 
@@ -176,6 +183,7 @@ class QuantConfig:
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name, highest in _BITS.items():
             value = getattr(self, name)
             if value is None and name in ("input_bits", "table_bits"):
@@ -208,7 +216,7 @@ class QuantConfig:
         for name, group in GROUPS.items():
             given = getattr(self, name)
             if not isinstance(given, group):
-                raise TypeError(f"{name} must be {group.__name__}(...), not {given!r}")
+                raise TypeError(f"{name} must be {group.__name__}(...), not {brief(given)}")
         for switch in ("symmetric_activations", "shared_quantizers"):
             check_switch(switch, getattr(self, switch))
         check_number("percentile", self.percentile)
@@ -222,13 +230,15 @@ class QuantConfig:
     def _checked_layers(self) -> Mapping[str, Mapping[str, Any]]:
         if not isinstance(self.layers, Mapping):
             raise TypeError(
-                f"layers must be a mapping from names to their fields, not {self.layers!r}"
+                f"layers must be a mapping from names to their fields, not {brief(self.layers)}"
             )
         allowed = [name for name in self.field_names() if name not in _WHOLE_NETWORK]
         checked: dict[str, Mapping[str, Any]] = {}
         for name, changes in self.layers.items():
             if not isinstance(name, str) or not isinstance(changes, Mapping):
-                raise TypeError(f"layers must map names to fields, not {name!r} to {changes!r}")
+                raise TypeError(
+                    f"layers must map names to fields, not {brief(name)} to {brief(changes)}"
+                )
             try:
                 refuse_flat(changes, dotted=True)
             except TypeError as error:
@@ -246,7 +256,7 @@ class QuantConfig:
                 raise InputError(
                     f"layers[{name!r}]: codebook.scope is one for the whole network: leave it"
                 )
-            checked[name] = dict(changes)
+            checked[name] = {field: plain(value) for field, value in changes.items()}
         return checked
 
     @classmethod

@@ -21,6 +21,7 @@ from kanhw.quant.quantizers.feature_groups import feature_groups
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_quantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.splines.spline_grid import aligned_quantizer
+from kanhw.values import brief_repr
 
 __all__ = ["Consumer", "Plan", "make_plan"]
 
@@ -54,6 +55,8 @@ class Plan:
     values: tuple[FloatArray, ...]
     config: QuantConfig
     source: str
+
+    __repr__ = brief_repr
 
     def targets(self, index: int) -> tuple[ActivationQuantizer | None, ...]:
         """The quantizers of what a step makes; None for the network's outputs."""

@@ -15,6 +15,7 @@ from kanhw.numerics import indistinct
 from kanhw.quant.config import QuantConfig, widest
 from kanhw.quant.quantizers.calibration import activation_range, step_and_origin, weight_scale
 from kanhw.quant.quantizers.rounding import round_half_up
+from kanhw.values import brief_repr
 
 __all__ = [
     "ActivationQuantizer",
@@ -45,6 +46,9 @@ class ActivationQuantizer:
     read_within
         ``[n, 2]``: what the consumer reads for a code is at least and at most this. The outermost
         codes may stand for reals a part of a step beyond all that they are given for.
+    groups
+        ``[n]``: features of the same number share a scale, and go on sharing it in training; None
+        is one for all where all are alike, and one each where they are not.
     """
 
     format: CodeFormat
@@ -54,6 +58,9 @@ class ActivationQuantizer:
     lo: IntArray | None = None
     hi: IntArray | None = None
     read_within: FloatArray | None = None
+    groups: IntArray | None = None
+
+    __repr__ = brief_repr
 
     def clamp(self, codes: FloatArray) -> FloatArray:
         """Codes ``[N, n]`` with each in the range of its feature."""
@@ -93,6 +100,7 @@ class ActivationQuantizer:
             lo=None if self.lo is None else self.lo.repeat(times),
             hi=None if self.hi is None else self.hi.repeat(times),
             read_within=None if self.read_within is None else self.read_within.repeat(times, 0),
+            groups=None if self.groups is None else self.groups.repeat(times),
         )
 
     def cut_to(self, count: int) -> ActivationQuantizer:
@@ -104,6 +112,7 @@ class ActivationQuantizer:
             lo=None if self.lo is None else self.lo[:1],
             hi=None if self.hi is None else self.hi[:1],
             read_within=None if self.read_within is None else self.read_within[:1],
+            groups=None if self.groups is None else self.groups[:1],
         )
         return first.repeated(count)
 
@@ -197,7 +206,9 @@ def activation_quantizer(
     scale, zero_point = np.empty(n), np.zeros(n, np.int64)
     signed = symmetric and bool((values < 0).any())
     lo_codes, hi_codes = np.empty(n, np.int64), np.empty(n, np.int64)
-    for features in groups:
+    together = np.empty(n, np.int64)
+    for number, features in enumerate(groups):
+        together[features] = number
         format = CodeFormat(int(widths[features[0]]), signed)
         lo_codes[features], hi_codes[features] = format.lo, format.hi
         seen = values[:, features]
@@ -216,5 +227,7 @@ def activation_quantizer(
         scale[features], zero_point[features] = step, origin
     whole = CodeFormat(widest(bits), signed)
     if (widths == whole.width).all():
-        return ActivationQuantizer(whole, scale, zero_point, activation)
-    return ActivationQuantizer(whole, scale, zero_point, activation, lo_codes, hi_codes)
+        return ActivationQuantizer(whole, scale, zero_point, activation, groups=together)
+    return ActivationQuantizer(
+        whole, scale, zero_point, activation, lo_codes, hi_codes, groups=together
+    )

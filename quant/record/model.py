@@ -24,6 +24,7 @@ from kanhw.quant.record.norm import QuantNorm
 from kanhw.quant.record.pooling import QuantPool
 from kanhw.quant.record.product import QuantProducts
 from kanhw.quant.record.spline_evaluator import QuantSplineEvaluator
+from kanhw.values import brief_repr
 
 __all__ = ["QuantLayer", "QuantModel", "next_streams"]
 
@@ -73,6 +74,8 @@ class QuantModel:
     layers: tuple[QuantLayer, ...]
     config: QuantConfig
     source: str = ""
+
+    __repr__ = brief_repr
 
     @property
     def n_in(self) -> int:

@@ -147,13 +147,22 @@ def _equal(one: ActivationQuantizer, other: ActivationQuantizer) -> bool:
         and one.activation == other.activation
         and np.array_equal(one.scale, other.scale)
         and np.array_equal(one.zero_point, other.zero_point)
+        and _same_bounds(one.read_within, other.read_within)
     )
+
+
+def _same_bounds(one: FloatArray | None, other: FloatArray | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)
 
 
 def _one_code(quantizer: ActivationQuantizer) -> bool:
     """Whether a code means the same for every feature."""
     scale, origin = quantizer.scale, quantizer.zero_point
-    return bool((scale == scale[0]).all() and (origin == origin[0]).all())
+    bounds = quantizer.read_within
+    alike = bounds is None or bool((bounds == bounds[0]).all())
+    return alike and bool((scale == scale[0]).all() and (origin == origin[0]).all())
 
 
 def _alike(basis: Basis) -> bool:

@@ -19,7 +19,11 @@ from kanhw.quant.planning.steps import Step, SumStep
 from kanhw.quant.realise import realise
 from kanhw.quant.record.model import QuantModel
 from kanhw.quant.training.codebook_stage import codebook_stages
-from kanhw.quant.training.rules.activation_quantizers import ActivationRule, activation_rule
+from kanhw.quant.training.rules.activation_quantizers import (
+    ActivationRule,
+    activation_rule,
+    far_from_zero,
+)
 from kanhw.quant.training.rules.weight_quantizers import WeightRule
 from kanhw.quant.training.stages import (
     NormStage,
@@ -34,6 +38,20 @@ from kanhw.records import record_of
 __all__ = ["STAGES", "QuantizedNetwork", "convert", "prepare"]
 
 _MOST_BITS = 8
+# What to do with what comes from another step of the way, by the name of its type.
+_INSTEAD = {
+    "KanModel": ": prepare it first, and train it; quantize is for rounding after training",
+    "Program": ": it is converted already",
+    "QuantModel": ": it is converted already, and kanhw.quant.lower makes a Program of it",
+    "Training": ": that says what train did; the network was trained in place",
+}
+_ALREADY = {
+    "Program": ": it is quantized already",
+    "QuantModel": ": it is quantized already",
+    "QuantizedNetwork": ": it is prepared already, so train it",
+    "str": ": load it first, kanhw.load(path)",
+    "PosixPath": ": load it first, kanhw.load(path)",
+}
 
 
 class QuantizedNetwork(nn.Module):
@@ -169,13 +187,11 @@ def prepare(
     ------
     InputError
         If bits are too many, or as :func:`kanhw.quant.quantize_model` says.
+    TypeError
+        If ``model`` is neither, or is quantized already.
     """
     config = config or QuantConfig()
-    if isinstance(model, nn.Module):
-        from kanhw.layers import model_of
-
-        to_model = getattr(model, "to_model", None)
-        model = to_model() if to_model is not None else model_of(model)
+    model = _float_model(model)
     if config.shared_quantizers and config.quantizer in ("dorefa", "pact"):
         raise InputError(
             f"shared_quantizers needs weights with a step that is learned, and {config.quantizer} "
@@ -206,7 +222,15 @@ def convert(network: QuantizedNetwork) -> QuantModel:
     ------
     InputError
         If training has diverged: a parameter is not finite, or the training loop gave up.
+    TypeError
+        If ``network`` is anything else.
     """
+    if not isinstance(network, QuantizedNetwork):
+        name = type(network).__name__
+        raise TypeError(
+            f"convert takes the network that prepare(model, x, config) gives, not a {name}"
+            + _INSTEAD.get(name, "")
+        )
     if network.diverged is not None:
         raise InputError(
             f"Training has diverged: {network.diverged}; prepare the network again, and train with "
@@ -223,6 +247,23 @@ def convert(network: QuantizedNetwork) -> QuantModel:
         plan,
         tuple(network.stage(k).rounded(consumer) for k, consumer in enumerate(plan.consumers)),
     )
+
+
+def _float_model(model: object) -> KanModel:
+    """The float record of what a user has."""
+    if isinstance(model, nn.Module) and not isinstance(model, QuantizedNetwork):
+        from kanhw.layers import model_of
+
+        to_model = getattr(model, "to_model", None)
+        model = to_model() if to_model is not None else model_of(model)
+    if not isinstance(model, KanModel):
+        name = type(model).__name__
+        raise TypeError(
+            "prepare takes a float model (kanhw.load) or a network of kanhw.layers, not a "
+            + name
+            + _ALREADY.get(name, "")
+        )
+    return model
 
 
 def _sum_stage(step: SumStep, consumer: Consumer, config: QuantConfig) -> Stage:
@@ -251,6 +292,8 @@ def _rules(
     rules = []
     for number, start in enumerate(consumer.wanted):
         # The range of wide codes is learned in any case; what a norm passes on is not wide.
-        quantizer = "lsq+" if step.wide and number == 0 else config.quantizer
+        # Codes around zero would tell nothing apart where all values are far from it.
+        far = config.quantizer == "lsq" and far_from_zero(start, seen)
+        quantizer = "lsq+" if far or (step.wide and number == 0) else config.quantizer
         rules.append(activation_rule(quantizer, start, seen))
     return rules

@@ -111,6 +111,7 @@ class SumStage(Stage):
     """
 
     active: Tensor
+    base_active: Tensor
 
     def __init__(self, step: SumStep, inputs: SumInputs, config: QuantConfig) -> None:
         super().__init__()
@@ -123,6 +124,9 @@ class SumStage(Stage):
         self.bias = parameter(layer.bias)
         active = torch.tensor(layer.active, dtype=torch.get_default_dtype())
         self.register_buffer("active", active, persistent=False)
+        # A base branch that is not there stays away, whatever a rule makes of small weights.
+        has_base = bool(layer.base_weights.any())
+        self.register_buffer("base_active", active * has_base, persistent=False)
         branches = branches_of(layer, inputs, config)
         spline = branches.coefficients.reshape(layer.n_sums, -1)
         base = branches.base_weights
@@ -170,7 +174,7 @@ class SumStage(Stage):
         return kept
 
     def _base_weights(self) -> Tensor:
-        return self.base_weights * self.active
+        return self.base_weights * self.base_active
 
     def _with_factors(self, factors: FloatArray) -> tuple[Tensor, Tensor]:
         """Coefficients of the tabulated functions, and those that symbolic edges bring."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kanhw.values import is_integer, is_number
+from kanhw.values import brief, is_integer, is_number, plain
 
 
 @pytest.mark.parametrize("value", [0, -3, 2**70])
@@ -22,3 +22,39 @@ def test_floats_are_numbers():
 def test_neither(value):
     assert not is_integer(value)
     assert not is_number(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.int64(6), 6),
+        (np.uint8(6), 6),
+        (np.float32(0.5), 0.5),
+        (np.bool_(True), True),
+        (np.array([6, 4]), (6, 4)),
+        ([np.int32(6), 4], [6, 4]),
+        ("6", "6"),
+        (None, None),
+    ],
+)
+def test_numbers_of_numpy_become_pythons(value, expected):
+    found = plain(value)
+    assert found == expected
+    assert type(found) is type(expected)
+    assert not isinstance(found, tuple) or {type(entry) for entry in found} == {int}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.zeros((2, 3)), "a numpy.ndarray of shape [2, 3]"),
+        (np.int64(3), "3"),
+        ("six", "'six'"),
+        ((6, 4), "(6, 4)"),
+        ({"a": np.zeros(3)}, "a dict of 1"),
+        ([np.zeros(3)], "a list of 1"),
+        ("x" * 100, "'" + "x" * 56 + "..."),
+    ],
+)
+def test_messages_quote_no_arrays(value, expected):
+    assert brief(value) == expected

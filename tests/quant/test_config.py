@@ -224,3 +224,28 @@ def test_keywords_only_and_frozen():
         QuantConfig(bits=8)
     with pytest.raises(FrozenInstanceError):
         QuantConfig().base_bits = 4
+
+
+def test_integers_of_numpy_are_integers():
+    config = QuantConfig(
+        activation_bits=np.int64(6),
+        input_bits=np.array([6, 4]),
+        percentile=np.float32(99),
+        codebook=CodebookConfig(size=np.int32(8)),
+        layers={"0": {"spline_bits": np.int64(3)}},
+    )
+    assert (config.activation_bits, config.input_bits, config.codebook.size) == (6, (6, 4), 8)
+    assert type(config.activation_bits) is type(config.codebook.size) is int
+    assert type(config.for_layer("0").spline_bits) is int
+    plain = QuantConfig(
+        activation_bits=6, input_bits=(6, 4), percentile=99.0, codebook=CodebookConfig(size=8)
+    )
+    assert hash(config) == hash(plain)
+    with pytest.raises(InputError, match="spline_bits must be 1 to 12, not 13"):
+        QuantConfig(spline_bits=np.int64(13))
+
+
+def test_messages_hold_no_arrays():
+    for wrong in (np.zeros((2, 2)), np.full(3, 0.5)):
+        with pytest.raises(TypeError, match=r"not a numpy\.ndarray of shape \[[\d, ]+\]$"):
+            QuantConfig(spline_bits=wrong)

@@ -13,7 +13,17 @@ from kanhw import cli
 torch = pytest.importorskip("torch")
 
 CONSOLE_SCRIPT = Path(sys.executable).parent / "kanhw"
-COMMANDS = ("demo", "quantize", "generate", "simulate", "estimate", "report")
+COMMANDS = (
+    "demo",
+    "quantize",
+    "train",
+    "sensitivity",
+    "allocate",
+    "generate",
+    "simulate",
+    "estimate",
+    "report",
+)
 N_IN, N_OUT = 3, 2
 
 

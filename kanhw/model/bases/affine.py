@@ -8,8 +8,9 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import frozen_array, short_repr
+from kanhw.model.arrays import frozen_array
 from kanhw.model.bases.basis import Basis
+from kanhw.values import brief_repr
 
 __all__ = ["AffineBasis"]
 
@@ -41,9 +42,7 @@ class AffineBasis:
         if not self.scale.all():
             raise InputError("A basis cannot be read through a scale of 0")
 
-    def __repr__(self) -> str:
-        """In a line, without the numbers."""
-        return short_repr(self)
+    __repr__ = brief_repr
 
     @property
     def n_in(self) -> int:

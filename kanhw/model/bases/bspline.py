@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import frozen_array, short_repr
+from kanhw.model.arrays import frozen_array
 from kanhw.model.bases.knots import KnotBasis
-from kanhw.values import is_integer
+from kanhw.values import brief_repr, is_integer
 
 __all__ = ["BSplineBasis"]
 
@@ -59,9 +59,7 @@ class BSplineBasis(KnotBasis):
         _check_increasing(knots)
         object.__setattr__(self, "knots", knots)
 
-    def __repr__(self) -> str:
-        """In a line, without the numbers."""
-        return short_repr(self)
+    __repr__ = brief_repr
 
     @property
     def uniform(self) -> npt.NDArray[np.bool_]:

@@ -15,9 +15,8 @@ from kanhw.model.arrays import (
     frozen_array,
     input_values,
     positive_count,
-    short_repr,
 )
-from kanhw.values import is_integer
+from kanhw.values import brief_repr, is_integer
 
 __all__ = ["ChebyshevBasis", "GramBasis", "recurrence_factors"]
 
@@ -78,9 +77,7 @@ class GramBasis:
         if not isinstance(self.constant, bool):
             raise TypeError(f"constant must be True or False, not {self.constant!r}")
 
-    def __repr__(self) -> str:
-        """In a line, without the numbers."""
-        return short_repr(self)
+    __repr__ = brief_repr
 
     @property
     def degree(self) -> int:

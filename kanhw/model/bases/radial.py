@@ -14,9 +14,8 @@ from kanhw.model.arrays import (
     frozen_array,
     input_values,
     positive_count,
-    short_repr,
 )
-from kanhw.values import is_number
+from kanhw.values import brief_repr, is_number
 
 __all__ = ["RadialBasis"]
 
@@ -60,9 +59,7 @@ class RadialBasis:
             )
         object.__setattr__(self, "denominator", float(self.denominator))
 
-    def __repr__(self) -> str:
-        """In a line, without the numbers."""
-        return short_repr(self)
+    __repr__ = brief_repr
 
     @property
     def count(self) -> int:

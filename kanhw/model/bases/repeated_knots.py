@@ -8,9 +8,9 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
-from kanhw.model.arrays import frozen_array, short_repr
+from kanhw.model.arrays import frozen_array
 from kanhw.model.bases.knots import KnotBasis
-from kanhw.values import is_integer
+from kanhw.values import brief_repr, is_integer
 
 __all__ = ["RepeatedKnotBasis"]
 
@@ -61,9 +61,7 @@ class RepeatedKnotBasis(KnotBasis):
             )
         object.__setattr__(self, "knots", knots)
 
-    def __repr__(self) -> str:
-        """In a line, without the numbers."""
-        return short_repr(self)
+    __repr__ = brief_repr
 
     @staticmethod
     def recursion(knots: FloatArray, order: int, x: FloatArray) -> FloatArray:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from kanhw.formats import FloatArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.rules.activation_rule import ActivationRule
@@ -17,7 +19,10 @@ from kanhw.quant.training.rules.lsq import LearnedStep, LearnedStepOffset
 from kanhw.quant.training.rules.pact import LearnedClipping
 from kanhw.quant.training.rules.qil import LearnedInterval
 
-__all__ = ["ActivationRule", "activation_rule"]
+__all__ = ["ActivationRule", "activation_rule", "far_from_zero"]
+
+# Codes that reach to zero waste two bits where values are this far from it.
+_FAR = 4.0
 
 # Every rule by its name in QuantConfig.quantizer.
 _RULES: dict[str, Callable[[ActivationQuantizer, FloatArray], ActivationRule]] = {
@@ -28,6 +33,25 @@ _RULES: dict[str, Callable[[ActivationQuantizer, FloatArray], ActivationRule]] =
     "dorefa": FixedRange,
     "dsq": SoftRounding,
 }
+
+
+def far_from_zero(start: ActivationQuantizer, values: FloatArray) -> bool:
+    """Whether a range without zero point would be four times as wide as the calibrated one.
+
+    Parameters
+    ----------
+    start
+        The calibrated quantizer.
+    values
+        ``[N, n]`` observed reals.
+    """
+    if start.format.signed:
+        return False
+    reach = np.abs(values).max(axis=0) * (2.0 if (values < 0).any() else 1.0)
+    width = start.scale * (start.format.count - 1)
+    # Values within a single step say nothing.
+    varies = np.ptp(values, axis=0) > 0
+    return bool((varies & (reach > _FAR * width)).any())
 
 
 def activation_rule(name: str, start: ActivationQuantizer, values: FloatArray) -> ActivationRule:

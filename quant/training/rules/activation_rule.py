@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from kanhw.errors import TrainingDiverged
 from kanhw.formats import CodeFormat, FloatArray, IntArray
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.rules.straight_through import straight_through
+from kanhw.quant.training.rules.units import learning_units
 
 __all__ = [
     "SMALLEST_SHARE",
@@ -45,17 +47,25 @@ class ActivationRule(nn.Module, ABC):
     format
         Of the codes.
     per_feature
-        Whether every feature has a scale of its own.
+        Whether there are several scales: of every feature, or of groups of them.
+    unit
+        ``[1]`` or one for every scale: what learned steps and places are kept in.
     """
+
+    unit: Tensor
+    group: Tensor
 
     def __init__(self, start: ActivationQuantizer, values: FloatArray) -> None:
         super().__init__()
         self.start = start
         self.format = self.wanted_format(start, values)
         self.features = len(start.scale)
-        self.per_feature = bool(
-            (start.scale != start.scale[0]).any() or (start.zero_point != start.zero_point[0]).any()
-        )
+        # Of the features of a group the first one stands for all.
+        group = _groups(start)
+        self.firsts: IntArray = np.unique(group, return_index=True)[1]
+        self.per_feature = len(self.firsts) > 1
+        self.register_buffer("group", torch.tensor(group), persistent=False)
+        self.register_buffer("unit", learning_units(self.narrow(start.scale)), persistent=False)
 
     @staticmethod
     def wanted_format(start: ActivationQuantizer, values: FloatArray) -> CodeFormat:
@@ -104,12 +114,33 @@ class ActivationRule(nn.Module, ABC):
         origins: IntArray = zero_point.cpu().numpy().reshape(-1).astype(np.int64)
         if not self.per_feature:
             scales, origins = scales.repeat(self.features), origins.repeat(self.features)
-        return ActivationQuantizer(self.format, scales, origins, self.start.activation)
+        return replace(
+            self.start, format=self.format, scale=scales, zero_point=origins, lo=None, hi=None
+        )
 
     def narrow(self, array: npt.NDArray[np.generic]) -> Tensor:
-        """One entry where all features are alike, in PyTorch's default type."""
-        kept = array if self.per_feature else array[:1]
-        return torch.tensor(kept, dtype=torch.get_default_dtype())
+        """An entry for every scale of ``[n]``, in PyTorch's default type."""
+        return torch.tensor(array[self.firsts], dtype=torch.get_default_dtype())
+
+    def broad(self, entries: Tensor) -> Tensor:
+        """An entry for every feature, or ``[1]`` where all share one; of one for every scale."""
+        if len(self.firsts) in (1, self.features):
+            return entries
+        return entries.index_select(0, self.group)
+
+    def mean_magnitudes(self, values: FloatArray) -> FloatArray:
+        """The mean magnitude of ``[N, n]`` reals that share a scale, ``[n]``."""
+        sizes = np.abs(values)
+        if not self.per_feature:
+            return np.full(self.features, sizes.mean())
+        own = sizes.mean(axis=0)
+        group = self.group.numpy()
+        means: FloatArray = (np.bincount(group, own) / np.bincount(group))[group]
+        return means
+
+    def gradient_scale(self, x: Tensor) -> float:
+        """``1 / sqrt(N Q_p)`` for the N values of ``x`` that share a scale (LSQ, 2.2)."""
+        return learned_gradient_scale(x, self.unit, self.format.hi)
 
 
 class IntervalRule(ActivationRule):
@@ -137,7 +168,7 @@ class IntervalRule(ActivationRule):
 
     @abstractmethod
     def interval(self) -> tuple[Tensor, Tensor]:
-        """What the lowest code stands for, before snapping, and the step; ``[1]`` or ``[n]``."""
+        """What the lowest code stands for, before snapping, and the step; one for every scale."""
 
     @abstractmethod
     def soft(self, x: Tensor, low: Tensor, step: Tensor) -> Tensor:
@@ -153,13 +184,13 @@ class IntervalRule(ActivationRule):
 
     def affine(self) -> tuple[Tensor, Tensor]:
         """The step, and the lowest real as a number of steps."""
-        low, step = self.interval()
+        low, step = map(self.broad, self.interval())
         with torch.no_grad():
             return step, self.format.lo - torch.floor(low / step + 0.5)
 
     def real(self, x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
         """The soft value for the snapped interval."""
-        low, step = self.interval()
+        low, step = map(self.broad, self.interval())
         snapped = (self.format.lo - zero_point) * step
         return self.soft(x, straight_through(snapped, low), step)
 
@@ -172,6 +203,17 @@ class IntervalRule(ActivationRule):
         """What the lowest code stands for after calibration, ``[n]``."""
         lows: FloatArray = (self.start.format.lo - self.start.zero_point) * self.start.scale
         return lows
+
+
+def _groups(start: ActivationQuantizer) -> IntArray:
+    """Which features share a scale, as the quantizer says or its scales are; in order, from 0."""
+    if start.groups is not None:
+        firsts, group = np.unique(start.groups, return_index=True, return_inverse=True)[1:]
+        # A group's number is its place among the first features of all.
+        return np.argsort(np.argsort(firsts))[group]
+    scale, origin = start.scale, start.zero_point
+    alike = (scale == scale[0]).all() and (origin == origin[0]).all()
+    return np.zeros(len(scale), np.int64) if alike else np.arange(len(scale))
 
 
 def one_bit_side(format: CodeFormat, values: FloatArray) -> CodeFormat:

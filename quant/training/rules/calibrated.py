@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from kanhw.formats import FloatArray
 from kanhw.quant.planning.headroom import clips_nothing
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
-from kanhw.quant.training.rules.activation_rule import ActivationRule, learned_gradient_scale
+from kanhw.quant.training.rules.activation_rule import ActivationRule
 from kanhw.quant.training.rules.straight_through import round_half_up, scale_gradient
 
 __all__ = ["Calibrated"]
@@ -28,7 +28,7 @@ class Calibrated(ActivationRule):
     Attributes
     ----------
     step
-        ``[1]`` or ``[n]``; learns where it requires a gradient.
+        One for every scale; learns where it requires a gradient.
     """
 
     first: Tensor
@@ -45,11 +45,12 @@ class Calibrated(ActivationRule):
     def affine(self) -> tuple[Tensor, Tensor]:
         """The step, kept near the calibrated one, and its zero point."""
         step = torch.maximum(self.step, self.first * self.smallest)
-        return torch.minimum(step, self.first * _MOST), self.origin
+        step = torch.minimum(step, self.first * _MOST)
+        return self.broad(step), self.broad(self.origin)
 
     def real(self, x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
         """``s (clamp(round(x / s) + z) - z)``, its step's gradient scaled as in LSQ."""
-        scale = scale_gradient(scale, learned_gradient_scale(x, scale, self.format.hi))
+        scale = scale_gradient(scale, self.gradient_scale(x))
         lo, hi = self.format.lo - zero_point, self.format.hi - zero_point
         codes = torch.minimum(torch.maximum(x / scale, lo), hi)
         return round_half_up(codes) * scale

@@ -12,6 +12,7 @@ from kanhw.formats import FloatArray
 from kanhw.quant.training.rules.activation_rule import at_least_a_share
 from kanhw.quant.training.rules.learned_ends import LearnedEnds
 from kanhw.quant.training.rules.straight_through import straight_through
+from kanhw.quant.training.rules.units import learning_units
 from kanhw.quant.training.rules.weight_rule import WeightRule, mean_magnitude, odd_integers
 
 __all__ = ["SoftRounding", "SoftWeightRounding", "staircase"]
@@ -70,17 +71,19 @@ class SoftWeightRounding(_Sharpening, WeightRule):
     """
 
     first: Tensor
+    unit: Tensor
 
     def __init__(self, weights: FloatArray, bits: int, *, per_channel: bool) -> None:
         super().__init__(weights, bits, per_channel=per_channel)
         end = self.measured(weights, mean_magnitude if bits == 1 else _spread)
-        self.end = nn.Parameter(end)
+        self.register_buffer("unit", learning_units(end), persistent=False)
+        self.end = nn.Parameter(end / self.unit)
         self.register_buffer("first", end.clone())
 
     def integers(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """``2 q - n`` and ``u / n``."""
         top = (1 << self.bits) - 1
-        step = at_least_a_share(self.end, self.first) / top
+        step = at_least_a_share(self.end * self.unit, self.first) / top
         relative = weights / step
         position = ((relative + top) / 2).clamp(0, top)
         soft = 2 * staircase(position, top, self.alpha) - top

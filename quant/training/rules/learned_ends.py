@@ -27,14 +27,16 @@ class LearnedEnds(IntervalRule):
         if self.without_offset:
             width = high = self.narrow(start.scale * max(self.format.hi, 1))
         else:
-            self.low = nn.Parameter(self.narrow(self.started_low()))
-            high = self.low.detach() + width
-        self.high = nn.Parameter(high)
+            low = self.narrow(self.started_low())
+            self.low, high = nn.Parameter(low / self.unit), low + width
+        self.high = nn.Parameter(high / self.unit)
         self.register_buffer("first", width.clone())
 
     def interval(self) -> tuple[Tensor, Tensor]:
         """The low end, and a share of the distance to the high one."""
+        high = self.high * self.unit
         if self.low is None:
-            step = at_least_a_share(self.high, self.first) / max(self.format.hi, 1)
+            step = at_least_a_share(high, self.first) / max(self.format.hi, 1)
             return self.format.lo * step, step
-        return self.low, at_least_a_share(self.high - self.low, self.first) / self.steps
+        low = self.low * self.unit
+        return low, at_least_a_share(high - low, self.first) / self.steps

@@ -19,6 +19,7 @@ from kanhw.quant.training.rules.straight_through import (
     scale_gradient,
     straight_through,
 )
+from kanhw.quant.training.rules.units import learning_units
 from kanhw.quant.training.rules.weight_rule import WeightRule, mean_magnitude
 
 __all__ = [
@@ -40,7 +41,7 @@ class LearnedIntervalRule(IntervalRule):
 
     def soft(self, x: Tensor, low: Tensor, step: Tensor) -> Tensor:
         """``s clip(round((x - low) / s)) + low``."""
-        factor = learned_gradient_scale(x, step, self.format.hi)
+        factor = self.gradient_scale(x)
         low, step = scale_gradient(low, factor), scale_gradient(step, factor)
         position = ((x - low) / step).clamp(0, self.steps)
         return round_half_up(position) * step + low
@@ -61,10 +62,9 @@ class LearnedStep(LearnedIntervalRule):
     def __init__(self, start: ActivationQuantizer, values: FloatArray) -> None:
         super().__init__(start, values)
         top = max(self.format.hi, 1)
-        magnitudes = np.abs(values).mean(axis=0) if self.per_feature else np.abs(values).mean(None)
-        steps = np.broadcast_to(2.0 * magnitudes / np.sqrt(top), (self.features,))
+        steps = 2.0 * self.mean_magnitudes(values) / np.sqrt(top)
         step = self.narrow(np.where(steps > 0, steps, 1.0))
-        self.step = nn.Parameter(step)
+        self.step = nn.Parameter(step / self.unit)
         self.register_buffer("first", step.clone())
 
     @staticmethod
@@ -74,7 +74,7 @@ class LearnedStep(LearnedIntervalRule):
 
     def interval(self) -> tuple[Tensor, Tensor]:
         """The learned step, and as many of them below zero as there are codes."""
-        step = at_least_a_share(self.step, self.first)
+        step = at_least_a_share(self.step * self.unit, self.first)
         return self.format.lo * step, step
 
 
@@ -95,16 +95,17 @@ class LearnedStepOffset(LearnedIntervalRule):
     def __init__(self, start: ActivationQuantizer, values: FloatArray) -> None:
         super().__init__(start, values)
         step = self.narrow(start.scale)
-        self.step = nn.Parameter(step)
+        self.step = nn.Parameter(step / self.unit)
         self.offset: nn.Parameter | None = None
         if not self.without_offset:
-            self.offset = nn.Parameter(self.narrow(self.started_low()))
+            self.offset = nn.Parameter(self.narrow(self.started_low()) / self.unit)
         self.register_buffer("first", step.clone())
 
     def interval(self) -> tuple[Tensor, Tensor]:
         """The learned offset and step."""
-        step = at_least_a_share(self.step, self.first)
-        return (self.format.lo * step if self.offset is None else self.offset), step
+        step = at_least_a_share(self.step * self.unit, self.first)
+        low = self.format.lo * step if self.offset is None else self.offset * self.unit
+        return low, step
 
 
 class LearnedWeightStep(WeightRule):
@@ -120,12 +121,14 @@ class LearnedWeightStep(WeightRule):
     """
 
     first: Tensor
+    unit: Tensor
 
     def __init__(self, weights: FloatArray, bits: int, *, per_channel: bool) -> None:
         super().__init__(weights, bits, per_channel=per_channel)
         self.lo, self.hi = (-1, 1) if bits == 1 else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
         step = self.measured(weights, mean_magnitude if bits == 1 else self.started_step)
-        self.step = nn.Parameter(step)
+        self.register_buffer("unit", learning_units(step), persistent=False)
+        self.step = nn.Parameter(step / self.unit)
         self.register_buffer("first", step.clone())
 
     def started_step(self, weights: FloatArray) -> float:
@@ -134,7 +137,7 @@ class LearnedWeightStep(WeightRule):
 
     def integers(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """``clip(round(w / s))`` and s."""
-        step = at_least_a_share(self.step, self.first)
+        step = at_least_a_share(self.step * self.unit, self.first)
         step = scale_gradient(step, learned_gradient_scale(weights, step, self.hi))
         relative = (weights / step).clamp(self.lo, self.hi)
         if self.bits == 1:

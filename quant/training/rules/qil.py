@@ -11,6 +11,7 @@ from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.training.rules.activation_rule import at_least_a_share, learned_gradient_scale
 from kanhw.quant.training.rules.lsq import LearnedIntervalRule
 from kanhw.quant.training.rules.straight_through import scale_gradient, straight_through
+from kanhw.quant.training.rules.units import learning_units
 from kanhw.quant.training.rules.weight_rule import WeightRule, mean_magnitude
 
 __all__ = ["LearnedInterval", "LearnedWeightInterval"]
@@ -42,17 +43,18 @@ class LearnedInterval(LearnedIntervalRule):
     def __init__(self, start: ActivationQuantizer, values: FloatArray) -> None:
         super().__init__(start, values)
         half = self.narrow(start.scale * (self.steps / 2))
-        self.half_width = nn.Parameter(half)
+        self.half_width = nn.Parameter(half / self.unit)
         self.centre: nn.Parameter | None = None
         if not self.without_offset:
-            self.centre = nn.Parameter(self.narrow(self.started_low()) + half)
+            self.centre = nn.Parameter((self.narrow(self.started_low()) + half) / self.unit)
         self.register_buffer("first", half.clone())
 
     def interval(self) -> tuple[Tensor, Tensor]:
         """``c - d`` and ``2 d / (2**b - 1)``."""
-        half = at_least_a_share(self.half_width, self.first)
+        half = at_least_a_share(self.half_width * self.unit, self.first)
         step = 2 * half / self.steps
-        return (self.format.lo * step if self.centre is None else self.centre - half), step
+        low = self.format.lo * step if self.centre is None else self.centre * self.unit - half
+        return low, step
 
 
 class LearnedWeightInterval(WeightRule):
@@ -77,21 +79,24 @@ class LearnedWeightInterval(WeightRule):
     """
 
     first: Tensor
+    unit: Tensor
 
     def __init__(self, weights: FloatArray, bits: int, *, per_channel: bool) -> None:
         super().__init__(weights, bits, per_channel=per_channel)
         self.top = max((1 << (bits - 1)) - 1, 1)
         reach = self.measured(weights, mean_magnitude if bits == 1 else _largest)
-        self.centre = nn.Parameter(reach / 2)
-        self.half_width = nn.Parameter(reach / 2)
+        self.register_buffer("unit", learning_units(reach), persistent=False)
+        self.centre = nn.Parameter(reach / 2 / self.unit)
+        self.half_width = nn.Parameter(reach / 2 / self.unit)
         self.exponent = None if bits == 1 else nn.Parameter(torch.ones_like(reach))
         self.register_buffer("first", reach / 2)
 
     def integers(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         """``round(t**gamma (2**(b-1) - 1)) sign(w)`` and the step."""
         factor = learned_gradient_scale(weights, self.centre, self.top)
-        half = scale_gradient(at_least_a_share(self.half_width, self.first), factor)
-        centre = scale_gradient(self.centre, factor)
+        half = at_least_a_share(self.half_width * self.unit, self.first)
+        half = scale_gradient(half, factor)
+        centre = scale_gradient(self.centre * self.unit, factor)
         # Clipping starts above 0.
         reach = at_least_a_share(centre + half, 2 * self.first)
         side = torch.sign(weights)

@@ -176,7 +176,7 @@ def test_version_and_general_help(capsys):
     assert re.fullmatch(r"kanhw \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
     assert run("--help") == 0
     shown = capsys.readouterr().out
-    assert all(re.search(rf"^ +{command} +\w", shown, re.MULTILINE) for command in COMMANDS)
+    assert all(re.search(rf"^ +{command}\s+\w", shown, re.MULTILINE) for command in COMMANDS)
 
 
 def test_every_command_on_files(shop, here, capsys):

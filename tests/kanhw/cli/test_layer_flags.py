@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from kanhw.cli.quantize import _add_config, _layers
+from kanhw.cli.quantize import _layers, add_config
 from kanhw.errors import InputError
 
 
@@ -23,7 +23,7 @@ def test_a_field_needs_a_layer():
 
 def test_flags_of_groups_keep_their_names():
     parser = argparse.ArgumentParser()
-    _add_config(parser.add_argument_group("quantization"))
+    add_config(parser.add_argument_group("quantization"))
     flags = "--codebook-size 7 --no-codebook-bias --shape-bits 4"
     flags += " --evaluator-pieces arithmetic --no-evaluator-alignment"
     options = parser.parse_args(flags.split())

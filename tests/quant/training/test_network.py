@@ -147,7 +147,7 @@ def test_training_lowers_the_loss_and_recovers_what_rounding_lost():
         return float(np.square(quantized(held_out) - model(held_out)).mean())
 
     network = prepare(model, x, config)
-    losses = train(network, x, model(x), epochs=20, batch_size=50, learning_rate=5e-3)
+    losses = train(network, x, model(x), epochs=20, batch_size=50, learning_rate=5e-3).losses
     assert losses[-1] < 0.7 * losses[0]
     assert error(convert(network)) < error(quantize_model(model, x, config))
 

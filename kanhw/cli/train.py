@@ -1,0 +1,147 @@
+"""``kanhw train MODEL --data DATA.npz --out PROGRAM``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from kanhw.cli.common import Commands, add_command, add_force, add_model, show
+from kanhw.cli.data import HELD_OUT_SHARE, float_model, targets_in
+from kanhw.cli.quantize import add_config, chosen_config
+
+if TYPE_CHECKING:
+    from kanhw.flow.training_run import TrainedProgram
+    from kanhw.program import Program
+    from kanhw.quant import Training
+    from kanhw.quant.training import Measured
+
+# What training does not know: how weights are rounded after it, and evaluated splines.
+_LEFT_OUT = (
+    "method",
+    "damping",
+    "iterations",
+    "seed",
+    "evaluator.pieces",
+    "evaluator.alignment",
+)
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the command to argparse."""
+    parser = add_command(
+        commands,
+        "train",
+        "train a float model with the rounding that is deployed, to a Program of integers",
+        "kanhw train model.pt --data train.npz --activation-bits 4 --out kan.safetensors",
+        run,
+    )
+    add_model(parser, "a float checkpoint, as 'kanhw quantize' reads it")
+    parser.add_argument(
+        "--data",
+        metavar="DATA.npz",
+        required=True,
+        help="x: features [N, n_in]; labels or y: classes as integers, or reals [N, n_out]",
+    )
+    parser.add_argument("--targets", metavar="NAME", help="the array of targets in DATA.npz")
+    parser.add_argument("--out", metavar="PROGRAM", required=True, help="the file to write")
+    add_force(parser)
+    group = parser.add_argument_group("training")
+    for flag, kind, default, what in (
+        ("--epochs", int, 50, "the most passes over the training part"),
+        ("--learning-rate", float, 0.001, "of Adam at the start; it falls to 0 along a cosine"),
+        ("--batch-size", int, 64, "samples of a step"),
+        ("--patience", int, 10, "epochs without a smaller validation loss before it stops"),
+        ("--validation", float, HELD_OUT_SHARE, "share of the data, split off at random"),
+        ("--seed", int, 0, "of the split, the order of the samples, and codebooks"),
+    ):
+        help = f"{what} (default: {default})"
+        group.add_argument(flag, type=kind, default=default, metavar="N", help=help)
+    # Started at the calibrated ranges, a short training loses nothing by where it starts.
+    add_config(parser.add_argument_group("quantization"), _LEFT_OUT, {"quantizer": "lsq+"})
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train and save."""
+    from dataclasses import replace
+
+    from kanhw.files import read_arrays
+    from kanhw.flow.overwriting import PROGRAM, check_out
+    from kanhw.flow.training_run import train_program
+    from kanhw.program import save_program
+    from kanhw.progress import Progress
+
+    inputs = (options.model, options.data)
+    check_out(options.out, PROGRAM, force=options.force, inputs=inputs)
+    config = replace(chosen_config(options, _LEFT_OUT), seed=options.seed)
+    model = float_model(options)
+    arrays = read_arrays(options.data)
+    targets = targets_in(arrays, options.data, options.targets)
+    with (
+        Progress(quiet=options.json) as progress,
+        progress.step("training", of=options.epochs) as advance,
+    ):
+        trained = train_program(
+            model,
+            arrays["x"],
+            targets,
+            config,
+            share=options.validation,
+            seed=options.seed,
+            epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            batch_size=options.batch_size,
+            patience=options.patience,
+            on_epoch=lambda *_: advance(),
+        )
+    program = trained.program
+    save_program(program, options.out)
+    data = {
+        "program": str(options.out),
+        "n_in": program.n_in,
+        "n_out": program.n_out,
+        "active_edges": program.active_edges,
+        "realisations": [layer.kind for layer in program.layers],
+        "source": program.source,
+        "seed": options.seed,
+        **trained.to_json(),
+    }
+    show(options, data, "\n".join(_lines(options, program, trained)))
+    return 0
+
+
+def _lines(options: argparse.Namespace, program: Program, trained: TrainedProgram) -> list[str]:
+    training, kinds = trained.training, ", ".join(layer.kind for layer in program.layers)
+    early = f", stopped early after {len(training.losses)}" if training.stopped_early else ""
+    measured = (
+        f"epoch {training.kept_epoch} of {options.epochs} kept{early}; trained on "
+        f"{trained.samples} samples, measured on {trained.validation_samples} that were split off "
+        f"(seed {options.seed}):"
+    )
+    lines = [
+        program.source,
+        f"{training.task}: loss {training.loss}, metric {training.metric}",
+        measured,
+    ]
+    names: dict[str, str] = {
+        "float": "float",
+        "rounded": "rounded without training",
+        "trained": "trained, in integers",
+    }
+    for name, figure in trained.figures.items():
+        lines.append(f"  {names[name]:<26} loss {figure.loss:<12.6g} {_metric(training, figure)}")
+    if not trained.helped:
+        lines.append(
+            "  rounding alone does better here: try more --epochs, another --learning-rate or "
+            "--quantizer, or 'kanhw quantize'"
+        )
+    lines.append(
+        f"{options.out}: {program.n_in} inputs, {program.n_out} outputs, {program.active_edges} "
+        f"edges, layers as {kinds}"
+    )
+    return lines
+
+
+def _metric(training: Training, figure: Measured) -> str:
+    if training.metric == "accuracy":
+        return f"accuracy {100 * figure.metric:.2f} %"
+    return f"{training.metric} {figure.metric:.4f}"

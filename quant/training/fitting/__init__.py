@@ -1,0 +1,1 @@
+"""Fitting a network to data: targets that are understood, and a loop."""

@@ -1,0 +1,68 @@
+"""The code of the tutorials and of the first page about training runs as it stands there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import kanhw
+from kanhw.layers import KAN
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def blocks(page):
+    """The Python code of a page, block by block."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def run(page, names):
+    for block in blocks(page):
+        exec(compile(block, page, "exec"), names)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_training_loop_of_ones_own(capsys):
+    names = {}
+    run("tutorials/own-training-loop.md", names)
+    assert isinstance(names["program"], kanhw.Program)
+    assert names["error"](names["program"]) < 0.8 * names["error"](names["rounded"])
+    assert re.fullmatch(r"rounded 0\.\d+, trained 0\.\d+\n", capsys.readouterr().out)
+    (loop,) = [block for block in blocks("tutorials/own-training-loop.md") if "for rows" in block]
+    assert len(loop.split("\n\n")[1].splitlines()) == 10
+
+
+def test_the_first_page_about_quantization():
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (160, 2))
+    names = {
+        "kanhw": kanhw,
+        "model": KAN([2, 2, 1]).to_model(),
+        "train_x": x[:100],
+        "train_y": x[:100, 0] * x[:100, 1],
+        "held_out_x": x[100:],
+        "held_out_y": x[100:, 0] * x[100:, 1],
+        "test_x": x[100:],
+    }
+    first, calls, prepared = [
+        block
+        for block in blocks("quantization.md")
+        if block.startswith(("program = kanhw.quantize(", "network =", "config = kanhw.Quant"))
+        and "codebook" not in block
+    ][:3]
+    for block in (first, calls, prepared):
+        names.pop("program", None)
+        exec(compile(block, "quantization.md", "exec"), names)
+        assert isinstance(names["program"], kanhw.Program)
+    assert names["training"].metric == "R2"
