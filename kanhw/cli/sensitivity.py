@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from kanhw.cli.common import Commands, Parser, add_command, add_model, show
+from kanhw.cli.common import Commands, Parser, add_command, add_model, add_reading, show
 from kanhw.cli.data import finite, float_model, held_out_data, integers
 from kanhw.cli.quantize import add_config, chosen_config
 
@@ -49,6 +49,7 @@ def add_parser(commands: Commands) -> None:
 def add_data(parser: Parser) -> None:
     """The model, calibration data, and data to measure on."""
     add_model(parser, "a float checkpoint, as 'kanhw quantize' reads it")
+    add_reading(parser)
     parser.add_argument(
         "--calibration",
         metavar="DATA.npz",

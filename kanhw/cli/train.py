@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from kanhw.cli.common import Commands, add_command, add_force, add_model, show
+from kanhw.cli.common import Commands, add_command, add_force, add_model, add_reading, show
 from kanhw.cli.data import HELD_OUT_SHARE, float_model, targets_in
 from kanhw.cli.quantize import add_config, chosen_config
 
@@ -36,6 +36,7 @@ def add_parser(commands: Commands) -> None:
         run,
     )
     add_model(parser, "a float checkpoint, as 'kanhw quantize' reads it")
+    add_reading(parser)
     parser.add_argument(
         "--data",
         metavar="DATA.npz",
