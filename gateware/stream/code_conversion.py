@@ -134,8 +134,15 @@ class CodeConversion(Component):
         return AdderTree([*terms, Term(Range(bias, bias))], levels=self._levels, bound=self._sums)
 
     def _multiplier(self) -> Multiplier:
-        ranges = self._address, _reach(self._factors), _reach(self._bias)
-        return Multiplier(*ranges, output=self._sums)
+        wide, narrow = _reach(self._factors), self._address
+        if not self._factor_is_wide:
+            wide, narrow = narrow, wide
+        return Multiplier(wide, narrow, _reach(self._bias), output=self._sums)
+
+    @property
+    def _factor_is_wide(self) -> bool:
+        """Whether multipliers have more bits than codes: the other operand is cut for blocks."""
+        return _reach(self._factors).format.width >= self._address.format.width
 
     def _by_constants(self, m: Module) -> Value:
         tree = self._sum
@@ -147,12 +154,13 @@ class CodeConversion(Component):
 
     def _by_turns(self, m: Module) -> Value:
         product = self._sum
-        for name, values in (("b", self._factors), ("c", self._bias)):
+        factor, code = ("a", "b") if self._factor_is_wide else ("b", "a")
+        for name, values in ((factor, self._factors), ("c", self._bias)):
             filling = (1 << len(self.turn)) - len(values)
             table = Table(tuple(np.pad(values, (0, filling), mode="edge").tolist()))
             m.submodules[f"table_{name}"] = table
             m.d.comb += [table.i.eq(self.turn), getattr(product, name).eq(table.o)]
-        m.d.comb += product.a.eq(delayed(m, self.i, 1, "code"))
+        m.d.comb += getattr(product, code).eq(delayed(m, self.i, 1, "code"))
         total: Value = product.o
         return total
 

@@ -6,7 +6,13 @@ from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.program.requantizer import Requantizer
 
-__all__ = ["check_requantizers", "check_streams", "check_table_index", "check_weights"]
+__all__ = [
+    "check_comparable",
+    "check_requantizers",
+    "check_streams",
+    "check_table_index",
+    "check_weights",
+]
 
 
 def check_streams(streams: tuple[int, ...], branches: tuple[str, ...], name: str) -> None:
@@ -76,4 +82,26 @@ def check_table_index(
         raise InputError(
             f"Layer {name!r}: {tables_name}_index must name one of {tables.shape[0]} tables for "
             f"each of {n_in} inputs"
+        )
+
+
+def check_comparable(join: Requantizer, name: str) -> None:
+    """The outputs of a last layer must be worth the same, for the largest to mean something.
+
+    Raises
+    ------
+    InputError
+        If they have units or offsets of their own.
+    """
+    scale, offset = join.scale, join.offset
+    if scale is not None and (scale != scale[0]).any():
+        raise InputError(
+            f"argmax compares codes, but the outputs of {name!r} have units of their own, "
+            f"from {scale.min():.3g} to {scale.max():.3g}: quantize with "
+            "output_granularity='tensor' (--output-granularity tensor)"
+        )
+    if offset is not None and (offset != offset[0]).any():
+        raise InputError(
+            f"argmax compares codes, but the outputs of {name!r} start at values of their own, "
+            f"from {offset.min():.3g} to {offset.max():.3g}: give them one output format"
         )

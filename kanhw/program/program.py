@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray, format_for
+from kanhw.program.checks import check_comparable
 from kanhw.program.conversion.input_conversion import InputConversion
 from kanhw.program.encoder import InputEncoder
 from kanhw.program.functions.tables import argmax
@@ -84,7 +85,7 @@ class Program:
         labels = self.labels.checked(self.n_in, self.layers[-1].n_out)
         object.__setattr__(self, "labels", labels)
         if self.argmax:
-            _check_comparable(self.layers[-1])
+            check_comparable(self.layers[-1].requantizers[0], self.layers[-1].name)
 
     @property
     def grid(self) -> InputEncoder:
@@ -289,23 +290,6 @@ class Program:
 
 def _resident(layers: tuple[ProgramLayer, ...]) -> list[ResidentLayer]:
     return [layer for layer in layers if isinstance(layer, ResidentLayer)]
-
-
-def _check_comparable(layer: ProgramLayer) -> None:
-    """Refuse the largest of codes that are worth different amounts."""
-    join = layer.requantizers[0]
-    scale = join.scale
-    if scale is not None and join.offset is not None and (join.offset != join.offset[0]).any():
-        raise InputError(
-            f"argmax compares codes, but the outputs of {layer.name!r} start at values of their "
-            "own: give them one format"
-        )
-    if scale is not None and (scale != scale[0]).any():
-        raise InputError(
-            f"argmax compares codes, but the outputs of {layer.name!r} have units of their own, "
-            f"from {scale.min():.3g} to {scale.max():.3g}: quantize with "
-            "output_granularity='tensor' (--output-granularity tensor)"
-        )
 
 
 def _check_conversion(program: Program) -> None:

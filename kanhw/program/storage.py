@@ -7,16 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from kanhw.errors import InputError
 from kanhw.files import write_whole
-from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.conversion.input_conversion import InputConversion
+from kanhw.formats import CodeFormat
 from kanhw.program.encoder import InputEncoder
+from kanhw.program.input_storage import (
+    narrow,
+    read_conversion,
+    read_input,
+    store_conversion,
+    store_input,
+    store_optional,
+)
 from kanhw.program.kinds.convolution import ConvolutionLayer
 from kanhw.program.kinds.kinds import LAYER_KINDS
 from kanhw.program.kinds.layer import ProgramLayer
@@ -61,19 +67,19 @@ def program_bytes(program: Program) -> bytes:
         "kanhw": __version__,
         "source": program.source,
         "argmax": program.argmax,
-        "input": _store_input(program.input, tensors),
+        "input": store_input(program.input, tensors),
         "layers": [
             _store_layer(layer, f"layers.{index}", tensors)
             for index, layer in enumerate(program.layers)
         ],
     }
     if program.conversion is not None:
-        document["conversion"] = _store_conversion(program.conversion, tensors)
+        document["conversion"] = store_conversion(program.conversion, tensors)
     if program.labels.to_json():
         document["labels"] = program.labels.to_json()
     if program.encoders is not None:
         document["heads"] = [
-            _store_input(encoder, tensors, f"heads.{head}.input")
+            store_input(encoder, tensors, f"heads.{head}.input")
             for head, encoder in enumerate(program.encoders)
         ]
     # One metadata key: safetensors does not keep the order of several.
@@ -145,11 +151,11 @@ def _read_program(
             _read_layer(entry, f"layers.{index}", tensors)
             for index, entry in enumerate(document["layers"])
         ),
-        input=_read_input(document["input"], tensors),
+        input=read_input(document["input"], tensors),
         argmax=document["argmax"],
         source=document["source"],
         encoders=_read_heads(document, tensors),
-        conversion=_read_conversion(document, tensors),
+        conversion=read_conversion(document, tensors),
         labels=Labels.from_json(document.get("labels", {})),
     )
 
@@ -161,68 +167,7 @@ def _read_heads(
     if entries is None:
         return None
     return tuple(
-        _read_input(entry, tensors, f"heads.{head}.input") for head, entry in enumerate(entries)
-    )
-
-
-def _narrow(values: IntArray) -> npt.NDArray[Any]:
-    """The same integers in the narrowest signed type that holds them."""
-    for kind in (np.int8, np.int16, np.int32):
-        if values.min() >= np.iinfo(kind).min and values.max() <= np.iinfo(kind).max:
-            return values.astype(kind, order="C")
-    return values.astype(np.int64, order="C")
-
-
-def _store_optional(
-    name: str, values: npt.NDArray[Any] | None, tensors: dict[str, npt.NDArray[Any]]
-) -> None:
-    if values is not None:
-        tensors[name] = np.array(values) if values.dtype.kind == "f" else _narrow(values)
-
-
-def _store_input(
-    encoder: InputEncoder, tensors: dict[str, npt.NDArray[Any]], prefix: str = "input"
-) -> dict[str, Any]:
-    _store_optional(f"{prefix}.scale", encoder.scale, tensors)
-    for field in ("zero_point", "lo", "hi", "offset"):
-        _store_optional(f"{prefix}.{field}", getattr(encoder, field), tensors)
-    return {"n_in": encoder.n_in, "code": encoder.format.to_json()}
-
-
-def _read_input(
-    entry: dict[str, Any], tensors: dict[str, npt.NDArray[Any]], prefix: str = "input"
-) -> InputEncoder:
-    return InputEncoder(
-        format=CodeFormat.from_json(entry["code"]),
-        n_in=entry["n_in"],
-        scale=tensors.get(f"{prefix}.scale"),
-        zero_point=tensors.get(f"{prefix}.zero_point"),
-        lo=tensors.get(f"{prefix}.lo"),
-        hi=tensors.get(f"{prefix}.hi"),
-        offset=tensors.get(f"{prefix}.offset"),
-    )
-
-
-def _store_conversion(
-    conversion: InputConversion, tensors: dict[str, npt.NDArray[Any]]
-) -> dict[str, Any]:
-    for field in ("multipliers", "bias"):
-        tensors[f"conversion.{field}"] = _narrow(getattr(conversion, field))
-    codes = _store_input(conversion.codes, tensors, "conversion.codes")
-    return {"shift": conversion.shift, "codes": codes}
-
-
-def _read_conversion(
-    document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
-) -> InputConversion | None:
-    entry = document.get("conversion")
-    if entry is None:
-        return None
-    return InputConversion(
-        _read_input(entry["codes"], tensors, "conversion.codes"),
-        tensors["conversion.multipliers"],
-        tensors["conversion.bias"],
-        entry["shift"],
+        read_input(entry, tensors, f"heads.{head}.input") for head, entry in enumerate(entries)
     )
 
 
@@ -230,7 +175,7 @@ def _store_layer(
     layer: ProgramLayer, prefix: str, tensors: dict[str, npt.NDArray[Any]]
 ) -> dict[str, Any]:
     for field, values in layer.tensors().items():
-        tensors[f"{prefix}.{field}"] = _narrow(values)
+        tensors[f"{prefix}.{field}"] = narrow(values)
     # A convolution's requantizers are those of a channel.
     own = layer.taps.requantizers if isinstance(layer, ConvolutionLayer) else layer.requantizers
     if isinstance(layer, ResidentLayer):
@@ -287,7 +232,7 @@ def _store_requantizer(
     requantizer: Requantizer, prefix: str, tensors: dict[str, npt.NDArray[Any]]
 ) -> dict[str, Any]:
     for field in ("multipliers", "bias", "scale", "zero_point", "lo", "hi", "offset"):
-        _store_optional(f"{prefix}.{field}", getattr(requantizer, field), tensors)
+        store_optional(f"{prefix}.{field}", getattr(requantizer, field), tensors)
     formats = {"code": requantizer.format, "sum": requantizer.sum_format}
     return {
         "shift": requantizer.shift,

@@ -126,7 +126,7 @@ def test_newer_formats_are_refused_by_version(program, tmp_path):
     with pytest.raises(
         InputError,
         match=r"was written by kanhw 7\.8\.9 \(Program format 99\); this is kanhw \d+\.\d+\.\d+, "
-        r"which reads up to format 3: upgrade kanhw\Z",
+        r"which reads up to format 4: upgrade kanhw\Z",
     ):
         load_program(path)
 
