@@ -1,6 +1,7 @@
 """The code of the tutorials and of the first page about training runs as it stands there."""
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 import kanhw
+from kanhw import cli
 from kanhw.layers import KAN
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -66,3 +68,18 @@ def test_the_first_page_about_quantization():
         exec(compile(block, "quantization.md", "exec"), names)
         assert isinstance(names["program"], kanhw.Program)
     assert names["training"].metric == "R2"
+
+
+def test_a_regression_of_ones_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page, names = "tutorials/regression.md", {}
+    run(page, names)
+    assert names["training"].task == "regression"
+    assert names["error"](names["trained"]) < 0.8 * names["error"](names["rounded"])
+    assert names["error"](names["trained"]) < 0.02
+    assert (tmp_path / "density" / "kan.v").is_file()
+    text = (DOCS / page).read_text(encoding="utf-8")
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    for line in commands.splitlines():
+        assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+    assert (tmp_path / "density-from-shell" / "kan.v").is_file()

@@ -128,11 +128,11 @@ def with_offset(layer):
         linear = [own for own in network.modules() if isinstance(own, KANLinear)][layer]
         linear.spline_scaler.fill_(1)
         linear.spline_weight.add_(25)
-    return network.to_model(), np.random.default_rng(0).uniform(-1, 1, (300, 4))
+    return network.to_model(), np.random.default_rng(0).uniform(-1, 1, (200, 4))
 
 
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table", "codebook"])
-@pytest.mark.parametrize("rule", ["lsq", "lsq+", "dsq"])
+@pytest.mark.parametrize("rule", ["lsq", "dsq"])
 @pytest.mark.parametrize("layer", [0, 1], ids=["hidden", "last"])
 def test_offsets(layer, rule, realisation):
     model, x = with_offset(layer)
