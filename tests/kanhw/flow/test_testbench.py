@@ -1,5 +1,7 @@
 """The testbench of a design: its words are the Program's, and simulators pass and fail it."""
 
+import subprocess
+
 import numpy as np
 import pytest
 from physical_programs import physical_image, physical_program
@@ -97,3 +99,32 @@ def test_every_kind_of_design_passes(make, fields, tmp_path):
     said = run_testbench(design.path, design.top, tmp_path / "build")
     assert said.startswith("PASS: kan, ")
     assert said.count("\n") == 1
+
+
+def test_two_networks_live_in_one_project(tmp_path):
+    _verilator()
+    simulator, files = find_verilator(), []
+    for seed, name in enumerate(("density", "dew_point")):
+        schedule = Schedule(fabric="ultrascale+")
+        program = physical_program(seed, (3, 2))
+        design = kanhw.generate(program, tmp_path / name, name=name, schedule=schedule)
+        assert "module LUT6_2" in design.verilog_path.read_text()
+        files.append(design.verilog_path)
+    done = subprocess.run(
+        [simulator.executable, "--lint-only", "-Wno-fatal", "--top-module", "density", *files],
+        cwd=tmp_path, env=simulator.process_environment(), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "MODDUP" not in done.stderr
+
+
+@pytest.mark.slow
+def test_simulation_takes_real_features(tmp_path):
+    _verilator()
+    design = kanhw.generate(physical_program(), tmp_path / "d", schedule=FOLDED, **FORMATS)
+    x = np.random.default_rng(0).uniform(-15, 55, (200, 5))
+    found = kanhw.simulate(design, x, engine="fast")
+    assert found.passed
+    program = design.load_program()
+    np.testing.assert_array_equal(found.outputs, program(program.input.encode(x)))
