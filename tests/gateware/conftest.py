@@ -216,7 +216,7 @@ def _random_ranges(program: Program, rng: np.random.Generator) -> Program:
             for join in layer.requantizers
         ]
     first = program.layers[0]
-    channels = getattr(first, "window", Window((program.n_in, 1, 1), (1, 1))).shape[0]
+    channels = (first.window or Window((program.n_in, 1, 1), (1, 1))).shape[0]
     inputs = ends(program.input.format, channels, program.n_in // channels)
     return with_code_ranges(program, inputs=inputs, layers=layers)
 
