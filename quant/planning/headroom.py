@@ -102,6 +102,9 @@ def _widened(
     alike = bool((scale == scale[0]).all() and (origin == origin[0]).all())
     count = len(scale)
     groups = [np.arange(count)] if alike else [np.array([i]) for i in range(count)]
+    if quantizer.groups is not None:
+        # Features that share a scale go on sharing it.
+        groups = [np.flatnonzero(quantizer.groups == own) for own in np.unique(quantizer.groups)]
     lows, highs = _ends(quantizer)
     for features in groups:
         first = features[0]
