@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kanhw.flow.reporting import report
     from kanhw.flow.verification import Verification, simulate
     from kanhw.importers.load import load_model as load
+    from kanhw.measures.quality import Quality, quality
     from kanhw.model.network import KanModel
     from kanhw.model.sampling import from_callable
     from kanhw.program import Program, load_program, save_program
@@ -35,6 +36,7 @@ __all__ = [
     "InputError",
     "KanModel",
     "Program",
+    "Quality",
     "QuantConfig",
     "Schedule",
     "ScheduleChoice",
@@ -47,6 +49,7 @@ __all__ = [
     "load",
     "load_design",
     "load_program",
+    "quality",
     "quantize",
     "report",
     "save_program",
@@ -64,6 +67,7 @@ _HOMES = {
     "InputError": "errors",
     "KanModel": "model.network",
     "Program": "program",
+    "Quality": "measures.quality",
     "QuantConfig": "quant.config",
     "Schedule": "schedule.schedule",
     "ToolFailed": "errors",
@@ -76,6 +80,7 @@ _HOMES = {
     "load": "importers.load:load_model",
     "load_design": "design.design",
     "load_program": "program",
+    "quality": "measures.quality",
     "quantize": "flow.generation",
     "report": "flow.reporting",
     "save_program": "program",

@@ -31,6 +31,7 @@ layers
 schedule
 targets
 program.costs
+measures
 tools
 design
 gateware.parts

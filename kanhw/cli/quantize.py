@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
 from kanhw.cli.common import Commands, add_command, add_model, given_options, load_given, show
+from kanhw.cli.quality import measure
 from kanhw.errors import InputError
 
 # By flag; fields of groups are written in one word (kanhw.quant.config.grouped.flat_names).
@@ -127,9 +128,11 @@ def run(options: argparse.Namespace) -> int:
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
-    program = quantize(model, _calibration(options), config)
+    x = _calibration(options)
+    program = quantize(model, x, config)
     save_program(program, options.out)
     kinds = [layer.kind for layer in program.layers]
+    measured, lines = measure(model, program, x, options.calibration)
     show(
         options,
         {
@@ -139,9 +142,10 @@ def run(options: argparse.Namespace) -> int:
             "active_edges": program.active_edges,
             "realisations": kinds,
             "source": program.source,
+            "quality": measured,
         },
         f"{program.source}\n{options.out}: {program.n_in} inputs, {program.n_out} outputs, "
-        f"{program.active_edges} edges, layers as {', '.join(kinds)}",
+        f"{program.active_edges} edges, layers as {', '.join(kinds)}\n" + "\n".join(lines),
     )
     return 0
 

@@ -306,3 +306,22 @@ def test_library_checkpoint(shared_folder, here, capsys):
         "--activation-bits", 5, "--out", "digits.safetensors",
     )
     assert (shown["n_in"], shown["n_out"]) == (64, 10) and shown["active_edges"] > 1100
+
+
+def test_quantize_prints_what_it_cost(shop, here, capsys):
+    with np.load(shop / "train.npz") as file:
+        x = file["x"]
+    np.savez("data.npz", x=x, labels=np.zeros(len(x), int), y=np.zeros(3))
+    arguments = ("quantize", shop / "model.pt", "--calibration", "data.npz", "--out", "out")
+    assert run(*arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    head = f"error against the float model on {len(x)} samples (calibration data, none of them"
+    assert sum(line.startswith(head) for line in lines) == 1
+    assert any(line.startswith("  accuracy ") for line in lines)
+    assert lines[-2].startswith(f"warning: only {len(x)} samples: ")
+    # What lies beside the features keeps nobody from their codes.
+    assert re.match(r"warning: data.npz: nothing was compared with y: y must have", lines[-1])
+    quality = run_json(capsys, *arguments)["quality"]
+    assert len(quality["errors"]) == N_OUT and len(quality["features"]) == N_IN
+    assert 0 <= quality["accuracy"] <= 1 and quality["target_errors"] == []
+    assert len(quality["warnings"]) == 2
