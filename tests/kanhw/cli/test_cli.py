@@ -213,6 +213,14 @@ def test_every_command_on_files(shop, here, capsys):
         assert file["y"].shape == (64, 1)
         assert (file["y"][:, 0] == data["labels"]).mean() == simulated["accuracy"]
     assert list(here.glob("waves.*"))
+    # Features of one value are whole numbers or codes: the command asks, and takes an answer.
+    np.savez("whole.npz", x=np.zeros((4, N_IN), int))
+    assert run("simulate", "design", "--vectors", "whole.npz") == 2
+    error = capsys.readouterr().err
+    assert "whole.npz: 'x' holds integers" in error and "--codes" in error and "--reals" in error
+    np.savez("far.npz", x=np.full((4, N_IN), 1e9))
+    assert run("simulate", "design", "--vectors", "far.npz") == 0
+    assert "warning: 12 of 12 inputs (100.00 %) lie beyond" in capsys.readouterr().out
 
     estimated = run_json(
         capsys, "estimate", "design", "--target", "ice40", "--out", "ice40.json"
