@@ -38,7 +38,8 @@ class _Cell:
         """The error of the edge, empty where it is not known."""
         if self.edge.error is None or self.edge.error_steps is None:
             return ""
-        return f"error {text.real(self.edge.error)} · {text.lsb(self.edge.error_steps)}"
+        less = f"float less {text.real(self.edge.constant)}, " if self.edge.constant else ""
+        return f"{less}error {text.real(self.edge.error)} · {text.lsb(self.edge.error_steps)}"
 
 
 @dataclass(frozen=True)
