@@ -27,6 +27,7 @@ from kanhw.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
     from kanhw.estimation import ResourceEstimate
+    from kanhw.progress import Progress
     from kanhw.quant import QuantConfig
     from kanhw.quant.config import QuantOptions
 
@@ -37,6 +38,8 @@ def quantize(
     model: KanModel,
     calibration: npt.ArrayLike | None,
     config: QuantConfig | None = None,
+    *,
+    progress: Progress | None = None,
     **options: Unpack[QuantOptions],
 ) -> Program:
     """Quantize a float model after training, down to the integers of a Program.
@@ -50,6 +53,8 @@ def quantize(
         with ``method="zeroq"``, which makes its own.
     config
         A :class:`kanhw.quant.QuantConfig`; None is 8 bits everywhere.
+    progress
+        A :class:`kanhw.progress.Progress` that shows what takes long; None shows nothing.
     **options
         Fields of the config that differ, such as ``activation_bits=6`` or
         ``codebook=kanhw.CodebookConfig(size=16)``.
@@ -82,7 +87,7 @@ def quantize(
         if name not in fields:
             raise TypeError(f"quantize takes no option {name!r}: there are {', '.join(fields)}")
     config = (config or QuantConfig()).changed(options)
-    return lower(quantize_model(model, calibration, config))
+    return lower(quantize_model(model, calibration, config, progress=progress))
 
 
 @overload
