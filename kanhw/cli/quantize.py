@@ -117,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
     from kanhw.flow.generation import quantize
     from kanhw.model.network import KanModel
     from kanhw.program import save_program
+    from kanhw.progress import terminal_progress
     from kanhw.quant.config import QuantConfig
     from kanhw.quant.config.grouped import flat_names
 
@@ -129,7 +130,8 @@ def run(options: argparse.Namespace) -> int:
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
     x = _calibration(options)
-    program = quantize(model, x, config)
+    with terminal_progress(quiet=options.json) as progress:
+        program = quantize(model, x, config, progress=progress)
     save_program(program, options.out)
     kinds = [layer.kind for layer in program.layers]
     measured, lines = measure(model, program, x, options.calibration)

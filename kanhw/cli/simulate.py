@@ -61,20 +61,26 @@ def run(options: argparse.Namespace) -> int:
     """Simulate; status 1 on any difference."""
     from kanhw.files import check_place, write_arrays, write_json
     from kanhw.flow.verification import simulate
+    from kanhw.progress import terminal_progress
 
     check_place(options.out)
     check_place(options.outputs)
-    result = simulate(
-        options.design,
-        options.vectors,
-        integers=options.integers,
-        engine=options.engine,
-        simulator=options.simulator,
-        stalls=not options.no_stalls,
-        seed=options.seed,
-        waves=options.waves,
-        netlist=options.netlist,
-    )
+    through = f" through its {options.netlist} netlist" if options.netlist else ""
+    with (
+        terminal_progress(quiet=options.json) as progress,
+        progress.step(f"simulate {options.design}{through}"),
+    ):
+        result = simulate(
+            options.design,
+            options.vectors,
+            integers=options.integers,
+            engine=options.engine,
+            simulator=options.simulator,
+            stalls=not options.no_stalls,
+            seed=options.seed,
+            waves=options.waves,
+            netlist=options.netlist,
+        )
     data = result.to_json()
     if options.out:
         write_json(options.out, data)

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -142,7 +143,6 @@ def test_a_demo_that_stops_says_what_it_leaves(here, monkeypatch, capsys):
             PermissionError(13, "Permission denied", "f"),
             "f: Permission denied; check its path and your permissions",
         ),
-        (KeyboardInterrupt(), "stopped"),
     ],
 )
 def test_other_errors_are_one_line(error, line, shop, monkeypatch, capsys):
@@ -152,6 +152,55 @@ def test_other_errors_are_one_line(error, line, shop, monkeypatch, capsys):
     monkeypatch.setattr("kanhw.flow.generation.estimate", fail)
     assert run("estimate", shop / "design", "--target", "ecp5") == 2
     assert capsys.readouterr().err == f"kanhw: error: {line}\n"
+
+
+def test_ctrl_c(shop, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kanhw.flow.generation.estimate", stop)
+    assert run("estimate", shop / "design", "--target", "ecp5") == 130
+    assert capsys.readouterr() == ("", "kanhw: stopped\n")
+
+
+@pytest.mark.parametrize("module", ["argparse", "kanhw.cli.command", "numpy"])
+def test_ctrl_c_while_importing(module):
+    code = f"""
+import sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.modules.pop({module!r}, None)
+sys.meta_path.insert(0, Interrupt())
+from kanhw.cli import main
+sys.exit(main(["quantize", "--help"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "kanhw: stopped\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("estimate", "{shop}/design", "--target", "ecp5"), r"synthesise \S+ for ecp5"),
+        (("simulate", "{shop}/design", "--vectors", "{shop}/codes.npz"), r"simulate \S+"),
+    ],
+    ids=["estimate", "simulate"],
+)
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_for_terminals(arguments, words, terminal, shop, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise ToolFailed("it fell over")
+
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("kanhw.flow.generation.estimate", fail)
+    monkeypatch.setattr("kanhw.flow.verification.simulate", fail)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert run(*(argument.replace("{shop}", str(shop)) for argument in arguments)) == 2
+    shown = capsys.readouterr().err
+    assert re.fullmatch(f"({words} ... stopped\n)?kanhw: error: it fell over\n", shown)
+    assert ("stopped" in shown) == terminal
 
 
 def test_a_bug_is_told_from_bad_input(shop, monkeypatch, capsys):
