@@ -154,6 +154,17 @@ def test_other_errors_are_one_line(error, line, shop, monkeypatch, capsys):
     assert capsys.readouterr().err == f"kanhw: error: {line}\n"
 
 
+def test_title_and_date_of_a_report(shop, here):
+    report = ("report", shop / "design", "--out", "report.html")
+    assert run(*report, "--title", "Mine & yours", "--date", "some day") == 0
+    text = Path("report.html").read_text()
+    assert "<h1>Mine &amp; yours</h1>" in text and "some day" in text
+    assert run(*report) == 0
+    assert re.search(r"\. \d{4}-\d\d-\d\d</p>", Path("report.html").read_text())
+    assert run(*report, "--date", "") == 0
+    assert not re.search(r"\d{4}-\d\d-\d\d</p>", Path("report.html").read_text())
+
+
 def test_ctrl_c(shop, monkeypatch, capsys):
     def stop(*_, **__):
         raise KeyboardInterrupt
