@@ -63,9 +63,8 @@ def measure(name: str, folder: Path, work: Path, count: int) -> dict[str, Any]:
     np.savez(work / "codes.npz", x=np.concatenate([codes, more]).astype(np.int64))
     np.savez(work / "test.npz", x=x, **extra)
     simulator = ("--simulator", "verilator")
-    cocotb = command(
-        "simulate", design, "--vectors", work / "codes.npz", "--engine", "cocotb", *simulator
-    )
+    vectors = ("--vectors", work / "codes.npz", "--codes")
+    cocotb = command("simulate", design, *vectors, "--engine", "cocotb", *simulator)
     fast = command("simulate", design, "--vectors", work / "test.npz", "--engine", "fast")
     reference = model(x)
     row = {"network": name, "design": made, "cocotb": cocotb, "fast": fast}

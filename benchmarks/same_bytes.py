@@ -59,7 +59,7 @@ FOUR: dict[str, Any] = {**dict.fromkeys(BITS, 4), "norm_bits": 10}
 TABLE: dict[str, Any] = {**FOUR, "realisation": "basis_table"}
 METHODS: dict[str, dict[str, Any]] = {
     "edge_table": {"realisation": "edge_table", "activation_bits": 5, "norm_bits": 10},
-    "basis_table": TABLE,
+    "basis_table": {**TABLE, "method": "uniform"},
     "codebook": {
         **FOUR,
         "realisation": "codebook",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kanhw.flow.training import convert, prepare
     from kanhw.flow.verification import Verification, simulate
     from kanhw.importers.load import load_model as load
+    from kanhw.measures.quality import Quality, quality
     from kanhw.model.network import KanModel
     from kanhw.model.sampling import from_callable
     from kanhw.program import Labels, Program, load_program, save_program, with_formats
@@ -39,6 +40,7 @@ __all__ = [
     "KanModel",
     "Labels",
     "Program",
+    "Quality",
     "QuantConfig",
     "Schedule",
     "ScheduleChoice",
@@ -53,6 +55,7 @@ __all__ = [
     "load_design",
     "load_program",
     "prepare",
+    "quality",
     "quantize",
     "report",
     "save_program",
@@ -73,6 +76,7 @@ _HOMES = {
     "KanModel": "model.network",
     "Labels": "program",
     "Program": "program",
+    "Quality": "measures.quality",
     "QuantConfig": "quant.config",
     "Schedule": "schedule.schedule",
     "ToolFailed": "errors",
@@ -87,6 +91,7 @@ _HOMES = {
     "load_design": "design.design",
     "load_program": "program",
     "prepare": "flow.training",
+    "quality": "measures.quality",
     "quantize": "flow.generation",
     "report": "flow.reporting",
     "save_program": "program",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "terminal_progress"]
 
 
 class Progress:
@@ -77,3 +77,8 @@ class Progress:
         if not self._quiet:
             sys.stderr.write(text)
             sys.stderr.flush()
+
+
+def terminal_progress(*, quiet: bool = False) -> Progress:
+    """Progress of a command that says nothing in a log: shown where somebody waits for it."""
+    return Progress(quiet=quiet or not sys.stderr.isatty())

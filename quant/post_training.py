@@ -14,24 +14,30 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.network import KanModel
+from kanhw.progress import Progress
 from kanhw.quant.codebook import codebook_weights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.methods import METHODS, round_with_data
+from kanhw.quant.methods.choice import chosen_method
 from kanhw.quant.methods.zeroq import SYNTHETIC_SAMPLES, synthesize_inputs
-from kanhw.quant.planning.plan import make_plan
+from kanhw.quant.planning.plan import Plan, make_plan
 from kanhw.quant.realise import realise, realise_nearest
 from kanhw.quant.record.model import QuantModel
 
 __all__ = ["quantize_model"]
 
 # Methods that take the functions of an evaluator as they are.
-_EVALUATED = ("uniform", "gptq", "gptq_joint", "zeroq")
+_EVALUATED = ("auto", "uniform", "gptq", "gptq_joint", "zeroq")
 # Methods that leave the codes in front of a layer as they are, whatever bits each has.
-_BY_VALUE = ("uniform", "gptq", "gptq_joint")
+_BY_VALUE = ("auto", "uniform", "gptq", "gptq_joint")
 
 
 def quantize_model(
-    model: KanModel, calibration: npt.ArrayLike | None, config: QuantConfig | None = None
+    model: KanModel,
+    calibration: npt.ArrayLike | None,
+    config: QuantConfig | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> QuantModel:
     """Quantize a float model after training.
 
@@ -44,19 +50,27 @@ def quantize_model(
         None with the method ``zeroq``, which makes its own.
     config
         Bits, ranges, method and realisation; None is ``QuantConfig()``: 8 bits everywhere.
+    progress
+        Where what takes long is shown.
 
     Raises
     ------
     InputError
-        If the calibration data are empty, of the wrong width, or not finite, or the model has
-        layers that have no integer form here.
+        If the calibration data are missing, empty, of the wrong width, or not finite, or the model
+        has layers that have no integer form here.
     """
     config = config or QuantConfig()
     if config.method not in _BY_VALUE:
         config.check_one_width(f"method={config.method!r}")
     if config.method == "zeroq":
         model, calibration = _without_data(model, calibration, config)
-    plan = make_plan(model, np.asarray(calibration), config)
+    if calibration is None:
+        raise InputError(
+            "There are no calibration data: give real features like those that the network will "
+            "see, or choose method='zeroq', which makes its own"
+        )
+    plan = _settled(make_plan(model, np.asarray(calibration), config))
+    config = plan.config
     clustered = any(consumer.realisation == "codebook" for consumer in plan.consumers)
     if clustered and config.method not in ("uniform", "zeroq"):
         raise InputError(
@@ -75,8 +89,17 @@ def quantize_model(
 
         return reconstruct(plan, model.input_shape)
     if config.method in METHODS:
-        return realise(plan, round_with_data(plan))
+        return realise(plan, round_with_data(plan, progress))
     return realise_nearest(plan, codebook_weights((plan,))[0])
+
+
+def _settled(plan: Plan) -> Plan:
+    """The plan with a method in place of ``auto``, and a word about it in the source."""
+    if plan.config.method != "auto":
+        return plan
+    method, reason = chosen_method(plan)
+    source = f"{plan.source}; weights rounded by {method}: {reason}"
+    return replace(plan, config=replace(plan.config, method=method), source=source)
 
 
 def _without_data(

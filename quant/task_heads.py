@@ -51,7 +51,7 @@ def quantize_heads(
             f"quantize_heads needs models and calibration data for each, not {len(models)} models "
             f"and {len(calibrations)} sets of data"
         )
-    if config.method != "uniform":
+    if config.method not in ("auto", "uniform"):
         raise InputError(f"Heads are quantized with method='uniform', not {config.method!r}")
     config.check_one_width("heads")
     plans = [

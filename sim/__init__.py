@@ -6,12 +6,13 @@ from kanhw.sim.equivalence import EquivalenceReport, check_design, golden_output
 from kanhw.sim.fast import FastRun, run_fast
 from kanhw.sim.mismatches import Mismatch
 from kanhw.sim.netlist import netlist_design
-from kanhw.sim.vectors import Vectors, checked_vectors, read_vectors, stimulus
+from kanhw.sim.vectors import Integers, Vectors, checked_vectors, read_vectors, stimulus
 from kanhw.tools.simulators import Simulator, find_simulator
 
 __all__ = [
     "EquivalenceReport",
     "FastRun",
+    "Integers",
     "Mismatch",
     "SimulationRun",
     "Simulator",

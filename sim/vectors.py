@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,10 @@ from kanhw.formats import IntArray
 if TYPE_CHECKING:
     from kanhw.program import Program
 
-__all__ = ["Vectors", "checked_vectors", "read_vectors", "stimulus"]
+__all__ = ["Integers", "Vectors", "checked_vectors", "read_vectors", "stimulus"]
+
+# What integers are where a network has real values: its codes, or values that happen to be whole.
+Integers = Literal["codes", "reals"]
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,10 @@ class Vectors:
     Parameters
     ----------
     x
-        ``[N, n_in]``: real features, or integer codes.
+        ``[N, n_in]``: real features (float), or codes (integers).
     y
-        ``[N, n_out]`` outputs: integer codes that the hardware must reproduce, or the float
-        model's real outputs. None if the file has none.
+        ``[N, n_out]`` outputs: codes that the hardware must reproduce (integers), or real outputs
+        (float). None if the file has none.
     labels
         ``[N]`` class indices, or None.
     head
@@ -53,14 +56,16 @@ class Vectors:
         return self.y.astype(np.int64)
 
 
-def read_vectors(path: str | Path, program: Program) -> Vectors:
+def read_vectors(
+    path: str | Path, program: Program, *, integers: Integers | None = None
+) -> Vectors:
     """Read ``x`` and, where present, ``y``, ``labels`` and ``head`` from an npz file.
 
     Parameters
     ----------
     path
         The file.
-    program
+    program, integers
         The network that the vectors are for; see :func:`checked_vectors`.
 
     Raises
@@ -75,6 +80,7 @@ def read_vectors(path: str | Path, program: Program) -> Vectors:
         arrays.get("y"),
         arrays.get("labels"),
         head=arrays.get("head"),
+        integers=integers,
         where=str(path),
     )
 
@@ -86,6 +92,7 @@ def checked_vectors(
     labels: npt.ArrayLike | None = None,
     *,
     head: npt.ArrayLike | None = None,
+    integers: Integers | None = None,
     where: str = "The array",
 ) -> Vectors:
     """Check that arrays fit one another and the network that they are for.
@@ -97,27 +104,65 @@ def checked_vectors(
         the index of their largest, and real ones are left out.
     x, y, labels, head
         See :class:`Vectors`.
+    integers
+        What integers in ``x`` and ``y`` are where the network has real values: ``codes``, or
+        ``reals``. None refuses them. Class indices, and what a network of codes takes and gives,
+        are integers anyway.
     where
         Where they come from, for messages.
 
     Raises
     ------
     InputError
-        If there are no rows, or an array has another shape, length or type, or NaN.
+        If there are no rows, or an array has another shape, length or type, or NaN; or if it may be
+        codes or values, and nobody said which.
     """
-    features = _matrix(np.asarray(x), "x", program.n_in, where)
+    if integers not in (None, *get_args(Integers)):
+        raise InputError(f"integers must be 'codes' or 'reals', not {integers!r}")
+    scales = (program.input.scale, program.layers[-1].requantizers[0].scale)
+    if integers == "reals" and all(scale is None for scale in scales):
+        raise InputError(
+            "This network takes integer codes and knows no real values: leave integers='reals' "
+            "(--reals) away"
+        )
+    real = program.input.scale is not None
+    told = _told_apart(np.asarray(x), "x", integers, where, real=real)
+    features = _matrix(told, "x", program.n_in, where)
     if not len(features):
         raise InputError(f"{where} holds no vectors: 'x' has no rows, so nothing can be compared")
     return Vectors(
         features,
-        None if y is None else _outputs(program, np.asarray(y), features, where),
+        None if y is None else _outputs(program, np.asarray(y), features, integers, where),
         None if labels is None else _labels(np.asarray(labels), features, where),
         None if head is None else _heads(program, np.asarray(head), features, where),
     )
 
 
+def _told_apart(
+    array: npt.NDArray[Any], name: str, integers: Integers | None, where: str, *, real: bool
+) -> npt.NDArray[Any]:
+    """An array whose type says what it holds: integers are codes, the rest are real values.
+
+    ``real`` says whether the network has real values there, so that integers may be either.
+    """
+    if not real or array.dtype.kind not in "iub" or integers == "codes":
+        return array
+    if integers == "reals":
+        return array.astype(np.float64)
+    what = {"x": "real features", "y": "outputs with real values"}[name]
+    raise InputError(
+        f"{where}: '{name}' holds integers ({array.dtype}), but this network has {what}: say "
+        "--codes (integers='codes') if they are its codes, --reals (integers='reals') if they are "
+        "values"
+    )
+
+
 def stimulus(
-    program: Program, x: npt.ArrayLike, heads: IntArray | None = None
+    program: Program,
+    x: npt.ArrayLike,
+    heads: IntArray | None = None,
+    *,
+    integers: Integers | None = None,
 ) -> IntArray:
     """Make the codes that drive the hardware for features ``x``.
 
@@ -127,10 +172,12 @@ def stimulus(
         Says how features become codes.
     x
         ``[N, n_in]``: real features for a Program with an input scale; integer codes within its
-        input format for one without. Integers for a Program with a scale are features too.
+        input format for one without.
     heads
         ``[N]``: which head each vector is for, each of which has a scale of its own; None is head
         0.
+    integers
+        What integers are for a Program with an input scale; see :func:`checked_vectors`.
 
     Returns
     -------
@@ -151,7 +198,8 @@ def stimulus(
         raise InputError(f"x must be numbers, not {array.dtype}")
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise InputError("x holds NaN: remove or fill those rows")
-    if program.input.scale is not None:
+    array = _told_apart(array, "x", integers, "The array", real=program.input.scale is not None)
+    if program.input.scale is not None and array.dtype.kind == "f":
         codes = np.asarray(program.input.encode(array.astype(np.float64)), np.int64)
         for number, encoder in enumerate(program.encoders or () if heads is not None else ()):
             rows = heads == number
@@ -181,8 +229,16 @@ def stimulus(
 
 
 def _outputs(
-    program: Program, y: npt.NDArray[Any], x: npt.NDArray[Any], where: str
+    program: Program,
+    y: npt.NDArray[Any],
+    x: npt.NDArray[Any],
+    integers: Integers | None,
+    where: str,
 ) -> npt.NDArray[Any] | None:
+    real = program.layers[-1].requantizers[0].scale is not None
+    # A class index is an integer, and no code of anything.
+    if not (program.argmax and y.shape[1:] in ((), (1,))):
+        y = _told_apart(y, "y", integers, where, real=real)
     if program.n_out == 1 and y.ndim == 1:
         y = y[:, np.newaxis]
     elif program.n_out == 1 and program.argmax and y.shape[1:] == (program.layers[-1].n_out,):

@@ -32,6 +32,7 @@ layers
 schedule
 targets
 program.costs
+measures
 tools
 design
 gateware.parts

@@ -37,7 +37,8 @@ def measured(experiment: Experiment) -> list[tuple[float, float, float, float, s
     rows = []
     for bits in BITS:
         fields = dict.fromkeys(("base_bits", "spline_bits", "basis_bits", "activation_bits"), bits)
-        config = QuantConfig(realisation="basis_table", base_table_bits=bits, **fields)
+        plain = QuantConfig(realisation="basis_table", method="uniform")
+        config = plain.changed({**fields, "base_table_bits": bits})
         uniform = quantize_model(model, calibration(data), config)
         for what in BUDGETS:
             found = allocate(

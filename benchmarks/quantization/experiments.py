@@ -107,6 +107,7 @@ def quantized(experiment: Experiment) -> QuantModel:
     data = part(experiment.dataset)
     model = network(experiment.variant, experiment.dataset, experiment.seed)
     options = {"realisation": "basis_table", "iterations": ITERATIONS, "seed": experiment.seed}
+    options["method"] = "uniform"
     config = QuantConfig().changed({**options, **experiment.config})
     if not experiment.trained:
         own = config.method == "zeroq"

@@ -123,7 +123,8 @@ def allocation(name: str) -> list[Any]:
     cells: list[Any] = []
     for bits in (3, 4, 6):
         fields = everywhere(bits, bits, basis_bits=bits, base_table_bits=bits)
-        uniform = quantize_model(model, first, QuantConfig(realisation="basis_table", **fields))
+        config = QuantConfig(realisation="basis_table", method="uniform", **fields)
+        uniform = quantize_model(model, first, config)
         found = allocate(
             model,
             first,

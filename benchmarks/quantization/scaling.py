@@ -46,7 +46,7 @@ def measure(experiment: Experiment) -> tuple[float, float, float]:
                 found += 1
     if not found:
         raise RuntimeError(f"{experiment.variant} has no parameter {name}")
-    config = QuantConfig(realisation="basis_table", **experiment.config)
+    config = QuantConfig(realisation="basis_table", method="uniform").changed(experiment.config)
     scores = [evaluated(to_model(folded, data), experiment.dataset)]
     for network in (folded, unfolded):
         model = quantize_model(to_model(network, data), calibration(data), config)

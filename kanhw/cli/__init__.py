@@ -1,5 +1,5 @@
 """The command line, one file a command; nothing but arguments and printing."""
 
-from kanhw.cli.command import main
+from kanhw.cli.start import main
 
 __all__ = ["main"]

@@ -1,7 +1,7 @@
 """The command line: ``kanhw COMMAND``, from ``demo`` and ``quantize`` to ``report``.
 
 Exit status: 0 if all went well, 1 if a comparison was made and failed, 2 for bad input or a missing
-tool (one line says what and how to mend it), 3 for a bug in kanhw.
+tool (one line says what and how to mend it), 3 for a bug in kanhw, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kanhw.cli import (
 from kanhw.cli.common import Parser
 from kanhw.errors import InputError, ToolFailed, ToolNotFound, TrainingDiverged
 
-__all__ = ["main"]
+__all__ = ["run_command"]
 
 _COMMANDS = (
     demo,
@@ -40,8 +40,14 @@ _COMMANDS = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit status."""
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit status.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it was interrupted; :func:`kanhw.cli.main` makes a status of that.
+    """
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -51,8 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         name = error.filename or "A file"
         return _complain(f"{name}: {error.strerror or error}; check its path and your permissions")
-    except KeyboardInterrupt:
-        return _complain("stopped")
     except Exception:
         traceback.print_exc()
         print("kanhw: this is a bug in kanhw; please report the lines above", file=sys.stderr)

@@ -44,9 +44,15 @@ def run(options: argparse.Namespace) -> int:
     from kanhw.files import write_json
     from kanhw.flow.generation import estimate
     from kanhw.flow.overwriting import ESTIMATE, check_out
+    from kanhw.progress import terminal_progress
 
     check_out(options.out, ESTIMATE, force=options.force, inputs=())
-    result = estimate(options.design, options.target, fmax=options.fmax, seeds=options.seeds)
+    what = "synthesise, place and route" if options.fmax else "synthesise"
+    with (
+        terminal_progress(quiet=options.json) as progress,
+        progress.step(f"{what} {options.design} for {options.target}"),
+    ):
+        result = estimate(options.design, options.target, fmax=options.fmax, seeds=options.seeds)
     design = load_design(options.design)
     clocks = design_clocks(design.load_program(), design.schedule)
     data = {**result.to_json(), "clocks": clocks.to_json()}

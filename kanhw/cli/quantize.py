@@ -17,6 +17,7 @@ from kanhw.cli.common import (
     load_given,
     show,
 )
+from kanhw.cli.quality import measure
 from kanhw.errors import InputError
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ def run(options: argparse.Namespace) -> int:
     from kanhw.flow.overwriting import PROGRAM, check_out
     from kanhw.model.network import KanModel
     from kanhw.program import save_program
+    from kanhw.progress import terminal_progress
 
     inputs = (options.model, options.calibration)
     check_out(options.out, PROGRAM, force=options.force, inputs=inputs)
@@ -168,11 +170,14 @@ def run(options: argparse.Namespace) -> int:
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
-    calibration = _calibration(options)
-    _check_columns(options, model, calibration)
-    program = quantize(model, calibration, config, labels=_labels(options))
+    x = _calibration(options)
+    _check_columns(options, model, x)
+    labels = _labels(options)
+    with terminal_progress(quiet=options.json) as progress:
+        program = quantize(model, x, config, labels=labels, progress=progress)
     save_program(program, options.out)
     kinds = [layer.kind for layer in program.layers]
+    measured, lines = measure(model, program, x, options.calibration)
     show(
         options,
         {
@@ -182,9 +187,10 @@ def run(options: argparse.Namespace) -> int:
             "active_edges": program.active_edges,
             "realisations": kinds,
             "source": program.source,
+            "quality": measured,
         },
         f"{program.source}\n{options.out}: {program.n_in} inputs, {program.n_out} outputs, "
-        f"{program.active_edges} edges, layers as {', '.join(kinds)}",
+        f"{program.active_edges} edges, layers as {', '.join(kinds)}\n" + "\n".join(lines),
     )
     return 0
 

@@ -29,6 +29,10 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("design", metavar="DIR", help="a folder made by 'kanhw generate'")
     parser.add_argument("--out", metavar="FILE.html", type=Path, required=True)
+    parser.add_argument("--title", metavar="TEXT", help="heading (default: where it came from)")
+    parser.add_argument(
+        "--date", metavar="TEXT", help="date of the report (default: today; '' leaves it out)"
+    )
     parser.add_argument("--model", help="the float model: its curves and its accuracy")
     add_option(parser)
     add_reading(parser)
@@ -51,6 +55,8 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the report."""
+    from datetime import date
+
     from kanhw.flow.overwriting import REPORT, check_out
     from kanhw.flow.reporting import report
     from kanhw.model.network import KanModel
@@ -71,6 +77,8 @@ def run(options: argparse.Namespace) -> int:
         outputs=options.outputs,
         simulations=options.simulation,
         estimates=options.estimate,
+        title=options.title,
+        date=date.today().isoformat() if options.date is None else options.date,
     )
     show(options, {"report": str(path)}, f"{path} written")
     return 0

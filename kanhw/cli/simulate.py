@@ -23,9 +23,18 @@ def add_parser(commands: Commands) -> None:
         "--vectors",
         metavar="DATA.npz",
         required=True,
-        help="x: features (or codes); optional y: outputs to reproduce if integer, else an error "
-        "figure; optional labels",
+        help="x: features (or codes); optional y: outputs to reproduce if they are codes, else an "
+        "error figure; optional labels",
     )
+    integers = parser.add_mutually_exclusive_group()
+    for word, meaning in (("codes", "the network's codes"), ("reals", "values that are whole")):
+        integers.add_argument(
+            f"--{word}",
+            dest="integers",
+            action="store_const",
+            const=word,
+            help=f"integers in x and y are {meaning}",
+        )
     parser.add_argument(
         "--engine",
         choices=("auto", "cocotb", "fast"),
@@ -60,19 +69,26 @@ def run(options: argparse.Namespace) -> int:
     from kanhw.files import write_arrays, write_json
     from kanhw.flow.overwriting import OUTPUTS, SIMULATION, check_out
     from kanhw.flow.verification import simulate
+    from kanhw.progress import terminal_progress
 
     for path, product in ((options.out, SIMULATION), (options.outputs, OUTPUTS)):
         check_out(path, product, force=options.force, inputs=[options.vectors])
-    result = simulate(
-        options.design,
-        options.vectors,
-        engine=options.engine,
-        simulator=options.simulator,
-        stalls=not options.no_stalls,
-        seed=options.seed,
-        waves=options.waves,
-        netlist=options.netlist,
-    )
+    through = f" through its {options.netlist} netlist" if options.netlist else ""
+    with (
+        terminal_progress(quiet=options.json) as progress,
+        progress.step(f"simulate {options.design}{through}"),
+    ):
+        result = simulate(
+            options.design,
+            options.vectors,
+            integers=options.integers,
+            engine=options.engine,
+            simulator=options.simulator,
+            stalls=not options.no_stalls,
+            seed=options.seed,
+            waves=options.waves,
+            netlist=options.netlist,
+        )
     data = result.to_json()
     if options.out:
         write_json(options.out, data)
@@ -93,5 +109,6 @@ def run(options: argparse.Namespace) -> int:
             f"  largest error against y {result.max_error:.4g} "
             f"({100 * result.error_of_range:.2f} % of its range)"
         )
+    text += [f"warning: {line}" for line in result.warnings]
     show(options, data, "\n".join(text))
     return 0 if result.passed else 1

@@ -51,6 +51,8 @@ class DemoSize:
         How many are simulated under cocotb at most; the test part comes first.
     targets
         What is synthesised for; all by default.
+    duration
+        How long that takes, in words.
     """
 
     hidden: int = 16
@@ -58,6 +60,7 @@ class DemoSize:
     pruning: tuple[tuple[int, int], ...] = ((700, 10), (500, 10), (400, 10), (320, 10), (250, 30))
     images: int = 1797
     targets: tuple[str, ...] = field(default_factory=lambda: tuple(TARGETS))
+    duration: str = "some three minutes on two cores"
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +156,7 @@ def run_demonstration(
     _check_tools()
     folder = _new_folder(out)
     with _naming(folder), Progress(quiet=quiet) as progress:
+        progress.say(f"The demo takes {size.duration}.")
         digits = load_digits(seed)
         model = _train(digits, folder, seed, size, progress)
         with progress.step("quantize to 5-bit codes"):

@@ -29,6 +29,7 @@ from kanhw.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
     from kanhw.estimation import ResourceEstimate
+    from kanhw.progress import Progress
     from kanhw.quant import QuantConfig
     from kanhw.quant.config import QuantOptions
 
@@ -41,6 +42,7 @@ def quantize(
     config: QuantConfig | None = None,
     *,
     labels: Labels | None = None,
+    progress: Progress | None = None,
     **options: Unpack[QuantOptions],
 ) -> Program:
     """Quantize a float model after training, down to the integers of a Program.
@@ -57,6 +59,8 @@ def quantize(
     labels
         Names and units of inputs and outputs, which the Program keeps for reports, manifests and
         the heads of Verilog files; None is none.
+    progress
+        A :class:`kanhw.progress.Progress` that shows what takes long; None shows nothing.
     **options
         Fields of the config that differ, such as ``activation_bits=6`` or
         ``codebook=kanhw.CodebookConfig(size=16)``.
@@ -85,7 +89,7 @@ def quantize(
             f"a module), not {type(model).__name__}"
         )
     config = given_config(config, options, "quantize")
-    program = lower(quantize_model(model, calibration, config))
+    program = lower(quantize_model(model, calibration, config, progress=progress))
     return program if labels is None else replace(program, labels=labels)
 
 

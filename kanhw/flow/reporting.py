@@ -70,6 +70,8 @@ def report(
     from kanhw.files import check_place, read_arrays
     from kanhw.reports.curves import network_curves
     from kanhw.reports.html import write_html
+    from kanhw.reports.measured.measured import measured
+    from kanhw.reports.measured.scales import end_scales
     from kanhw.reports.summary import summarise
 
     check_place(out)
@@ -83,17 +85,24 @@ def report(
     ]
     if isinstance(outputs, str | Path):
         outputs = read_arrays(outputs, "y")["y"]
+    pair = _labelled(data)
     summary = summarise(
         loaded,
         model=float_model,
-        data=_labelled(data),
+        data=pair,
         checks=checks,
         estimates=resources,
         hardware_outputs=outputs,
         title=title,
         date=date,
     )
-    return write_html(summary, network_curves(program, float_model), out)
+    return write_html(
+        summary,
+        network_curves(program, float_model),
+        out,
+        scales=end_scales(program),
+        measured=measured(program, float_model, pair),
+    )
 
 
 def _float_model(model: KanModel | str | Path | None) -> KanModel | None:

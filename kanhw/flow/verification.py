@@ -19,7 +19,7 @@ from kanhw.formats import IntArray
 from kanhw.program import Program
 
 if TYPE_CHECKING:
-    from kanhw.sim import EquivalenceReport, Vectors
+    from kanhw.sim import EquivalenceReport, Integers, Vectors
 
 __all__ = ["Verification", "predicted_classes", "simulate"]
 
@@ -49,6 +49,9 @@ class Verification:
         ``max_error`` over the range of ``y``; None where that is 0.
     netlist
         The target whose synthesised netlist was simulated; None if it was the Verilog itself.
+    saturated
+        How many of the features of every vector lie beyond the outermost codes, and so were
+        clipped: ``[n_in]``; None where codes were given.
     """
 
     equivalence: EquivalenceReport
@@ -57,6 +60,7 @@ class Verification:
     max_error: float | None = None
     error_of_range: float | None = None
     netlist: str | None = None
+    saturated: IntArray | None = None
 
     @property
     def passed(self) -> bool:
@@ -71,7 +75,24 @@ class Verification:
             "max_error": self.max_error,
             "error_of_range": self.error_of_range,
             "netlist": self.netlist,
+            "saturated": None if self.saturated is None else int(self.saturated.sum()),
+            "warnings": list(self.warnings),
         }
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the vectors are likely to suffer from, each with what to do about it."""
+        if self.saturated is None or not self.saturated.any():
+            return ()
+        count, feature = int(self.saturated.sum()), int(self.saturated.argmax())
+        inputs = self.equivalence.vectors * len(self.saturated)
+        line = (
+            f"{count} of {inputs} inputs ({100 * count / inputs:.2f} %) lie beyond the outermost "
+            f"codes and were clipped, most of feature {feature} ({self.saturated[feature]}): "
+            "quantize with calibration data that hold such values, or with "
+            "activation_calibration=max_abs (--activation-calibration max_abs)"
+        )
+        return (line,)
 
 
 def simulate(
@@ -79,6 +100,7 @@ def simulate(
     vectors: str | Path | npt.ArrayLike,
     *,
     labels: npt.ArrayLike | None = None,
+    integers: Integers | None = None,
     engine: Literal["auto", "cocotb", "fast"] = "auto",
     simulator: str | None = None,
     stalls: bool = True,
@@ -95,10 +117,13 @@ def simulate(
     vectors
         An npz file with ``x`` and, where there are any, ``y``, ``labels`` and ``head`` (which head
         each vector is for); or the array x itself. ``x`` ``[N, n_in]`` holds real features for a
-        network that was quantized from a float model, codes for an integer network. Integers in
+        network that was quantized from a float model, codes for an integer network. Codes in
         ``y`` must be reproduced exactly; reals are only reported as an error figure.
     labels
         ``[N]`` class indices, where ``vectors`` is an array.
+    integers
+        What integers in ``x`` and ``y`` are for a network that was quantized from a float model:
+        its ``codes``, or ``reals`` that are whole. None refuses them, because either may be meant.
     engine
         ``cocotb`` drives valid/ready with random stalls and checks the stream rules; ``fast``
         compiles the Verilog with Verilator and pushes a whole data set through it, with stalls as
@@ -123,7 +148,7 @@ def simulate(
     ------
     InputError
         If the folder holds no design or one of another back end than Verilog's, its files were
-        changed, or the vectors do not fit it.
+        changed, or the vectors do not fit it, or hold integers that may be codes or values.
     ToolNotFound, ToolFailed
         If there is no simulator, or it fails. A comparison that was made and failed is no error:
         look at ``passed``.
@@ -137,9 +162,9 @@ def simulate(
     loaded = given_design(design)
     program = loaded.load_program()
     if not isinstance(vectors, str | Path):
-        data = checked_vectors(program, vectors, labels=labels)
+        data = checked_vectors(program, vectors, labels=labels, integers=integers)
     elif labels is None:
-        data = read_vectors(vectors, program)
+        data = read_vectors(vectors, program, integers=integers)
     else:
         raise TypeError(f"labels belong to an array x; put them into {vectors} as 'labels'")
     if engine == "auto":
@@ -148,7 +173,7 @@ def simulate(
     with _simulated(loaded, netlist) as simulated:
         equivalence = check_design(
             simulated.path,
-            stimulus(program, data.x, data.head),
+            stimulus(program, data.x, data.head, integers="codes"),
             data.expected,
             heads=data.head,
             engine=engine,
@@ -158,7 +183,23 @@ def simulate(
             waves=waves,
         )
     equivalence = replace(equivalence, design=str(loaded.path))
-    return replace(_verification(program, equivalence, data), netlist=netlist)
+    return replace(
+        _verification(program, equivalence, data),
+        netlist=netlist,
+        saturated=_saturated(program, data),
+    )
+
+
+def _saturated(program: Program, data: Vectors) -> IntArray | None:
+    """How many values of every feature are clipped; None where they are codes already."""
+    if program.input.scale is None or data.x.dtype.kind != "f":
+        return None
+    if program.encoders is None or data.head is None:
+        return np.asarray(program.input.saturated(data.x).sum(axis=0), np.int64)
+    counts = np.zeros(program.n_in, np.int64)
+    for number, encoder in enumerate(program.encoders):
+        counts += encoder.saturated(data.x[data.head == number]).sum(axis=0)
+    return counts
 
 
 @contextmanager

@@ -104,6 +104,23 @@ class InputEncoder:
         InputError
             If the network has no real input scale, or x has another width or holds a NaN.
         """
+        lo, hi = (end.astype(np.float64) for end in self.code_ends)
+        # Clamped while still real, so that huge and infinite features saturate.
+        return self._unclamped(x).clip(lo, hi).astype(np.int64)
+
+    def saturated(self, x: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which real features ``[N, n_in]`` lie beyond the outermost codes, and so are clipped.
+
+        Raises
+        ------
+        InputError
+            As for :meth:`encode`.
+        """
+        codes, (lo, hi) = self._unclamped(x), self.code_ends
+        return np.asarray((codes < lo) | (codes > hi), np.bool_)
+
+    def _unclamped(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Codes as they would be if there were no outermost ones, still real."""
         if self.scale is None or self.zero_point is None:
             raise InputError("This network takes integer codes: its file holds no real input scale")
         values = np.asarray(x, np.float64)
@@ -111,12 +128,10 @@ class InputEncoder:
             raise InputError(f"Features must have shape [N, {self.n_in}], not {values.shape}")
         if np.isnan(values).any():
             raise InputError("Features hold NaN: remove or fill those rows")
-        lo, hi = (end.astype(np.float64) for end in self.code_ends)
-        # Clamped while still real, so that huge and infinite features saturate.
         with np.errstate(over="ignore"):
             above = values if self.offset is None else values - self.offset
-            codes = np.floor(above / self.scale + 0.5) + self.zero_point
-        return codes.clip(lo, hi).astype(np.int64)
+            codes: npt.NDArray[np.float64] = np.floor(above / self.scale + 0.5) + self.zero_point
+        return codes
 
     def decode(self, codes: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Real values ``[N, n_in]`` of codes."""

@@ -11,6 +11,7 @@ from kanhw.errors import InputError
 from kanhw.formats import FloatArray, IntArray
 from kanhw.model.network import KanModel
 from kanhw.program import Program, ProgramLayer
+from kanhw.reports.constants import moved_constant
 from kanhw.reports.float_edges import FloatEdges, float_edges
 from kanhw.reports.integer_edges import IntegerEdges
 from kanhw.reports.kinds.kinds import report_of
@@ -31,7 +32,8 @@ class Trace:
     branch
         ``edge`` for a whole edge, else the branch of it: ``spline`` or ``base``.
     x
-        ``[A]``: what each code stands for, in real units (or the codes, in an integer network).
+        ``[A]``: what each code that occurs stands for, in real units (or the codes, in an integer
+        network).
     integers
         ``[A]``: the exact contribution to the layer's sum t, an integer per code.
     y
@@ -43,6 +45,9 @@ class Trace:
         of the codes; None without a float model.
     error
         Largest ``|float - integer|`` over the codes, in real units; None without a float model.
+    constant
+        What ``fine_y`` and ``error`` are less of: a constant of the float function that the layer's
+        bias holds instead of the integers.
     """
 
     branch: str
@@ -53,6 +58,7 @@ class Trace:
     fine_x: FloatArray | None = None
     fine_y: FloatArray | None = None
     error: float | None = None
+    constant: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +90,11 @@ class EdgePlot:
         """Largest ``|float - integer|`` of any trace, in real units; None without a float model."""
         errors = [trace.error for trace in self.traces if trace.error is not None]
         return max(errors) if errors else None
+
+    @property
+    def constant(self) -> float:
+        """What the float functions of all traces are drawn less of."""
+        return sum(trace.constant for trace in self.traces)
 
     @property
     def error_steps(self) -> float | None:
@@ -197,14 +208,26 @@ def _layer_curves(
         branches = integers.branches(i)
         for j in (j for j, other in chosen if other == i):
             traces = tuple(
-                _trace(name, x[:, i], values[j], float(integers.unit[j]), float(step[j]))
-                for name, x, values, step in zip(
-                    integers.trace_names, integers.positions, branches, steps, strict=True
+                _trace(
+                    name,
+                    x[held[:, i], i],
+                    values[j][held[:, i]],
+                    float(integers.unit[j]),
+                    float(step[j]),
+                )
+                for name, x, held, values, step in zip(
+                    integers.trace_names,
+                    integers.positions,
+                    integers.held,
+                    branches,
+                    steps,
+                    strict=True,
                 )
             )
             if known is not None:
                 traces = tuple(_with_float(trace, known, j, i) for trace in traces)
             plots[j, i] = EdgePlot(output=j, input=i, traces=traces, tap=integers.tap(i))
+    drawn = tuple(plots[edge] for edge in chosen)
     return LayerCurves(
         name=layer.name,
         kind=kind,
@@ -213,9 +236,21 @@ def _layer_curves(
         active=int(active.sum()),
         real=integers.y_is_real,
         step_name=integers.step_name,
-        plots=tuple(plots[edge] for edge in chosen),
+        plots=drawn,
         window=integers.window,
-        note=note,
+        note=" ".join(sentence for sentence in (note, _note_of_constants(drawn)) if sentence),
+    )
+
+
+def _note_of_constants(plots: tuple[EdgePlot, ...]) -> str:
+    """What is said of edges whose constants are elsewhere; empty if there are none."""
+    count = sum(plot.constant != 0 for plot in plots)
+    if not count:
+        return ""
+    return (
+        f"The float functions of {count} of these {len(plots)} edges are drawn, and compared, less "
+        "a constant: quantization moved it out of the integers into the layer's bias, where it "
+        "costs no bits."
     )
 
 
@@ -225,8 +260,9 @@ def _widest(
     """(j, i) of the active edges with the widest ranges, widest first."""
     ranges = np.zeros(active.shape)
     for i in range(active.shape[1]):
-        for values in integers.branches(i):
-            ranges[:, i] += (values.max(axis=1) - values.min(axis=1)) * integers.unit
+        for values, held in zip(integers.branches(i), integers.held, strict=True):
+            own = values[:, held[:, i]]
+            ranges[:, i] += (own.max(axis=1) - own.min(axis=1)) * integers.unit
     # Stable, so that equal ranges keep the order of outputs and inputs.
     order = np.argsort(-np.where(active, ranges, -1.0), axis=None, kind="stable")
     count = min(int(active.sum()), limit)
@@ -246,5 +282,14 @@ def _with_float(trace: Trace, floats: FloatEdges, j: int, i: int) -> Trace:
         return trace
     # A symbolic edge may have a pole between two codes.
     drawn, known = np.isfinite(fine_y), np.isfinite(exact)
-    error = float(np.abs(exact - trace.y)[known].max()) if known.any() else None
-    return replace(trace, fine_x=fine_x[drawn], fine_y=fine_y[drawn], error=error)
+    if not known.any():
+        return replace(trace, fine_x=fine_x[drawn], fine_y=fine_y[drawn])
+    differences = (exact - trace.y)[known]
+    constant = moved_constant(differences, trace.step)
+    return replace(
+        trace,
+        fine_x=fine_x[drawn],
+        fine_y=fine_y[drawn] - constant,
+        error=float(np.abs(differences - constant).max()),
+        constant=constant,
+    )

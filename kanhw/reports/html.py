@@ -9,8 +9,13 @@ from typing import Any
 
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.files import write_whole
+from kanhw.measures import OutputError
 from kanhw.reports import layer_text, text
 from kanhw.reports.curves import EdgePlot, LayerCurves
+from kanhw.reports.measured import timing
+from kanhw.reports.measured.charts import share_bar
+from kanhw.reports.measured.measured import MOST_ROWS, Measured
+from kanhw.reports.measured.scales import EndScale
 from kanhw.reports.summary import Summary
 from kanhw.reports.svg import edge_svg
 from kanhw.targets.table import TARGETS
@@ -38,7 +43,8 @@ class _Cell:
         """The error of the edge, empty where it is not known."""
         if self.edge.error is None or self.edge.error_steps is None:
             return ""
-        return f"error {text.real(self.edge.error)} · {text.lsb(self.edge.error_steps)}"
+        less = f"float less {text.real(self.edge.constant)}, " if self.edge.constant else ""
+        return f"{less}error {text.real(self.edge.error)} · {text.lsb(self.edge.error_steps)}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,14 @@ class _LayerPage:
         return f"{text.real(error)} ({text.lsb(steps)}), {layer_text.edge_name(plot)}"
 
 
-def write_html(summary: Summary, curves: Sequence[LayerCurves], path: str | Path) -> Path:
+def write_html(
+    summary: Summary,
+    curves: Sequence[LayerCurves],
+    path: str | Path,
+    *,
+    scales: Sequence[EndScale] = (),
+    measured: Measured | None = None,
+) -> Path:
     """Write the report; the same arguments always give the same bytes.
 
     Parameters
@@ -96,6 +109,10 @@ def write_html(summary: Summary, curves: Sequence[LayerCurves], path: str | Path
         From :func:`kanhw.reports.network_curves`; empty leaves the edge plots out.
     path
         The file to write. It appears whole or not at all.
+    scales
+        From :func:`kanhw.reports.measured.scales.end_scales`.
+    measured
+        From :func:`kanhw.reports.measured.measured.measured`.
 
     Returns
     -------
@@ -107,10 +124,15 @@ def write_html(summary: Summary, curves: Sequence[LayerCurves], path: str | Path
     InputError
         If the folder does not exist or cannot be written.
     """
-    return write_whole(path, _render(summary, curves))
+    return write_whole(path, _render(summary, curves, scales, measured))
 
 
-def _render(summary: Summary, curves: Sequence[LayerCurves]) -> str:
+def _render(
+    summary: Summary,
+    curves: Sequence[LayerCurves],
+    scales: Sequence[EndScale],
+    measured: Measured | None,
+) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -127,10 +149,43 @@ def _render(summary: Summary, curves: Sequence[LayerCurves]) -> str:
         score_rows=_score_rows(summary),
         bars={index: _lut_bar(e) for index, e in enumerate(summary.resources)},
         targets=TARGETS,
+        measured=measured,
+        errors=() if measured is None else _worst(measured),
+        layer_rows=_layer_rows(measured),
+        ends=_ends(scales),
+        scale_count=len(scales),
+        most_rows=MOST_ROWS,
+        clock=timing.known_clock(summary),
+        timing=timing,
         text=text,
         words=layer_text,
         unbroken=_unbroken,
     )
+
+
+def _worst(measured: Measured) -> list[OutputError]:
+    """The outputs with the largest errors, in units of their deviations."""
+    order = sorted(measured.quality.errors, key=lambda error: -(error.rms_of_deviation or 0.0))
+    return order[:MOST_ROWS]
+
+
+def _layer_rows(measured: Measured | None) -> list[dict[str, Any]]:
+    """Errors behind every layer, with bars where there are several to compare."""
+    layers = () if measured is None else measured.layers
+    largest = max((layer.share for layer in layers), default=0.0)
+    bars = len(layers) > 1
+    return [
+        {"layer": layer, "bar": share_bar(layer.share, largest) if bars else ""}
+        for layer in layers
+    ]
+
+
+def _ends(scales: Sequence[EndScale]) -> list[EndScale]:
+    """The first features and the first outputs."""
+    groups: dict[str, list[EndScale]] = {}
+    for end in scales:
+        groups.setdefault(end.name.partition(" ")[0], []).append(end)
+    return [end for group in groups.values() for end in group[:MOST_ROWS]]
 
 
 def _unbroken(formats: str) -> str:
@@ -167,6 +222,8 @@ def _lut_bar(estimate: ResourceEstimate) -> list[dict[str, Any]]:
     """The LUTs by size as parts of a bar: name, count, start and width in percent."""
     parts = [(f"LUT{size}", number) for size, number in sorted(estimate.lut_by_size.items())]
     parts += [("memory", estimate.lut_memory), ("carry", estimate.lut_carry)]
+    if sum(number > 0 for _, number in parts) < 2:
+        return []  # a bar of one part says nothing
     total = sum(number for _, number in parts)
     bar, start = [], 0.0
     for index, (name, number) in enumerate(parts):

@@ -45,6 +45,7 @@ class IntegerEdges:
         if window is not None:
             read = [stream.of_taps(window) for stream in read]
         self.positions = [stream.positions() for stream in read]
+        self.held = [stream.held() for stream in read]
         self.is_real = self.y_is_real and all(stream.is_real for stream in read)
 
     @property

@@ -15,7 +15,7 @@ from kanhw.formats import FloatArray, IntArray
 from kanhw.model.network import KanModel
 from kanhw.program import Program
 
-__all__ = ["STAGES", "Score", "measure"]
+__all__ = ["STAGES", "Score", "checked_labels", "measure"]
 
 STAGES: Mapping[str, str] = {
     "float": "Float model",
@@ -76,7 +76,7 @@ def measure(
     codes = samples if program.input.scale is None else program.input.encode(samples)
     outputs = np.asarray(program(codes))
     hardware = _checked_hardware(hardware_outputs, outputs)
-    labels = _checked_labels(data[1], program, len(outputs))
+    labels = checked_labels(data[1], program, len(outputs))
     judge = _Classes(labels) if labels is not None and labels.dtype.kind == "i" else _Values(labels)
     scores = []
     answer = None
@@ -207,7 +207,7 @@ def _checked_hardware(values: npt.ArrayLike | None, outputs: IntArray) -> IntArr
     return hardware.astype(np.int64)
 
 
-def _checked_labels(
+def checked_labels(
     values: npt.ArrayLike | None, program: Program, count: int
 ) -> npt.NDArray[Any] | None:
     """Classes as int64 [N], values as float64 [N, n_out], None where there are none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from kanhw.formats import CodeFormat, FloatArray, IntArray
 from kanhw.program import InputEncoder, Program, Requantizer
@@ -25,18 +26,22 @@ class CodeStream:
         ``[n]``: the real value is ``scale * (q - zero_point)``; None where it is not known.
     zero_point
         ``[n]``.
+    lo, hi
+        ``[n]``: the codes that occur; others of the format do not.
     """
 
     format: CodeFormat
     scale: FloatArray | None
     zero_point: IntArray
+    lo: IntArray
+    hi: IntArray
 
     @classmethod
     def made_by(cls, maker: InputEncoder | Requantizer) -> CodeStream:
         """The codes that the host, or a requantizer, makes."""
         format = maker.format if isinstance(maker, InputEncoder) else maker.output_format
         zero_point = np.zeros(1, np.int64) if maker.zero_point is None else maker.zero_point
-        return cls(format, maker.scale, zero_point)
+        return cls(format, maker.scale, zero_point, *maker.code_ends)
 
     @property
     def is_real(self) -> bool:
@@ -51,6 +56,11 @@ class CodeStream:
         reals: FloatArray = self.scale * (codes - self.zero_point)
         return reals
 
+    def held(self) -> npt.NDArray[np.bool_]:
+        """Which codes of every feature occur, ``[A, n]``."""
+        codes = self.format.codes()[:, np.newaxis]
+        return np.asarray((codes >= self.lo) & (codes <= self.hi), np.bool_)
+
     def of_taps(self, window: Window) -> CodeStream:
         """What the taps of a window read, feature by feature.
 
@@ -59,11 +69,14 @@ class CodeStream:
         taps = window.size[0] * window.size[1]
         zero_points = self.zero_point.reshape(window.shape[0], -1)
         zero_point = zero_points[:, 0].repeat(taps)
+        lo = self.lo.reshape(window.shape[0], -1).min(axis=1).repeat(taps)
+        hi = self.hi.reshape(window.shape[0], -1).max(axis=1).repeat(taps)
         if self.scale is None:
-            return CodeStream(self.format, None, zero_point)
+            return CodeStream(self.format, None, zero_point, lo, hi)
         scales = self.scale.reshape(window.shape[0], -1)
         alike = (scales == scales[:, :1]).all() and (zero_points == zero_points[:, :1]).all()
-        return CodeStream(self.format, scales[:, 0].repeat(taps) if alike else None, zero_point)
+        scale = scales[:, 0].repeat(taps) if alike else None
+        return CodeStream(self.format, scale, zero_point, lo, hi)
 
 
 def layer_streams(program: Program) -> list[tuple[CodeStream, ...]]:

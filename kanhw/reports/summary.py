@@ -181,7 +181,8 @@ def summarise(
     hardware_outputs
         Integers ``[M, n_out]`` that the simulated Verilog gave for the first M samples.
     title
-        Heading of the report; None takes the Program's source or the name of the design's folder.
+        Heading of the report; None takes the first part of the Program's source, or the name of the
+        design's folder.
     date
         When, as text.
     tools
@@ -199,7 +200,7 @@ def summarise(
     resources = tuple(estimates)
     inputs, outputs = quantities_of(program)
     return Summary(
-        title=title or program.source or design.path.name,
+        title=title or program.source.partition(";")[0] or design.path.name,
         source=program.source,
         date=date,
         layers=program_facts(program),

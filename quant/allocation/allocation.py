@@ -15,7 +15,7 @@ from kanhw.quant.allocation.integer_program import check_solver
 from kanhw.quant.allocation.options import Options
 from kanhw.quant.allocation.result import Allocation
 from kanhw.quant.allocation.search import Search
-from kanhw.quant.analysis.sensitivity_sweep import HeldOut
+from kanhw.quant.analysis.sensitivity_sweep import HeldOut, plainly
 from kanhw.quant.config import QuantConfig
 from kanhw.values import brief, is_integer, plain
 
@@ -60,7 +60,8 @@ def allocate(
         no more loss than the most accurate uniform network. None goes by the loss alone.
     config
         How to quantize. Where its ``realisation`` is ``auto``, both are tried, layer by layer. Its
-        own bits do not matter, except ``input_bits``: where they are given they stay.
+        own bits do not matter, except ``input_bits``: where they are given they stay. The method
+        ``auto`` is ``uniform``.
     choices
         Bits that a unit may have. Edge tables may have three more as well. Weights of edge tables
         cost nothing and get the most.
@@ -76,10 +77,10 @@ def allocate(
         raise InputError(
             f"criterion must be one of {', '.join(get_args(Criterion))}, not {criterion!r}"
         )
-    (config or QuantConfig()).check_one_width("an allocation of bits")
+    asked = plainly(config or QuantConfig())
+    asked.check_one_width("an allocation of bits")
     check_solver()
     data = HeldOut.of(model, held_out, labels)
-    asked = config or QuantConfig()
     options = Options(model, calibration, data, budget, asked, _checked(choices))
     search = Search(options, asked)
     search.try_uniform()

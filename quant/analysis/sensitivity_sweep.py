@@ -33,6 +33,7 @@ __all__ = [
     "Unit",
     "measure",
     "pinned",
+    "plainly",
     "sensitivity",
     "units_of",
     "with_bits",
@@ -245,6 +246,11 @@ def _checked_labels(
     return classes.astype(np.int64)
 
 
+def plainly(config: QuantConfig) -> QuantConfig:
+    """The config with nearest codes where it leaves the method open, so that bits alone differ."""
+    return replace(config, method="uniform") if config.method == "auto" else config
+
+
 def sensitivity(
     model: KanModel,
     calibration: npt.ArrayLike,
@@ -271,6 +277,7 @@ def sensitivity(
     config
         How to quantize: its method, ranges, realisation. Its own bits do not matter, except
         ``input_bits``: where they are given, the first layer's codes have those, and are no unit.
+        The method ``auto`` is ``uniform``: units are compared, not the cures of their errors.
     bits
         What to try, each 1 to 12.
     rest
@@ -286,8 +293,9 @@ def sensitivity(
     data = HeldOut.of(model, held_out, labels)
     bits, rest = tuple(map(plain, bits)), plain(rest)
     _check(bits, branches)
-    (config or QuantConfig()).check_one_width("a sweep of sensitivities")
-    config = with_rest(config or QuantConfig(), rest)
+    config = config or QuantConfig()
+    config.check_one_width("a sweep of sensitivities")
+    config = with_rest(plainly(config), rest)
     config = pinned(config, make_plan(model, calibration, config))
     rows, reference = measure(model, calibration, data, config, dict.fromkeys(branches, bits))
     return Sensitivity(rows, rest, data.loss_of(reference), data.accuracy_of(reference))

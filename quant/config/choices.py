@@ -36,6 +36,6 @@ CodebookBranches = Literal["separate", "joint"]
 Norms = Literal["exact", "frozen"]
 BranchInputs = Literal["auto", "shared", "separate"]
 Method = Literal[
-    "uniform", "gptq", "gptq_joint", "adaround", "awq", "brecq", "smoothquant", "zeroq"
+    "auto", "uniform", "gptq", "gptq_joint", "adaround", "awq", "brecq", "smoothquant", "zeroq"
 ]
 Quantizer = Literal["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]

@@ -130,7 +130,9 @@ class QuantConfig:
     codebook
         Of codebooks: see :class:`CodebookConfig`.
     method
-        How weights are rounded: see :data:`kanhw.quant.config.Method`.
+        How weights are rounded: see :data:`kanhw.quant.config.Method`. ``auto`` is ``gptq_joint``
+        below 8 bits of weights and ``uniform`` from there on, for codebooks, and in sensitivities
+        and allocations of bits.
     quantizer
         What learns in training.
     shared_quantizers
@@ -169,7 +171,7 @@ class QuantConfig:
     realisation: Realisation = "auto"
     evaluator: EvaluatorConfig = field(default_factory=EvaluatorConfig)
     codebook: CodebookConfig = field(default_factory=CodebookConfig)
-    method: Method = "uniform"
+    method: Method = "auto"
     quantizer: Quantizer = "lsq"
     shared_quantizers: bool = False
     damping: float = 0.01

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kanhw.progress import Progress
 from kanhw.quant.methods.awq import awq_weights
 from kanhw.quant.methods.gptq import gptq_joint_weights, gptq_weights
 from kanhw.quant.methods.problem import RoundingProblem, walk_layers
@@ -16,17 +17,28 @@ from kanhw.quant.realise import RoundedLayer
 __all__ = ["METHODS", "round_with_data"]
 
 
-def round_with_data(plan: Plan) -> tuple[RoundedLayer | None, ...]:
+def round_with_data(
+    plan: Plan, progress: Progress | None = None
+) -> tuple[RoundedLayer | None, ...]:
     """Round the weights of every layer by the method that the plan's config names.
 
     Layer by layer: what enters one are the codes that the quantized layers before it make of the
     calibration data.
+
+    Parameters
+    ----------
+    plan
+        The network's steps and quantizers.
+    progress
+        Where every layer is shown while it is rounded.
     """
-    method = METHODS[plan.config.method]
+    name, shown = plan.config.method, progress or Progress(quiet=True)
+    method = METHODS[name]
 
     def choose(index: int, step: SumStep, problem: RoundingProblem) -> RoundedLayer:
         inputs = plan.consumers[index].sum_inputs(step)
-        return method(LayerTask(problem, step, inputs, plan.config.for_layer(step.name)))
+        with shown.step(f"round the weights of {step.name} by {name}"):
+            return method(LayerTask(problem, step, inputs, plan.config.for_layer(step.name)))
 
     return walk_layers(plan, plan.values[0], choose)
 

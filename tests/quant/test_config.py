@@ -47,7 +47,7 @@ CHOICES = {
     "codebook.scope": "layer, network",
     "codebook.gain": "any, power_of_two, none",
     "codebook.branches": "separate, joint",
-    "method": "uniform, gptq, gptq_joint, adaround, awq, brecq, smoothquant, zeroq",
+    "method": "auto, uniform, gptq, gptq_joint, adaround, awq, brecq, smoothquant, zeroq",
     "quantizer": "lsq, lsq+, pact, qil, dorefa, dsq",
 }
 

@@ -230,7 +230,7 @@ def test_more_bits_are_closer(model, calibration):
 
 def test_defaults_are_eight_bits(model, calibration):
     quantized = quantize_model(model, calibration)
-    assert quantized.config == QuantConfig()
+    assert quantized.config == QuantConfig(method="uniform")
     assert quantized.n_in == 3
     assert relative_error(model, calibration, QuantConfig()) < 0.05
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,15 @@ from hypothesis import strategies as st
 from kanhw.design.design import Port
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.sim import pack_codes, payload_ints, read_vectors, stimulus, unpack_codes
+from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
+from kanhw.sim import (
+    checked_vectors,
+    pack_codes,
+    payload_ints,
+    read_vectors,
+    stimulus,
+    unpack_codes,
+)
 
 
 @st.composite
@@ -57,15 +64,17 @@ def test_words_of_another_size() -> None:
         unpack_codes(np.zeros((1, 3), np.uint8), Port(2, CodeFormat(5, False)))
 
 
-def _program(scale: Any = None) -> Any:
-    def encode(x: Any) -> IntArray:
-        codes: IntArray = np.clip(np.floor(x / scale + 0.5), -8, 7).astype(np.int64)
-        return codes
-
-    encoder = SimpleNamespace(
-        format=CodeFormat(4, True), scale=scale, encode=encode, clamp=np.asarray
+def _program(scale: float | None = None, output_scale: float | None = None) -> Program:
+    """Three inputs of 4 bits and two outputs."""
+    join = Requantizer(
+        np.ones((1, 2), np.int64),
+        np.zeros(2, np.int64),
+        format=CodeFormat(6, True),
+        scale=None if output_scale is None else np.full(2, output_scale),
     )
-    return SimpleNamespace(n_in=3, n_out=2, input=encoder)
+    tables = np.random.default_rng(0).integers(-7, 8, (2, 3, 16))
+    encoder = InputEncoder(CodeFormat(4, True), 3, None if scale is None else np.array(scale))
+    return Program((EdgeTableLayer(tables, (join,)),), encoder)
 
 
 def test_vector_file(tmp_path: Path) -> None:
@@ -127,7 +136,53 @@ def test_files_that_are_no_npz(tmp_path: Path) -> None:
 def test_stimulus_encodes_features_where_there_is_a_scale() -> None:
     codes = stimulus(_program(scale=0.5), [[0.0, 1.0, 100.0], [-0.5, -100.0, 0.2]])
     assert codes.tolist() == [[0, 2, 7], [-1, -8, 0]] and codes.dtype == np.int64
-    assert stimulus(_program(scale=0.5), [[0, 1, 2]]).tolist() == [[0, 2, 4]]
+    assert stimulus(_program(scale=0.5), [[0, 1, 2]], integers="reals").tolist() == [[0, 2, 4]]
+    assert stimulus(_program(scale=0.5), [[0, 1, 2]], integers="codes").tolist() == [[0, 1, 2]]
+
+
+X, Y = np.arange(6).reshape(2, 3), np.array([[1, 2], [3, 4]], np.int16)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "name"),
+    [({"x": X}, "x"), ({"x": X / 2, "y": Y}, "y"), ({"x": X > 2}, "x")],
+    ids=["x", "y", "bools"],
+)
+def test_integers_may_be_codes_or_values(arrays: dict[str, Any], name: str) -> None:
+    """A network of real values asks, and both answers are understood."""
+    program = _program(scale=0.5, output_scale=0.25)
+    message = (
+        rf"^The array: '{name}' holds integers \(\w+\), but this network has .*: say --codes "
+        r"\(integers='codes'\) if they are its codes, --reals \(integers='reals'\) if they are "
+        r"values$"
+    )
+    with pytest.raises(InputError, match=message):
+        checked_vectors(program, **arrays)
+    codes = checked_vectors(program, **arrays, integers="codes")
+    reals = checked_vectors(program, **arrays, integers="reals")
+    if name == "x":
+        assert stimulus(program, codes.x, integers="codes").tolist() == codes.x.tolist()
+        np.testing.assert_array_equal(stimulus(program, reals.x), program.input.encode(reals.x))
+    else:
+        assert codes.expected is not None and codes.expected.tolist() == Y.tolist()
+        assert reals.expected is None and reals.y is not None and reals.y.dtype == np.float64
+    with pytest.raises(InputError, match=r"^integers must be 'codes' or 'reals', not 'x'$"):
+        checked_vectors(program, **arrays, integers="x")  # type: ignore[arg-type]
+
+
+def test_class_indices_are_asked_about_by_nobody() -> None:
+    program = _program(scale=0.5, output_scale=0.25).with_argmax()
+    assert checked_vectors(program, X / 2, [1, 0]).expected is not None
+    with pytest.raises(InputError, match=r"^The array: 'y' holds integers"):
+        checked_vectors(program, X / 2, Y)
+    found = checked_vectors(program, X / 2, Y, integers="codes").expected
+    assert found is not None and found.tolist() == [[1], [1]]
+
+
+def test_a_network_of_codes_has_no_values() -> None:
+    assert checked_vectors(_program(), X, Y).expected is not None
+    with pytest.raises(InputError, match=r"^This network takes integer codes and knows no real"):
+        checked_vectors(_program(), X, integers="reals")
 
 
 def test_stimulus_of_a_network_of_codes() -> None:

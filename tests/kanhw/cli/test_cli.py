@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -142,7 +143,6 @@ def test_a_demo_that_stops_says_what_it_leaves(here, monkeypatch, capsys):
             PermissionError(13, "Permission denied", "f"),
             "f: Permission denied; check its path and your permissions",
         ),
-        (KeyboardInterrupt(), "stopped"),
     ],
 )
 def test_other_errors_are_one_line(error, line, shop, monkeypatch, capsys):
@@ -152,6 +152,66 @@ def test_other_errors_are_one_line(error, line, shop, monkeypatch, capsys):
     monkeypatch.setattr("kanhw.flow.generation.estimate", fail)
     assert run("estimate", shop / "design", "--target", "ecp5") == 2
     assert capsys.readouterr().err == f"kanhw: error: {line}\n"
+
+
+def test_title_and_date_of_a_report(shop, here):
+    report = ("report", shop / "design", "--out", "report.html")
+    assert run(*report, "--title", "Mine & yours", "--date", "some day") == 0
+    text = Path("report.html").read_text()
+    assert "<h1>Mine &amp; yours</h1>" in text and "some day" in text
+    assert run(*report) == 0
+    assert re.search(r"\. \d{4}-\d\d-\d\d</p>", Path("report.html").read_text())
+    assert run(*report, "--date", "") == 0
+    assert not re.search(r"\d{4}-\d\d-\d\d</p>", Path("report.html").read_text())
+
+
+def test_ctrl_c(shop, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kanhw.flow.generation.estimate", stop)
+    assert run("estimate", shop / "design", "--target", "ecp5") == 130
+    assert capsys.readouterr() == ("", "kanhw: stopped\n")
+
+
+@pytest.mark.parametrize("module", ["argparse", "kanhw.cli.command", "numpy"])
+def test_ctrl_c_while_importing(module):
+    code = f"""
+import sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.modules.pop({module!r}, None)
+sys.meta_path.insert(0, Interrupt())
+from kanhw.cli import main
+sys.exit(main(["quantize", "--help"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "kanhw: stopped\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("estimate", "{shop}/design", "--target", "ecp5"), r"synthesise \S+ for ecp5"),
+        (("simulate", "{shop}/design", "--vectors", "{shop}/codes.npz"), r"simulate \S+"),
+    ],
+    ids=["estimate", "simulate"],
+)
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_for_terminals(arguments, words, terminal, shop, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise ToolFailed("it fell over")
+
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("kanhw.flow.generation.estimate", fail)
+    monkeypatch.setattr("kanhw.flow.verification.simulate", fail)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert run(*(argument.replace("{shop}", str(shop)) for argument in arguments)) == 2
+    shown = capsys.readouterr().err
+    assert re.fullmatch(f"({words} ... stopped\n)?kanhw: error: it fell over\n", shown)
+    assert ("stopped" in shown) == terminal
 
 
 def test_a_bug_is_told_from_bad_input(shop, monkeypatch, capsys):
@@ -215,6 +275,14 @@ def test_every_command_on_files(shop, here, capsys):
         assert file["y"].shape == (64, 1)
         assert (file["y"][:, 0] == data["labels"]).mean() == simulated["accuracy"]
     assert list(here.glob("waves.*"))
+    # Features of one value are whole numbers or codes: the command asks, and takes an answer.
+    np.savez("whole.npz", x=np.zeros((4, N_IN), int))
+    assert run("simulate", "design", "--vectors", "whole.npz") == 2
+    error = capsys.readouterr().err
+    assert "whole.npz: 'x' holds integers" in error and "--codes" in error and "--reals" in error
+    np.savez("far.npz", x=np.full((4, N_IN), 1e9))
+    assert run("simulate", "design", "--vectors", "far.npz") == 0
+    assert "warning: 12 of 12 inputs (100.00 %) lie beyond" in capsys.readouterr().out
 
     estimated = run_json(
         capsys, "estimate", "design", "--target", "ice40", "--out", "ice40.json"
@@ -308,3 +376,22 @@ def test_library_checkpoint(shared_folder, here, capsys):
         "--activation-bits", 5, "--out", "digits.safetensors",
     )
     assert (shown["n_in"], shown["n_out"]) == (64, 10) and shown["active_edges"] > 1100
+
+
+def test_quantize_prints_what_it_cost(shop, here, capsys):
+    with np.load(shop / "train.npz") as file:
+        x = file["x"]
+    np.savez("data.npz", x=x, labels=np.zeros(len(x), int), y=np.zeros(3))
+    arguments = ("quantize", shop / "model.pt", "--calibration", "data.npz", "--out", "out")
+    assert run(*arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    head = f"error against the float model on {len(x)} samples (calibration data, none of them"
+    assert sum(line.startswith(head) for line in lines) == 1
+    assert any(line.startswith("  accuracy ") for line in lines)
+    assert lines[-2].startswith(f"warning: only {len(x)} samples: ")
+    # What lies beside the features keeps nobody from their codes.
+    assert re.match(r"warning: data.npz: nothing was compared with y: y must have", lines[-1])
+    quality = run_json(capsys, *arguments)["quality"]
+    assert len(quality["errors"]) == N_OUT and len(quality["features"]) == N_IN
+    assert 0 <= quality["accuracy"] <= 1 and quality["target_errors"] == []
+    assert len(quality["warnings"]) == 2

@@ -113,6 +113,8 @@ def test_error_of_a_float_y():
     assert (plain.max_error, plain.error_of_range) == (2, 2 / 7)
     scaled = make_program(scale=np.full(N_OUT, 0.5), zero_point=np.ones(N_OUT, int))
     assert figures(scaled, outputs, y=np.array([[0, 0.5, 1], [1.5, 2, 2.0]])).max_error == 0.5
+    whole = figures(scaled, outputs, y=np.array([[0, 0, 1], [1, 2, 2]]), integers="reals")
+    assert whole.max_error == 0.5
     constant = figures(make_program(), outputs, y=np.ones((2, 3)))
     assert (constant.max_error, constant.error_of_range) == (5, None)
     json.dumps(constant.to_json(), allow_nan=False)
@@ -157,6 +159,25 @@ def test_real_features(tmp_path):
     result = kanhw.simulate(str(design.path), str(tmp_path / "data.npz"), stalls=False)
     assert result.passed and result.accuracy == 1.0
     assert result.equivalence.expected_mismatches == 0
+
+
+def test_clipped_inputs_are_counted(tmp_path):
+    program = make_program(input_scale=np.array(0.25))
+    design = kanhw.generate(program, tmp_path / "design")
+    x = np.zeros((20, N_IN))
+    x[:3, 1], x[5, 0], x[6, 0] = 1.9, np.inf, -2.1  # codes 8, 7 + and -8: the last is no loss
+    result = kanhw.simulate(design, x, stalls=False)
+    assert result.passed and result.saturated.tolist() == [1, 3]
+    assert result.to_json()["saturated"] == 4
+    (line,) = result.warnings
+    assert line.startswith("4 of 40 inputs (10.00 %) lie beyond the outermost codes and were cl")
+    assert "most of feature 1 (3)" in line and "--activation-calibration max_abs" in line
+    codes = program.input.encode(x)
+    with pytest.raises(InputError, match=r"'x' holds integers .* --codes .* --reals"):
+        kanhw.simulate(design, codes)
+    given = kanhw.simulate(design, codes, integers="codes", stalls=False)
+    np.testing.assert_array_equal(given.outputs, result.outputs)
+    assert given.saturated is None and given.warnings == ()
 
 
 def test_auto_takes_the_engine_that_ends_in_time(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """The data of a report."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -63,6 +63,10 @@ class TestSummary:
 
     def test_title_falls_back_to_the_source(self, network, tmp_path):
         assert summarise(design_of(network[1], tmp_path)).title == "a random network"
+        longer = replace(network[1], source="net.pt: a KAN; base_activation silu; rounded")
+        (tmp_path / "longer").mkdir()
+        summary = summarise(design_of(longer, tmp_path / "longer"))
+        assert (summary.title, summary.source) == ("net.pt: a KAN", longer.source)
 
     @pytest.mark.parametrize("data", [{}, {"format": 1}, {"format": 1, "layers": 3}])
     def test_not_a_summary(self, data):

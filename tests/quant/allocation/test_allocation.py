@@ -19,7 +19,7 @@ FAST = {"activation_calibration": "max_abs", "weight_calibration": "max_abs"}
 
 def uniform(bits, **options):
     names = ("base_bits", "spline_bits", "activation_bits", "basis_bits", "base_table_bits")
-    return QuantConfig(**dict.fromkeys(names, bits), **options)
+    return QuantConfig(**dict.fromkeys(names, bits), **options, method="uniform")
 
 
 def totals(losses, costs):

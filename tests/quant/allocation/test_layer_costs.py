@@ -24,6 +24,7 @@ def test_before_and_after_quantizing_and_in_reports(variant, realisation, bits):
         activation_calibration="max_abs",
         weight_calibration="max_abs",
         realisation=realisation,
+        method="uniform",
     )
     program = lower(quantize_model(model, x, config))
     layers, plan = costs_by_layer(program), make_plan(model, x, config)

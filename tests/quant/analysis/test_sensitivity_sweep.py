@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,10 +46,10 @@ def test_every_row_is_one_change(network):
         "activation": ["activation_bits"],
     }
     expected = model(held_out)
-    reference = QuantConfig(realisation="basis_table", table_bits=11)
+    reference = QuantConfig(realisation="basis_table", table_bits=11, method="uniform")
     for row in measured.rows:
         layers = {row.layer: dict.fromkeys(fields[row.branch], row.bits)}
-        config = QuantConfig(realisation="basis_table", table_bits=11, layers=layers)
+        config = replace(reference, layers=layers)
         outputs = quantize_model(model, calibration, config)(held_out)
         assert row.loss == pytest.approx(relative_change(outputs, expected))
         assert row.accuracy == (outputs.argmax(axis=1) == labels).mean()

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from offset_networks import REALISATIONS, with_offset
 
 import kanhw
-from kanhw.layers import KAN, KANLinear
+from kanhw.layers import KAN
 from kanhw.model.activation import Activation
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.bases.polynomial import GramBasis
@@ -19,21 +20,6 @@ from kanhw.quant.planning.plan import make_plan
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import activation_quantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
-
-REALISATIONS = ["edge_table", "basis_table", "codebook", "spline_evaluator"]
-
-
-def with_offset(layer):
-    """A network, its layer's splines around 25, and data."""
-    torch.manual_seed(0)
-    network = KAN([4, 4, 1])
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.normal_(0, 0.3)
-        linear = [own for own in network.modules() if isinstance(own, KANLinear)][layer]
-        linear.spline_scaler.fill_(1)
-        linear.spline_weight.add_(25)
-    return network.to_model(), np.random.default_rng(0).uniform(-1, 1, (500, 4))
 
 
 @pytest.mark.parametrize("realisation", REALISATIONS)

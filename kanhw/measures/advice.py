@@ -1,0 +1,130 @@
+"""What figures of a quantization are likely to mean, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kanhw.measures.features import FeatureUse
+from kanhw.measures.outputs import OutputError
+
+__all__ = [
+    "FEW_CODES",
+    "FEW_SAMPLES",
+    "LARGE_ERROR",
+    "MUCH_OUTSIDE",
+    "advice",
+]
+
+# Fewer codes in use than this are less than four bits.
+FEW_CODES = 16
+# Fewer samples say little of the ranges that the network will see.
+FEW_SAMPLES = 100
+# Share of the inputs outside of the grid from which it is worth a look.
+MUCH_OUTSIDE = 0.01
+# RMS error over the standard deviation of an output from which answers suffer.
+LARGE_ERROR = 0.05
+# As many are named in one line.
+_NAMED = 5
+
+
+def advice(
+    samples: int,
+    errors: Sequence[OutputError],
+    features: Sequence[FeatureUse],
+    *,
+    image: bool = False,
+) -> tuple[str, ...]:
+    """Warnings, one line each, with what to do.
+
+    Parameters
+    ----------
+    samples, errors, features
+        What was measured.
+    image
+        Whether the features are pixels that share their functions: of those some may well be
+        constant.
+    """
+    found = (
+        _few_samples(samples),
+        "" if image else _constant(features),
+        _few_codes(features),
+        _much_outside(features),
+        _large_errors(errors),
+    )
+    return tuple(line for line in found if line)
+
+
+def _few_samples(samples: int) -> str:
+    if samples >= FEW_SAMPLES:
+        return ""
+    return (
+        f"only {samples} samples: ranges and figures are guesses; give at least "
+        f"{FEW_SAMPLES}, best all of the training data"
+    )
+
+
+def _constant(features: Sequence[FeatureUse]) -> str:
+    found = [use.feature for use in features if use.constant and use.read]
+    if not found:
+        return ""
+    return (
+        f"{_named('feature', found)} {'never change' if len(found) > 1 else 'never changes'} in "
+        "the data: give data in which every feature varies, or train without it"
+    )
+
+
+def _few_codes(features: Sequence[FeatureUse]) -> str:
+    # A feature of few values, or of few bits, cannot use more.
+    found = [
+        use
+        for use in features
+        if use.read
+        and not use.constant
+        and use.available > FEW_CODES
+        and use.codes < min(FEW_CODES, use.values)
+    ]
+    if not found:
+        return ""
+    least = min(found, key=lambda use: use.codes)
+    names = _named("feature", [use.feature for use in found])
+    return (
+        f"{names} {'use' if len(found) > 1 else 'uses'} few codes (feature {least.feature}: "
+        f"{least.codes} of {least.available}): look for outliers in the data, give the "
+        "feature a scale of its own (input_granularity=channel), or raise input_bits"
+    )
+
+
+def _much_outside(features: Sequence[FeatureUse]) -> str:
+    shares = [use.outside for use in features if use.outside is not None]
+    if not shares or sum(shares) / len(shares) <= MUCH_OUTSIDE:
+        return ""
+    worst = max((use for use in features if use.outside), key=lambda use: use.outside or 0.0)
+    return (
+        f"{100 * sum(shares) / len(shares):.2g} % of the inputs lie outside of the "
+        f"first layer's grid, most of feature {worst.feature} ({100 * (worst.outside or 0):.2g} "
+        "%), where splines fade to 0: scale features as for the training, or train with a wider "
+        "grid"
+    )
+
+
+def _large_errors(errors: Sequence[OutputError]) -> str:
+    found = [error for error in errors if (error.rms_of_deviation or 0.0) > LARGE_ERROR]
+    if not found:
+        return ""
+    worst = max(found, key=lambda error: error.rms_of_deviation or 0.0)
+    names = _named("output", [error.output for error in found])
+    return (
+        f"{names} {'have' if len(found) > 1 else 'has'} an RMS error above {100 * LARGE_ERROR:g} % "
+        f"of the standard deviation (output {worst.output}: "
+        f"{100 * (worst.rms_of_deviation or 0.0):.2g} %): raise input_bits first, then "
+        "activation_bits, then spline_bits and base_bits"
+    )
+
+
+def _named(what: str, numbers: Sequence[int]) -> str:
+    """``feature 3``, or ``features 3, 5 and 7 more``."""
+    if len(numbers) == 1:
+        return f"{what} {numbers[0]}"
+    shown = ", ".join(map(str, numbers[:_NAMED]))
+    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+    return f"{what}s {shown}{more}"

@@ -1,0 +1,1 @@
+"""What a report shows of a Program on data: errors, codes in use, and the scales of its ends."""
