@@ -97,8 +97,9 @@ def test_without_verilator(tmp_path, monkeypatch, capsys, terminal):
     assert cli.main(["demo", "--seed", "3", "--out", str(tmp_path / "demo")]) == 0
     shown = capsys.readouterr()
     steps = [line.partition(" ... ")[0] for line in shown.err.splitlines()]
-    assert len(steps) == len(set(steps)) == 7
-    assert steps[4] == "left out the simulation at full speed: No Verilator: get one"
+    assert len(steps) == len(set(steps)) == 8
+    assert steps[0] == "The demo takes some three minutes on two cores."
+    assert steps[5] == "left out the simulation at full speed: No Verilator: get one"
     assert shown.out.removeprefix("\x1b[1m").startswith("64-2-10 KAN on handwritten digits")
     assert ("\x1b[" in shown.out) is terminal
     assert "5 input vectors through the cocotb testbench" in shown.out
