@@ -166,7 +166,7 @@ def run(options: argparse.Namespace) -> int:
 
     inputs = (options.model, options.calibration)
     check_out(options.out, PROGRAM, force=options.force, inputs=inputs)
-    config = chosen_config(options)
+    config = _comparing(chosen_config(options), options.calibration)
     model = load_given(options)
     if not isinstance(model, KanModel):
         raise InputError(f"{options.model} is quantized already: give it to 'kanhw generate'")
@@ -293,6 +293,15 @@ def _number(text: str, change: str) -> int | float:
             return float(text)
         except ValueError:
             raise InputError(f"--layer {change}: {text!r} is no number") from None
+
+
+def _comparing(config: QuantConfig, path: str | None) -> QuantConfig:
+    """The config with one unit for all outputs where the data name classes: these are compared."""
+    from kanhw.files import read_arrays
+
+    if path is None or config.output_granularity != "auto" or "labels" not in read_arrays(path):
+        return config
+    return config.changed({"output_granularity": "tensor"})
 
 
 def _calibration(options: argparse.Namespace) -> Any:
