@@ -158,7 +158,7 @@ def test_a_wrong_table_bit_is_seen_in_the_verilog(small: Case, tmp_path: Path) -
     design = kanhw.generate(broken, tmp_path / "design")
     expected = program(program.input.encode(small.x))
     np.savez(tmp_path / "vectors.npz", x=small.x, y=expected)
-    result = kanhw.simulate(design, tmp_path / "vectors.npz")
+    result = kanhw.simulate(design, tmp_path / "vectors.npz", integers="codes")
     assert not result.passed
     assert result.equivalence.mismatches == 0
     assert result.equivalence.expected_mismatches == len(small.x)

@@ -65,6 +65,7 @@ def rounding_work(step: SumStep, samples: int) -> float:
     rows = samples * (1 if window is None else window.positions)
     weights = [layer.coefficients.reshape(layer.n_sums, -1), layer.base_weights]
     active = np.unique(np.concatenate(weights, axis=1) != 0, axis=0)
-    factors = float((active.sum(axis=1).astype(np.float64) ** 3).sum()) / 3
+    counts = active.sum(axis=1).astype(np.float64)
+    factors = float((counts * counts * counts).sum()) / 3
     features = float(active.any(axis=0).sum())
     return rows * features**2 + factors

@@ -47,6 +47,7 @@ class TinyProgram:
     """Looks like a Program; features are integer codes."""
 
     n_in, n_out = 3, 2
+    layers = (SimpleNamespace(requantizers=(SimpleNamespace(scale=None),)),)
     input = SimpleNamespace(format=INPUT.format, scale=None, clamp=np.asarray)
 
     def __call__(self, codes: IntArray) -> IntArray:
