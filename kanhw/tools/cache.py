@@ -47,11 +47,15 @@ class Cache:
     def keep(self, key: str, built: Path) -> Path:
         """Take a file or folder in, and give its new place; ``built`` may be on another disk.
 
-        Raises
-        ------
-        OSError
-            If the folder cannot be written, or is full.
+        What cannot be kept, because the folder is full or not writable, is used where it is:
+        ``built`` is given back.
         """
+        try:
+            return self._keep(key, built)
+        except OSError:
+            return built
+
+    def _keep(self, key: str, built: Path) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         place = self.folder / key
         with tempfile.TemporaryDirectory(prefix=".", dir=self.folder) as temporary:

@@ -69,3 +69,9 @@ def test_there_may_be_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     _built(tmp_path, "file")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "file"))
     assert user_cache("kind") is None
+
+
+def test_what_cannot_be_kept_is_used_where_it_is(tmp_path: Path) -> None:
+    file = _built(tmp_path, "no folder")
+    program = _built(tmp_path, "program")
+    assert Cache(file / "cache").keep("key", program) == program
