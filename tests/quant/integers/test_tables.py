@@ -108,7 +108,7 @@ def check_every_table(model, calibration, config):
 def test_random_models(random_model, realisation, bits):
     weight_bits, activation_bits = bits
     off_support = 0
-    for seed in range(12):
+    for seed in range(6):
         rng = np.random.default_rng(seed)
         model = random_model(rng)
         config = QuantConfig(
