@@ -87,7 +87,7 @@ def _run_core(program: Program, schedule: Schedule, codes: IntArray) -> IntArray
 def _stimulus(program: Program, rng: np.random.Generator, count: int = 300) -> IntArray:
     """Every input vector where they are few, else corners and random ones."""
     format, n_in = program.input.format, program.n_in
-    if format.width * n_in <= 12:
+    if format.width * n_in <= 11:
         grid = np.meshgrid(*[format.codes()] * n_in, indexing="ij")
         return np.stack([axis.ravel() for axis in grid], axis=1)
     corners = rng.choice([format.lo, format.hi], (32, n_in))
