@@ -43,6 +43,9 @@ gateware.top
 gateware
 sim.proofs
 sim
+power.mapped
+power.cells
+power
 quant.config
 quant.quantizers
 quant.splines

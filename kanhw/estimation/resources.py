@@ -12,6 +12,10 @@ from kanhw.estimation.place_and_route import PlacedTiming
 __all__ = ["ResourceEstimate"]
 
 
+# What 'kanhw estimate' writes beside an estimate.
+_BESIDE = ("stage", "clocks", "power", "power_w", "energy_per_inference_j")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ResourceEstimate:
     """Cells of one design after synthesis: an estimate, made before placement and routing.
@@ -108,7 +112,7 @@ class ResourceEstimate:
         InputError
             If a field is missing, unknown or not of its kind.
         """
-        fields = {key: value for key, value in data.items() if key not in ("stage", "clocks")}
+        fields = {key: value for key, value in data.items() if key not in _BESIDE}
         try:
             fields["lut_by_size"] = {int(size): n for size, n in fields["lut_by_size"].items()}
             if "timing" in fields:

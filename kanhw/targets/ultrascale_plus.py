@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kanhw.targets.energies import ULTRASCALE_PLUS_ENERGIES
 from kanhw.targets.memories import BlockRams, BlockShape
 from kanhw.targets.target import CellCost, CellLibrary, PartWeights, Target
 from kanhw.targets.ultrascale_plus_cells import ULTRASCALE_PLUS_CELLS
@@ -99,4 +100,5 @@ ULTRASCALE_PLUS = Target(
     library=CellLibrary("xilinx/cells_sim.v", ULTRASCALE_PLUS_CELLS),
     block_rams=_BLOCK_RAMS,
     weights=_WEIGHTS,
+    energies=ULTRASCALE_PLUS_ENERGIES,
 )
