@@ -23,6 +23,7 @@ from kanhw.schedule.layer_layouts import edges_of
 from kanhw.schedule.layout import planned_alone
 from kanhw.schedule.planned_stage import PlannedStage
 from kanhw.schedule.schedule import Schedule
+from kanhw.schedule.table_ranges import ranges_in_tables
 from kanhw.windows import Window
 
 __all__ = ["STAGE_COSTS", "CostSite", "LayerOption", "layer_option", "stage_costs"]
@@ -81,6 +82,7 @@ class CostSite:
 
 def stage_costs(program: Program, schedule: Schedule) -> list[LayerOption]:
     """Every layer of a Program, in order."""
+    program = ranges_in_tables(program, schedule)
     return [
         layer_option(program, index, schedule, schedule.parallel(layer.name))
         for index, layer in enumerate(program.layers)
@@ -99,6 +101,7 @@ def layer_option(
     InputError
         If nothing says what layers of its kind cost.
     """
+    program = ranges_in_tables(program, schedule)
     layer = program.layers[index]
     planned = planned_alone(layer, schedule, parallel)
     record = STAGE_COSTS.get(planned.kind)

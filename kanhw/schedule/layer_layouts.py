@@ -44,6 +44,9 @@ class LayerLayout:
         The windows of a layer that takes an image pixel by pixel; None for one that takes vectors.
     edges
         The layer of one window; None where that is the layer itself.
+    own_tables
+        Whether every edge has tables of its own even where edges take turns, so that these can
+        contain the ranges of the codes that they read: the layer has a method ``clamped``.
     """
 
     unrolled: str | None
@@ -51,6 +54,7 @@ class LayerLayout:
     reads_codes: bool = False
     window: Callable[[ProgramLayer], Window] | None = None
     edges: Callable[[ProgramLayer], ProgramLayer] | None = None
+    own_tables: bool = False
 
 
 def _taps(layer: ProgramLayer) -> ProgramLayer:
@@ -62,8 +66,8 @@ def _window(layer: ProgramLayer) -> Window:
 
 
 LAYER_LAYOUTS: dict[str, LayerLayout] = {
-    "edge_table": LayerLayout(PIPELINE, "folded"),
-    "branch_edge_table": LayerLayout(PIPELINE, "folded"),
+    "edge_table": LayerLayout(PIPELINE, "folded", own_tables=True),
+    "branch_edge_table": LayerLayout(PIPELINE, "folded", own_tables=True),
     "basis_table": LayerLayout(PIPELINE, "folded"),
     "codebook": LayerLayout(PIPELINE, "folded"),
     "spline_evaluator": LayerLayout(PIPELINE, "folded", reads_codes=True),

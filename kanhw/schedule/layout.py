@@ -19,6 +19,7 @@ from kanhw.schedule.layer_layouts import (
 )
 from kanhw.schedule.planned_stage import Layout, PlannedStage
 from kanhw.schedule.schedule import Schedule
+from kanhw.schedule.table_ranges import ranges_in_tables
 from kanhw.schedule.transfer import Transfer
 from kanhw.windows import Window
 
@@ -36,6 +37,7 @@ def lay_out(program: Program, schedule: Schedule) -> Layout:
         there.
     """
     _check_names(program, schedule)
+    program = ranges_in_tables(program, schedule)
     first = program.layers[0]
     parallel = schedule.parallel(first.name) if is_folded(first, schedule) else None
     inputs = input_transfer(first, parallel)
@@ -61,7 +63,7 @@ def lay_out(program: Program, schedule: Schedule) -> Layout:
         for index in run:
             plan.append_layer(index, after=index + 1 if index + 1 in run else None)
     plan.append_end(argmax=program.argmax and not runs[-1][0])
-    return Layout(inputs, tuple(plan.stages))
+    return Layout(inputs, tuple(plan.stages), program)
 
 
 def planned_alone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kanhw.program import Program
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.transfer import Transfer
 from kanhw.schedule.window_fold import WindowFold
@@ -89,10 +90,14 @@ class Layout:
         How the network's input comes.
     stages
         In order.
+    program
+        What they compute, layer by layer: the Program that was laid out, or one that equals it and
+        whose folded tables contain code ranges.
     """
 
     inputs: Transfer
     stages: tuple[PlannedStage, ...]
+    program: Program
 
     @property
     def outputs(self) -> Transfer:

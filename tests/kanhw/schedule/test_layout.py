@@ -66,6 +66,12 @@ IMAGE = _program(_convolution(1, 4, 5), _pooling(4, 4, 2), _edges(16, 3))
 WHOLE = _program(_convolution(1, 4, 5), _pooling(4, 4, 4), _edges(4, 3))
 TWICE = _program(_convolution(1, 4, 5), _convolution(4, 3, 4), _edges(27, 3))
 RANGED = _program(_edges(5, 6), lo=-3, hi=3)
+RANGED_NORM = _program(
+    NormLayer(np.full(4, 200), 30, 16, 3, (Requantizer([[1] * 4], [0] * 4, 20, CODE),)),
+    _edges(4, 2),
+    lo=-3,
+    hi=3,
+)
 CONVERTED = with_formats(
     replace(RANGED, input=replace(RANGED.input, scale=np.full(5, 0.25))), inputs="q4.4"
 )
@@ -88,7 +94,9 @@ def _kinds(program, schedule):
         (WHOLE, Schedule(), ["convolution", "global_pooling", "pipeline"]),
         (WHOLE, _folded(1, 1), ["folded_convolution", "folded_pooling", "folded"]),
         (TWICE, _folded(2, 4), ["folded_convolution", "folded_convolution"]),
-        (RANGED, _folded(2, 2), ["input_ranges", "folded"]),
+        (RANGED, Schedule(), ["input_ranges", "pipeline"]),
+        (RANGED, _folded(2, 2), ["folded"]),
+        (RANGED_NORM, _folded(2, 2), ["input_ranges", "layer_norm", "split", "folded"]),
         (CONVERTED, _folded(2, 2), ["input_conversion", "folded"]),
         (CONVERTED, Schedule(), ["input_conversion", "pipeline"]),
     ],
