@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from flow_proofs import never_seen
 
+from benchmarks.proofs.flow_proofs import never_seen
 from kanhw.tools.yosys import run_script
 
 # The fourth turn never comes; what would be handed out then is ``spare``.

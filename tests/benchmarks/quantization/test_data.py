@@ -2,11 +2,12 @@
 
 import gzip
 
-import data
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+
+from benchmarks.common import data
 
 PARTS = ("train", "validation", "test")
 

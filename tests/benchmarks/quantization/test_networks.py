@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import data
-import networks
 import numpy as np
 import pytest
 import torch
+
+from benchmarks.common import data, networks
 
 
 @pytest.fixture(autouse=True)

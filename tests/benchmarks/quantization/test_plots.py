@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
-import plots
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks.common import plots
 
 # Few different numbers, so that ties come often.
 FIGURE = st.one_of(st.integers(-3, 3).map(float), st.floats(allow_nan=True))

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import results
+
+from benchmarks.common import results
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -80,6 +81,6 @@ def test_averages():
     ],
 )
 def test_the_command_line_names_no_machine(given, kept, monkeypatch):
-    script = REPOSITORY / "benchmarks" / "quantization" / "networks.py"
+    script = REPOSITORY / "benchmarks" / "common" / "networks.py"
     monkeypatch.setattr(sys, "argv", [str(script), *given])
-    assert results.command_line() == f"python benchmarks/quantization/networks.py{kept}"
+    assert results.command_line() == f"python -m benchmarks.common.networks{kept}"
