@@ -13,6 +13,7 @@ from kanhw.windows import Window
 
 __all__ = [
     "LAYER_LAYOUTS",
+    "LINE_BUFFERS",
     "PIPELINE",
     "LayerLayout",
     "edges_of",
@@ -25,6 +26,8 @@ __all__ = [
 
 # The stage that takes a vector at every clock; neighbours of it become one.
 PIPELINE = "pipeline"
+# The stages that have a line buffer in front of their windows.
+LINE_BUFFERS = ("convolution", "pooling")
 
 
 @dataclass(frozen=True)
