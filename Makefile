@@ -26,6 +26,8 @@ help:
 demo: $(VENV)/.demo-ready | check
 	$(VENV)/bin/kanhw demo --out demo-output
 
+# Tests start many processes, which would each compile kanhw again where no bytecode is written.
+test fuzz: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.test-ready | check
 	$(python) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 

@@ -44,17 +44,18 @@ def altered_graph(work: Path, command: str) -> AndGraph:
     return read_graph(work / "altered.aag", work / "altered.map")
 
 
-def never_seen(work: Path, command: str, seconds: float) -> bool:
-    """Whether it is proved that nobody ever sees an altered place of the design ``base.il``.
+def never_seen(graph: AndGraph, work: Path, seconds: float) -> bool:
+    """Whether it is proved that nobody ever sees an altered place of a design.
 
     Parameters
     ----------
-    work, command
-        As for :func:`altered_graph`.
+    graph
+        The design of :func:`altered_graph`.
+    work
+        Where files may be written.
     seconds
         For each attempt.
     """
-    graph = altered_graph(work, command)
     stages = {int(number) for name in graph.names.values() for number in _STAGE.findall(name)}
     # The fewer stages have to be looked at, the fewer states there are.
     for last in sorted(stages):

@@ -83,8 +83,8 @@ TRAINED: dict[str, dict[str, Any]] = {
 }
 # Rows to calibrate with, of the network that has 60,000.
 CALIBRATED = 1024
-# Designs of more edges than this are folded.
-UNROLLED = 700
+# Designs of more edges than this are folded: generating them unrolled takes minutes each.
+UNROLLED = 200
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.proofs.flow_proofs import never_seen
+from benchmarks.proofs.flow_proofs import altered_graph, never_seen
 from kanhw.tools.yosys import run_script
 
 # The fourth turn never comes; what would be handed out then is ``spare``.
@@ -46,10 +46,10 @@ def altering(commands: list[str], register: str) -> str:
 @pytest.mark.parametrize("last, seen", [(2, False), (3, True)])
 def test_what_no_turn_hands_out_is_never_seen(tmp_path: Path, last: int, seen: bool) -> None:
     command = altering(made(tmp_path, last), "spare")
-    assert never_seen(tmp_path, command, 10) is not seen
+    assert never_seen(altered_graph(tmp_path, command), tmp_path, 10) is not seen
 
 
 @pytest.mark.parametrize("register", ["word", "o__valid", "turn"])
 def test_what_is_handed_out_is_not_proved(tmp_path: Path, register: str) -> None:
     command = altering(made(tmp_path, 2), register)
-    assert not never_seen(tmp_path, command, 10)
+    assert not never_seen(altered_graph(tmp_path, command), tmp_path, 10)

