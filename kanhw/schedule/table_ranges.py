@@ -35,7 +35,7 @@ def ranges_in_tables(program: Program, schedule: Schedule) -> Program:
     """The same function, where folded tables contain the ranges of the codes that they read.
 
     The codes need no clamp where they are made: they have all codes of their format, and the tables
-    repeat the entries at the ends of what was a range. That is for nothing where every edge has
+    repeat the entries at the ends of what was a range. That costs nothing where every edge has
     tables of its own. Codes that something else reads too keep their ranges, and so do those of
     networks with heads. (Unrolled tables contain ranges by their addresses:
     :class:`kanhw.gateware.parts.address.Address`.)
