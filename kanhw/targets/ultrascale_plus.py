@@ -64,9 +64,9 @@ _BLOCK_RAMS = BlockRams(
     written_luts=8,
 )
 
-# Fitted to folded designs that Yosys had synthesised (benchmarks/resource_model.py prints the
-# errors on others); a bit of an accumulator was set to one LUT, since it cannot be told from what
-# hands its value on.
+# Fitted to folded designs that Yosys had synthesised (benchmarks/hardware/resource_model.py prints
+# the errors on others); a bit of an accumulator was set to one LUT, since it cannot be told from
+# what hands its value on.
 _WEIGHTS = PartWeights(
     adder_bits=0.65,
     accumulator_bits=1.0,

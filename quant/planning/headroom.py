@@ -7,19 +7,23 @@ can be seen in the calibration data alone: one half of them goes beyond the othe
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.symbolic import check_symbolic_edges
-from kanhw.quant.planning.plan import Consumer, Plan
-from kanhw.quant.planning.steps import ProductStep, Step, SumStep
+from kanhw.quant.planning.consumer import Consumer
+from kanhw.quant.planning.plan import Plan
+from kanhw.quant.planning.steps import Step, SumStep
 from kanhw.quant.quantizers.calibration import step_and_origin
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.records import record_of
 
-__all__ = ["clips_nothing", "with_headroom"]
+__all__ = ["HEADROOM", "Headroom", "clips_nothing", "with_headroom"]
 
 # Halvings of the calibration data that are looked at.
 _HALVINGS = 16
@@ -39,15 +43,12 @@ def with_headroom(plan: Plan) -> Plan:
     consumers: list[Consumer] = []
     pairs = zip(plan.steps, plan.consumers, plan.values, strict=False)
     for step, consumer, values in pairs:
-        config = plan.config.for_layer(step.name)
-        symmetric = isinstance(step, ProductStep) or (
-            config.symmetric_activations and isinstance(step, SumStep)
-        )
+        room = record_of(HEADROOM, step.kind, "headroom of steps", "kanhw.quant.planning.headroom")
         made = []
         for number, quantizer in enumerate(consumer.wanted):
-            seen, limits = _seen(step, consumer, number, values)
-            wider = _widened(quantizer, seen, limits, symmetric, plan.config.seed)
-            made.append(wider if _allowed(step, wider) else quantizer)
+            seen, limits = room.seen(step, consumer, number, values)
+            wider = _widened(quantizer, seen, limits, plan.config.seed)
+            made.append(wider if room.allowed(step, wider) else quantizer)
         passed: tuple[ActivationQuantizer, ...] = ()
         if len(consumer.streams) > consumer.made:
             # What a norm passes on is what it was given.
@@ -63,12 +64,9 @@ def clips_nothing(quantizer: ActivationQuantizer, values: FloatArray) -> bool:
     return bool(((values >= lo - slack) & (values <= hi + slack)).all())
 
 
-def _seen(
-    step: Step, consumer: Consumer, number: int, values: FloatArray
+def _sums_seen(
+    step: SumStep, consumer: Consumer, number: int, values: FloatArray
 ) -> tuple[FloatArray, FloatArray | None]:
-    """The values that a quantizer is for, and beyond which its consumer tells nothing apart."""
-    if not isinstance(step, SumStep):
-        return values, None
     layer = step.layer
     alone = len(consumer.streams) == 2 and number == 0
     alone = alone or not (layer.base_weights.any() or layer.symbolic)
@@ -79,9 +77,9 @@ def _seen(
     return inside, limits
 
 
-def _allowed(step: Step, quantizer: ActivationQuantizer) -> bool:
+def _finite(step: SumStep, quantizer: ActivationQuantizer) -> bool:
     """Whether symbolic edges are finite over the whole range."""
-    if not isinstance(step, SumStep) or not step.layer.symbolic or step.window is not None:
+    if not step.layer.symbolic or step.window is not None:
         return True
     grid = quantizer.grid()
     try:
@@ -91,12 +89,45 @@ def _allowed(step: Step, quantizer: ActivationQuantizer) -> bool:
     return True
 
 
+def _all_seen(
+    step: Step, consumer: Consumer, number: int, values: FloatArray
+) -> tuple[FloatArray, FloatArray | None]:
+    return values, None
+
+
+def _any_range(step: Step, quantizer: ActivationQuantizer) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """The record of a kind of step: which ranges it can be given.
+
+    Parameters
+    ----------
+    seen
+        Of a step, its consumer, the number of a quantizer and the values in front: the values that
+        the quantizer is for, and beyond which its consumer tells nothing apart (None: nowhere).
+    allowed
+        Whether a step has values over the whole range of a quantizer.
+    """
+
+    seen: Callable[[Any, Consumer, int, FloatArray], tuple[FloatArray, FloatArray | None]] = (
+        _all_seen
+    )
+    allowed: Callable[[Any, ActivationQuantizer], bool] = _any_range
+
+
+HEADROOM: dict[str, Headroom] = {
+    "sums": Headroom(_sums_seen, _finite),
+    "norm": Headroom(),
+    "products": Headroom(),
+    "pooling": Headroom(),
+}
+
+
 def _widened(
-    quantizer: ActivationQuantizer,
-    values: FloatArray,
-    limits: FloatArray | None,
-    symmetric: bool,
-    seed: int,
+    quantizer: ActivationQuantizer, values: FloatArray, limits: FloatArray | None, seed: int
 ) -> ActivationQuantizer:
     scale, origin = quantizer.scale.copy(), quantizer.zero_point.copy()
     alike = bool((scale == scale[0]).all() and (origin == origin[0]).all())
@@ -112,7 +143,7 @@ def _widened(
         lo, hi, slack = float(lows[first]), float(highs[first]), 0.501 * float(scale[first])
         span = float(seen.max() - seen.min())
         below, above = (_FACTOR * excess for excess in _excess(seen, seed))
-        if symmetric:
+        if quantizer.symmetric:
             below = above = max(below, above)
         low = lo - min(below, _MOST) * span if lo <= seen.min() + slack else lo
         high = hi + min(above, _MOST) * span if hi >= seen.max() - slack else hi
@@ -120,8 +151,8 @@ def _widened(
             low = max(low, min(lo, float(limits[features, 0].min())))
             high = min(high, max(hi, float(limits[features, 1].max())))
         if (low, high) != (lo, hi):
-            reach = (0.0, max(-low, high)) if symmetric else (low, high)
-            step = step_and_origin(*reach, quantizer.format, symmetric=symmetric)
+            reach = (0.0, max(-low, high)) if quantizer.symmetric else (low, high)
+            step = step_and_origin(*reach, quantizer.format, symmetric=quantizer.symmetric)
             scale[features], origin[features] = step
     return replace(quantizer, scale=scale, zero_point=origin)
 

@@ -12,7 +12,7 @@ from kanhw.model.network import KanModel
 from kanhw.program import golden
 from kanhw.quant import BitBudget, QuantConfig, allocate, costs_of, lower, quantize_model
 from kanhw.quant.allocation import solve
-from kanhw.quant.analysis.sensitivity_sweep import HeldOut
+from kanhw.quant.analysis.held_out import HeldOut
 from kanhw.quant.analysis.traces import hessian_traces
 
 
