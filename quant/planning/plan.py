@@ -14,11 +14,24 @@ from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.model.network import KanModel
 from kanhw.quant.config import QuantConfig, widest
 from kanhw.quant.planning.freeze import freeze_norms
+from kanhw.quant.planning.input_bits import input_bits
 from kanhw.quant.planning.offsets import inside_grid, without_offsets
-from kanhw.quant.planning.realisation import check_table_bits, chosen_realisation
-from kanhw.quant.planning.steps import PoolStep, ProductStep, Step, SumStep, steps_of
+from kanhw.quant.planning.realisation import (
+    check_table_bits,
+    chosen_realisation,
+    with_free_bits,
+)
+from kanhw.quant.planning.steps import (
+    PoolStep,
+    ProductStep,
+    Step,
+    SumStep,
+    finite_inside,
+    steps_of,
+)
 from kanhw.quant.quantizers.feature_groups import feature_groups
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_quantizer
+from kanhw.quant.quantizers.room import widened
 from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.splines.spline_grid import aligned_quantizer
 from kanhw.values import brief_repr
@@ -28,6 +41,13 @@ __all__ = ["Consumer", "Plan", "make_plan"]
 # A shared code wastes this share of its steps outside the spline's support before ``auto`` gives
 # the branches a code each.
 _WASTE = 0.25
+# Of ranges that are each value's own where nobody asked for it: finer codes than an eighth of what
+# the others have would coarsen the tables of all.
+_NARROWEST = 0.125
+# With fewer bits ranges are cut, and codes of few steps gain nothing by ranges of their own.
+_WIDE_ENOUGH = 6
+# Times what one half of the samples goes beyond the other: room for the next sample.
+_ROOM = 1.0
 # Of codes that are normalised.
 _WIDEST_NORM = 14
 
@@ -104,6 +124,9 @@ def make_plan(
         asked = config.for_layer(steps[index + step.passes].name)
         if image:
             asked = replace(asked, activation_granularity="tensor")
+        if config.input_bits == "auto" and "activation_bits" in config.layers.get(step.name, {}):
+            # What is said of the first layer is said of the input.
+            asked = replace(asked, input_bits=None)
         wanted = _consumer(step, values[-1], asked, first=index == 0, passed=passed)
         consumers.append(_read_inside(step, wanted, values[-1]))
         values.append(step(values[-1]))
@@ -111,6 +134,12 @@ def make_plan(
         without_offsets(step, consumer.sum_inputs(step)) if isinstance(step, SumStep) else step
         for step, consumer in zip(steps, consumers, strict=True)
     ]
+    tabulated = [
+        step.name
+        for step, consumer in zip(steps, consumers, strict=True)
+        if isinstance(step, SumStep) and consumer.realisation == "edge_table"
+    ]
+    config = with_free_bits(config, tabulated)
     return Plan(tuple(moved), tuple(consumers), tuple(values), config, source)
 
 
@@ -178,9 +207,7 @@ def _consumer(
     first: bool,
     passed: ActivationQuantizer | None,
 ) -> Consumer:
-    bits = config.activation_bits
-    if first and config.input_bits is not None:
-        bits = config.input_bits
+    bits = input_bits(step, value, config) if first else config.activation_bits
     if not isinstance(bits, int):
         _check_values(step, bits, value.shape[1], passed)
         if isinstance(step, SumStep):
@@ -263,15 +290,26 @@ def _sums(
     groups = None
     if first and step.window is None:
         groups = _input_groups(value, config)
+    # Edge tables are in units of the codes that they become, whatever these are.
+    own_scales = realisation == "edge_table" and config.activation_granularity == "auto"
+    own_scales = own_scales and not in_window and not first and widest(bits) >= _WIDE_ENOUGH
     shared = activation_quantizer(
         value,
         bits,
         config,
         limits,
         activation=activation,
-        per_tensor=in_window,
+        per_tensor=False if own_scales else in_window,
         shared=groups,
+        narrowest=_NARROWEST if own_scales else 0.0,
     )
+    if own_scales:
+        # The range of a single value ends where samples that were not seen go on.
+        symmetric = config.symmetric_activations
+        wider = widened(
+            shared, value, limits, symmetric=symmetric, seed=config.seed, factor=_ROOM
+        )
+        shared = wider if finite_inside(step, wider) else shared
     one_code = first or realisation == "edge_table" or config.branch_inputs == "shared"
     one_code = one_code or config.shared_quantizers
     # Shapes that contain the base branch are functions of one code.

@@ -16,9 +16,20 @@ from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
+from kanhw.model.symbolic import check_symbolic_edges
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.windows import Window
 
-__all__ = ["STEP_KINDS", "NormStep", "PoolStep", "ProductStep", "Step", "SumStep", "steps_of"]
+__all__ = [
+    "STEP_KINDS",
+    "NormStep",
+    "PoolStep",
+    "ProductStep",
+    "Step",
+    "SumStep",
+    "finite_inside",
+    "steps_of",
+]
 
 
 class _Plain:
@@ -244,3 +255,15 @@ def _elementwise(activation: Activation, count: int) -> KanLayer:
         np.zeros(count),
         "activation",
     )
+
+
+def finite_inside(step: Step, quantizer: ActivationQuantizer) -> bool:
+    """Whether symbolic edges are finite over the whole range."""
+    if not isinstance(step, SumStep) or not step.layer.symbolic or step.window is not None:
+        return True
+    grid = quantizer.grid()
+    try:
+        check_symbolic_edges(step.layer.symbolic, grid.min(axis=0), grid.max(axis=0), step.name)
+    except InputError:
+        return False
+    return True
