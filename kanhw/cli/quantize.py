@@ -252,8 +252,10 @@ def _layers(changes: list[str]) -> dict[str, dict[str, Any]]:
         before, _, group = name.rpartition(".")
         if group in groups:
             name, field = before, f"{group}.{field}"
-        if not (equals and dot and name):
-            raise InputError(f"--layer takes NAME.FIELD=VALUE, not {change!r}")
+        if not (equals and dot and name) or field.isdigit():
+            raise InputError(
+                f"--layer takes NAME.FIELD=VALUE, as in layers.0.spline_bits=4, not {change!r}"
+            )
         value: Any = text
         hint = hints.get(field)
         if hint is bool and text in ("True", "False"):
@@ -285,7 +287,12 @@ def bits(text: str) -> int | str | tuple[int, ...]:
     """One number of bits, one for every feature, or ``auto``."""
     if text == "auto":
         return text
-    each = tuple(int(part) for part in text.split(","))
+    try:
+        each = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"takes a number of bits, one for each feature as 6,6,4, or auto, not {text!r}"
+        ) from None
     return each if len(each) > 1 else each[0]
 
 

@@ -24,7 +24,7 @@ from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.flow.overwriting import ours
 from kanhw.model.network import KanModel
-from kanhw.program import Labels, Program, program_bytes, with_formats
+from kanhw.program import Labels, Program, fit_warnings, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -202,7 +202,10 @@ def generate(
             "or 'kanhw quantize MODEL --calibration DATA.npz --out PROGRAM')"
         )
     if not isinstance(program, Program):
-        raise TypeError(f"generate needs a Program, not {type(program).__name__}")
+        raise TypeError(
+            "generate needs a Program, from kanhw.quantize, kanhw.convert or kanhw.load, not "
+            f"{type(program).__name__}"
+        )
     if schedule is not None and not isinstance(schedule, Schedule):
         raise TypeError(f"schedule must be a kanhw.Schedule, not {type(schedule).__name__}")
     if argmax not in (None, False, True):
@@ -210,7 +213,10 @@ def generate(
     schedule = schedule or Schedule()
     if argmax is not None:
         program = program.with_argmax(argmax)
+    plain = program
     program = with_formats(program, inputs=input_format, outputs=output_format)
+    # Formats of which every code would saturate are refused; the command shows what else is found.
+    fit_warnings(plain, program)
     chosen = backend_named(backend)
     check_takes(chosen, program)
     given = _given(interface=interface, name=name, testbench=testbench)

@@ -57,9 +57,10 @@ def advice(
 def _few_samples(samples: int) -> str:
     if samples >= FEW_SAMPLES:
         return ""
+    count = f"{samples} {'sample' if samples == 1 else 'samples'}"
     return (
-        f"only {samples} samples: ranges and figures are guesses; give at least "
-        f"{FEW_SAMPLES}, best all of the training data"
+        f"only {count}: ranges and figures are guesses; "
+        f"give at least {FEW_SAMPLES}, best all of the training data"
     )
 
 

@@ -199,13 +199,15 @@ def _checked_labels(labels: npt.NDArray[Any], shape: tuple[int, int]) -> IntArra
     if labels.dtype.kind not in "iub":
         raise InputError(f"labels must be class indices, which are integers, not {labels.dtype}")
     if labels.size != shape[0]:
-        raise InputError(f"labels must have shape [{shape[0]}], not {list(labels.shape)}")
+        one_hot = labels.ndim == 2 and len(labels) == shape[0]
+        hint = ": one-hot? give labels.argmax(axis=1)" if one_hot else ""
+        raise InputError(f"labels must have shape [{shape[0]}], not {list(labels.shape)}{hint}")
     classes = labels.reshape(-1).astype(np.int64)
     highest = max(shape[1] - 1, 1)
     if not 0 <= int(classes.min()) <= int(classes.max()) <= highest:
         raise InputError(
             f"labels must be 0 to {highest} for {shape[1]} outputs, not {classes.min()} to "
-            f"{classes.max()}"
+            f"{classes.max()}" + (": give labels - 1" if classes.min() == 1 else "")
         )
     return classes
 

@@ -29,7 +29,7 @@ from kanhw.quant.config.choices import (
 from kanhw.quant.config.codebook import CodebookConfig
 from kanhw.quant.config.evaluator import EvaluatorConfig
 from kanhw.quant.config.grouped import GROUPS, dotted_names, refuse_flat, with_groups
-from kanhw.values import brief, plain
+from kanhw.values import brief, meant, plain
 
 __all__ = ["QuantConfig", "widest"]
 
@@ -236,7 +236,9 @@ class QuantConfig:
             check_switch(switch, getattr(self, switch))
         check_number("percentile", self.percentile)
         if not 50 <= self.percentile <= 100:
-            raise InputError(f"percentile must be 50 to 100, not {self.percentile}")
+            raise InputError(
+                f"percentile must be 50 to 100, not {self.percentile}: it is in percent"
+            )
         check_number("damping", self.damping)
         if not 0 < self.damping <= 1:
             raise InputError(f"damping must be above 0 and at most 1, not {self.damping}")
@@ -260,8 +262,8 @@ class QuantConfig:
                 raise TypeError(f"layers[{name!r}]: {error}") from error
             for wrong in set(changes) - set(allowed):
                 raise InputError(
-                    f"layers[{name!r}]: {wrong!r} is no field of a layer; there are "
-                    f"{', '.join(allowed)}"
+                    f"layers[{name!r}]: {wrong!r} is no field of a layer"
+                    f"{meant(wrong, allowed) or ';'} there are {', '.join(allowed)}"
                 )
             try:
                 own = self.changed({**changes, "layers": {}})
@@ -341,6 +343,7 @@ class QuantConfig:
             if name not in names:
                 raise InputError(
                     f"layers: there is no layer {name!r}; there are {', '.join(names)}"
+                    f"{meant(name, names)}"
                 )
 
 

@@ -188,14 +188,19 @@ def _checked_calibration(calibration: npt.ArrayLike, model: KanModel) -> FloatAr
     features = features.astype(np.float64)
     if features.ndim != 2 or features.shape[1] != model.n_in:
         shape = ", ".join(map(str, model.input_shape))
+        turned = features.ndim == 2 and features.shape[0] == model.n_in
         raise InputError(
             f"Calibration data must have shape [N, {shape}] for this model, not "
-            f"{list(features.shape)}"
+            f"{list(features.shape)}{': transposed? give x.T' if turned else ''}"
         )
     if features.shape[0] == 0:
         raise InputError("Calibration needs at least one sample, not 0")
     if not np.isfinite(features).all():
-        raise InputError("Calibration data hold NaN or infinity: remove or fill those rows")
+        row, column = np.argwhere(~np.isfinite(features))[0]
+        raise InputError(
+            f"Calibration data hold NaN or infinity (first in row {row}, column {column}): remove "
+            "or fill those rows"
+        )
     return features
 
 
