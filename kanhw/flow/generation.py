@@ -23,6 +23,7 @@ from kanhw.errors import InputError
 from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.flow.overwriting import ours
+from kanhw.frames import column_names, in_order
 from kanhw.model.network import KanModel
 from kanhw.program import Labels, Program, fit_warnings, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule
@@ -52,8 +53,8 @@ def quantize(
     model
         From :func:`kanhw.load`, or ``to_model()`` of a network trained with :mod:`kanhw.layers`.
     calibration
-        ``[N, n_in]`` real features like those it will see: training data, not test data. None
-        with ``method="zeroq"``, which makes its own.
+        ``[N, n_in]`` real features like those it will see: training data, not test data. The
+        columns of a data frame name the inputs. None with ``method="zeroq"``, which makes its own.
     config
         A :class:`kanhw.quant.QuantConfig`; None is 8 bits everywhere.
     labels
@@ -89,8 +90,13 @@ def quantize(
             f"a module), not {type(model).__name__}"
         )
     config = given_config(config, options, "quantize")
-    program = lower(quantize_model(model, calibration, config, progress=progress))
-    return program if labels is None else replace(program, labels=labels)
+    given = labels or Labels()
+    columns = column_names(calibration)
+    if columns is not None and given.inputs is None:
+        given = replace(given, inputs=columns)
+    values = in_order(calibration, None)
+    program = lower(quantize_model(model, values, config, progress=progress))
+    return replace(program, labels=given)
 
 
 @overload

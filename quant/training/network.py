@@ -73,6 +73,8 @@ class QuantizedNetwork(nn.Module):
         self.plan, self.shape = plan, shape
         # Why a training loop gave up, which convert refuses.
         self.diverged: str | None = None
+        # Of the columns that it was prepared with.
+        self.feature_names: tuple[str, ...] | None = None
         self.stages = nn.ModuleList()
         self.rules = nn.ModuleList()
         for step, consumer, value in zip(plan.steps, plan.consumers, plan.values, strict=False):
