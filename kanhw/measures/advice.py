@@ -129,7 +129,7 @@ def _large_errors(errors: Sequence[OutputError], names: Names) -> str:
     return (
         f"{those} {'have' if len(found) > 1 else 'has'} an RMS error above {100 * LARGE_ERROR:g} % "
         f"of the standard deviation ({_named('output', [worst.output], names)}: "
-        f"{100 * (worst.rms_of_deviation or 0.0):.2g} %): raise input_bits first, then "
+        f"{100 * (worst.rms_of_deviation or 0.0):.3g} %): raise input_bits first, then "
         "activation_bits, then spline_bits and base_bits"
     )
 

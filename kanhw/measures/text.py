@@ -38,10 +38,9 @@ def _outputs(quality: Quality) -> list[str]:
     head = ["output", "RMS error", "largest", "RMS % of range", "largest %", "RMS % of deviation"]
     head += ["RMS against y", "float against y"] if quality.target_errors else []
     order = sorted(quality.errors, key=lambda error: -(error.rms_of_deviation or 0.0))
-    labels = quality.labels
     rows = []
     for error in order[:MOST_ROWS]:
-        name = _name(error.output, labels.outputs, labels.output_units)
+        name = quality.labels.output(error.output)
         row = [name, f"{error.rms:.3g}", f"{error.largest:.3g}"]
         row += [
             _percent(share)
@@ -63,22 +62,15 @@ def _inputs(quality: Quality) -> str:
 def _features(quality: Quality) -> list[str]:
     with_grid = quality.outside is not None
     order = sorted(quality.features, key=lambda use: (not use.read, use.codes))
-    labels = quality.labels
     head = ["feature", "codes", "of", "lowest", "highest", "clipped %"]
     head += ["outside %"] if with_grid else []
     rows = []
     for use in order[:MOST_ROWS]:
-        name = _name(use.feature, labels.inputs, labels.input_units)
+        name = quality.labels.input(use.feature)
         row = [name, str(use.codes), str(use.available)]
         row += [f"{use.lowest:.4g}", f"{use.highest:.4g}", f"{100 * use.clipped:.2f}"]
         rows.append(row + ([_percent(use.outside)] if with_grid else []))
     return _table(head, rows, len(order))
-
-
-def _name(number: int, names: Sequence[str] | None, units: Sequence[str] | None) -> str:
-    """``3``, or ``pressure (Pa)``."""
-    name = names[number] if names else str(number)
-    return f"{name} ({units[number]})" if units and units[number] else name
 
 
 def _percent(share: float | None) -> str:
