@@ -47,17 +47,23 @@ SEEDS = (0, 1, 2, 3)
 # Epochs of a float network that is as good as a quick training makes it, and of a good one.
 EPOCHS = (12, 60)
 SHAPES = ((3, 5, 2), (3, 8, 2))
+EIGHT: dict[str, Any] = {
+    "input_bits": 8,
+    "spline_bits": 8,
+    "base_bits": 8,
+    "activation_granularity": "tensor",
+    "realisation": "edge_table",
+}
 # Fields of a QuantConfig; one line of the table each.
 CONFIGS: dict[str, dict[str, Any]] = {
     "default flags": {},
     "input codes of 8 bits": {"input_bits": 8},
     "... and weights of 8 bits": {"input_bits": 8, "spline_bits": 8, "base_bits": 8},
-    "... and one scale for hidden codes": {
-        "input_bits": 8,
-        "spline_bits": 8,
-        "base_bits": 8,
-        "activation_granularity": "tensor",
-    },
+    "... and one scale for hidden codes": EIGHT,
+    "these, but weights of 12 bits": {**EIGHT, "spline_bits": 12, "base_bits": 12},
+    "these, but input codes of 12 bits": {**EIGHT, "input_bits": 12},
+    "these, but hidden codes of 12 bits": {**EIGHT, "activation_bits": 12},
+    "these, but tables of 16 bits": {**EIGHT, "table_bits": 16},
     "input codes of 12 bits": {"input_bits": 12},
     "hidden codes of 10 bits": {"activation_bits": 10, "input_bits": 10},
     "hidden codes of 12 bits": {"activation_bits": 12, "input_bits": 12},
