@@ -63,7 +63,7 @@ def test_the_first_page_about_quantization():
     }
     first, calls, prepared = [
         block
-        for block in blocks("quantization.md")
+        for block in blocks("quantization-guide.md") + blocks("quantization.md")
         if block.startswith(("program = kanhw.quantize(", "network =", "config = kanhw.Quant"))
         and "codebook" not in block
     ][:3]
