@@ -17,9 +17,11 @@ import numpy.typing as npt
 
 from kanhw.data_files import is_text, is_torch, read_csv, read_tensors
 from kanhw.errors import InputError
+from kanhw.values import meant
 
 __all__ = [
     "check_place",
+    "missing",
     "read_arrays",
     "read_texts",
     "write_arrays",
@@ -27,6 +29,17 @@ __all__ = [
     "write_json",
     "write_whole",
 ]
+
+
+def missing(path: Path) -> str:
+    """What to say of a file that is not there."""
+    return f"{path} does not exist{_near(path) or ': check the path'}"
+
+
+def _near(path: Path) -> str:
+    """A file beside it that is called much the same."""
+    folder = path.parent
+    return meant(path.name, (entry.name for entry in folder.iterdir())) if folder.is_dir() else ""
 
 
 def check_place(path: str | Path | None) -> None:
@@ -187,12 +200,17 @@ def read_arrays(path: str | Path, needed: str = "x") -> dict[str, npt.NDArray[An
     """
     path = Path(path)
     if not path.is_file():
+        near = "" if path.exists() else _near(path)
         raise InputError(
             f"{path} is not a file: data are read from an npz file with an array x, or from a csv"
+            f"{near}"
         )
     arrays = _read(path)
     if needed not in arrays:
-        raise InputError(f"{path} has no array '{needed}' (it has {', '.join(arrays) or 'none'})")
+        raise InputError(
+            f"{path} has no array '{needed}' (it has {', '.join(arrays) or 'none'}): write it with "
+            f"numpy.savez(path, {needed}={needed})"
+        )
     if arrays[needed].dtype.kind not in "iubf":
         raise InputError(f"{path}: '{needed}' must hold numbers, not {arrays[needed].dtype}")
     return arrays

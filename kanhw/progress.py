@@ -58,12 +58,23 @@ class Progress:
             self._live.update(task, total=1, completed=1)
             return
         start = time.monotonic()
-        self._write(f"{name} ... ")
+        begun = False
+
+        def begin() -> None:
+            nonlocal begun
+            if not begun:
+                begun = True
+                self._write(f"{name} ... ")
+
+        if of is None:
+            begin()
         try:
-            yield lambda: None
+            # What is refused before its first part is done has not begun.
+            yield begin
         except BaseException:
-            self._write("stopped\n")
+            self._write("stopped\n" if begun else "")
             raise
+        begin()
         self._write(f"{time.monotonic() - start:.1f} s\n")
 
     def say(self, text: str) -> None:

@@ -5,13 +5,14 @@ True and False are integers to Python; given where a count belongs they are a mi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from typing import Any, TypeGuard
 
 import numpy as np
 
-__all__ = ["brief", "brief_repr", "is_integer", "is_number", "plain"]
+__all__ = ["brief", "brief_repr", "is_integer", "is_number", "meant", "plain"]
 
 # The most characters of a value that a message quotes.
 _MOST = 60
@@ -65,6 +66,21 @@ def brief_repr(self: Any) -> str:
             text = brief(value)
         parts.append(f"{entry.name}={text}")
     return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def meant(word: object, known: Iterable[str]) -> str:
+    """The end of a message about a word that is not known: the nearest that is, or nothing.
+
+    Parameters
+    ----------
+    word
+        What was given.
+    known
+        What there is.
+    """
+    names = {name.lower(): name for name in known}
+    near = get_close_matches(str(word).lower(), names, 1)
+    return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 
 def _named(record: Any) -> str:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.files import read_arrays
 from kanhw.formats import IntArray
+from kanhw.frames import in_order
 
 if TYPE_CHECKING:
     from kanhw.program import Program
@@ -119,6 +120,7 @@ def checked_vectors(
     """
     if integers not in (None, *get_args(Integers)):
         raise InputError(f"integers must be 'codes' or 'reals', not {integers!r}")
+    x = in_order(x, program.labels.inputs)
     scales = (program.input.scale, program.layers[-1].requantizers[0].scale)
     if integers == "reals" and all(scale is None for scale in scales):
         raise InputError(

@@ -12,7 +12,7 @@ FLOORS = """
 errors
 values
 data_files
-formats progress files windows records
+formats frames progress files windows records
 numerics
 model.activation model.arrays
 model.bases.basis model.norm model.products model.symbolic

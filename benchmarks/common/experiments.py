@@ -98,6 +98,7 @@ def everywhere(weights: int, activations: int, **others: Any) -> dict[str, Any]:
         "base_bits": weights,
         "spline_bits": weights,
         "activation_bits": activations,
+        "input_bits": None,
         **others,
     }
 

@@ -37,7 +37,8 @@ def limits(task: tuple[str, int]) -> list[tuple[str, float, float]]:
     name, bits = task
     model, train_x, test_x, _ = parts(name)
     x = calibration(train_x)
-    plan = with_headroom(make_plan(model, x, QuantConfig(activation_bits=bits)))
+    config = QuantConfig(activation_bits=bits, activation_granularity="tensor")
+    plan = with_headroom(make_plan(model, x, config))
     value = model.flat(test_x.reshape(-1, *model.input_shape))
     values = [value]
     for step in plan.steps:

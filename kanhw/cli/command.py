@@ -48,7 +48,9 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     KeyboardInterrupt
         If it was interrupted; :func:`kanhw.cli.main` makes a status of that.
     """
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        options.parser.refuse(unknown)
     try:
         status: int = options.run(options)
         return status

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kanhw.errors import InputError
+from kanhw.values import meant
 
 if TYPE_CHECKING:
     from kanhw.model.network import KanModel
@@ -27,11 +28,49 @@ __all__ = [
 ]
 
 _READING = ("ignore", "input_mean", "input_std", "output_mean", "output_std")
+# What people call things that have another name here, or none.
+_OTHER_WORDS = {
+    "--bits": "bits are --activation-bits, --spline-bits and --base-bits",
+    "--data": "data to quantize with are --calibration DATA.npz, to simulate with --vectors",
+    "--calibration": "this command takes its data as --data or --vectors",
+    "--board": "pins and boards are left to your project; 'kanhw estimate' takes a --target",
+    "--clock": "no command takes a clock: the design has a port clk, and 'kanhw estimate --fmax' "
+    "says how fast it may be",
+    "--part": "'kanhw estimate' takes a --target, and Verilog fits any part",
+}
 Commands = Any  # argparse keeps the type of its sub-parsers to itself
 
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose complaints are one line."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a word that is no choice, with the nearest that is."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            near = meant(value, map(str, action.choices or ()))
+            raise argparse.ArgumentError(action, f"{error.message}{near}") from None
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Say which arguments are not known, and which were meant.
+
+        Parameters
+        ----------
+        unknown
+            What is left of a command line, values among it.
+        """
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        hint = ""
+        for word in unknown:
+            name = word.partition("=")[0]
+            if name in _OTHER_WORDS:
+                hint = f"; {_OTHER_WORDS[name]}"
+            elif name.startswith("--"):
+                hint = meant(name, flags)
+            if hint:
+                break
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is; exit with status 2."""
@@ -54,7 +93,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser
 
 

@@ -73,7 +73,12 @@ def _known(arrays: Arrays) -> Arrays:
 
 def integers(text: str) -> tuple[int, ...]:
     """Numbers separated by commas, as ``2,3,4``."""
-    return tuple(int(part) for part in text.split(","))
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"takes integers with commas between them, as 2,3,4, not {text!r}"
+        ) from None
 
 
 def finite(value: float) -> float | None:

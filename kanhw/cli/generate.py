@@ -117,7 +117,7 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load and generate."""
     from kanhw.flow.generation import generate
-    from kanhw.program import Program, with_formats
+    from kanhw.program import Program, fit_warnings, with_formats
     from kanhw.schedule.budget import Budget
 
     budget = Budget.from_text(options.schedule) if "=" in options.schedule else None
@@ -131,7 +131,9 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.argmax:
         program = program.with_argmax()
+    plain = program
     program = with_formats(program, inputs=options.input_format, outputs=options.output_format)
+    warnings = fit_warnings(plain, program)
     data: dict[str, Any] = {}
     text = ""
     if budget:
@@ -150,6 +152,9 @@ def run(options: argparse.Namespace) -> int:
         force=options.force,
     )
     told = {"design": str(design.path), **design.to_json(), **data}
+    if warnings:
+        told["warnings"] = list(warnings)
+    text += "".join(f"\nwarning: {line}" for line in warnings)
     show(options, told, f"{design.path}: {_described(design)}{text}")
     return 0
 

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
 # By flag; fields of groups are written in one word (kanhw.quant.config.grouped.flat_names).
 _HELP = {
-    "base_bits": "bits of base weights, 1 to 12",
-    "spline_bits": "bits of spline coefficients, 1 to 12",
+    "base_bits": "bits of base weights, 1 to 12 (default: 8, and 12 in edge tables, whose size "
+    "does not depend on it)",
+    "spline_bits": "bits of spline coefficients, 1 to 12 (default: likewise)",
     "activation_bits": "bits of the codes between layers, 1 to 16 (beyond 12: evaluators)",
-    "input_bits": "bits of the input codes, 1 to 16, or those of every feature, as 6,6,4 (default: "
-    "as activations)",
+    "input_bits": "bits of the input codes, 1 to 16, those of every feature, as 6,6,4, or auto: "
+    "as activations, and two more where these are 8 to 10, features are measured values, "
+    "outputs are no classes, and tables of at most 64 edges read them",
     "basis_bits": "bits of basis values, 1 to 14",
     "base_table_bits": "bits of base activation values, 2 to 14",
     "table_bits": "bits of edge table entries, 2 to 16 (default: activation bits + 3)",
@@ -250,8 +252,10 @@ def _layers(changes: list[str]) -> dict[str, dict[str, Any]]:
         before, _, group = name.rpartition(".")
         if group in groups:
             name, field = before, f"{group}.{field}"
-        if not (equals and dot and name):
-            raise InputError(f"--layer takes NAME.FIELD=VALUE, not {change!r}")
+        if not (equals and dot and name) or field.isdigit():
+            raise InputError(
+                f"--layer takes NAME.FIELD=VALUE, as in layers.0.spline_bits=4, not {change!r}"
+            )
         value: Any = text
         hint = hints.get(field)
         if hint is bool and text in ("True", "False"):
@@ -279,9 +283,16 @@ def _hints() -> dict[str, Any]:
     return hints
 
 
-def bits(text: str) -> int | tuple[int, ...]:
-    """One number of bits, or one for every feature."""
-    each = tuple(int(part) for part in text.split(","))
+def bits(text: str) -> int | str | tuple[int, ...]:
+    """One number of bits, one for every feature, or ``auto``."""
+    if text == "auto":
+        return text
+    try:
+        each = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"takes a number of bits, one for each feature as 6,6,4, or auto, not {text!r}"
+        ) from None
     return each if len(each) > 1 else each[0]
 
 

@@ -262,6 +262,11 @@ def read_manifest(path: str | Path, made: Callable[[Path, dict[str, Any]], _Reco
     """
     folder = Path(path)
     manifest = folder / MANIFEST
+    if folder.is_file():
+        raise InputError(
+            f"{folder} holds no design, as it is a file: name the folder that 'kanhw generate "
+            "PROGRAM --out FOLDER' made"
+        )
     if not manifest.is_file():
         raise InputError(
             f"{folder} holds no design (no {MANIFEST}): make one with 'kanhw generate PROGRAM "

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kanhw.errors import InputError
+from kanhw.values import meant
 
 __all__ = ["AXI4_STREAM", "INTERFACES", "STREAM", "StreamWires", "Wires", "wires_of"]
 
@@ -124,7 +125,7 @@ def wires_of(
     if interface not in INTERFACES:
         raise InputError(
             f"Unknown interface {interface!r}: this version knows "
-            f"{' and '.join(map(repr, INTERFACES))}"
+            f"{' and '.join(map(repr, INTERFACES))}{meant(interface, INTERFACES)}"
         )
     if interface == AXI4_STREAM:
         if not handshake:

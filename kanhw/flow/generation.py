@@ -23,8 +23,9 @@ from kanhw.errors import InputError
 from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.flow.overwriting import ours
+from kanhw.frames import column_names, in_order
 from kanhw.model.network import KanModel
-from kanhw.program import Labels, Program, program_bytes, with_formats
+from kanhw.program import Labels, Program, fit_warnings, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def quantize(
     model
         From :func:`kanhw.load`, or ``to_model()`` of a network trained with :mod:`kanhw.layers`.
     calibration
-        ``[N, n_in]`` real features like those it will see: training data, not test data. None
-        with ``method="zeroq"``, which makes its own.
+        ``[N, n_in]`` real features like those it will see: training data, not test data. The
+        columns of a data frame name the inputs. None with ``method="zeroq"``, which makes its own.
     config
         A :class:`kanhw.quant.QuantConfig`; None is 8 bits everywhere.
     labels
@@ -89,8 +90,13 @@ def quantize(
             f"a module), not {type(model).__name__}"
         )
     config = given_config(config, options, "quantize")
-    program = lower(quantize_model(model, calibration, config, progress=progress))
-    return program if labels is None else replace(program, labels=labels)
+    given = labels or Labels()
+    columns = column_names(calibration)
+    if columns is not None and given.inputs is None:
+        given = replace(given, inputs=columns)
+    values = in_order(calibration, None)
+    program = lower(quantize_model(model, values, config, progress=progress))
+    return replace(program, labels=given)
 
 
 @overload
@@ -202,7 +208,10 @@ def generate(
             "or 'kanhw quantize MODEL --calibration DATA.npz --out PROGRAM')"
         )
     if not isinstance(program, Program):
-        raise TypeError(f"generate needs a Program, not {type(program).__name__}")
+        raise TypeError(
+            "generate needs a Program, from kanhw.quantize, kanhw.convert or kanhw.load, not "
+            f"{type(program).__name__}"
+        )
     if schedule is not None and not isinstance(schedule, Schedule):
         raise TypeError(f"schedule must be a kanhw.Schedule, not {type(schedule).__name__}")
     if argmax not in (None, False, True):
@@ -210,7 +219,10 @@ def generate(
     schedule = schedule or Schedule()
     if argmax is not None:
         program = program.with_argmax(argmax)
+    plain = program
     program = with_formats(program, inputs=input_format, outputs=output_format)
+    # Formats of which every code would saturate are refused; the command shows what else is found.
+    fit_warnings(plain, program)
     chosen = backend_named(backend)
     check_takes(chosen, program)
     given = _given(interface=interface, name=name, testbench=testbench)

@@ -141,7 +141,10 @@ def _document(source: Mapping[str, Any] | str | Path | Any) -> Mapping[str, Any]
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not readable JSON: {error}") from error
+        raise InputError(
+            f"{path} is not readable JSON ({error}): name what 'kanhw simulate --out' or 'kanhw "
+            "estimate --out' wrote"
+        ) from error
     if not isinstance(document, dict):
         raise InputError(f"{path} must hold a JSON object, not a {type(document).__name__}")
     return document

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy.typing as npt
 
 from kanhw.errors import ToolNotFound
+from kanhw.frames import column_names, in_order
 from kanhw.model.network import KanModel
-from kanhw.program import Program
+from kanhw.program import Labels, Program
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,7 +58,8 @@ def prepare(
     from kanhw.quant.config.given import given_config
 
     chosen = given_config(config, options, "prepare")
-    network: QuantizedNetwork = _training().prepare(model, x, chosen)
+    network: QuantizedNetwork = _training().prepare(model, in_order(x, None), chosen)
+    network.feature_names = column_names(x)
     return network
 
 
@@ -77,7 +80,8 @@ def convert(network: QuantizedNetwork) -> Program:
     """
     from kanhw.quant import lower
 
-    return lower(_training().convert(network))
+    program = lower(_training().convert(network))
+    return replace(program, labels=Labels(inputs=network.feature_names))
 
 
 def _training() -> Any:

@@ -86,6 +86,9 @@ def _told(module: nn.Module, options: Mapping[str, Any]) -> dict[str, Any]:
     widths = [getattr(each, "denominator", None) for each in module.modules()]
     numbers = [width for width in widths if isinstance(width, int | float)]
     told: dict[str, Any] = {"denominator": numbers} if numbers else {}
+    pykan = next((each for each in module.modules() if _is_pykan(each)), None)
+    if pykan is not None:
+        return {name: v for name, v in _told_by_pykan(pykan).items() if name not in options}
     layers = [each for each in module.modules() if getattr(each, "base_activation", None)]
     if not layers or "base_activation" in options:
         return told
@@ -97,6 +100,30 @@ def _told(module: nn.Module, options: Mapping[str, Any]) -> dict[str, Any]:
             f"{', '.join(ACTIVATIONS)}; tell it with base_activation=..."
         )
     return told if names == {"prelu"} else {**told, "base_activation": names.pop()}
+
+
+def _is_pykan(module: nn.Module) -> bool:
+    parts = (getattr(module, name, None) for name in ("act_fun", "symbolic_fun"))
+    return all(isinstance(part, nn.ModuleList) for part in parts)
+
+
+def _told_by_pykan(network: Any) -> dict[str, Any]:
+    """What PyKAN's network holds beside its tensors, as ``saveckpt`` would write it."""
+    names = [part.funs_name for part in network.symbolic_fun if hasattr(part, "funs_name")]
+    base = getattr(network, "base_fun_name", None)
+    if not isinstance(base, str | None):
+        # After prune it is the function itself.
+        base = _name(base) if _name(base) in ACTIVATIONS else None
+    facts = {
+        "symbolic_names": names if len(names) == len(network.symbolic_fun) else None,
+        "mult_arity": getattr(network, "mult_arity", None),
+        "symbolic_enabled": getattr(network, "symbolic_enabled", None),
+        "base_activation": base,
+    }
+    columns = getattr(network, "input_id", None)
+    if isinstance(columns, torch.Tensor) and columns.tolist() != list(range(len(columns))):
+        facts["input_ids"] = columns.tolist()
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _name(function: Any) -> str:

@@ -143,6 +143,10 @@ def _load_folder(folder: Path, options: Mapping[str, Any]) -> KanModel | Program
         raise InputError(
             f"{folder} holds several checkpoints ({', '.join(present)}): name one of them"
         )
+    if (folder / "manifest.json").is_file():
+        raise InputError(
+            f"{folder} is a design that 'kanhw generate' made: give the Program that it was made of"
+        )
     raise InputError(
         f"{folder} holds no network that kanhw knows: neither {', '.join(_FOLDER_MODELS)} nor "
         f"{_KANELE_TABLES}; name the checkpoint file itself"

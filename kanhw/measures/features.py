@@ -65,8 +65,10 @@ class FeatureUse:
 
 def feature_uses(model: KanModel, program: Program, x: FloatArray) -> tuple[FeatureUse, ...]:
     """Measure every feature on real features ``[N, n_in]``."""
-    encoder = program.input
-    codes, clipped = encoder.encode(x), encoder.saturated(x).mean(axis=0)
+    # The codes that the first layer reads; those of a format in front of them are mostly unused.
+    encoder = program.grid
+    beyond = encoder.saturated(x) | program.input.saturated(x)
+    codes, clipped = encoder.encode(x), beyond.mean(axis=0)
     lo, hi = encoder.code_ends
     outside, read = _outside(model, x), _read(program)
     return tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray, IntArray
+from kanhw.frames import in_order
 from kanhw.measures.advice import advice
 from kanhw.measures.features import FeatureUse, feature_uses
 from kanhw.measures.outputs import OutputError, TargetError, output_errors, target_errors
 from kanhw.model.network import KanModel
-from kanhw.program import Program
+from kanhw.program import Labels, Program
 
 __all__ = ["Quality", "check_targets", "quality"]
 
@@ -37,6 +38,8 @@ class Quality:
         Of every feature.
     warnings
         What is likely to be wrong, each with what to do about it.
+    labels
+        Names and units of inputs and outputs, as the Program has them.
     """
 
     samples: int
@@ -46,6 +49,7 @@ class Quality:
     float_accuracy: float | None = None
     features: tuple[FeatureUse, ...]
     warnings: tuple[str, ...] = ()
+    labels: Labels = field(default_factory=Labels)
 
     @property
     def clipped(self) -> float:
@@ -70,6 +74,7 @@ class Quality:
             "clipped": self.clipped,
             "outside": self.outside,
             "warnings": list(self.warnings),
+            "labels": self.labels.to_json(),
         }
 
 
@@ -110,7 +115,7 @@ def quality(
         If the model is no float model, or the program none.
     """
     _check_networks(model, program)
-    features = np.asarray(x)
+    features = np.asarray(in_order(x, program.labels.inputs))
     if features.dtype.kind not in "fiub":
         raise TypeError(f"x must be numbers, not {features.dtype}")
     features = model.flat(features.astype(np.float64))
@@ -123,14 +128,16 @@ def quality(
     errors = output_errors(exact, quantized)
     uses = feature_uses(model, program, features)
     image = program.layers[0].window is not None
+    against = () if targets is None else target_errors(exact, quantized, targets)
     return Quality(
         samples=len(features),
         errors=errors,
-        target_errors=() if targets is None else target_errors(exact, quantized, targets),
+        target_errors=against,
         accuracy=None if classes is None else _accuracy(quantized, classes),
         float_accuracy=None if classes is None else _accuracy(exact, classes),
         features=uses,
-        warnings=advice(len(features), errors, uses, image=image),
+        warnings=advice(len(features), errors, uses, against, labels=program.labels, image=image),
+        labels=program.labels,
     )
 
 
@@ -199,13 +206,15 @@ def _checked_labels(labels: npt.NDArray[Any], shape: tuple[int, int]) -> IntArra
     if labels.dtype.kind not in "iub":
         raise InputError(f"labels must be class indices, which are integers, not {labels.dtype}")
     if labels.size != shape[0]:
-        raise InputError(f"labels must have shape [{shape[0]}], not {list(labels.shape)}")
+        one_hot = labels.ndim == 2 and len(labels) == shape[0]
+        hint = ": one-hot? give labels.argmax(axis=1)" if one_hot else ""
+        raise InputError(f"labels must have shape [{shape[0]}], not {list(labels.shape)}{hint}")
     classes = labels.reshape(-1).astype(np.int64)
     highest = max(shape[1] - 1, 1)
     if not 0 <= int(classes.min()) <= int(classes.max()) <= highest:
         raise InputError(
             f"labels must be 0 to {highest} for {shape[1]} outputs, not {classes.min()} to "
-            f"{classes.max()}"
+            f"{classes.max()}" + (": give labels - 1" if classes.min() == 1 else "")
         )
     return classes
 

@@ -40,7 +40,8 @@ def _outputs(quality: Quality) -> list[str]:
     order = sorted(quality.errors, key=lambda error: -(error.rms_of_deviation or 0.0))
     rows = []
     for error in order[:MOST_ROWS]:
-        row = [str(error.output), f"{error.rms:.3g}", f"{error.largest:.3g}"]
+        name = quality.labels.output(error.output)
+        row = [name, f"{error.rms:.3g}", f"{error.largest:.3g}"]
         row += [
             _percent(share)
             for share in (error.rms_of_range, error.largest_of_range, error.rms_of_deviation)
@@ -65,7 +66,8 @@ def _features(quality: Quality) -> list[str]:
     head += ["outside %"] if with_grid else []
     rows = []
     for use in order[:MOST_ROWS]:
-        row = [str(use.feature), str(use.codes), str(use.available)]
+        name = quality.labels.input(use.feature)
+        row = [name, str(use.codes), str(use.available)]
         row += [f"{use.lowest:.4g}", f"{use.highest:.4g}", f"{100 * use.clipped:.2f}"]
         rows.append(row + ([_percent(use.outside)] if with_grid else []))
     return _table(head, rows, len(order))

@@ -77,7 +77,8 @@ class _Reader:
         if header is None:
             raise InputError(
                 f"there is no array {HEADER!r} with the description of a network, so this is "
-                f"no neutral file (see docs/neutral-format.md)"
+                f"no neutral file (see docs/neutral-format.md); it has "
+                f"{', '.join(arrays) or 'none'}: data come second, behind the file of a network"
             )
         try:
             self._header = json.loads(str(header[()]))

@@ -1,6 +1,7 @@
 """The integer contract: what quantization ends in and every back end must reproduce."""
 
 from kanhw.program.code_ranges import with_code_ranges
+from kanhw.program.conversion.format_fit import fit_warnings
 from kanhw.program.conversion.input_conversion import InputConversion
 from kanhw.program.conversion.with_formats import with_formats
 from kanhw.program.encoder import InputEncoder
@@ -48,6 +49,7 @@ __all__ = [
     "Requantizer",
     "ResidentLayer",
     "SplineEvaluatorLayer",
+    "fit_warnings",
     "is_program_file",
     "join_heads",
     "load_program",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.frames import in_order
 from kanhw.program.arrays import frozen_integers, frozen_offsets, frozen_range, frozen_reals
 from kanhw.program.functions.tables import constants_like
 from kanhw.program.intervals import Interval
@@ -47,6 +48,8 @@ class InputEncoder:
     offset
         What the code ``zero_point`` stands for, ``[n_in]`` or one number; None is zero, and zeros
         are held as None.
+    names
+        Of the features, which a data frame's columns have to be; a Program gives its own.
     """
 
     format: CodeFormat
@@ -56,6 +59,7 @@ class InputEncoder:
     lo: IntArray | None = None
     hi: IntArray | None = None
     offset: npt.NDArray[np.float64] | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.n_in < 1:
@@ -97,12 +101,13 @@ class InputEncoder:
         return clamped
 
     def encode(self, x: npt.ArrayLike) -> IntArray:
-        """Codes ``[N, n_in]`` of real features ``[N, n_in]``.
+        """Codes ``[N, n_in]`` of real features ``[N, n_in]``, an array or a data frame.
 
         Raises
         ------
         InputError
-            If the network has no real input scale, or x has another width or holds a NaN.
+            If the network has no real input scale, or x has another width, other columns than the
+            network's inputs, or holds a NaN.
         """
         lo, hi = (end.astype(np.float64) for end in self.code_ends)
         # Clamped while still real, so that huge and infinite features saturate.
@@ -123,7 +128,7 @@ class InputEncoder:
         """Codes as they would be if there were no outermost ones, still real."""
         if self.scale is None or self.zero_point is None:
             raise InputError("This network takes integer codes: its file holds no real input scale")
-        values = np.asarray(x, np.float64)
+        values = np.asarray(in_order(x, self.names), np.float64)
         if values.ndim != 2 or values.shape[1] != self.n_in:
             raise InputError(f"Features must have shape [N, {self.n_in}], not {values.shape}")
         if np.isnan(values).any():

@@ -65,6 +65,14 @@ class Labels:
             found[field.name] = texts
         return Labels(**found)
 
+    def input(self, number: int) -> str:
+        """An input as people read it: ``3``, or ``pressure (Pa)``."""
+        return _shown(number, self.inputs, self.input_units)
+
+    def output(self, number: int) -> str:
+        """An output, likewise."""
+        return _shown(number, self.outputs, self.output_units)
+
     def to_json(self) -> dict[str, list[str]]:
         """Those that there are, as plain JSON values."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -74,6 +82,12 @@ class Labels:
     def from_json(cls, data: dict[str, Sequence[str]]) -> Labels:
         """The inverse of :meth:`to_json`."""
         return cls(**{name: tuple(texts) for name, texts in data.items()})
+
+
+def _shown(number: int, names: Sequence[str] | None, units: Sequence[str] | None) -> str:
+    name = names[number] if names else str(number)
+    unit = units[number % len(units)] if units else ""
+    return f"{name} ({unit})" if unit else name
 
 
 def _what(field: str) -> str:

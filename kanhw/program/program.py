@@ -84,6 +84,10 @@ class Program:
         object.__setattr__(self, "layers", declare_widths(tuple(self.layers), self.grid))
         labels = self.labels.checked(self.n_in, self.layers[-1].n_out)
         object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "input", replace(self.input, names=labels.inputs))
+        if self.encoders is not None:
+            named = tuple(replace(own, names=labels.inputs) for own in self.encoders)
+            object.__setattr__(self, "encoders", named)
         if self.argmax:
             check_comparable(self.layers[-1].requantizers[0], self.layers[-1].name)
 

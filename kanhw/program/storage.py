@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from kanhw.errors import InputError
-from kanhw.files import write_whole
+from kanhw.files import missing, write_whole
 from kanhw.formats import CodeFormat
 from kanhw.program.encoder import InputEncoder
 from kanhw.program.input_storage import (
@@ -116,7 +116,7 @@ def load_program(path: str | Path) -> Program:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} does not exist")
+        raise InputError(missing(path))
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}

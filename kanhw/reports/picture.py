@@ -212,7 +212,7 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
     rows = [
         (f"{text.sentence(text.metric_name(score))}, {names[score.stage]}", text.figure(score))
         for score in summary.scores
-        if score.metric != "max_error" and score.stage in names
+        if not score.metric.startswith("max_error") and score.stage in names
     ]
     failed = text.verification_failed(summary)
     if not summary.scores:

@@ -23,6 +23,9 @@ STAGES: Mapping[str, str] = {
     "hardware": "Hardware (simulated Verilog)",
 }
 
+# Outputs whose deviations differ by more have units of their own.
+_COMPARABLE = 4.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
@@ -33,7 +36,9 @@ class Score:
     stage
         A key of ``STAGES``.
     metric
-        ``accuracy`` (a fraction), or for regression ``rmse`` or ``max_error``.
+        ``accuracy`` (a fraction), or for regression ``rmse`` or ``max_error``; where outputs vary
+        by unequal amounts (more than a factor of 4) ``rmse_of_deviation`` and
+        ``max_error_of_deviation``, with each output's errors over its standard deviation.
     value
         The figure.
     samples
@@ -171,7 +176,14 @@ class _Values:
         if target is None:
             return []
         error = answer - target[: len(answer)]
-        figures = {"rmse": np.sqrt(np.mean(error**2)), "max_error": np.abs(error).max()}
+        deviation, name = target.std(axis=0), ""
+        if deviation.min() > 0 and deviation.max() > _COMPARABLE * deviation.min():
+            # A mean over kilograms and kelvins is one of kelvins.
+            error, name = error / deviation, "_of_deviation"
+        figures = {
+            f"rmse{name}": np.sqrt(np.mean(error**2)),
+            f"max_error{name}": np.abs(error).max(),
+        }
         return [
             Score(
                 stage=stage,

@@ -43,7 +43,13 @@ NOTHING_SCORED = "No accuracy was measured: this report was made without data."
 NOTHING_ESTIMATED = "No resources were estimated."
 
 _SERIAL = ("layer_norm", "convolution", "pooling")
-_METRICS = {"accuracy": "accuracy", "rmse": "RMS error", "max_error": "largest error"}
+_METRICS = {
+    "accuracy": "accuracy",
+    "rmse": "RMS error",
+    "max_error": "largest error",
+    "rmse_of_deviation": "RMS error, of the deviation",
+    "max_error_of_deviation": "largest error, of the deviation",
+}
 _ENGINES = {
     "cocotb": "the cocotb testbench (every stream rule checked)",
     "fast": "the compiled test-set harness",
@@ -86,7 +92,9 @@ def quantity_text(own: Quantity) -> str:
 
 def figure(score: Score) -> str:
     """The value of a score: a percentage for an accuracy."""
-    return f"{100 * score.value:.2f}%" if score.metric == "accuracy" else real(score.value)
+    if score.metric == "accuracy" or score.metric.endswith("_of_deviation"):
+        return f"{100 * score.value:.2f}%"
+    return real(score.value)
 
 
 def metric_name(score: Score) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from kanhw.errors import InputError
+from kanhw.values import meant
 
 __all__ = ["FABRICS", "SCHEDULES", "Schedule"]
 
@@ -67,14 +68,14 @@ class Schedule:
         if self.kind not in SCHEDULES:
             raise InputError(
                 f"Unknown schedule {self.kind!r}: this version knows "
-                f"{' and '.join(map(repr, SCHEDULES))}"
+                f"{' and '.join(map(repr, SCHEDULES))}{meant(self.kind, SCHEDULES)}"
             )
         for name in _PARALLEL:
             object.__setattr__(self, name, _checked(name, getattr(self, name)))
         if self.fabric not in FABRICS:
             raise InputError(
                 f"Unknown fabric {self.fabric!r}: this version knows "
-                f"{' and '.join(map(repr, FABRICS))}"
+                f"{' and '.join(map(repr, FABRICS))}{meant(self.fabric, FABRICS)}"
             )
         if self.kind == "unrolled" and (self.parallel_inputs, self.parallel_outputs) != (1, 1):
             raise InputError(

@@ -11,6 +11,7 @@ from kanhw.targets.ice40 import ICE40
 from kanhw.targets.memories import BlockRams
 from kanhw.targets.target import CellLibrary, PartWeights, PlaceAndRoute, Target
 from kanhw.targets.ultrascale_plus import ULTRASCALE_PLUS
+from kanhw.values import meant
 
 __all__ = [
     "MODELLED",
@@ -43,7 +44,9 @@ def target_named(name: str) -> Target:
     try:
         return TARGETS[name]
     except KeyError:
-        raise InputError(f"Unknown target {name!r}: the targets are {', '.join(TARGETS)}") from None
+        raise InputError(
+            f"Unknown target {name!r}: the targets are {', '.join(TARGETS)}{meant(name, TARGETS)}"
+        ) from None
 
 
 def library_of(name: str) -> CellLibrary:

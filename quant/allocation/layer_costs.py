@@ -130,9 +130,10 @@ class LayerCosts:
         ways = (own.weight_calibration, own.weight_granularity, own.percentile)
         key = (quantizers, inputs.realisation, ways)
         weights = []
+        spline_bits, base_bits = own.weight_bits
         for branch, bits, values in (
-            ("spline", own.spline_bits, branches.coefficients),
-            ("base", own.base_bits, branches.base_weights),
+            ("spline", spline_bits, branches.coefficients),
+            ("base", base_bits, branches.base_weights),
         ):
             full = (branch, bits, key)
             if full not in self._rounded:

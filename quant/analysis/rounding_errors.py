@@ -40,9 +40,10 @@ def squared_error(plan: Plan, unit: Unit, data: HeldOut) -> float:
     own, inputs = plan.config.for_layer(step.name), plan.consumers[index].sum_inputs(step)
     branches = branches_of(step.layer, inputs, own)
     if unit.branch in ("base", "spline"):
-        weights, count = branches.coefficients, own.spline_bits
+        spline_bits, base_bits = own.weight_bits
+        weights, count = branches.coefficients, spline_bits
         if unit.branch == "base":
-            weights, count = branches.base_weights, own.base_bits
+            weights, count = branches.base_weights, base_bits
         rounded = quantize_weights(weights, count, own)
         return float(np.square(rounded.dequantize() - weights).sum())
     rows = _rows(step, plan, index, values)

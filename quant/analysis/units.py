@@ -145,7 +145,7 @@ TABULATED: dict[str, Callable[[SumStep], str]] = {
 
 
 def with_rest(config: QuantConfig, bits: int) -> QuantConfig:
-    """The config with ``bits`` everywhere, edge tables three more."""
+    """The config with ``bits`` everywhere, edge tables three more; the input has no others."""
     every: dict[str, Any] = {name: bits for names in _FIELDS.values() for name in names}
     every["table_bits"] = min(bits + _TABLE_GUARD_BITS, 16)
     every["base_table_bits"] = max(bits, 2)
@@ -153,6 +153,8 @@ def with_rest(config: QuantConfig, bits: int) -> QuantConfig:
         name: {field: value for field, value in changes.items() if field not in every}
         for name, changes in config.layers.items()
     }
+    if config.input_bits == "auto":
+        every["input_bits"] = None
     return replace(config, layers=layers, **every)
 
 

@@ -136,7 +136,7 @@ def _of_layer(layer: QuantCodebook, config: QuantConfig) -> dict[str, int]:
         "indices": edges * index_bits,
         "gains": edges * config.codebook.gain_bits * (config.codebook.gain != "none"),
         "biases": edges * config.codebook.bias_bits * (layer.biases is not None),
-        "base_weights": edges * config.base_bits * has_base,
+        "base_weights": edges * config.weight_bits[1] * has_base,
         "tables": tables,
         "weights": edges * layer.weights_per_edge,
     }

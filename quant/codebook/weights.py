@@ -168,7 +168,7 @@ def _integers(
     weights = layer.base_weights
     if config.codebook.branches == "joint":
         weights = np.zeros_like(weights)
-    base = quantize_weights(weights, config.base_bits, config)
+    base = quantize_weights(weights, config.weight_bits[1], config)
     codes, unit = base_tables(layer, inputs.base, config.base_table_bits)
     if not base.codes.any():
         codes, unit = np.zeros_like(codes), 1.0

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any, get_args
 
 from kanhw.errors import InputError
-from kanhw.values import brief, is_integer, is_number, plain
+from kanhw.values import brief, is_integer, is_number, meant, plain
 
 __all__ = ["check_choice", "check_integer", "check_number", "check_switch", "make_plain"]
 
@@ -35,7 +35,10 @@ def check_choice(field: str, value: object, choices: object) -> None:
     """Refuse a word that is none of a ``Literal``."""
     allowed = get_args(choices)
     if value not in allowed:
-        raise InputError(f"{field} must be one of {', '.join(allowed)}, not {brief(value)}")
+        raise InputError(
+            f"{field} must be one of {', '.join(allowed)}, not {brief(value)}"
+            f"{meant(value, allowed)}"
+        )
 
 
 def check_switch(field: str, value: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 __all__ = [
+    "ActivationGranularity",
     "BranchInputs",
     "Calibration",
     "CodebookBranches",
@@ -24,6 +25,7 @@ __all__ = [
 
 Calibration = Literal["max_abs", "percentile", "mse"]
 Granularity = Literal["tensor", "channel"]
+ActivationGranularity = Literal["auto", "tensor", "channel"]
 InputGranularity = Literal["auto", "tensor", "group", "channel"]
 OutputGranularity = Literal["auto", "tensor", "channel"]
 Realisation = Literal["auto", "edge_table", "basis_table", "codebook", "spline_evaluator"]

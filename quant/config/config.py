@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from kanhw.errors import InputError
 from kanhw.quant.config.checks import (
@@ -15,6 +15,7 @@ from kanhw.quant.config.checks import (
     make_plain,
 )
 from kanhw.quant.config.choices import (
+    ActivationGranularity,
     BranchInputs,
     Calibration,
     Granularity,
@@ -28,7 +29,7 @@ from kanhw.quant.config.choices import (
 from kanhw.quant.config.codebook import CodebookConfig
 from kanhw.quant.config.evaluator import EvaluatorConfig
 from kanhw.quant.config.grouped import GROUPS, dotted_names, refuse_flat, with_groups
-from kanhw.values import brief, plain
+from kanhw.values import brief, meant, plain
 
 __all__ = ["QuantConfig", "widest"]
 
@@ -41,6 +42,10 @@ _BITS = {
     "base_table_bits": 14,
     "table_bits": 16,
 }
+# Fields that are chosen by what they are for where nothing is said.
+_OPTIONAL = ("base_bits", "spline_bits", "input_bits", "table_bits")
+# Of weights where nothing is said, and nothing is known of the layer.
+_WEIGHT_BITS = 8
 # Fields that may have a number for every value in front of a layer.
 _BY_VALUE = ("activation_bits", "input_bits")
 # Fields that one layer cannot have differently.
@@ -69,16 +74,20 @@ class QuantConfig:
     Parameters
     ----------
     base_bits
-        Of base weights, 1 to 12.
+        Of base weights, 1 to 12. None is 8, and 12 where the layer becomes edge tables, whose size
+        does not depend on it; 8 in training.
     spline_bits
-        Of spline coefficients, 1 to 12.
+        Of spline coefficients, likewise.
     activation_bits
         Of the codes between layers, 1 to 16; beyond 12 their consumers are evaluators. In
         ``layers`` also a sequence with the bits of every value that the layer reads: its codes are
         those of a quantizer of its own with so many bits, and the stream is as wide as the widest.
     input_bits
-        Of the network's input codes, 1 to 16; None is ``activation_bits``. A sequence holds the
-        bits of every feature.
+        Of the network's input codes, 1 to 16. A sequence holds the bits of every feature. None is
+        ``activation_bits``. ``auto`` is that too, and two more where ``activation_bits`` are 8 to
+        10, features are measured values (more of them than codes), outputs are not compared
+        (``output_granularity="tensor"``), and tables of at most 64 edges read them; it is None in
+        training, sensitivities and allocations.
     basis_bits
         Of basis values, 1 to 14 (``basis_table`` and ``spline_evaluator``).
     base_table_bits
@@ -100,7 +109,9 @@ class QuantConfig:
     weight_granularity
         One scale per ``tensor``, or per ``channel`` (output).
     activation_granularity
-        One scale per ``tensor``, or per ``channel`` (feature).
+        One scale per ``tensor``, or per ``channel`` (feature). ``auto``: per channel in front of
+        edge tables that read a vector of hidden values of 6 bits or more, where scales cost next to
+        nothing; with room at the ends of ranges, and none finer than an eighth of the widest.
     input_granularity
         Of the network's input, where it is a vector that a KAN layer reads: one scale per
         ``tensor``, per ``channel`` (feature), or per ``group`` of features whose ranges are alike
@@ -148,10 +159,10 @@ class QuantConfig:
         ``{"layers.0": {"spline_bits": 4, "codebook.size": 16}}``.
     """
 
-    base_bits: int = 8
-    spline_bits: int = 8
+    base_bits: int | None = None
+    spline_bits: int | None = None
     activation_bits: int | Sequence[int] = 8
-    input_bits: int | Sequence[int] | None = None
+    input_bits: int | Sequence[int] | Literal["auto"] | None = "auto"
     basis_bits: int = 8
     base_table_bits: int = 8
     table_bits: int | None = None
@@ -162,7 +173,7 @@ class QuantConfig:
     activation_calibration: Calibration = "mse"
     percentile: float = 99.9
     weight_granularity: Granularity = "channel"
-    activation_granularity: Granularity = "tensor"
+    activation_granularity: ActivationGranularity = "auto"
     input_granularity: InputGranularity = "auto"
     output_granularity: OutputGranularity = "auto"
     symmetric_activations: bool = False
@@ -188,7 +199,9 @@ class QuantConfig:
         make_plain(self)
         for name, highest in _BITS.items():
             value = getattr(self, name)
-            if value is None and name in ("input_bits", "table_bits"):
+            if value is None and name in _OPTIONAL:
+                continue
+            if name == "input_bits" and isinstance(value, str) and value == "auto":
                 continue
             lowest = 2 if name in ("base_table_bits", "table_bits") else 1
             if name in _BY_VALUE and isinstance(value, Sequence) and not isinstance(value, str):
@@ -205,7 +218,7 @@ class QuantConfig:
         check_choice("weight_calibration", self.weight_calibration, Calibration)
         check_choice("activation_calibration", self.activation_calibration, Calibration)
         check_choice("weight_granularity", self.weight_granularity, Granularity)
-        check_choice("activation_granularity", self.activation_granularity, Granularity)
+        check_choice("activation_granularity", self.activation_granularity, ActivationGranularity)
         check_choice("input_granularity", self.input_granularity, InputGranularity)
         check_choice("output_granularity", self.output_granularity, OutputGranularity)
         check_choice("norms", self.norms, Norms)
@@ -223,7 +236,9 @@ class QuantConfig:
             check_switch(switch, getattr(self, switch))
         check_number("percentile", self.percentile)
         if not 50 <= self.percentile <= 100:
-            raise InputError(f"percentile must be 50 to 100, not {self.percentile}")
+            raise InputError(
+                f"percentile must be 50 to 100, not {self.percentile}: it is in percent"
+            )
         check_number("damping", self.damping)
         if not 0 < self.damping <= 1:
             raise InputError(f"damping must be above 0 and at most 1, not {self.damping}")
@@ -247,8 +262,8 @@ class QuantConfig:
                 raise TypeError(f"layers[{name!r}]: {error}") from error
             for wrong in set(changes) - set(allowed):
                 raise InputError(
-                    f"layers[{name!r}]: {wrong!r} is no field of a layer; there are "
-                    f"{', '.join(allowed)}"
+                    f"layers[{name!r}]: {wrong!r} is no field of a layer"
+                    f"{meant(wrong, allowed) or ';'} there are {', '.join(allowed)}"
                 )
             try:
                 own = self.changed({**changes, "layers": {}})
@@ -283,6 +298,12 @@ class QuantConfig:
         return self.changed({**changes, "layers": {}}) if changes else self
 
     @property
+    def weight_bits(self) -> tuple[int, int]:
+        """Bits of a layer's coefficients and of its base weights; 8 where nothing was said."""
+        spline = self.spline_bits or _WEIGHT_BITS
+        return spline, spline if self.shared_quantizers else self.base_bits or _WEIGHT_BITS
+
+    @property
     def widest_activation(self) -> int:
         """The bits of the widest code of ``activation_bits``."""
         return widest(self.activation_bits)
@@ -304,7 +325,8 @@ class QuantConfig:
         layers = {f"layers[{name!r}]: ": changes for name, changes in self.layers.items()}
         for where, changes in (own | layers).items():
             for name in _BY_VALUE:
-                if isinstance(changes.get(name), Sequence):
+                bits = changes.get(name)
+                if isinstance(bits, Sequence) and not isinstance(bits, str):
                     raise InputError(
                         f"{where}{name} must be one integer, the same for all values, for {what}"
                     )
@@ -321,6 +343,7 @@ class QuantConfig:
             if name not in names:
                 raise InputError(
                     f"layers: there is no layer {name!r}; there are {', '.join(names)}"
+                    f"{meant(name, names)}"
                 )
 
 

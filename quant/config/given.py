@@ -7,6 +7,7 @@ from typing import Any
 
 from kanhw.quant.config.config import QuantConfig
 from kanhw.quant.config.grouped import refuse_flat
+from kanhw.values import meant
 
 __all__ = ["given_config"]
 
@@ -38,5 +39,8 @@ def given_config(
     fields = QuantConfig.field_names()
     for name in options:
         if name not in fields:
-            raise TypeError(f"{caller} takes no option {name!r}: there are {', '.join(fields)}")
+            raise TypeError(
+                f"{caller} takes no option {name!r}{meant(name, fields) or ':'} there are "
+                f"{', '.join(fields)}"
+            )
     return (config or QuantConfig()).changed(options)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from kanhw.quant.config.choices import (
+    ActivationGranularity,
     BranchInputs,
     Calibration,
     Granularity,
@@ -25,10 +26,10 @@ __all__ = ["QuantOptions"]
 class QuantOptions(TypedDict, total=False):
     """What :func:`kanhw.quantize` takes beside a config; see :class:`QuantConfig`."""
 
-    base_bits: int
-    spline_bits: int
+    base_bits: int | None
+    spline_bits: int | None
     activation_bits: int | Sequence[int]
-    input_bits: int | Sequence[int] | None
+    input_bits: int | Sequence[int] | Literal["auto"] | None
     basis_bits: int
     base_table_bits: int
     table_bits: int | None
@@ -39,7 +40,7 @@ class QuantOptions(TypedDict, total=False):
     activation_calibration: Calibration
     percentile: float
     weight_granularity: Granularity
-    activation_granularity: Granularity
+    activation_granularity: ActivationGranularity
     input_granularity: InputGranularity
     output_granularity: OutputGranularity
     symmetric_activations: bool

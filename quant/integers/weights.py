@@ -10,7 +10,7 @@ from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import Branches
 from kanhw.quant.quantizers.quantizer import WeightQuantizer, quantize_weights
 
-__all__ = ["RoundedWeights", "nearest_weights", "weight_bits"]
+__all__ = ["RoundedWeights", "nearest_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,24 +29,18 @@ class RoundedWeights:
     base: WeightQuantizer
 
 
-def weight_bits(config: QuantConfig) -> tuple[int, int]:
-    """Bits of a layer's coefficients and of its base weights."""
-    return config.spline_bits, (
-        config.spline_bits if config.shared_quantizers else config.base_bits
-    )
-
-
 def nearest_weights(branches: Branches, config: QuantConfig) -> RoundedWeights:
     """Round every weight to its nearest code."""
     coefficients, base_weights = branches.coefficients, branches.base_weights
+    spline_bits, base_bits = config.weight_bits
     if not config.shared_quantizers:
         return RoundedWeights(
-            quantize_weights(coefficients, config.spline_bits, config),
-            quantize_weights(base_weights, config.base_bits, config),
+            quantize_weights(coefficients, spline_bits, config),
+            quantize_weights(base_weights, base_bits, config),
         )
     n_out, n_in, count = coefficients.shape
     both = np.concatenate([coefficients.reshape(n_out, -1), base_weights], axis=1)
-    rounded = quantize_weights(both, config.spline_bits, config)
+    rounded = quantize_weights(both, spline_bits, config)
     split = n_in * count
     return RoundedWeights(
         WeightQuantizer(rounded.codes[:, :split].reshape(coefficients.shape), rounded.scale),

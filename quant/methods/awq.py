@@ -9,7 +9,7 @@ import numpy as np
 
 from kanhw.formats import FloatArray
 from kanhw.numerics import positive_power
-from kanhw.quant.integers.weights import RoundedWeights, nearest_weights, weight_bits
+from kanhw.quant.integers.weights import RoundedWeights, nearest_weights
 from kanhw.quant.methods.problem import RoundingProblem, layer_error, layer_errors
 from kanhw.quant.methods.scaling import Features, LayerTask
 from kanhw.quant.methods.unreached import copy_neighbours
@@ -91,7 +91,7 @@ def clipped(problem: RoundingProblem, task: LayerTask, right: FloatArray) -> Rou
     """
     config, branches = task.config, problem.branches
     best = nearest_weights(branches, config)
-    bits = weight_bits(config)
+    bits = config.weight_bits
     reals = (branches.coefficients, branches.base_weights)
     # Branches that share a step are clipped together.
     turns: tuple[tuple[bool, bool], ...] = ((True, False), (False, True))

@@ -6,7 +6,6 @@ import numpy as np
 
 from kanhw.quant.config import Method
 from kanhw.quant.config.config import QuantConfig
-from kanhw.quant.integers.weights import weight_bits
 from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
 
@@ -49,7 +48,7 @@ def _fewest_bits(step: SumStep, config: QuantConfig) -> int:
     bits = [
         own
         for own, weights in zip(
-            weight_bits(config), (step.layer.coefficients, step.layer.base_weights), strict=True
+            config.weight_bits, (step.layer.coefficients, step.layer.base_weights), strict=True
         )
         if weights.any()
     ]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kanhw.formats import FloatArray, IntArray
 from kanhw.numerics import cholesky, gram, matmul
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.weights import RoundedWeights, nearest_weights, weight_bits
+from kanhw.quant.integers.weights import RoundedWeights, nearest_weights
 from kanhw.quant.methods.problem import RoundingProblem, layer_errors
 from kanhw.quant.methods.unreached import copy_neighbours
 from kanhw.quant.quantizers.rounding import round_half_up
@@ -191,7 +191,7 @@ def _reached(problem: RoundingProblem) -> tuple[BoolArray, BoolArray]:
 
 def _columns(problem: RoundingProblem, nearest: RoundedWeights, config: QuantConfig) -> Columns:
     """The weights of all features."""
-    branches, (bits, base_bits) = problem.branches, weight_bits(config)
+    branches, (bits, base_bits) = problem.branches, config.weight_bits
     spline = branches.coefficients.reshape(len(branches.coefficients), -1)
     base, counts = branches.base_weights, (spline.shape[1], branches.base_weights.shape[1])
     scales = np.stack([nearest.spline.scale, nearest.base.scale], axis=1)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kanhw.formats import IntArray
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.weights import RoundedWeights, weight_bits
+from kanhw.quant.integers.weights import RoundedWeights
 from kanhw.quant.methods.problem import RoundingProblem
 from kanhw.quant.quantizers.quantizer import nearest_codes
 
@@ -52,7 +52,7 @@ def copy_neighbours(
     scale = problem.branches.spline_scale
     source = weights.spline.dequantize() / scale
     copied = np.take_along_axis(source, nearest[None], axis=2) * scale
-    codes = nearest_codes(copied, weights.spline.scale, weight_bits(config)[0])
+    codes = nearest_codes(copied, weights.spline.scale, config.weight_bits[0])
     keep = ~moved | (problem.branches.coefficients == 0)
     chosen: npt.NDArray[np.int64] = np.where(keep, weights.spline.codes, codes)
     return replace(weights, spline=replace(weights.spline, codes=chosen))

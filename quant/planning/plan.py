@@ -13,6 +13,7 @@ from kanhw.model.network import KanModel
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.planning.consumer import Consumer
 from kanhw.quant.planning.freeze import freeze_norms
+from kanhw.quant.planning.realisation import with_free_bits
 from kanhw.quant.planning.step_plans import consumer_of, step_plan
 from kanhw.quant.planning.steps import Step, steps_of
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
@@ -93,12 +94,21 @@ def make_plan(
         asked = config.for_layer(steps[index + step.passes].name)
         if image:
             asked = replace(asked, activation_granularity="tensor")
+        if config.input_bits == "auto" and "activation_bits" in config.layers.get(step.name, {}):
+            # What is said of the first layer is said of the input.
+            asked = replace(asked, input_bits=None)
         consumers.append(consumer_of(step, values[-1], asked, first=index == 0, passed=passed))
         values.append(step(values[-1]))
     moved = [
         step_plan(step).without_offsets(step, consumer)
         for step, consumer in zip(steps, consumers, strict=True)
     ]
+    tabulated = [
+        step.name
+        for step, consumer in zip(steps, consumers, strict=True)
+        if consumer.realisation == "edge_table"
+    ]
+    config = with_free_bits(config, tabulated)
     return Plan(tuple(moved), tuple(consumers), tuple(values), config, source)
 
 
@@ -111,12 +121,17 @@ def _checked_calibration(calibration: npt.ArrayLike, model: KanModel) -> FloatAr
     features = features.astype(np.float64)
     if features.ndim != 2 or features.shape[1] != model.n_in:
         shape = ", ".join(map(str, model.input_shape))
+        turned = features.ndim == 2 and features.shape[0] == model.n_in
         raise InputError(
             f"Calibration data must have shape [N, {shape}] for this model, not "
-            f"{list(features.shape)}"
+            f"{list(features.shape)}{': transposed? give x.T' if turned else ''}"
         )
     if features.shape[0] == 0:
         raise InputError("Calibration needs at least one sample, not 0")
     if not np.isfinite(features).all():
-        raise InputError("Calibration data hold NaN or infinity: remove or fill those rows")
+        row, column = np.argwhere(~np.isfinite(features))[0]
+        raise InputError(
+            f"Calibration data hold NaN or infinity (first in row {row}, column {column}): remove "
+            "or fill those rows"
+        )
     return features

@@ -6,6 +6,9 @@ The count knows bits only, since there are no integers yet; those of integers ar
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from kanhw.errors import InputError
 from kanhw.model.network import KanLayer
 from kanhw.quant.config import QuantConfig
@@ -17,10 +20,13 @@ __all__ = [
     "chosen_realisation",
     "planned_basis_table_luts",
     "planned_edge_table_luts",
+    "with_free_bits",
 ]
 
 # Tables of more entries are refused: 2**12 for every edge, or basis function of an input.
 WIDEST_TABLES = 12
+# Weights of edge tables have the most bits: only what is tabulated has a size.
+_FREE_BITS = 12
 
 
 def planned_edge_table_luts(layer: KanLayer, address_bits: int, table_bits: int) -> float:
@@ -42,9 +48,10 @@ def planned_basis_table_luts(layer: KanLayer, address_bits: int, config: QuantCo
     depth = 2.0 ** max(address_bits - LUT_INPUTS, 0)
     shared = layer.n_in * depth * (layer.basis.count * config.basis_bits + config.base_table_bits)
     products = 0.0
+    spline_bits, base_bits = config.weight_bits
     for count, bits, values in (
-        (int((layer.coefficients != 0).sum()), config.spline_bits, config.basis_bits),
-        (int((layer.base_weights != 0).sum()), config.base_bits, config.base_table_bits),
+        (int((layer.coefficients != 0).sum()), spline_bits, config.basis_bits),
+        (int((layer.base_weights != 0).sum()), base_bits, config.base_table_bits),
     ):
         products += count * (bits + 1) / 3 * (bits + values)
     return shared + products
@@ -98,3 +105,22 @@ def check_table_bits(name: str, address_bits: int) -> None:
             f"{WIDEST_TABLES}: use fewer activation_bits (or input_bits), or, for uniform "
             "B-splines, realisation='spline_evaluator'"
         )
+
+
+def with_free_bits(config: QuantConfig, names: Iterable[str]) -> QuantConfig:
+    """The config with the most bits of weights in edge tables, where it leaves them open.
+
+    Parameters
+    ----------
+    config
+        What was asked for.
+    names
+        Of the layers.
+    """
+    layers = {name: dict(changes) for name, changes in config.layers.items()}
+    for name in names:
+        own = config.for_layer(name)
+        free = [field for field in ("spline_bits", "base_bits") if getattr(own, field) is None]
+        if free:
+            layers.setdefault(name, {}).update(dict.fromkeys(free, _FREE_BITS))
+    return replace(config, layers=layers)

@@ -9,6 +9,7 @@ from typing import Any
 from kanhw.formats import FloatArray
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.planning.consumer import Consumer, ReadValue
+from kanhw.quant.planning.input_bits import input_bits
 from kanhw.quant.planning.offsets import without_offsets
 from kanhw.quant.planning.realisation import check_table_bits
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep
@@ -44,9 +45,7 @@ def consumer_of(
     InputError
         If the bits, or the realisation, cannot be those of such a step.
     """
-    bits = config.activation_bits
-    if first and config.input_bits is not None:
-        bits = config.input_bits
+    bits = input_bits(step, value, config) if first else config.activation_bits
     record = step_plan(step)
     wanted = record.consumer(step, ReadValue(value, bits, config, first, passed))
     return record.read_inside(step, wanted, value)

@@ -17,6 +17,8 @@ from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
+from kanhw.model.symbolic import check_symbolic_edges
+from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.records import record_of
 from kanhw.windows import Window
 
@@ -29,6 +31,7 @@ __all__ = [
     "ProductStep",
     "Step",
     "SumStep",
+    "finite_inside",
     "steps_of",
 ]
 
@@ -305,3 +308,15 @@ def _elementwise(activation: Activation, count: int) -> KanLayer:
         np.zeros(count),
         "activation",
     )
+
+
+def finite_inside(step: SumStep, quantizer: ActivationQuantizer) -> bool:
+    """Whether symbolic edges are finite over the whole range."""
+    if not step.layer.symbolic or step.window is not None:
+        return True
+    grid = quantizer.grid()
+    try:
+        check_symbolic_edges(step.layer.symbolic, grid.min(axis=0), grid.max(axis=0), step.name)
+    except InputError:
+        return False
+    return True

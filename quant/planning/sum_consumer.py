@@ -14,9 +14,10 @@ from kanhw.quant.config import QuantConfig, widest
 from kanhw.quant.planning.consumer import Consumer, ReadValue
 from kanhw.quant.planning.offsets import inside_grid
 from kanhw.quant.planning.realisation import check_table_bits, chosen_realisation
-from kanhw.quant.planning.steps import SumStep
+from kanhw.quant.planning.steps import SumStep, finite_inside
 from kanhw.quant.quantizers.feature_groups import feature_groups
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, activation_quantizer
+from kanhw.quant.quantizers.room import widened
 from kanhw.quant.splines.spline_grid import aligned_quantizer
 
 __all__ = ["sum_consumer", "sums_read_inside"]
@@ -24,6 +25,13 @@ __all__ = ["sum_consumer", "sums_read_inside"]
 # A shared code wastes this share of its steps outside the spline's support before ``auto`` gives
 # the branches a code each.
 _WASTE = 0.25
+# Of ranges that are each value's own where nobody asked for it: finer codes than an eighth of what
+# the others have would coarsen the tables of all.
+_NARROWEST = 0.125
+# With fewer bits ranges are cut, and codes of few steps gain nothing by ranges of their own.
+_WIDE_ENOUGH = 6
+# Times what one half of the samples goes beyond the other: room for the next sample.
+_ROOM = 1.0
 
 
 def sum_consumer(step: SumStep, read: ReadValue) -> Consumer:
@@ -94,15 +102,23 @@ def _sums(
     groups = None
     if first and step.window is None:
         groups = _input_groups(value, config)
+    # Edge tables are in units of the codes that they become, whatever these are.
+    own_scales = realisation == "edge_table" and config.activation_granularity == "auto"
+    own_scales = own_scales and not in_window and not first and widest(bits) >= _WIDE_ENOUGH
     shared = activation_quantizer(
         value,
         bits,
         config,
         limits,
         activation=activation,
-        per_tensor=in_window,
+        per_tensor=False if own_scales else in_window,
         shared=groups,
+        narrowest=_NARROWEST if own_scales else 0.0,
     )
+    if own_scales:
+        # The range of a single value ends where samples that were not seen go on.
+        wider = widened(shared, value, limits, seed=config.seed, factor=_ROOM)
+        shared = wider if finite_inside(step, wider) else shared
     one_code = first or realisation == "edge_table" or config.branch_inputs == "shared"
     one_code = one_code or config.shared_quantizers
     # Shapes that contain the base branch are functions of one code.

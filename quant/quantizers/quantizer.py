@@ -173,6 +173,7 @@ def activation_quantizer(
     per_tensor: bool | None = None,
     symmetric: bool | None = None,
     shared: IntArray | None = None,
+    narrowest: float = 0.0,
 ) -> ActivationQuantizer:
     """Choose a quantizer from observed activations.
 
@@ -193,10 +194,12 @@ def activation_quantizer(
         What the consumer needs, whatever the config says; None follows the config.
     shared
         ``[n]``: values of the same number (and bits) have one scale; None as ``per_tensor`` says.
+    narrowest
+        Ranges are at least this share of the widest one.
     """
     n = values.shape[1]
     if per_tensor is None:
-        per_tensor = config.activation_granularity == "tensor"
+        per_tensor = config.activation_granularity != "channel"
     if symmetric is None:
         symmetric = config.symmetric_activations
     widths = np.full(n, bits, np.int64) if isinstance(bits, int) else np.array(bits, np.int64)
@@ -210,9 +213,11 @@ def activation_quantizer(
     signed = symmetric and bool((values < 0).any())
     lo_codes, hi_codes = np.empty(n, np.int64), np.empty(n, np.int64)
     together = np.empty(n, np.int64)
+    formats, ranges = [], []
     for number, features in enumerate(groups):
         together[features] = number
         format = CodeFormat(int(widths[features[0]]), signed)
+        formats.append(format)
         lo_codes[features], hi_codes[features] = format.lo, format.hi
         seen = values[:, features]
         if limits is not None:
@@ -226,6 +231,11 @@ def activation_quantizer(
         )
         if limits is not None and indistinct(lo, hi):
             lo, hi = float(limits[features, 0].min()), float(limits[features, 1].max())
+        ranges.append((lo, hi))
+    least = narrowest * max((hi - lo for lo, hi in ranges), default=0.0)
+    for features, format, (lo, hi) in zip(groups, formats, ranges, strict=True):
+        short = max(least - (hi - lo), 0.0)
+        lo, hi = lo - (0.0 if lo == 0 and symmetric else short / 2), hi + short / 2
         step, origin = step_and_origin(lo, hi, format, symmetric=symmetric)
         scale[features], zero_point[features] = step, origin
     whole = CodeFormat(widest(bits), signed)

@@ -182,10 +182,11 @@ class CodebookStage(Stage):
 
     def _base_codes(self) -> Tensor:
         relative = self.base_weights * self.base_active / self.base_steps.unsqueeze(-1)
-        if self.config.base_bits == 1:
+        _, bits = self.config.weight_bits
+        if bits == 1:
             relative = relative.clamp(-1, 1)
             return relative + (torch.sign(relative) - relative).detach()
-        top = (1 << (self.config.base_bits - 1)) - 1
+        top = (1 << (bits - 1)) - 1
         return round_half_up(relative.clamp(-top, top))
 
     def _base(self) -> Tensor:

@@ -74,6 +74,8 @@ class QuantizedNetwork(nn.Module):
         self.plan, self.shape = plan, shape
         # Why a training loop gave up, which convert refuses.
         self.diverged: str | None = None
+        # Of the columns that it was prepared with.
+        self.feature_names: tuple[str, ...] | None = None
         self.stages = nn.ModuleList()
         self.rules = nn.ModuleList()
         for step, consumer, value in zip(plan.steps, plan.consumers, plan.values, strict=False):
@@ -199,6 +201,7 @@ def prepare(
             "has none: choose lsq, lsq+, qil or dsq"
         )
     config.check_one_width("training")
+    config = _trainable(config)
     plan = make_plan(model, calibration, config)
     for step, consumer in zip(plan.steps, plan.consumers, strict=True):
         own = config.for_layer(step.name)
@@ -208,12 +211,19 @@ def prepare(
                 "tables, or quantize after training"
             )
         for field in ("base_bits", "spline_bits", "activation_bits"):
-            bits: int = getattr(own, field)
+            bits = getattr(own, field)
             if step.kind == "sums" and bits > _MOST_BITS:
                 raise InputError(
                     f"{step.name}: {field} must be 1 to {_MOST_BITS} in training, not {bits}"
                 )
     return QuantizedNetwork(plan, model.input_shape)
+
+
+def _trainable(config: QuantConfig) -> QuantConfig:
+    """The config with the bits of training where it leaves them open."""
+    spline, base = config.weight_bits
+    inputs = None if config.input_bits == "auto" else config.input_bits
+    return replace(config, spline_bits=spline, base_bits=base, input_bits=inputs)
 
 
 def convert(network: QuantizedNetwork) -> QuantModel:

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.branches import branches_of
 from kanhw.quant.integers.weights import RoundedWeights, nearest_weights
 from kanhw.quant.planning.consumer import Consumer
@@ -305,16 +304,10 @@ def _calibrated_network(plan: Plan, shape: tuple[int, ...]) -> QuantizedNetwork:
             own = plan.config.for_layer(step.name)
             branches = branches_of(step.layer, consumer.sum_inputs(step), own)
             nearest = nearest_weights(branches, own)
-            spline_bits, base_bits = _bits(own)
+            spline_bits, base_bits = own.weight_bits
             stage.spline_rule = AdaptiveRounding(branches.coefficients, nearest.spline, spline_bits)
             stage.base_rule = AdaptiveRounding(branches.base_weights, nearest.base, base_bits)
     return network
-
-
-def _bits(config: QuantConfig) -> tuple[int, int]:
-    """Of coefficients and of base weights."""
-    shared = config.shared_quantizers
-    return config.spline_bits, config.spline_bits if shared else config.base_bits
 
 
 def _rounded(plan: Plan, network: QuantizedNetwork) -> Iterator[RoundedLayer | None]:

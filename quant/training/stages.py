@@ -131,19 +131,18 @@ class SumStage(Stage):
         spline = branches.coefficients.reshape(layer.n_sums, -1)
         base = branches.base_weights
         channel = config.weight_granularity == "channel"
+        spline_bits, base_bits = config.weight_bits
         self.spline_rule: WeightRule
         self.base_rule: WeightRule
         if config.shared_quantizers:
             both = np.concatenate([spline, base], axis=1)
-            rule = weight_rule(config.quantizer, both, config.spline_bits, per_channel=channel)
+            rule = weight_rule(config.quantizer, both, spline_bits, per_channel=channel)
             self.spline_rule = self.base_rule = rule
         else:
             self.spline_rule = weight_rule(
-                config.quantizer, spline, config.spline_bits, per_channel=channel
+                config.quantizer, spline, spline_bits, per_channel=channel
             )
-            self.base_rule = weight_rule(
-                config.quantizer, base, config.base_bits, per_channel=channel
-            )
+            self.base_rule = weight_rule(config.quantizer, base, base_bits, per_channel=channel)
 
     def forward(self, streams: list[Stream], target: ActivationQuantizer | None) -> Tensor:
         """The sums ``[N, n_out]``, or images of them."""

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ import kanhw
 from kanhw import cli
 from kanhw.layers import KAN
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 
 
 def blocks(page):
@@ -60,7 +63,7 @@ def test_the_first_page_about_quantization():
     }
     first, calls, prepared = [
         block
-        for block in blocks("quantization.md")
+        for block in blocks("quantization-guide.md") + blocks("quantization.md")
         if block.startswith(("program = kanhw.quantize(", "network =", "config = kanhw.Quant"))
         and "codebook" not in block
     ][:3]
@@ -84,3 +87,58 @@ def test_a_regression_of_ones_own(tmp_path, monkeypatch, capsys):
     for line in commands.splitlines():
         assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
     assert (tmp_path / "density-from-shell" / "kan.v").is_file()
+
+
+def shell(page, capsys):
+    """Run the commands of a page, and give what each printed."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    said = []
+    for block in re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+            said.append(capsys.readouterr().out)
+    return said
+
+
+def test_an_fpga_engineers_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = "tutorials/fpga-engineer.md"
+    first, codes = blocks(page)
+    exec(compile(first, page, "exec"), {})
+    generated, simulated, *_ = shell(page, capsys)
+    assert "latency" in generated and simulated.startswith("passed: 60 vectors")
+    assert list(tmp_path.glob("angle-waves.*"))
+    exec(compile(codes, page, "exec"), {})
+    said = capsys.readouterr().out
+    assert "inputs left V codes 0 to 4095" in said and "outputs angle" in said
+    verilog = (tmp_path / "angle" / "angle.v").read_text()
+    assert "input [23:0] i__payload" in verilog and "output [15:0] o__payload" in verilog
+    # Every file of the table is there, and nothing else.
+    text = (DOCS / page).read_text(encoding="utf-8")
+    table = text.partition("| file | what |")[2].partition("\n\n")[0]
+    named = {name for row in table.splitlines() for name in re.findall(r"`([\w.]+)`", row[:50])}
+    assert named == {path.name for path in (tmp_path / "angle").iterdir()}
+    if shutil.which("iverilog"):
+        (command,) = re.findall(r"\$ (iverilog .*)", text)
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path / "angle", capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "PASS: angle, 60 vectors, 60 words as expected\n"
+
+
+def test_the_readmes_code(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, (120, 4))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    torch.save(KAN([4, 2, 2]).state_dict(), "demo/model.pt")
+    for name in ("train", "test"):
+        np.savez(f"demo/{name}.npz", x=x, labels=(x[:, 0] > x[:, 1]).astype(int))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):
+        names.pop("program", None)
+        exec(compile(block, "README.md", "exec"), names)
+        assert isinstance(names["program"], kanhw.Program)
+    assert names["check"].passed

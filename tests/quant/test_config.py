@@ -35,7 +35,7 @@ CHOICES = {
     "weight_calibration": "max_abs, percentile, mse",
     "activation_calibration": "max_abs, percentile, mse",
     "weight_granularity": "tensor, channel",
-    "activation_granularity": "tensor, channel",
+    "activation_granularity": "auto, tensor, channel",
     "input_granularity": "auto, tensor, group, channel",
     "output_granularity": "auto, tensor, channel",
     "branch_inputs": "auto, shared, separate",
@@ -77,7 +77,7 @@ def test_integers(field):
 
 @pytest.mark.parametrize("field", RANGES)
 def test_only_derived_widths_may_be_left_out(field):
-    if field in ("input_bits", "table_bits"):
+    if field in ("base_bits", "spline_bits", "input_bits", "table_bits"):
         assert attrgetter(field)(QuantConfig().changed({field: None})) is None
     else:
         with pytest.raises(TypeError, match=f"^{field} must be an integer, not None"):

@@ -230,7 +230,9 @@ def test_more_bits_are_closer(model, calibration):
 
 def test_defaults_are_eight_bits(model, calibration):
     quantized = quantize_model(model, calibration)
-    assert quantized.config == QuantConfig(method="uniform")
+    free = {"spline_bits": 12, "base_bits": 12}
+    layers = {layer.name: free for layer in quantized.layers if layer.kind == "edge_table"}
+    assert quantized.config == QuantConfig(method="uniform", layers=layers)
     assert quantized.n_in == 3
     assert relative_error(model, calibration, QuantConfig()) < 0.05
 

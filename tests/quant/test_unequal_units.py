@@ -97,7 +97,7 @@ def test_outputs_that_are_compared_share_a_unit(unequal_outputs):
 
 
 def test_alike_outputs_share_a_unit_by_default():
-    torch.manual_seed(0)
+    torch.manual_seed(3)
     model = KAN([3, 4, 3]).to_model()
     x = np.random.default_rng(0).uniform(-1, 1, (200, 3))
     for realisation in ("edge_table", "basis_table"):

@@ -98,8 +98,8 @@ def test_real_outputs_are_not_expected_codes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"z": np.zeros((2, 3))}, r"has no array 'x' \(it has z\)$"),
-        ({}, r"has no array 'x' \(it has none\)$"),
+        ({"z": np.zeros((2, 3))}, r"has no array 'x' \(it has z\): write it with"),
+        ({}, r"has no array 'x' \(it has none\): write it with"),
         ({"x": np.zeros((0, 3))}, r"holds no vectors: 'x' has no rows"),
         ({"x": np.zeros((2, 4))}, r"'x' must have shape \[N, 3\], not \(2, 4\)$"),
         ({"x": np.zeros(3)}, r"'x' must have shape \[N, 3\], not \(3,\)$"),

@@ -1,4 +1,4 @@
-"""Running a design's own testbench, in whatever simulator there is."""
+"""Running a design's own testbench, in Verilator or Icarus Verilog."""
 
 import shutil
 import subprocess
@@ -24,3 +24,18 @@ def run_testbench(folder, top, build):
         assert done.returncode == 0, done.stdout + done.stderr
     # Verilator itself says where it was told to finish.
     return "".join(line for line in done.stdout.splitlines(True) if not line.startswith("- "))
+
+
+def run_in_icarus(folder, top, build):
+    """The same in Icarus Verilog, as an engineer types it; nothing but these two programs runs."""
+    if not build.exists():
+        shutil.copytree(folder, build)
+        files = [f"{top}.v", f"{top}_tb.v"]
+        _said(["iverilog", "-g2005", "-Wall", "-s", f"{top}_tb", "-o", "sim.vvp", *files], build)
+    return _said(["vvp", "-n", "sim.vvp"], build)
+
+
+def _said(command, folder):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

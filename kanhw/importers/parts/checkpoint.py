@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from kanhw.errors import InputError
+from kanhw.files import missing
 from kanhw.importers.parts.state import (
     WRAPPER_PREFIXES,
     Array,
@@ -79,7 +80,7 @@ def read_states(path: Path) -> dict[str, State]:
         If the file was written by torch.save and torch is not installed.
     """
     if not path.is_file():
-        raise InputError(f"{path} does not exist")
+        raise InputError(missing(path))
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: save the model again")
     if file_kind(path) == "safetensors":

@@ -15,6 +15,9 @@ import numpy as np
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.importers.parts.state import Array, State
 
+# What is never a checkpoint, whatever is in it.
+_TEXTS = (".csv", ".tsv", ".json", ".py", ".yaml", ".yml", ".md", ".v")
+
 __all__ = ["arrays_of", "read_torch", "states_in", "tensor_to_numpy"]
 
 # What training loops keep beside the weights, none of which is a network.
@@ -47,6 +50,11 @@ def read_torch(path: Path) -> dict[str, State]:
         raise
     except Exception as error:
         # torch.load has no error type of its own: damaged files end in KeyError, EOFError, ...
+        if path.suffix.lower() in _TEXTS:
+            raise InputError(
+                f"{path} is a text file, not a network: name the file that "
+                "torch.save(model.state_dict(), path) or 'kanhw quantize' wrote"
+            ) from error
         raise InputError(
             f"{path} is not a state_dict: it is damaged, or holds Python objects other than "
             f"tensors, which kanhw never unpickles; save it with "

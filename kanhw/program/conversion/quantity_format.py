@@ -58,11 +58,11 @@ class QuantityFormat:
         InputError
             If it is none.
         """
-        fixed = _FIXED.fullmatch(text)
+        fixed = _FIXED.fullmatch(text.lower())
         if fixed:
             before, behind = int(fixed[2]), int(fixed[3])
             return cls(_code(text, before + behind, signed=not fixed[1]), 2.0**-behind)
-        line = _LINE.fullmatch(text)
+        line = _LINE.fullmatch(text.lower())
         if not line:
             raise InputError(f"{text!r} is no format of codes: write {FORMAT_HELP}")
         code = _code(text, int(line[2]), signed=line[1] == "s")

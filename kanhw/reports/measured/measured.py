@@ -78,7 +78,7 @@ def measured(
         parity = tuple(
             Chart(
                 parity_svg(wanted[:, j], given[:, j], f"Output {j}, integers over what is right"),
-                f"output {j}",
+                f"output {program.labels.output(j)}",
             )
             for j in (error.output for error in worst[:MOST_CHARTS])
         )
@@ -87,14 +87,14 @@ def measured(
         layers=layer_errors(plain, model, x),
         parity=parity,
         target="the float model" if labels is None else "the targets",
-        histograms=_histograms(program, found, codes),
+        histograms=_histograms(program, found, program.grid.encode(x)),
     )
 
 
 def _histograms(
     program: Program, found: Quality, codes: npt.NDArray[np.int64]
 ) -> tuple[Chart, ...]:
-    lo, hi = program.input.code_ends
+    lo, hi = program.grid.code_ends
     uses = [use for use in found.features if use.read and not use.constant]
     uses.sort(key=lambda use: use.codes)
     return tuple(
@@ -105,7 +105,8 @@ def _histograms(
                 int(hi[use.feature]),
                 f"Codes of input {use.feature}",
             ),
-            f"input {use.feature}: {use.codes} of {use.available} codes in use",
+            f"input {program.labels.input(use.feature)}: {use.codes} of {use.available} codes "
+            "in use",
         )
         for use in uses[:MOST_CHARTS]
     )

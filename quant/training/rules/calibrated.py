@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from kanhw.formats import FloatArray
-from kanhw.quant.planning.headroom import clips_nothing
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.quant.quantizers.room import clips_nothing
 from kanhw.quant.training.rules.activation_rule import ActivationRule
 from kanhw.quant.training.rules.straight_through import round_half_up, scale_gradient
 

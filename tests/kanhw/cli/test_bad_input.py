@@ -38,7 +38,7 @@ BAD = [
             "number.pt": r"holds a int instead of a state_dict",
             "empty.pt": r"is empty: save the model again",
             "model.onnx": SAVE_STATE,
-            "real": r"holds no network that kanhw knows",
+            "real": r"real is a design that 'kanhw generate' made",
             "kan.safetensors": r"is quantized already: give it to 'kanhw generate'",
             "kanele": r"is quantized already: give it to 'kanhw generate'",
         }
@@ -50,7 +50,7 @@ BAD = [
             "wide.npz": r"must have shape \[N, 3\] .*not \[4, 4\]",
             "flat.npz": r"must have shape \[N, 3\] .*not \[3\]",
             "rowless.npz": r"at least one sample",
-            "nan.npz": r"NaN or infinity: remove or fill those rows",
+            "nan.npz": r"NaN or infinity \(first in row 0, column 0\): remove or fill those rows",
             "words.npz": r"'x' must hold numbers, not <U1",
             "objects.npz": r"cannot be read as an npz file",
             "nameless.npz": r"has no array 'x' \(it has samples\)",

@@ -1,11 +1,12 @@
 """The testbench of a design: its words are the Program's, and simulators pass and fail it."""
 
+import shutil
 import subprocess
 
 import numpy as np
 import pytest
 from physical_programs import physical_image, physical_program
-from testbenches import run_testbench
+from testbenches import run_in_icarus, run_testbench
 
 import kanhw
 from kanhw.design.packing import ints_to_words, unpack_codes
@@ -64,39 +65,48 @@ def _verilator():
         pytest.skip(str(error))
 
 
-def test_it_passes_and_fails_in_a_simulator(tmp_path):
-    _verilator()
+@pytest.fixture(params=["verilator", "icarus"])
+def testbench(request):
+    """What runs a testbench, in a simulator that is there."""
+    if request.param == "verilator":
+        _verilator()
+        return run_testbench
+    if shutil.which("iverilog") is None:
+        pytest.skip("no iverilog on PATH: install Icarus Verilog")
+    return run_in_icarus
+
+
+KINDS = [
+    (physical_program, {"schedule": FOLDED, "interface": "axi4-stream", **FORMATS}),
+    (physical_program, {"schedule": FOLDED, **FORMATS}),
+    (physical_program, {"schedule": Schedule(handshake=False), "input_format": "q8.8"}),
+    (physical_image, {"schedule": FOLDED, "output_format": "q8.8"}),
+    (physical_image, {}),
+]
+
+
+def test_it_passes_and_fails_in_a_simulator(testbench, tmp_path):
     program = physical_program(0, (2, 1))
     design = kanhw.generate(
         program, tmp_path / "d", schedule=Schedule(kind="folded"), name="own", testbench=True,
         input_format="q4.4", output_format="q8.8",
     )  # fmt: skip
     build = tmp_path / "build"
-    said = run_testbench(design.path, "own", build)
+    said = testbench(design.path, "own", build)
     assert said == "PASS: own, 100 vectors, 100 words as expected\n"
     # Words are read when it runs: one bit more is one word less.
     lines = (build / "expected.hex").read_text().split()
     lines[7] = f"{int(lines[7], 16) ^ 1:0{len(lines[7])}x}"
     (build / "expected.hex").write_text("\n".join(lines))
-    said = run_testbench(design.path, "own", build)
+    said = testbench(design.path, "own", build)
     assert said == "FAIL: own, 100 of 100 words came, 1 differ\n"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("make", "fields"),
-    [
-        (physical_program, {"schedule": FOLDED, "interface": "axi4-stream", **FORMATS}),
-        (physical_program, {"schedule": FOLDED, **FORMATS}),
-        (physical_program, {"schedule": Schedule(handshake=False), "input_format": "q8.8"}),
-        (physical_image, {"schedule": FOLDED, "output_format": "q8.8"}),
-        (physical_image, {}),
-    ],
-)
-def test_every_kind_of_design_passes(make, fields, tmp_path):
-    _verilator()
+@pytest.mark.parametrize(("make", "fields"), KINDS)
+def test_every_kind_of_design_passes(make, fields, testbench, tmp_path):
     design = kanhw.generate(make(), tmp_path / "d", testbench=True, **fields)
-    said = run_testbench(design.path, design.top, tmp_path / "build")
+    said = testbench(design.path, design.top, tmp_path / "build")
     assert said.startswith("PASS: kan, ")
     assert said.count("\n") == 1
 

@@ -81,7 +81,7 @@ def test_codes_in_use_and_clipped():
     x[:, 1] = np.round(x[:, 1])
     found, program, model = measured(x)
     assert found.features[1].codes == 3
-    assert found.features[1].available == 256
+    assert found.features[1].available == 1024
     assert found.features[0].codes == len(np.unique(program.input.encode(x)[:, 0])) > 50
     assert found.clipped < 0.01
     wide = kanhw.quality(model, program, x * [[1.0, 3.0]])

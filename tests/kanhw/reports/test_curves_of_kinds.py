@@ -129,7 +129,7 @@ class TestCurves:
 
     def test_symbolic_edges(self):
         model, _, program = quantized("py_kan")
-        codes = np.tile(np.arange(256)[:, None], (1, 2))
+        codes = np.tile(program.input.format.codes()[:, None], (1, 2))
         x = program.input.decode(codes)
         edges = model.layers[0].edges(x)
         sine = 1.5 * np.sin(2 * x[:, 0] + 0.5) + 0.1 + x[:, 0] ** 2

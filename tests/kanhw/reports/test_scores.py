@@ -1,11 +1,16 @@
 """Accuracies and errors of a report."""
 
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from reported_designs import SIGNED6, design_of, integer_network, requantizer
 
+import kanhw
 from kanhw.errors import InputError
+from kanhw.layers import KAN
+from kanhw.model.network import KanModel
 from kanhw.program import (
     EdgeTableLayer,
     InputEncoder,
@@ -14,6 +19,8 @@ from kanhw.program import (
 from kanhw.reports import (
     summarise,
 )
+from kanhw.reports.scores import measure
+from kanhw.reports.text import figure, metric_name
 
 
 class TestScores:
@@ -109,3 +116,24 @@ class TestScores:
     def test_hardware_outputs_without_data(self, network, tmp_path):
         with pytest.raises(InputError, match=r"^hardware_outputs can only be scored with the data"):
             self.scored(network[1], tmp_path, hardware_outputs=np.zeros((10, 3), int))
+
+
+def test_unequal_outputs_are_scored_over_their_deviations():
+    torch.manual_seed(0)
+    first, last = KAN([2, 3, 2]).to_model().layers
+    factor = np.array([1.0, 1e4])
+    last = replace(
+        last,
+        coefficients=last.coefficients * factor[:, None, None],
+        base_weights=last.base_weights * factor[:, None],
+    )
+    model = KanModel((first, last))
+    x = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+    program = kanhw.quantize(model, x, activation_bits=4)
+    y = model(x)
+    scores = {(s.stage, s.metric): s for s in measure(program, model, (x, y), None)}
+    error = program.decode_output(program(program.input.encode(x))) - y
+    own = scores["quantized", "rmse_of_deviation"]
+    assert own.value == pytest.approx(np.sqrt(np.mean((error / y.std(axis=0)) ** 2)))
+    assert ("quantized", "max_error_of_deviation") in scores
+    assert figure(own).endswith("%") and metric_name(own) == "RMS error, of the deviation"

@@ -46,7 +46,9 @@ def test_every_row_is_one_change(network):
         "activation": ["activation_bits"],
     }
     expected = model(held_out)
-    reference = QuantConfig(realisation="basis_table", table_bits=11, method="uniform")
+    reference = QuantConfig(
+        realisation="basis_table", table_bits=11, method="uniform", input_bits=None
+    )
     for row in measured.rows:
         layers = {row.layer: dict.fromkeys(fields[row.branch], row.bits)}
         config = replace(reference, layers=layers)

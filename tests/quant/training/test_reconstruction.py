@@ -21,8 +21,9 @@ from kanhw.model.symbolic import SymbolicEdge
 from kanhw.quant import QuantConfig, lower, quantize_model
 from kanhw.quant.integers.branches import branches_of
 from kanhw.quant.integers.weights import nearest_weights
-from kanhw.quant.planning.headroom import clips_nothing, with_headroom
+from kanhw.quant.planning.headroom import with_headroom
 from kanhw.quant.planning.plan import make_plan
+from kanhw.quant.quantizers.room import clips_nothing
 from kanhw.quant.training.reconstruction import blocks_of
 from kanhw.windows import Window
 

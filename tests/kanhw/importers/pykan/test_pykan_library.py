@@ -198,3 +198,33 @@ def test_our_new_grids_are_its():
     for numeric, expected in zip(ours.act_fun, theirs.act_fun, strict=True):
         torch.testing.assert_close(numeric.grid, expected.grid, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=1e-5)
+
+
+def in_memory_and_saved(made, x, folder):
+    """Outputs of the module, of its float model in memory and of its checkpoint."""
+    with torch.no_grad():
+        right = made(x).numpy()
+    made.saveckpt(str(folder / "saved"))
+    return right, kanhw.load(made)(x.numpy()), kanhw.load(folder / "saved")(x.numpy())
+
+
+def test_a_network_in_memory_is_as_its_checkpoint(folder):
+    made = shaken(network([2, [2, 1], 1], mult_arity=2))
+    x = torch.rand(50, 2) * 2 - 1
+    made(x)
+    made.fix_symbolic(0, 0, 0, "sin", fit_params_bool=False, verbose=False)
+    made.fix_symbolic(1, 2, 0, "x^2", fit_params_bool=False, verbose=False)
+    right, memory, saved = in_memory_and_saved(made, x, folder)
+    np.testing.assert_allclose(memory, right, atol=1e-5)
+    np.testing.assert_array_equal(memory, saved)
+
+
+def test_pruned_inputs_in_memory(folder):
+    made = shaken(network([3, 2, 1], base_fun="identity"))
+    x = torch.rand(50, 3) * 2 - 1
+    made(x)
+    pruned = made.prune_input(active_inputs=[0, 2])
+    model = kanhw.load(pruned)
+    assert model.n_in == 3
+    with torch.no_grad():
+        np.testing.assert_allclose(model(x.numpy()), pruned(x).numpy(), atol=1e-5)

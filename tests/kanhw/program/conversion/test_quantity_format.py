@@ -37,7 +37,6 @@ def test_what_codes_stand_for(text, code, lowest, highest):
     [
         ("", "no format of codes: write qM.N"),
         ("q8", "no format"),
-        ("Q8.8", "no format"),
         ("q0.0", "1 to 32 bits, not 0"),
         ("q20.13", "1 to 32 bits, not 33"),
         ("u12", "no format"),
