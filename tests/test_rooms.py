@@ -69,6 +69,8 @@ boards.built
 boards.host
 boards.build
 boards
+cli.common
+cli.boards
 cli
 """
 # More than a room should have, and why.

@@ -23,6 +23,10 @@ COMMANDS = (
     "simulate",
     "estimate",
     "report",
+    "boards",
+    "build",
+    "program",
+    "run",
 )
 N_IN, N_OUT = 3, 2
 
