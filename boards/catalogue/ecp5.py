@@ -92,9 +92,8 @@ ECP5_BOARDS = (
         clock_mhz=25,
         budget=_budget(25),
         programmers=(_loader("colorlight"),),
-        leds=("led:0",),
-        note="a UART adapter of 3.3 V on the key (its tx) and the LED's connector (its rx); JTAG "
-        "pins are to be soldered",
+        note="a UART adapter of 3.3 V on the key's pad (its tx) and the LED's (its rx), so there "
+        "is no light; JTAG pins are to be soldered",
     ),
     Board(
         name="icepi-zero",
