@@ -22,7 +22,7 @@ from kanhw.cli import (
     simulate,
     train,
 )
-from kanhw.cli.boards import build, catalogue, load, run
+from kanhw.cli.boards import build, catalogue, fits, load, run
 from kanhw.cli.common import Parser
 from kanhw.errors import InputError, ToolFailed, ToolNotFound, TrainingDiverged
 
@@ -39,6 +39,7 @@ _COMMANDS = (
     estimate,
     report,
     catalogue,
+    fits,
     build,
     load,
     run,

@@ -24,6 +24,7 @@ COMMANDS = (
     "estimate",
     "report",
     "boards",
+    "fits",
     "build",
     "program",
     "run",
