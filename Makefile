@@ -43,7 +43,7 @@ lint: $(VENV)/.dev-ready
 
 clean:
 	rm -rf demo-output build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find kanhw quant gateware sim tests -name __pycache__ -prune -exec rm -rf {} +
+	find kanhw boards quant gateware sim tests -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean
 	rm -rf $(VENV)

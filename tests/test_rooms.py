@@ -65,6 +65,15 @@ quant
 estimation
 reports
 flow
+boards.protocol
+boards.catalogue
+boards.link
+boards.built
+boards.host
+boards.build
+boards
+cli.common
+cli.boards
 cli
 """
 # More than a room should have, and why.
@@ -75,7 +84,7 @@ MOST_FILES = 14
 def modules() -> dict[str, Path]:
     """Every file of ours by the dotted name that it is imported by, without ``kanhw.``."""
     found = {}
-    for top in ("kanhw", "gateware", "quant", "sim"):
+    for top in ("kanhw", "boards", "gateware", "quant", "sim"):
         for path in (ROOT / top).glob("**/*.py"):  # does not follow kanhw's links
             parts = path.relative_to(ROOT).with_suffix("").parts[0 if top != "kanhw" else 1 :]
             found[".".join(part for part in parts if part != "__init__")] = path

@@ -22,6 +22,7 @@ from kanhw.cli import (
     simulate,
     train,
 )
+from kanhw.cli.boards import build, catalogue, fits, load, run
 from kanhw.cli.common import Parser
 from kanhw.errors import InputError, ToolFailed, ToolNotFound, TrainingDiverged
 
@@ -37,6 +38,11 @@ _COMMANDS = (
     simulate,
     estimate,
     report,
+    catalogue,
+    fits,
+    build,
+    load,
+    run,
 )
 
 

@@ -21,7 +21,15 @@ from kanhw.program import Program
 if TYPE_CHECKING:
     from kanhw.sim import EquivalenceReport, Integers, Vectors
 
-__all__ = ["Verification", "predicted_classes", "simulate"]
+__all__ = [
+    "Figures",
+    "Verification",
+    "clipping_warnings",
+    "figures_of",
+    "predicted_classes",
+    "saturated_values",
+    "simulate",
+]
 
 # Bytes of Verilog times vectors times clocks each; an event-driven simulator does some 3e7 of
 # these a second.
@@ -82,17 +90,39 @@ class Verification:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the vectors are likely to suffer from, each with what to do about it."""
-        if self.saturated is None or not self.saturated.any():
-            return ()
-        count, feature = int(self.saturated.sum()), int(self.saturated.argmax())
-        inputs = self.equivalence.vectors * len(self.saturated)
-        line = (
-            f"{count} of {inputs} inputs ({100 * count / inputs:.2f} %) lie beyond the outermost "
-            f"codes and were clipped, most of feature {feature} ({self.saturated[feature]}): "
-            "quantize with calibration data that hold such values, or with "
-            "activation_calibration=max_abs (--activation-calibration max_abs)"
-        )
-        return (line,)
+        return clipping_warnings(self.saturated, self.equivalence.vectors)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What outputs mean for the user's data; see :class:`Verification`."""
+
+    accuracy: float | None = None
+    max_error: float | None = None
+    error_of_range: float | None = None
+
+
+def clipping_warnings(saturated: IntArray | None, vectors: int) -> tuple[str, ...]:
+    """A line about features that were clipped, where there are some.
+
+    Parameters
+    ----------
+    saturated
+        How many values of every feature were, ``[n_in]``; None where that is not known.
+    vectors
+        How many there are.
+    """
+    if saturated is None or not saturated.any():
+        return ()
+    count, feature = int(saturated.sum()), int(saturated.argmax())
+    inputs = vectors * len(saturated)
+    line = (
+        f"{count} of {inputs} inputs ({100 * count / inputs:.2f} %) lie beyond the outermost "
+        f"codes and were clipped, most of feature {feature} ({saturated[feature]}): "
+        "quantize with calibration data that hold such values, or with "
+        "activation_calibration=max_abs (--activation-calibration max_abs)"
+    )
+    return (line,)
 
 
 def simulate(
@@ -186,11 +216,11 @@ def simulate(
     return replace(
         _verification(program, equivalence, data),
         netlist=netlist,
-        saturated=_saturated(program, data),
+        saturated=saturated_values(program, data),
     )
 
 
-def _saturated(program: Program, data: Vectors) -> IntArray | None:
+def saturated_values(program: Program, data: Vectors) -> IntArray | None:
     """How many values of every feature are clipped; None where they are codes already."""
     if program.input.scale is None or data.x.dtype.kind != "f":
         return None
@@ -256,17 +286,24 @@ def _real(
     return real
 
 
+def figures_of(program: Program, outputs: IntArray, data: Vectors) -> Figures:
+    """Accuracy and errors of a network's integer outputs ``[N, n_out]`` for all of some vectors."""
+    accuracy = max_error = error_of_range = None
+    if data.labels is not None:
+        accuracy = float((predicted_classes(program, outputs, data.head) == data.labels).mean())
+    if data.y is not None and data.expected is None and not program.argmax:
+        max_error = float(np.abs(_real(program, outputs, data.head) - data.y).max())
+        span = float(np.ptp(data.y))
+        error_of_range = max_error / span if span > 0 else None
+    return Figures(accuracy, max_error, error_of_range)
+
+
 def _verification(
     program: Program, equivalence: EquivalenceReport, data: Vectors
 ) -> Verification:
     outputs = equivalence.outputs
-    accuracy = max_error = error_of_range = None
     # Figures make no sense where outputs were lost.
-    if len(outputs) == len(data):
-        if data.labels is not None:
-            accuracy = float((predicted_classes(program, outputs, data.head) == data.labels).mean())
-        if data.y is not None and data.expected is None and not program.argmax:
-            max_error = float(np.abs(_real(program, outputs, data.head) - data.y).max())
-            span = float(np.ptp(data.y))
-            error_of_range = max_error / span if span > 0 else None
-    return Verification(equivalence, outputs, accuracy, max_error, error_of_range)
+    found = figures_of(program, outputs, data) if len(outputs) == len(data) else Figures()
+    return Verification(
+        equivalence, outputs, found.accuracy, found.max_error, found.error_of_range
+    )
