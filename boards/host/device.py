@@ -256,6 +256,13 @@ class Device:
         """
         if isinstance(vectors, bool) or not isinstance(vectors, int) or vectors < 1:
             raise InputError(f"A self-test takes a positive number of vectors, not {vectors!r}")
+        clocks = vectors * self.built.initiation_interval + self.built.latency_cycles
+        if clocks >= 1 << 32:
+            raise InputError(
+                f"A self-test with {vectors} vectors takes some {clocks} clocks, of which the "
+                f"board counts {(1 << 32) - 1}: take "
+                f"{((1 << 32) - 1) // (2 * self.built.initiation_interval)} vectors or fewer"
+            )
         ports = (self.built.input, self.built.output)
         request = start_test(vectors * ports[0].beats, vectors * ports[1].beats)
         self.reset()

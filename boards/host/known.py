@@ -14,7 +14,7 @@ __all__ = ["known_build", "known_builds", "remember"]
 
 
 def remember(build: Path) -> None:
-    """Keep a copy of a build's folder, without its reports; where nothing can be kept, none."""
+    """Keep a copy of a build's folder in the user's cache, if there is one."""
     cache = _cache()
     if cache is None:
         return

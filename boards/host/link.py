@@ -175,8 +175,8 @@ class Link:
                 "and --baud, and is the bitstream loaded ('kanhw program DIR')?"
             )
         return (
-            f"{self.name} is silent: is it the right port, is the bitstream loaded ('kanhw program "
-            "DIR'), and are rx and tx the right way round?"
+            f"{self.name} is silent: is it the right port and --baud, is the bitstream loaded "
+            "('kanhw program DIR'), and are rx and tx the right way round?"
         )
 
 

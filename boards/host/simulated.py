@@ -73,6 +73,7 @@ class SimulatedBoard:
         self._process: subprocess.Popen[bytes] | None = None
         self._ends: list[int] = []
         self._port: str | None = None
+        self._work: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def port(self) -> str:
@@ -131,6 +132,9 @@ class SimulatedBoard:
             os.close(end)
         self._ends = []
         self._port = None
+        if self._work is not None:
+            self._work.cleanup()
+            self._work = None
 
     def _program(self) -> Path:
         """The compiled simulation: from the cache if it is there."""
@@ -140,16 +144,11 @@ class SimulatedBoard:
         kept = builds.find(key) if builds else None
         if kept is not None:
             return kept
-        # Where nothing can be kept, the program has to outlive this function.
+        # Where nothing can be kept, the program is used where it was made.
         self._work = tempfile.TemporaryDirectory(prefix="kanhw-board-")
         work = Path(self._work.name).resolve()
         program = self._compile(work, verilog)
-        if builds is None:
-            return program
-        place = builds.keep(key, program)
-        if place != program:
-            self._work.cleanup()
-        return place
+        return builds.keep(key, program) if builds else program
 
     def _compile(self, work: Path, verilog: bytes) -> Path:
         if " " in str(work):

@@ -98,12 +98,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _given(options: argparse.Namespace) -> tuple[Program, Schedule | None]:
     """The Program, and the schedule where it is given."""
-    from kanhw.design.design import load_design
+    from kanhw.design.design import MANIFEST, load_design
     from kanhw.importers.load import load_model
     from kanhw.program import Program
     from kanhw.schedule.schedule import Schedule
 
-    if Path(options.design).is_dir():
+    # Other folders may hold a Program, such as KANELE's.
+    if (Path(options.design) / MANIFEST).is_file():
         for name in ("schedule", "argmax"):
             if getattr(options, name):
                 raise InputError(

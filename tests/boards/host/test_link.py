@@ -80,6 +80,14 @@ def test_predictions_are_real_outputs_or_classes(program, build, build_of):
         assert (device.predict(x) == golden.argmax(axis=1)).all()
 
 
+def test_a_self_test_has_as_many_clocks_as_the_board_counts(program, build):
+    wire = LossyWire(ModelBoard(program, Schedule()), 1, 0.0)
+    with connect_wire(wire, load_built(build)) as device:
+        for count, told in ((0, "positive number"), (1 << 32, "2147483647 vectors or fewer")):
+            with pytest.raises(InputError, match=told):
+                device.self_test(count)
+
+
 def test_another_design_is_refused_and_the_wire_let_go(program, build):
     wire = LossyWire(ModelBoard(program, Schedule(), identity=bytes(16)), 1, 0.0)
     with pytest.raises(InputError, match=f"another design .* {'00' * 16}.*kanhw program"):

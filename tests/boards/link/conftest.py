@@ -83,6 +83,6 @@ def bench_of():
     return Bench
 
 
-@pytest.fixture(params=SCHEDULES)
+@pytest.fixture(params=["folded", pytest.param("unrolled", marks=pytest.mark.slow)])
 def bench(request, small_program):
     return Bench(small_program, SCHEDULES[request.param])

@@ -88,7 +88,7 @@ def test_a_reset_frees_a_network_that_hangs(small_program, bench_of, monkeypatch
 
     monkeypatch.setattr(StreamTop, "elaborate", hangs)
     bench = bench_of(small_program, Schedule())
-    asked, _ = vectors(bench, random_codes(18))
+    asked, _ = vectors(bench, random_codes(6))
 
     async def test(ctx):
         await bench.say(ctx, b"".join(map(encode_frame, asked)))
