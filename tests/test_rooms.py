@@ -43,6 +43,13 @@ gateware.top
 gateware
 sim.proofs
 sim
+hls.design
+hls.cpp
+hls.kinds
+hls.stages
+hls.files
+hls.simulation
+hls
 quant.config
 quant.quantizers
 quant.splines
