@@ -43,7 +43,7 @@ gateware.top
 gateware
 sim.proofs
 sim
-hls.design
+hls.design hls.reports
 hls.cpp
 hls.kinds
 hls.stages

@@ -109,7 +109,7 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     for name in ("template", "layer0_add", "input_t"):
         with pytest.raises(InputError, match=r"which C\+\+ has taken"):
             kanhw.generate(program, tmp_path / "d", backend="hls", name=name)
-    with pytest.raises(InputError, match="^clock_ns must be a period"):
+    with pytest.raises(InputError, match=r"^clock_ns must be a period"):
         kanhw.generate(program, tmp_path / "d", backend="hls", clock_ns="fast")
     assert not (tmp_path / "d").exists()
 
