@@ -47,7 +47,7 @@ hls.design hls.reports
 hls.cpp
 hls.kinds
 hls.stages
-hls.files
+hls.files hls.baseline
 hls.simulation
 hls
 quant.config
