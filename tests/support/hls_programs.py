@@ -11,6 +11,8 @@ import kanhw
 from kanhw.errors import ToolNotFound
 from kanhw.formats import CodeFormat
 from kanhw.hls.simulation.compiler import find_compiler, find_headers
+from kanhw.model.bases.basis import NoBasis
+from kanhw.model.convolution import PoolLayer
 from kanhw.program import (
     CodebookLayer,
     EdgeTableLayer,
@@ -21,7 +23,9 @@ from kanhw.program import (
     with_formats,
 )
 from kanhw.schedule.schedule import Schedule
+from kanhw.windows import Window
 
+ONE_BY_ONE = Schedule(kind="folded")
 FOLDED = Schedule(kind="folded", parallel_inputs=2, parallel_outputs=3)
 CODE = CodeFormat(3, signed=True)
 
@@ -62,6 +66,22 @@ def codebook_program(seed=1):
     return Program(layers, InputEncoder(CODE, 3))
 
 
+def whole_images():
+    """A convolution, whose images are pooled whole, and a layer behind."""
+    model, x = NETWORKS["images"]()
+    first, _, _, last = model.layers
+    rng = np.random.default_rng(5)
+    last = replace(
+        last,
+        basis=NoBasis(3),
+        coefficients=np.empty((3, 3, 0)),
+        base_weights=rng.normal(size=(3, 3)),
+    )
+    pool = PoolLayer("average", Window((3, 5, 4), (5, 4)), "pool")
+    model = replace(model, layers=(first, pool, last))
+    return kanhw.quantize(model, x, activation_bits=5)
+
+
 @functools.cache
 def programs():
     """Every kind of layer and stage by a name; each with the schedules that it is tried under."""
@@ -90,14 +110,18 @@ def programs():
                 model,
                 layers=tuple(replace(layer, symbolic=(), post=()) for layer in model.layers[:1]),
             )
+        if name == "images_of_maxima":
+            most = replace(model.layers[2], kind="max")
+            model = replace(model, layers=(*model.layers[:2], most, *model.layers[3:]))
         made[name] = kanhw.quantize(model, x, activation_bits=5, **options)
+    made["whole_images"] = whole_images()
     made["conversion"] = with_formats(made["py_kan"], inputs="q4.6", outputs="q8.4")
     return made
 
 
 NAMES = (
     *("edge_table", "argmax", "codebook", "heads", "input_ranges", "fast_kan", "kagn", "py_kan"),
-    *("images", "images_of_edges", "images_of_maxima", "evaluated", "conversion"),
+    *("whole_images", "images", "images_of_edges", "images_of_maxima", "evaluated", "conversion"),
 )
 
 

@@ -122,15 +122,28 @@ class EdgeSite:
 
 
 def address_lines(
-    source: Source, layer: ProgramLayer, formats: tuple[CodeFormat, ...], count: int
+    source: Source,
+    layer: ProgramLayer,
+    formats: tuple[CodeFormat, ...],
+    count: int,
+    *,
+    padded: bool = False,
 ) -> list[str]:
-    """The addresses of every stream that a layer reads, codes counted from the smallest."""
+    """The addresses of every stream that a layer reads, codes counted from the smallest.
+
+    Where taps may be absent, what stands in their place is anything, which may be no code: then
+    the address is 0.
+    """
     lines = []
     for stream in sorted(set(layer.streams)):
         form = formats[stream]
         type_ = source.types.bits(form.width, signed=False)
         code = f"x.s{stream}[i]" if form.lo == 0 else f"x.s{stream}[i] + {-form.lo}"
-        body = [f"a{stream}[i] = {code};"]
+        body = [
+            f"if (x.pad[i]) a{stream}[i] = 0; else a{stream}[i] = {code};"
+            if padded
+            else f"a{stream}[i] = {code};"
+        ]
         lines += [f"{type_} a{stream}[{count}];"]
         lines += source.partitioned(f"a{stream}", [1]) if count > 1 else []
         lines += loop("i", count, body, "UNROLL")

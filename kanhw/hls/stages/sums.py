@@ -50,7 +50,7 @@ def sums_function(chain: Chain, site: EdgeSite, kind: str, x: str, sums: str) ->
     head = f"{name}({', '.join([f'const {x} &x', *indices, f'{sums} &sums'])})"
     body = [
         "#pragma HLS INLINE",
-        *address_lines(source, site.layer, site.formats, site.ins),
+        *address_lines(source, site.layer, site.formats, site.ins, padded=site.fold.padded),
         *clear_sums(site.layer, site.outs),
         *sums_writer(kind)(site),
     ]
