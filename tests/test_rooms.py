@@ -48,7 +48,8 @@ hls.cpp
 hls.kinds
 hls.stages
 hls.files hls.baseline
-hls.simulation
+hls.generate
+hls.simulation hls.model
 hls
 quant.config
 quant.quantizers

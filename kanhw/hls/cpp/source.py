@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,10 +12,30 @@ from kanhw.formats import IntArray
 from kanhw.hls.cpp.constants import array_text
 from kanhw.hls.cpp.types import Types
 
-__all__ = ["Source", "Table", "block", "loop"]
+__all__ = ["Memory", "Source", "Table", "block", "loop"]
 
 # Vivado HLS makes registers and LUTs of arrays below.
 _SMALLEST_MEMORY = 1024
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Block memories of one array.
+
+    Parameters
+    ----------
+    name
+        Of the array.
+    copies
+        How many memories of their own it has, those for more readers than two among them.
+    words, bits
+        Of each.
+    """
+
+    name: str
+    copies: int
+    words: int
+    bits: int
 
 
 class Table:
@@ -56,6 +78,8 @@ class Source:
         self.structs: list[str] = []
         self.tables: list[str] = []
         self.functions: list[str] = []
+        self.memories_used: list[Memory] = []
+        self.struct_bits: dict[str, int] = {}
 
     def table(self, name: str, values: IntArray, comment: str = "") -> Table:
         """Write an array of constants."""
@@ -73,6 +97,9 @@ class Source:
             f"    {type_} {member}{f'[{size}]' if size else ''};"
             for member, (type_, size) in members.items()
         ]
+        self.struct_bits[name] = sum(
+            int(re.sub(r"\D", "", type_)) * max(size, 1) for type_, size in members.values()
+        )
         self.structs.append("struct " + name + " {\n" + "\n".join(lines) + "\n};\n")
 
     def function(self, head: str, body: Sequence[str], comment: str = "") -> None:
@@ -84,7 +111,7 @@ class Source:
         """Pragmas that split an array completely in some dimensions."""
         return [f"{self.prefix}_PARTITION({table}, {d})" for d in dimensions]
 
-    def stored(self, table: Table, dimensions: Sequence[int], *, ports: bool = False) -> list[str]:
+    def stored(self, table: Table, dimensions: Sequence[int], *, readers: int = 1) -> list[str]:
         """Pragmas that make memories of a table: split in these dimensions, and what they are.
 
         Parameters
@@ -93,8 +120,8 @@ class Source:
             The table.
         dimensions
             Numbers of the dimensions (from 1) whose every entry is a memory of its own.
-        ports
-            Whether several places read it at once.
+        readers
+            How many places read each memory at once.
         """
         shape = table.values.shape
         kept = [size for d, size in enumerate(shape, 1) if d not in dimensions]
@@ -105,7 +132,17 @@ class Source:
         lo, hi = int(table.values.min()), int(table.values.max())
         bits = words * (max(hi, -lo - 1, 0).bit_length() + (lo < 0))
         kind = "BRAM" if self.memories and bits >= _SMALLEST_MEMORY else "LUT"
-        return [*lines, f"{self.prefix}_{'SHARED_' if ports else ''}ROM_{kind}({table.name})"]
+        shared = "SHARED_" if readers > 1 else ""
+        if kind == "BRAM":
+            copies = int(np.prod(shape)) // words * -(-readers // 2)
+            self.memories_used.append(Memory(table.name, copies, words, bits // words))
+        return [*lines, f"{self.prefix}_{shared}ROM_{kind}({table.name})"]
+
+    def buffer(self, name: str, copies: int, words: int, struct: str) -> None:
+        """Say that a function keeps so many words of a struct in memories."""
+        bits = self.struct_bits[struct]
+        if words * bits >= _SMALLEST_MEMORY:
+            self.memories_used.append(Memory(name, copies, words, bits))
 
 
 def block(lines: Sequence[str], depth: int = 1) -> str:

@@ -19,7 +19,7 @@ def basis_table(site: EdgeSite) -> list[str]:
     # [J][I](step)[K] and [T][depth][K]: the functions of a code are read at once.
     stored = [
         *site.source.stored(weights, (1, 2, weights.values.ndim)),
-        *site.source.stored(basis, (basis.values.ndim,), ports=True),
+        *site.source.stored(basis, (basis.values.ndim,), readers=site.ins),
     ]
     kind, more = kind_index(site, "BASIS_INDEX", layer.basis_index)
     value = basis.at(site.head, kind, f"{site.addresses(0)}[i]", "k")
@@ -47,7 +47,7 @@ def base_branch(site: EdgeSite) -> list[str]:
     value = base.at(site.head, kind, f"{site.addresses(1)}[i]")
     return [
         *site.source.stored(weights, (1, 2)),
-        *site.source.stored(base, (), ports=True),
+        *site.source.stored(base, (), readers=site.ins),
         *more,
         *site.each_edge(f"sums.base[j] += ({weights.at('j', 'i', site.row)}) * ({value});"),
     ]

@@ -23,7 +23,7 @@ def codebook(site: EdgeSite) -> list[str]:
         stored += source.stored(index, (1, 2))
         shape = f"{index.name}[j][i]" + (f"[{site.row}]" if site.row else "")
     # With a shape that is fixed for every edge, each is a table of its own.
-    stored += source.stored(shapes, () if site.row else (1,), ports=True)
+    stored += source.stored(shapes, () if site.row else (1,), readers=site.ins * site.outs)
     value = shapes.at(shape, address)
     added = [f"sums.spline[j] += ({gains.at('j', 'i', site.row)}) * ({value});"]
     if layer.biases is not None:
@@ -32,7 +32,7 @@ def codebook(site: EdgeSite) -> list[str]:
         kind, more = kind_index(site, "OFFSETS_INDEX", layer.offsets_index)
         stored += [
             *source.stored(biases, (1, 2)),
-            *source.stored(offsets, (), ports=True),
+            *source.stored(offsets, (), readers=site.ins),
             *more,
         ]
         offset = offsets.at(site.head, kind, address)

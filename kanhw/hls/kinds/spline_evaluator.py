@@ -74,8 +74,8 @@ def spline_evaluator(site: EdgeSite) -> list[str]:
     return [
         *_position_tables(site),
         *site.source.stored(weights, (1, 2, weights.values.ndim - 1)),
-        *site.source.stored(first_bank, (), ports=True),
-        *site.source.stored(first_row, (), ports=True),
+        *site.source.stored(first_bank, (), readers=site.ins),
+        *site.source.stored(first_row, (), readers=site.ins),
         f"{value} functions[{site.ins}][{banks}];",
         f"int first_bank[{site.ins}], first_row[{site.ins}];",
         *site.source.partitioned("functions", (1, 2)),
@@ -143,7 +143,7 @@ def _pieces(site: EdgeSite, layer: SplineEvaluatorLayer) -> list[str]:
         table = site.source.table(f"{site.name.upper()}_PIECES", splines.table)
         end = types.bits(f + 1, signed=False)
         return [
-            *site.source.stored(table, (2,), ports=True),
+            *site.source.stored(table, (2,), readers=2 * site.ins),
             f"const {end} back = {1 << f} - (int)place;",
             *(
                 f"live[{r}] = "
@@ -208,7 +208,7 @@ def _base(site: EdgeSite, layer: Any) -> list[str]:
     ]
     return [
         *site.source.stored(weights, (1, 2)),
-        *site.source.stored(points, (), ports=True),
+        *site.source.stored(points, (), readers=2 * site.ins),
         *more,
         f"{values} curve[{site.ins}];",
         *site.source.partitioned("curve", (1,)),

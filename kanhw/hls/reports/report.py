@@ -13,7 +13,7 @@ from kanhw.errors import InputError
 
 __all__ = ["HlsReport", "read_report"]
 
-Kind = Literal["synthesis", "cosimulation", "implementation"]
+Kind = Literal["model", "synthesis", "cosimulation", "implementation"]
 
 # A report is some kilobytes to megabytes; what is larger is none.
 _LARGEST = 1 << 28
@@ -28,9 +28,9 @@ class HlsReport:
     Parameters
     ----------
     kind
-        ``synthesis`` (estimates before the netlist is made), ``cosimulation`` (measured in a
-        simulation of the Verilog), ``implementation`` (after logic synthesis, or placed and
-        routed).
+        ``model`` (counted without a tool), ``synthesis`` (estimates before the netlist is made),
+        ``cosimulation`` (measured in a simulation of the Verilog), ``implementation`` (after logic
+        synthesis, or placed and routed).
     tool
         With its version.
     part, top

@@ -86,6 +86,7 @@ def _adding(
     reading = [f"const {given} x = in.read();"]
     before: list[str] = []
     if kept and fold.groups > 1:
+        source.buffer(f"{place.name}_kept", 1, fold.beats, given)
         before = [f"{given} kept[{fold.beats}];"]
         reading = [
             f"{given} x;",

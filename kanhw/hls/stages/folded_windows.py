@@ -118,6 +118,7 @@ def _windows(site: StageSite, reads: WindowFold, groups: int) -> None:
         "}",
     ]
     clocks = clocks_of_windows(reads, groups)
+    source.buffer(f"{name}_rows", reads.taps, reads.depth, given)
     lines = [
         *stored,
         f"{given} rows[{reads.taps}][{reads.depth}];",

@@ -50,7 +50,7 @@ def pooling(site: StageSite) -> None:
         "out.write(y);",
     ]
     lines = [
-        *site.source.stored(table, (), ports=True),
+        *site.source.stored(table, (), readers=window.taps),
         *loop("row", positions, body, "PIPELINE II=1"),
     ]
     chain.process(name, struct, lines, positions, about(layer))
@@ -92,8 +92,9 @@ def pooling_of_images(site: StageSite) -> None:
         "    row++;",
         "}",
     ]
+    site.source.buffer(f"{name}_totals", 1, parts, sums)
     lines = [
-        *site.source.stored(table, (), ports=True),
+        *site.source.stored(table, (), readers=count),
         f"{sums} totals[{parts}];",
         *(site.source.partitioned("totals", (1,)) if parts <= 2 else []),
         "int row = 0, pixel = 0;",
