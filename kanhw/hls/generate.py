@@ -76,8 +76,7 @@ class CppDesign:
     ) -> dict[str, str]:
         """All files by name, with a testbench on these vectors."""
         name, source = self.name, self.chain.source
-        network = self.program.source.splitlines()
-        about = f"// {network[0]}\n" if network else ""
+        about = _comment(self.program.source)
         ports = (self.words[0].port, self.words[1].port)
         guard = f"{source.prefix}_LAYERS_H"
         functions = "\n".join(source.functions)
@@ -126,6 +125,15 @@ def write_cpp(program: Program, schedule: Schedule, name: str, target: Target) -
     made = port_of("output", layout.outputs, program.output_format, source.types)
     port_functions(chain, (given, made), chain.at.struct)
     return CppDesign(name, program, schedule, chain, (given, made), target)
+
+
+def _comment(text: str) -> str:
+    """The first line of a text as a comment; nothing in it goes on into the next line."""
+    lines = text.splitlines()
+    if not lines:
+        return ""
+    plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in lines[0])
+    return f"// {plain}".rstrip("\\ ") + "\n"
 
 
 def _terms(layer: ProgramLayer) -> int:

@@ -73,6 +73,13 @@ def test_the_same_program_gives_the_same_bytes():
     assert files_of(codebook_program(), FOLDED) == files_of(codebook_program(), FOLDED)
 
 
+def test_where_a_network_came_from_cannot_leave_its_comment():
+    program = edge_program(source="from a\u2028b \\")
+    for name, text in files_of(program, Schedule()).items():
+        if name.endswith((".h", ".cpp")):
+            assert text.splitlines()[0] == "// from a", name
+
+
 def test_the_scripts_set_what_tools_differ_in():
     files = files_of(edge_program(), Schedule())
     for name in ("kan_vivado_hls.tcl", "kan_vitis_hls.tcl"):
