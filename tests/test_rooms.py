@@ -46,6 +46,14 @@ sim
 power.mapped
 power.cells
 power
+hls.design hls.reports
+hls.cpp
+hls.kinds
+hls.stages
+hls.files hls.baseline
+hls.generate
+hls.simulation hls.model
+hls
 quant.config
 quant.quantizers
 quant.splines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import json
 import re
 import shlex
@@ -294,13 +295,18 @@ def _short(log: str) -> str:
 
 
 def check_platforms() -> None:
-    try:
-        import amaranth_boards  # noqa: F401
-    except ImportError as error:
+    """Refuse to go on without the platforms of boards.
+
+    Raises
+    ------
+    ToolNotFound
+        If amaranth-boards is not installed.
+    """
+    if importlib.util.find_spec("amaranth_boards") is None:
         raise ToolNotFound(
             "The pins of boards come from amaranth-boards, which is not installed: pip install "
             "'kanhw[boards]' (or pip install amaranth-boards)"
-        ) from error
+        )
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

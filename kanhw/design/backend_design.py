@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kanhw.design.design import BACKEND_FORMAT, PROGRAM_FILE, VERILOG, read_manifest
+from kanhw.design.design import BACKEND_FORMAT, MANIFEST, PROGRAM_FILE, VERILOG, read_manifest
 from kanhw.errors import InputError
 from kanhw.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
     from kanhw.program import Program
 
-__all__ = ["BackendDesign", "load_backend_design"]
+__all__ = ["BackendDesign", "backend_of", "load_backend_design"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,15 @@ class BackendDesign:
             "schedule": self.schedule.to_json(),
             "facts": dict(self.facts),
         }
+
+
+def backend_of(path: str | Path) -> str | None:
+    """The back end that wrote a folder; None where it holds no design that can be read."""
+    try:
+        data = json.loads((Path(path) / MANIFEST).read_text(encoding="utf-8"))
+        return str(data.get("backend", VERILOG))
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def load_backend_design(path: str | Path) -> BackendDesign:

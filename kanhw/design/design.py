@@ -240,8 +240,8 @@ def load_design(path: str | Path) -> Design:
 def not_verilog(folder: Path, backend: str) -> str:
     """A line that refuses a design which is not Verilog."""
     return (
-        f"{folder} was written by the back end {backend!r}, and only designs of {VERILOG!r} are "
-        f"simulated, estimated and reported: generate the Program with {VERILOG!r}, too"
+        f"{folder} was written by the back end {backend!r}, and this command takes designs of "
+        f"{VERILOG!r}: generate the Program with {VERILOG!r}, too"
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 import numpy.typing as npt
 
-from kanhw.design.backend_design import BackendDesign, load_backend_design
+from kanhw.design.backend_design import BackendDesign, backend_of, load_backend_design
 from kanhw.design.design import (
     MANIFEST,
     PROGRAM_FILE,
@@ -24,6 +24,7 @@ from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.flow.overwriting import ours
 from kanhw.frames import column_names, in_order
+from kanhw.hls.design import HLS
 from kanhw.model.network import KanModel
 from kanhw.program import Labels, Program, fit_warnings, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from kanhw.quant import QuantConfig
     from kanhw.quant.config import QuantOptions
 
-__all__ = ["estimate", "generate", "given_design", "quantize"]
+__all__ = ["estimate", "generate", "given_cpp", "given_design", "quantize"]
 
 
 def quantize(
@@ -290,7 +291,16 @@ def estimate(
     return estimate_design(given_design(design).path, target, fmax=fmax, seeds=seeds)
 
 
-def given_design(design: Design | str | Path) -> Design:
+def given_cpp(design: Design | BackendDesign | str | Path) -> BackendDesign | None:
+    """The design of the back end ``hls`` itself, or the one in a folder; None if it is another."""
+    if isinstance(design, BackendDesign):
+        return design if design.backend == HLS else None
+    if not isinstance(design, str | Path) or backend_of(design) != HLS:
+        return None
+    return load_backend_design(design)
+
+
+def given_design(design: Design | BackendDesign | str | Path) -> Design:
     """The design itself, or the one in a folder, for functions that take either."""
     if isinstance(design, Design):
         return design

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.design.backend_design import BackendDesign
 from kanhw.design.design import Design
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.flow.generation import given_design
+from kanhw.flow.generation import given_cpp, given_design
 from kanhw.formats import IntArray
 from kanhw.program import Program
 
 if TYPE_CHECKING:
+    from kanhw.hls.simulation.run import Integers as IntegersOfCpp
     from kanhw.sim import EquivalenceReport, Integers, Vectors
 
 __all__ = [
@@ -126,19 +128,19 @@ def clipping_warnings(saturated: IntArray | None, vectors: int) -> tuple[str, ..
 
 
 def simulate(
-    design: Design | str | Path,
+    design: Design | BackendDesign | str | Path,
     vectors: str | Path | npt.ArrayLike,
     *,
     labels: npt.ArrayLike | None = None,
     integers: Integers | None = None,
-    engine: Literal["auto", "cocotb", "fast"] = "auto",
+    engine: Literal["auto", "cocotb", "fast", "exact", "native"] = "auto",
     simulator: str | None = None,
     stalls: bool = True,
     seed: int = 1,
     waves: str | Path | None = None,
     netlist: str | None = None,
 ) -> Verification:
-    """Simulate a design's Verilog and compare every output with its Program.
+    """Simulate a design's Verilog, or run its C++, and compare every output with its Program.
 
     Parameters
     ----------
@@ -158,7 +160,9 @@ def simulate(
         ``cocotb`` drives valid/ready with random stalls and checks the stream rules; ``fast``
         compiles the Verilog with Verilator and pushes a whole data set through it, with stalls as
         well; ``auto`` takes cocotb unless that would take many minutes (large designs, many
-        vectors, many clocks each) and nothing asks for it.
+        vectors, many clocks each) and nothing asks for it. C++ of the back end ``hls`` runs under
+        a plain compiler with ``exact`` widths, or with ``native`` integers of 64 bits where these
+        would take long; it has no clocks, so that none of the following means anything to it.
     simulator
         ``icarus``, ``verilator`` or a path; None takes the first that is found.
     stalls, seed
@@ -177,8 +181,9 @@ def simulate(
     Raises
     ------
     InputError
-        If the folder holds no design or one of another back end than Verilog's, its files were
-        changed, or the vectors do not fit it, or hold integers that may be codes or values.
+        If the folder holds no design or one of another back end than ``verilog`` and ``hls``, its
+        files were changed, or the vectors do not fit it, or hold integers that may be codes or
+        values.
     ToolNotFound, ToolFailed
         If there is no simulator, or it fails. A comparison that was made and failed is no error:
         look at ``passed``.
@@ -189,7 +194,8 @@ def simulate(
 
     if not isinstance(seed, int) or not 0 <= seed <= _HIGHEST_SEED:
         raise InputError(f"The seed of the stalls must be 0 to {_HIGHEST_SEED}, not {seed!r}")
-    loaded = given_design(design)
+    cpp = given_cpp(design)
+    loaded = given_design(design) if cpp is None else cpp
     program = loaded.load_program()
     if not isinstance(vectors, str | Path):
         data = checked_vectors(program, vectors, labels=labels, integers=integers)
@@ -197,6 +203,13 @@ def simulate(
         data = read_vectors(vectors, program, integers=integers)
     else:
         raise TypeError(f"labels belong to an array x; put them into {vectors} as 'labels'")
+    if isinstance(loaded, BackendDesign):
+        asked = {"simulator": simulator, "waves": waves, "netlist": netlist}
+        equivalence = _checked_cpp(loaded, program, data, engine, asked)
+        checked = _verification(program, equivalence, data)
+        return replace(checked, saturated=saturated_values(program, data))
+    if engine in ("exact", "native"):
+        raise InputError(f"The engine {engine!r} is for C++ of the back end 'hls': leave it out")
     if engine == "auto":
         wanted = waves is not None or simulator is not None
         engine = "cocotb" if wanted else _suitable_engine(loaded, len(data))
@@ -206,7 +219,7 @@ def simulate(
             stimulus(program, data.x, data.head, integers="codes"),
             data.expected,
             heads=data.head,
-            engine=engine,
+            engine=cast("Literal['cocotb', 'fast']", engine),
             simulator=simulator,
             stalls=stalls,
             seed=seed,
@@ -217,6 +230,25 @@ def simulate(
         _verification(program, equivalence, data),
         netlist=netlist,
         saturated=saturated_values(program, data),
+    )
+
+
+def _checked_cpp(
+    design: BackendDesign, program: Program, data: Vectors, engine: str, asked: Mapping[str, object]
+) -> EquivalenceReport:
+    """Run the C++ of a design."""
+    from kanhw.hls.simulation.check import check_cpp
+    from kanhw.sim import stimulus
+
+    for name, value in asked.items():
+        if value is not None:
+            raise InputError(f"C++ for HLS has no {name}, which belongs to Verilog: leave it out")
+    return check_cpp(
+        design.path,
+        stimulus(program, data.x, data.head, integers="codes"),
+        data.expected,
+        heads=data.head,
+        integers=None if engine == "auto" else cast("IntegersOfCpp", engine),
     )
 
 
