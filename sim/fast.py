@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from kanhw.design.design import Design, load_design
 from kanhw.design.packing import checked_codes, pack_codes, payload_bytes, unpack_codes
 from kanhw.errors import InputError, ToolFailed
 from kanhw.formats import IntArray
+from kanhw.interruption import temporary_folder
 from kanhw.sim.compiled import build_digest, compiled_simulators, shared_objects
 from kanhw.sim.processes import run_tool
 from kanhw.tools.simulators import Simulator, find_verilator
@@ -126,8 +126,7 @@ def run_fast(
     if verilator.name != "verilator":
         raise InputError(f"Fast simulation needs Verilator, not {verilator.name}")
     stalls = stalls and design.schedule.handshake
-    with tempfile.TemporaryDirectory(prefix="kanhw-fast-") as temporary:
-        work = Path(temporary).resolve()
+    with temporary_folder("kanhw-fast-") as work:
         start = time.perf_counter()
         program, built = _build(design, verilator, work, build_dir, timeout)
         building = time.perf_counter() - start if built else 0.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 from kanhw.design.design import MANIFEST, Design, load_design, sha256_of_bytes
 from kanhw.errors import InputError
-from kanhw.files import write_folder
+from kanhw.folders import write_folder
+from kanhw.interruption import temporary_folder
 from kanhw.targets.table import library_of, target_named
 from kanhw.targets.target import CellLibrary
 from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, share_folder
@@ -64,15 +64,15 @@ def netlist_design(
             f"Unknown recipe {recipe!r}: {target} has {', '.join(map(repr, family.recipes))}"
         )
     library = library_of(target)
-    with tempfile.TemporaryDirectory(prefix="kanhw-netlist-") as folder:
-        shutil.copyfile(design.verilog_path, Path(folder) / "design.v")
+    with temporary_folder("kanhw-netlist-") as folder:
+        shutil.copyfile(design.verilog_path, folder / "design.v")
         commands = family.script(recipe, design.top)
         run_script(
             f"read_verilog design.v\n{commands}write_verilog -noattr netlist.v\n",
-            Path(folder),
+            folder,
             timeout=timeout,
         )
-        netlist = (Path(folder) / "netlist.v").read_text(encoding="utf-8")
+        netlist = (folder / "netlist.v").read_text(encoding="utf-8")
     # The netlist first: a time scale in the library is for the library.
     verilog = f"{netlist}\n{cell_library(netlist, library)}"
     return with_verilog(design, verilog.encode(), out)

@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[1]
 # the nearest one above it in its dotted name.
 FLOORS = """
 errors
-values
-data_files
-formats progress files windows records
+values interruption
+places data_files
+formats progress files folders windows records
 numerics
 model.activation model.arrays
 model.bases.basis model.norm model.products model.symbolic

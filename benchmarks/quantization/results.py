@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from measuring import Table, argument_parser, environment_line
 
-from kanhw.files import write_whole
+from kanhw.places import write_whole
 
 __all__ = [
     "DATASETS",

@@ -1,7 +1,8 @@
 """The command line: ``kanhw COMMAND``, from ``demo`` and ``quantize`` to ``report``.
 
 Exit status: 0 if all went well, 1 if a comparison was made and failed, 2 for bad input or a missing
-tool (one line says what and how to mend it), 3 for a bug in kanhw, 130 after Ctrl-C.
+tool (one line says what and how to mend it), 3 for a bug in kanhw, 128 + n after signal n (130 after
+Ctrl-C).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from kanhw.cli import (
 )
 from kanhw.cli.common import Parser
 from kanhw.errors import InputError, ToolFailed, ToolNotFound, TrainingDiverged
+from kanhw.interruption import Interrupted, received
 
 __all__ = ["run_command"]
 
@@ -52,6 +54,18 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         return status
+    except Exception as error:
+        # Libraries make other errors of a signal that comes while they are imported.
+        number = received()
+        if number is not None:
+            raise Interrupted(number) from error
+        return _status_of(error)
+
+
+def _status_of(error: Exception) -> int:
+    """Say what went wrong, and give the exit status of that."""
+    try:
+        raise error
     except (InputError, ToolNotFound, ToolFailed, TrainingDiverged) as error:
         return _complain(f"{error}")
     except OSError as error:

@@ -20,9 +20,9 @@ from kanhw.design.design import (
     sha256_of_bytes,
 )
 from kanhw.errors import InputError
-from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.flow.overwriting import ours
+from kanhw.folders import write_folder
 from kanhw.model.network import KanModel
 from kanhw.program import Labels, Program, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from kanhw.design.design import MANIFEST, sha256_of_bytes
 from kanhw.errors import InputError
-from kanhw.files import check_place, read_arrays
+from kanhw.files import read_arrays
+from kanhw.places import check_place
 
 __all__ = ["ESTIMATE", "OUTPUTS", "PROGRAM", "REPORT", "SIMULATION", "Product", "check_out", "ours"]
 

@@ -67,7 +67,8 @@ def report(
         If the design, the model, a simulation or an estimate is something else.
     """
     from kanhw.estimation import ResourceEstimate
-    from kanhw.files import check_place, read_arrays
+    from kanhw.files import read_arrays
+    from kanhw.places import check_place
     from kanhw.reports.curves import network_curves
     from kanhw.reports.html import write_html
     from kanhw.reports.measured.measured import measured

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from kanhw.design.design import Design
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.flow.generation import given_design
 from kanhw.formats import IntArray
+from kanhw.interruption import temporary_folder
 from kanhw.program import Program
 
 if TYPE_CHECKING:
@@ -210,8 +210,8 @@ def _simulated(design: Design, netlist: str | None) -> Iterator[Design]:
         return
     from kanhw.sim.netlist import netlist_design
 
-    with tempfile.TemporaryDirectory(prefix="kanhw-netlist-") as folder:
-        yield netlist_design(design.path, netlist, Path(folder) / "netlist")
+    with temporary_folder("kanhw-netlist-") as folder:
+        yield netlist_design(design.path, netlist, folder / "netlist")
 
 
 def _suitable_engine(design: Design, vectors: int) -> Literal["cocotb", "fast"]:

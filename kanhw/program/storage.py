@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from kanhw.errors import InputError
-from kanhw.files import write_whole
 from kanhw.formats import CodeFormat
+from kanhw.places import write_whole
 from kanhw.program.encoder import InputEncoder
 from kanhw.program.input_storage import (
     narrow,

@@ -140,7 +140,7 @@ BAD = [
     ((*SIMULATE, "--engine", "magic"), r"invalid choice: 'magic'"),
     ((*SIMULATE, "--seed", "-1"), r"seed of the stalls must be 0 to 4294967295, not -1"),
     ((*SIMULATE, "--outputs", "missing/y.npz"), r"missing/y\.npz cannot be written: choose"),
-    ((*SIMULATE, "--waves", "missing/w"), r"There is no folder .*missing for the wave file"),
+    ((*SIMULATE, "--waves", "missing/w"), r"missing/w cannot be written: choose a"),
     ((*SIMULATE, "--waves", "w", "--engine", "fast"), r"'fast' has neither .*waves: use cocotb"),
     (but(ESTIMATE, 3, "virtex"), r"Unknown target 'virtex': the targets are xcup, ecp5, ice40"),
     (but(ESTIMATE, 1, "{shop}/changed"), r"kan\.v was changed after it was generated"),

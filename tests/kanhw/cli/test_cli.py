@@ -1,6 +1,7 @@
 """The command line: what scripts rely on."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -102,11 +103,11 @@ def test_failing_verilog_writer(shop, here, monkeypatch, capsys):
 
 
 def test_full_disk(shop, here, monkeypatch, capsys):
-    def fail(self, data):
-        self.touch()
-        raise OSError(28, "No space left on device", str(self))
+    def fail(*_):
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     assert run("generate", shop / "kanele", "--out", "out") == 2
     arguments = ["quantize", shop / "model.pt", "--calibration", shop / "train.npz"]
     assert run(*arguments, "--out", "kan.safetensors") == 2
