@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kanhw.data_files import is_text, is_torch, read_csv, read_tensors
 from kanhw.errors import InputError
+from kanhw.memory import check_archive
 from kanhw.places import write_whole
 
 __all__ = ["read_arrays", "read_texts", "write_arrays", "write_json"]
@@ -60,6 +61,7 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         return read_csv(path)
     if is_torch(path):
         return read_tensors(path)
+    check_archive(path)
     try:
         # Opened here, because numpy leaves a file that is no archive open.
         with path.open("rb") as file:

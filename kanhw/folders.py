@@ -52,6 +52,9 @@ def write_folder(
         If it holds anything else, or cannot be made.
     """
     folder, place = Path(folder), resolved(folder, "a folder")
+    if place.exists() and place.samefile(Path.cwd()):
+        # Another folder would take its place, and whoever is in it would stay in the old one.
+        raise InputError(f"{folder} is the folder that you are in: name another")
     if _others(folder, place, files, ours, force=force) is None:
         return folder
     partial: Path | None = None

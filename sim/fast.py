@@ -53,8 +53,8 @@ class FastRun:
         Clock cycles simulated.
     latency_cycles
         Clock edges from the one that accepted (the last beat of) the first input to the one that
-        handed out (the last beat of) its output. None with stalls; the declared one for a design
-        without handshake.
+        handed out (the last beat of) its output, before the first stall. None with stalls and
+        less than 4 inputs; the declared one for a design without handshake.
     cycles_per_inference
         In steady state; None with stalls, or with too few inputs.
     simulator
@@ -154,7 +154,7 @@ def run_fast(
         inferences_per_second=received / design.output.beats / max(report["seconds"], 1e-9),
         seconds_building=building,
         cycles=report["cycles"],
-        latency_cycles=None if stalls else report["latency"],
+        latency_cycles=report["latency"],
         cycles_per_inference=None if stalls else report["interval"],
         simulator=verilator,
         stalls=stalls,

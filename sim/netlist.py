@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
 
-from kanhw.design.design import MANIFEST, Design, load_design, sha256_of_bytes
+from kanhw.design.design import Design, load_design
+from kanhw.design.manifest import MANIFEST, manifest_bytes
+from kanhw.entries import read_json_object
 from kanhw.errors import InputError
 from kanhw.folders import write_folder
 from kanhw.interruption import temporary_folder
@@ -117,10 +118,9 @@ def _with_includes(path: Path) -> str:
 
 def with_verilog(design: Design, verilog: bytes, out: str | Path) -> Design:
     """A copy of a design, in a new folder, with other Verilog of the same ports and timing."""
-    manifest = json.loads((design.path / MANIFEST).read_text(encoding="utf-8"))
-    manifest["files"][design.verilog] = sha256_of_bytes(verilog)
+    manifest = read_json_object(design.path / MANIFEST)
     files = {name: (design.path / name).read_bytes() for name in manifest["files"]}
     files[design.verilog] = verilog
-    files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    files[MANIFEST] = manifest_bytes(manifest, files)
     write_folder(out, files)
     return load_design(out)

@@ -9,8 +9,9 @@ ROOT = Path(__file__).parents[1]
 # room; never up, and never a neighbour on its floor. A module or room that is not named belongs to
 # the nearest one above it in its dotted name.
 FLOORS = """
+values
 errors
-values interruption
+entries interruption memory
 places data_files
 formats progress files folders windows records
 numerics

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.design.derivation import checked_program
 from kanhw.design.design import Design
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.flow.generation import given_design
@@ -160,7 +161,7 @@ def simulate(
     if not isinstance(seed, int) or not 0 <= seed <= _HIGHEST_SEED:
         raise InputError(f"The seed of the stalls must be 0 to {_HIGHEST_SEED}, not {seed!r}")
     loaded = given_design(design)
-    program = loaded.load_program()
+    program = checked_program(loaded)
     if not isinstance(vectors, str | Path):
         data = checked_vectors(program, vectors, labels=labels, integers=integers)
     elif labels is None:

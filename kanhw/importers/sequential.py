@@ -14,11 +14,11 @@ under its ``name``. A ``config.json``::
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kanhw.entries import parse_json
 from kanhw.errors import InputError
 from kanhw.importers import chebykan, efficient_kan, fast_kan, gramkan, inkan, kagn, kagn_conv, kanx
 from kanhw.importers.parts import networks, plain
@@ -36,6 +36,7 @@ from kanhw.importers.parts.settings import (
 from kanhw.model.activation import ACTIVATIONS, Activation
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
+from kanhw.values import brief
 from kanhw.windows import Window
 
 __all__ = ["OPTIONS", "TYPES", "build", "inherited", "matches", "module_list"]
@@ -159,22 +160,19 @@ def _modules(state: State, options: Mapping[str, Any]) -> list[_Module]:
 def module_list(value: object) -> list[Any]:
     """The option ``modules``: a list, or its JSON text; what is in it is checked later."""
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError as error:
-            raise InputError(f"The option modules is not readable JSON: {error}") from error
+        value = parse_json(value, "The option modules")
     if not isinstance(value, list | tuple) or not value:
-        raise InputError(f"modules must be a list of objects with a 'type', not {value!r}")
+        raise InputError(f"modules must be a list of objects with a 'type', not {brief(value)}")
     return list(value)
 
 
 def _checked(index: int, entry: object) -> dict[str, Any]:
     if not isinstance(entry, Mapping) or "type" not in entry:
-        raise InputError(f"modules[{index}] must be an object with a 'type', not {entry!r}")
+        raise InputError(f"modules[{index}] must be an object with a 'type', not {brief(entry)}")
     kind = entry["type"]
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise InputError(
-            f"modules[{index}] has the unknown type {kind!r}: kanhw knows {', '.join(TYPES)}"
+            f"modules[{index}] has the unknown type {brief(kind)}: kanhw knows {', '.join(TYPES)}"
         )
     allowed = (*_ALWAYS, *TYPES[kind].options, *TYPES[kind].facts)
     for key in entry:

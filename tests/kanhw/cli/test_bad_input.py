@@ -83,10 +83,10 @@ BAD = [
         for place, line in (
             ("missing/out", r"missing/out cannot be written: choose a folder that exists"),
             ("{shop}/model.pt/out", r"model\.pt/out cannot be written: choose a folder"),
-            ("/proc/out", r"/proc/out cannot be written"),
-            ("{shop}/real", r"real is not a file: name one to write"),
-            ("/dev/null", r"/dev/null is not a file: name one to write"),
-            ("", r"\. is not a file: name one to write"),
+            ("/proc/out", r"/proc/out is an open file of a process"),
+            ("{shop}/real", r"real is a folder, not a file: name one to"),
+            ("/dev/null", r"/dev/null is a device, not a file: name one"),
+            ("", r"\. is a folder, not a file: name one to write"),
         )
     ),
     *(
@@ -104,9 +104,9 @@ BAD = [
             ("{shop}/changed", r"changed already holds something else \(.*\): remove it, or name"),
             ("{shop}/kanele", r"kanele already holds something else"),
             ("{shop}/model.pt", r"model\.pt is a file: name a folder that does not exist yet"),
-            ("{shop}/model.pt/out", r"model\.pt/out cannot be made .*: choose a place"),
-            ("/proc/out", r"/proc/out cannot be made .*: choose a place that is yours"),
-            (".", r"\. cannot be written .*: name another folder"),
+            ("{shop}/model.pt/out", r"model\.pt/out cannot be written .*: choose a place"),
+            ("/proc/out", r"/proc/out is an open file of a process: name a folder"),
+            (".", r"\. is the folder that you are in: name another"),
         )
     ),
     ((*GENERATE, "--adder-levels", "17"), r"adder_levels must be 0 to 16, not 17"),
@@ -154,7 +154,7 @@ BAD = [
     ((*REPORT, "--data", "{shop}/train.npz"), r"integers|shape"),
     ((*REPORT, "--data", "{shop}/codes.npz", "--outputs", "{shop}/codes.npz"), r"no array 'y'"),
     ((*REPORT, "--simulation", "{shop}/check.json"), r"must name its vectors, mismatches"),
-    ((*REPORT, "--simulation", "{shop}/list.json"), r"must hold a JSON object, not a list"),
+    ((*REPORT, "--simulation", "{shop}/list.json"), r"must hold a JSON object, not \[\]"),
     ((*REPORT, "--estimate", "{shop}/bad.json"), r"bad\.json is not readable JSON"),
     ((*REPORT, "--estimate", "{shop}/check.json"), r"estimate"),
     ((*REPORT, "--estimate", "missing.json"), r"missing\.json is not readable JSON"),
