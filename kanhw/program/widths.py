@@ -165,8 +165,8 @@ def _check_rounding(requantizer: Requantizer, sums: Interval) -> None:
     if max(map(abs, ends)) >= LIMIT:
         raise InputError(
             f"its codes of {format.width} bits stand for sums of {format.width + shift} bits "
-            f"before a shift of {shift}, which with its own sums are beyond 62 bits: use fewer bits of "
-            "code, or a smaller shift"
+            f"before a shift of {shift}, which with its own sums are beyond 62 bits: use fewer "
+            "bits of code, or a smaller shift"
         )
 
 
