@@ -37,7 +37,7 @@ def run_tool(
     environment
         All of its environment variables.
     folder
-        Where it runs.
+        Where it runs, and puts its temporary files.
     timeout
         Seconds after which it and everything that it started are ended.
 
@@ -52,7 +52,8 @@ def run_tool(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=dict(environment),
+            # What compilers leave behind when they are ended goes with the folder.
+            env={**environment, "TMPDIR": str(folder)},
             cwd=folder,
             text=True,
             errors="replace",

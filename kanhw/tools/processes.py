@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -82,6 +83,8 @@ def run_logged(
         subprocess.Popen(
             command,
             cwd=log_path.parent,
+            # What a tool leaves behind when it is ended goes with the folder.
+            env={**os.environ, "TMPDIR": str(log_path.parent)},
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,
