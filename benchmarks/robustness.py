@@ -6,8 +6,8 @@ Cases run commands in forked processes with limits on time and memory: files wit
 JSON with values of other types, manifests altered with and without their seal, tensors and arrays
 of every kind, places of output, words of the command line. Kills send SIGINT, SIGTERM or SIGHUP at
 random moments of every command. Programs are random ones of every layer kind, compared between
-golden model and Verilog. Scale quantizes one layer up to that many inputs and outputs. Exit status 1
-if anything went wrong.
+golden model and Verilog. Scale quantizes one layer up to that many inputs and outputs. Exit status
+1 if anything went wrong.
 """
 
 from __future__ import annotations

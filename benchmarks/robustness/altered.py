@@ -44,7 +44,8 @@ def strange_values(rng: np.random.Generator) -> Any:
     values: list[Any] = [
         None, True, False, "", "false", "true", "\x1b[2J\x00\r", "x" * 100_000, "\ud800", "../..",
         0, -1, 1, 63, 64, 65, 2**31, 2**63, -(2**63), 10**30, 10**400, 0.5, 1e308, -0.0,
-        float("nan"), float("inf"), [], {}, [[]], [None], {"a": 1}, deep, [10**30, 1], "1", [1, "2"],
+        float("nan"), float("inf"), [], {}, [[]], [None], {"a": 1}, deep, [10**30, 1], "1",
+        [1, "2"],
     ]  # fmt: skip
     return values[int(rng.integers(len(values)))]
 
@@ -120,7 +121,7 @@ def _altered_program(
     material: Material, rng: np.random.Generator
 ) -> tuple[str, tuple[str, ...], Any]:
     with safe_open(str(material / "program.safetensors"), framework="numpy") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        tensors = {key: file.get_tensor(key) for key in list(file.keys())}
         data = json.loads(file.metadata()[_PROGRAM_KEY])
     told = ""
     if rng.random() < 0.3:
@@ -221,8 +222,8 @@ def altered_manifests(material: Material, rng: np.random.Generator) -> Iterator[
             copies(material, folder)
             content = json.dumps(data).encode()
             if sealed:
-                names = [name for name in original["files"]]
-                files = {name: (folder / "design" / name).read_bytes() for name in names}
+                design = folder / "design"
+                files = {name: (design / name).read_bytes() for name in original["files"]}
                 content = manifest_bytes(data, files)
             (folder / "design" / MANIFEST).write_bytes(content)
 

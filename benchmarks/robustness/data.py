@@ -64,6 +64,15 @@ def _many_axes() -> bool:
     return True
 
 
+def _can_be_saved(state: Any, path: Path) -> bool:
+    """Whether it is anybody's file."""
+    try:
+        torch.save(state, path)
+    except Exception:
+        return False
+    return True
+
+
 def strange_tensors(material: Material, rng: np.random.Generator) -> Iterator[Trial]:
     """A checkpoint with one tensor of another kind, or another name."""
     while True:
@@ -90,9 +99,7 @@ def strange_tensors(material: Material, rng: np.random.Generator) -> Iterator[Tr
             copies(material, folder)
             torch.save(state, folder / "model.pt")
 
-        try:
-            torch.save(state, material.folder.parent / "probe.pt")
-        except Exception:  # noqa: BLE001 - what torch cannot save is nobody's file
+        if not _can_be_saved(state, material.folder.parent / "probe.pt"):
             continue
         yield Trial("tensors", f"{name} {kind}", READERS["model.pt"], prepare)
 

@@ -109,16 +109,17 @@ def run_kills(
         if killed.wrong:
             wrong.append(f"{name}: {chosen.name} after {delay:.2f} s: {'; '.join(killed.wrong)}")
             print(wrong[-1], file=sys.stderr, flush=True)
-    table = Table(["command", "kills", "in time", "finished before", "wrong"], [16])
+    ends = ("in time", "finished before", "wrong")
+    table = Table(["command", "kills", *ends], [16])
     for name, counts in found.items():
-        table.add(name, counts.total(), *(counts[k] for k in ("in time", "finished before", "wrong")))
+        table.add(name, counts.total(), *(counts[end] for end in ends))
     return {name: dict(counts) for name, counts in found.items()}, wrong
 
 
 def _start(
     material: Material, command: Command, scratch: Path
 ) -> tuple[subprocess.Popen[bytes], Path]:
-    """A command as from a terminal, in folders of its own for its work, temporary files and cache."""
+    """A command as from a terminal, in folders of its own for work, temporary files, cache."""
     place = scratch / "kill"
     shutil.rmtree(place, ignore_errors=True)
     for name in ("tmp", "cache"):

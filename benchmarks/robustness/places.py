@@ -61,7 +61,8 @@ PLACES: dict[str, tuple[Callable[[Path], object], bool, bool]] = {
     "empty file": (lambda place: place.write_text(""), True, False),
     "link to an input": (_link("data.npz"), False, False),
 }  # fmt: skip
-NAMES = ("out", "o ut", "o'u\"t", "-o", "öut", "o\nut", "o\x1bt", "\udcff", "n" * 255, "n" * 256, "")
+NAMES = ("out", "o ut", "o'u\"t", "-o", "öut", "o\nut", "o\x1bt", "\udcff", "n" * 255,
+         "n" * 256, "")
 
 
 def strange_places(material: Material, rng: np.random.Generator) -> Iterator[Trial]:

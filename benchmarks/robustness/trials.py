@@ -133,8 +133,8 @@ def _child(trial: Trial, folder: Path, temporary: Path, log: Path) -> None:
         own = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (own + MEMORY, own + MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        sys.stdout = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
-        sys.stderr = open(2, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
+        sys.stdout = open(1, "w", closefd=False, encoding="utf-8")
+        sys.stderr = open(2, "w", closefd=False, encoding="utf-8")
         from kanhw.cli import main
 
         status = main(list(trial.words))

@@ -60,7 +60,13 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         # A name that a terminal cannot show is no reason to fail once everything is written.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    for word in words:
+        # argparse takes such a value for its own sign, and gives a list in its place.
+        if word.startswith("--") and word.endswith("=--"):
+            parser.error(f"{word}: -- is no value")
+    options = parser.parse_args(words)
     try:
         status: int = options.run(options)
         return status
