@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kanhw.design.design import MANIFEST, PROGRAM_FILE, Port, sha256_of_bytes
+from kanhw.design.design import Port
+from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, sha256_of_bytes
 from kanhw.errors import InputError
 from kanhw.program import Program, load_program
 from kanhw.schedule.schedule import Schedule

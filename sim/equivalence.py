@@ -143,7 +143,7 @@ def check_design(
         sets, with Verilator.
     simulator, stalls, seed, reset_midstream, waves, build_dir, timeout
         See :func:`kanhw.sim.run_cocotb`. "fast" has neither a reset in mid-stream nor waves, and
-        measures no latency while it stalls.
+        measures no throughput while it stalls.
 
     Raises
     ------

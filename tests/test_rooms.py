@@ -9,10 +9,11 @@ ROOT = Path(__file__).parents[1]
 # room; never up, and never a neighbour on its floor. A module or room that is not named belongs to
 # the nearest one above it in its dotted name.
 FLOORS = """
-errors
 values
-data_files
-formats frames progress files windows records
+errors
+entries interruption memory
+places data_files
+formats frames progress files folders windows records
 numerics
 model.activation model.arrays
 model.bases.basis model.norm model.products model.symbolic

@@ -20,7 +20,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from kanhw.files import write_whole
+from kanhw.places import write_whole
 
 __all__ = ["Point", "heat_map", "line_plot", "pareto_front", "pareto_plot"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.common.measuring import Table, argument_parser, environment_line
-from kanhw.files import write_whole
+from kanhw.places import write_whole
 
 __all__ = [
     "DATASETS",

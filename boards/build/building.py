@@ -22,10 +22,10 @@ from kanhw.boards.build.placing import (
 from kanhw.boards.build.plls import PllSetting, nearest_below
 from kanhw.boards.built import TOP_VERILOG, Built, load_built
 from kanhw.boards.catalogue.board import Board
-from kanhw.design.design import MANIFEST, PROGRAM_FILE, sha256_of_bytes
+from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, sha256_of_bytes
 from kanhw.errors import InputError, ToolFailed
-from kanhw.files import write_folder
 from kanhw.flow.overwriting import ours
+from kanhw.folders import write_folder
 from kanhw.program import Program, program_bytes
 from kanhw.schedule.schedule import Schedule
 

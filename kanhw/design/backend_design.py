@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kanhw.design.design import BACKEND_FORMAT, MANIFEST, PROGRAM_FILE, VERILOG, read_manifest
+from kanhw.design.manifest import BACKEND_FORMAT, MANIFEST, PROGRAM_FILE, VERILOG, read_manifest
+from kanhw.entries import Entry
 from kanhw.errors import InputError
 from kanhw.schedule.schedule import Schedule
 
@@ -79,13 +80,15 @@ def load_backend_design(path: str | Path) -> BackendDesign:
     return read_manifest(path, _design_of)
 
 
-def _design_of(folder: Path, data: dict[str, Any]) -> BackendDesign:
-    if "backend" not in data:
+def _design_of(folder: Path, entry: Entry) -> BackendDesign:
+    backend = entry.text("backend", None)
+    if backend is None:
         raise InputError(f"{folder} was written by the back end {VERILOG!r}: use load_design")
+    program = entry.text("program")
     return BackendDesign(
         path=folder,
-        backend=data["backend"],
-        files=tuple(name for name in sorted(data["files"]) if name != data["program"]),
-        schedule=Schedule.from_json(data["schedule"]),
-        facts=data["facts"],
+        backend=backend,
+        files=tuple(name for name in sorted(entry.get("files")) if name != program),
+        schedule=Schedule.from_json(entry.get("schedule")),
+        facts=entry.get("facts"),
     )

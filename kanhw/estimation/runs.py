@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from kanhw.design.design import load_design
 from kanhw.errors import InputError, ToolFailed
 from kanhw.estimation.place_and_route import PlacedTiming, check_seeds, place_and_route
 from kanhw.estimation.resources import ResourceEstimate
+from kanhw.interruption import temporary_folder
 from kanhw.targets.table import target_named
 from kanhw.targets.target import Target
 from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, yosys_version
@@ -55,12 +55,12 @@ class _Run:
     def _estimate(self) -> ResourceEstimate:
         commands = self.target.script(self.recipe, self.top, self.flags)
         started = time.perf_counter()
-        with tempfile.TemporaryDirectory(prefix="kanhw-yosys-") as folder:
-            cells = self._cells(Path(folder), commands)
+        with temporary_folder("kanhw-yosys-") as folder:
+            cells = self._cells(folder, commands)
             seconds = round(time.perf_counter() - started, 2)
-            timing = self._timing(Path(folder))
+            timing = self._timing(folder)
             if self.keep is not None:
-                shutil.move(Path(folder) / NETLIST_NAME, netlist_in(self.keep, self.recipe))
+                shutil.move(folder / NETLIST_NAME, netlist_in(self.keep, self.recipe))
         return ResourceEstimate(
             target=self.target.name,
             bram_unit=self.target.bram_unit,

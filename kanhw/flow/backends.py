@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kanhw.design.design import VERILOG
+from kanhw.design.manifest import VERILOG
 from kanhw.errors import InputError
 from kanhw.flow.backend import Backend
 from kanhw.hls.design import HLS

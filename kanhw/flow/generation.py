@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, overload
@@ -10,19 +9,13 @@ from typing import TYPE_CHECKING, Literal, Unpack, overload
 import numpy.typing as npt
 
 from kanhw.design.backend_design import BackendDesign, backend_of, load_backend_design
-from kanhw.design.design import (
-    MANIFEST,
-    PROGRAM_FILE,
-    VERILOG,
-    Design,
-    load_design,
-    not_verilog,
-    sha256_of_bytes,
-)
+from kanhw.design.derivation import checked_program
+from kanhw.design.design import Design, load_design, not_verilog
+from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, VERILOG, manifest_bytes
 from kanhw.errors import InputError
-from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.flow.overwriting import ours
+from kanhw.folders import write_folder
 from kanhw.frames import column_names, in_order
 from kanhw.hls.design import HLS
 from kanhw.model.network import KanModel
@@ -201,8 +194,6 @@ def generate(
     TypeError
         If ``program`` is a float model, or an argument is of another type.
     """
-    from kanhw import __version__
-
     if isinstance(program, KanModel):
         raise TypeError(
             "Hardware needs integers: quantize this float model first (kanhw.quantize, "
@@ -233,12 +224,7 @@ def generate(
     if backend != VERILOG:
         names = tuple(sorted(written.files))
         entries = BackendDesign(Path(out), backend, names, schedule, written.facts).to_json()
-    manifest = {
-        **entries,
-        "kanhw": __version__,
-        "files": {name: sha256_of_bytes(content) for name, content in files.items()},
-    }
-    files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    files[MANIFEST] = manifest_bytes(entries, files)
     write_folder(out, files, ours=ours, force=force)
     return load_design(out) if backend == VERILOG else load_backend_design(out)
 
@@ -288,7 +274,9 @@ def estimate(
     if not isinstance(target, str):
         raise TypeError(f"target must be the name of one ({', '.join(TARGETS)}), not {target!r}")
     target_named(target)
-    return estimate_design(given_design(design).path, target, fmax=fmax, seeds=seeds)
+    loaded = given_design(design)
+    checked_program(loaded)
+    return estimate_design(loaded.path, target, fmax=fmax, seeds=seeds)
 
 
 def given_cpp(design: Design | BackendDesign | str | Path) -> BackendDesign | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from kanhw.design.design import Design
 from kanhw.errors import InputError
 from kanhw.flow.generation import given_design
 from kanhw.formats import IntArray
+from kanhw.interruption import temporary_folder
 from kanhw.program import Program
 from kanhw.values import is_number
 
@@ -88,9 +88,9 @@ def estimate_power(
     if not is_number(clock_mhz) or not 0 < clock_mhz < 10_000:
         raise InputError(f"clock_mhz must be above 0 and below 10,000 MHz, not {clock_mhz!r}")
     codes, what = _stimulus(loaded.load_program(), vectors, toggle_rate, integers, seed)
-    with tempfile.TemporaryDirectory(prefix="kanhw-power-") as folder:
-        resources = estimate_design(loaded.path, target, keep=Path(folder))
-        netlist = read_netlist(netlist_in(Path(folder), resources.recipe), loaded.top)
+    with temporary_folder("kanhw-power-") as folder:
+        resources = estimate_design(loaded.path, target, keep=folder)
+        netlist = read_netlist(netlist_in(folder, resources.recipe), loaded.top)
     activity = simulate_activity(loaded, netlist, kinds, codes, family=target)
     return resources, power_of(
         target_named(target),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.design.backend_design import BackendDesign
+from kanhw.design.derivation import checked_program
 from kanhw.design.design import Design
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.flow.generation import given_cpp, given_design
 from kanhw.formats import IntArray
+from kanhw.interruption import temporary_folder
 from kanhw.program import Program
 
 if TYPE_CHECKING:
@@ -194,9 +195,8 @@ def simulate(
 
     if not isinstance(seed, int) or not 0 <= seed <= _HIGHEST_SEED:
         raise InputError(f"The seed of the stalls must be 0 to {_HIGHEST_SEED}, not {seed!r}")
-    cpp = given_cpp(design)
-    loaded = given_design(design) if cpp is None else cpp
-    program = loaded.load_program()
+    loaded: Design | BackendDesign = given_cpp(design) or given_design(design)
+    program = checked_program(loaded) if isinstance(loaded, Design) else loaded.load_program()
     if not isinstance(vectors, str | Path):
         data = checked_vectors(program, vectors, labels=labels, integers=integers)
     elif labels is None:
@@ -272,8 +272,8 @@ def _simulated(design: Design, netlist: str | None) -> Iterator[Design]:
         return
     from kanhw.sim.netlist import netlist_design
 
-    with tempfile.TemporaryDirectory(prefix="kanhw-netlist-") as folder:
-        yield netlist_design(design.path, netlist, Path(folder) / "netlist")
+    with temporary_folder("kanhw-netlist-") as folder:
+        yield netlist_design(design.path, netlist, folder / "netlist")
 
 
 def _suitable_engine(design: Design, vectors: int) -> Literal["cocotb", "fast"]:

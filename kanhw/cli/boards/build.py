@@ -98,7 +98,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _given(options: argparse.Namespace) -> tuple[Program, Schedule | None]:
     """The Program, and the schedule where it is given."""
-    from kanhw.design.design import MANIFEST, load_design
+    from kanhw.design.design import load_design
+    from kanhw.design.manifest import MANIFEST
     from kanhw.importers.load import load_model
     from kanhw.program import Program
     from kanhw.schedule.schedule import Schedule

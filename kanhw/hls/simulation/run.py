@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from kanhw.design.backend_design import BackendDesign
-from kanhw.design.design import Port, sha256_of_bytes
+from kanhw.design.design import Port
+from kanhw.design.manifest import sha256_of_bytes
 from kanhw.errors import ToolFailed
 from kanhw.formats import IntArray
 from kanhw.hls.files.testbench import vectors_text

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from kanhw.entries import parse_json
 from kanhw.errors import InputError
 from kanhw.importers import kagn_conv
 from kanhw.importers.parts import networks
 from kanhw.importers.parts.checkpoint import State
 from kanhw.importers.parts.left_over import check_nothing_left
 from kanhw.importers.sequential.module_types import KAN_TYPES, TYPES, SequenceModule
+from kanhw.values import brief
 
 __all__ = ["check_tensors", "inherited", "module_list", "read_modules"]
 
@@ -34,22 +35,19 @@ def read_modules(state: State, options: Mapping[str, Any]) -> list[SequenceModul
 def module_list(value: object) -> list[Any]:
     """The option ``modules``: a list, or its JSON text; what is in it is checked later."""
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError as error:
-            raise InputError(f"The option modules is not readable JSON: {error}") from error
+        value = parse_json(value, "The option modules")
     if not isinstance(value, list | tuple) or not value:
-        raise InputError(f"modules must be a list of objects with a 'type', not {value!r}")
+        raise InputError(f"modules must be a list of objects with a 'type', not {brief(value)}")
     return list(value)
 
 
 def _checked(index: int, entry: object) -> dict[str, Any]:
     if not isinstance(entry, Mapping) or "type" not in entry:
-        raise InputError(f"modules[{index}] must be an object with a 'type', not {entry!r}")
+        raise InputError(f"modules[{index}] must be an object with a 'type', not {brief(entry)}")
     kind = entry["type"]
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise InputError(
-            f"modules[{index}] has the unknown type {kind!r}: kanhw knows {', '.join(TYPES)}"
+            f"modules[{index}] has the unknown type {brief(kind)}: kanhw knows {', '.join(TYPES)}"
         )
     allowed = (*_ALWAYS, *TYPES[kind].options, *TYPES[kind].facts)
     for key in entry:

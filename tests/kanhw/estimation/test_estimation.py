@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kanhw.design.design import Design, Port, sha256_of_bytes
+from kanhw.design.design import Design, Port
+from kanhw.design.manifest import manifest_bytes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.estimation import (
     TARGETS,
@@ -215,7 +216,7 @@ def test_estimates_survive_json(everything):
         assert data["stage"] == "post-synthesis estimate"
         assert ResourceEstimate.from_json(data) == estimate
     del data["lut"]
-    with pytest.raises(InputError, match=r"^This is not a resource estimate of this version \(.*"):
+    with pytest.raises(InputError, match=r"^the estimate lacks 'lut': give what"):
         ResourceEstimate.from_json(data)
 
 
@@ -338,15 +339,8 @@ def test_designs_are_estimated_from_their_folder(adder):
         input=Port(2, CodeFormat(8, False)),
         output=Port(1, CodeFormat(9, False)),
     )
-    manifest = {
-        "kanhw": "0",
-        **design.to_json(),
-        "files": {
-            name: sha256_of_bytes((folder / name).read_bytes())
-            for name in ("adder.v", "program.safetensors")
-        },
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    files = {n: (folder / n).read_bytes() for n in ("adder.v", "program.safetensors")}
+    (folder / "manifest.json").write_bytes(manifest_bytes(design.to_json(), files))
     assert estimate_design(folder, "ecp5").ff == 9
 
 

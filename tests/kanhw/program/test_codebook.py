@@ -255,7 +255,7 @@ class TestRefusals:
     )
     def test_sums_beyond_an_int64(self, fields):
         with pytest.raises(
-            InputError, match=r"\ASums reach .*, beyond 62 bits: use smaller tables"
+            InputError, match=r"\ALayer 'codes': Sums reach .*, beyond 62 bits: use smaller"
         ):
             Program((codebook(**fields),), InputEncoder(CodeFormat(2, signed=False), 3))
 

@@ -125,7 +125,7 @@ def test_narrow_declarations_are_refused():
 
 def test_sums_beyond_an_int64_are_refused():
     big = 1 << 61
-    message = r"\ASums reach .*, beyond 62 bits: use smaller tables, weights or multipliers\Z"
+    message = r"\ALayer '\w+': Sums reach .*, beyond 62 bits: use smaller tables, weights or mu"
     encoder = two_layers().input
     with pytest.raises(InputError, match=message):
         Program((edge_layer(tables=np.full((2, 2, 4), big)),), encoder)

@@ -248,7 +248,7 @@ def test_folder_with_a_model(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("{", r"config\.json is not readable JSON: "),
-        ("[]", r"config\.json must hold a JSON object, not a list$"),
+        ("[]", r"config\.json must hold a JSON object, not \["),
         ('{"base_activation": 3}', r"config\.json: 'base_activation' must be a name, not 3$"),
         ('{"base_activation": "softsign"}', r"Unknown base activation 'softsign': choose one of"),
     ],

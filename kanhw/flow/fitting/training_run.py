@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.flow.held_out import split_off
+from kanhw.flow.fitting.held_out import split_off
 from kanhw.flow.training import convert, prepare
 from kanhw.model.network import KanModel
 from kanhw.program import Program
