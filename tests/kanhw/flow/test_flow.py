@@ -79,7 +79,7 @@ def test_wrong_types(model, program, x, tmp_path):
         (lambda: kanhw.quantize(model, x, base_bits="4"), r"^base_bits must be an integer"),
         (lambda: kanhw.quantize(model, [["a", "b"]]), r"^Calibration data must be numbers"),
         (lambda: kanhw.generate(model, out), r"^Hardware needs integers: quantize this"),
-        (lambda: kanhw.generate("p.safetensors", out), r"^generate needs a Program, from kanhw\.quantize, .* not str$"),
+        (lambda: kanhw.generate("p.safetensors", out), r"^generate needs a Program, .* not str$"),
         (lambda: kanhw.generate(program, out, schedule=2), r"^schedule must be a kanhw\.Schedule"),
         (lambda: kanhw.generate(program, out, argmax="yes"), r"^argmax must be True, False or"),
         (lambda: kanhw.estimate(program, "ecp5"), r"^A design must come from kanhw\.generate or"),
