@@ -69,7 +69,7 @@ def test_allocate(folder, tmp_path, capsys):
         ("allocate", ("--budget", "luts=3", "--out", "o"), "takes WHAT=N, one of unrolled"),
         ("allocate", ("--budget", "bits", "--out", "o"), "--budget takes WHAT=N"),
         ("allocate", ("--budget", "bits=-1", "--out", "o"), "bits must be above 0 and finite"),
-        ("sensitivity", ("--bits", "x"), "argument --bits: invalid"),
+        ("sensitivity", ("--bits", "x"), "argument --bits: takes integers with commas"),
         ("sensitivity", ("--branches", "weights"), "branches must be of base, spline"),
     ],
 )
