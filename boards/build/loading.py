@@ -19,7 +19,7 @@ __all__ = ["Loaded", "find_programmer", "load_bitstream"]
 
 _TIMEOUT = 600.0
 _UDEV = (
-    "on Linux its USB device must be this user's: write 'SUBSYSTEM==\"usb\", TAG+=\"uaccess\"' into "
+    'on Linux its USB device must be this user\'s: write \'SUBSYSTEM=="usb", TAG+="uaccess"\' into '
     "/etc/udev/rules.d/60-fpga.rules, 'sudo udevadm control --reload', and plug it in again"
 )
 

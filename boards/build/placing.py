@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import json
 import re
 import shlex
@@ -239,9 +240,7 @@ def place(given: Sources, tools: Toolchain, *, seed: int = 1, cached: bool = Tru
         return _placed(_contents(made), given, tools)
 
 
-def _run(
-    folder: Path, flags: tuple[str, ...], pack: tuple[str, ...], tools: Toolchain
-) -> None:
+def _run(folder: Path, flags: tuple[str, ...], pack: tuple[str, ...], tools: Toolchain) -> None:
     family = tools.family
     run_script((folder / "top.ys").read_text(encoding="utf-8"), folder, timeout=TIMEOUT)
     # nextpnr reports an error of its own where the clock cannot be met: that is read afterwards.
@@ -294,13 +293,18 @@ def _short(log: str) -> str:
 
 
 def check_platforms() -> None:
-    try:
-        import amaranth_boards  # noqa: F401
-    except ImportError as error:
+    """See that amaranth-boards is installed.
+
+    Raises
+    ------
+    ToolNotFound
+        If it is not.
+    """
+    if importlib.util.find_spec("amaranth_boards") is None:
         raise ToolNotFound(
             "The pins of boards come from amaranth-boards, which is not installed: pip install "
             "'kanhw[boards]' (or pip install amaranth-boards)"
-        ) from error
+        )
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

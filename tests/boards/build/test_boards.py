@@ -7,9 +7,9 @@ import pytest
 
 from kanhw.boards.build import placing
 from kanhw.boards.build.building import build_for_board
+from kanhw.boards.build.families import FAMILIES, family_of
 from kanhw.boards.build.placing import sources
 from kanhw.boards.build.plls import nearest_below
-from kanhw.boards.build.families import FAMILIES, family_of
 from kanhw.boards.built import load_built
 from kanhw.boards.catalogue.programmers import PROGRAMMERS
 from kanhw.boards.catalogue.table import BOARDS, board_named
