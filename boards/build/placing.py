@@ -240,9 +240,7 @@ def place(given: Sources, tools: Toolchain, *, seed: int = 1, cached: bool = Tru
         return _placed(_contents(made), given, tools)
 
 
-def _run(
-    folder: Path, flags: tuple[str, ...], pack: tuple[str, ...], tools: Toolchain
-) -> None:
+def _run(folder: Path, flags: tuple[str, ...], pack: tuple[str, ...], tools: Toolchain) -> None:
     family = tools.family
     run_script((folder / "top.ys").read_text(encoding="utf-8"), folder, timeout=TIMEOUT)
     # nextpnr reports an error of its own where the clock cannot be met: that is read afterwards.
@@ -295,12 +293,12 @@ def _short(log: str) -> str:
 
 
 def check_platforms() -> None:
-    """Refuse to go on without the platforms of boards.
+    """See that amaranth-boards is installed.
 
     Raises
     ------
     ToolNotFound
-        If amaranth-boards is not installed.
+        If it is not.
     """
     if importlib.util.find_spec("amaranth_boards") is None:
         raise ToolNotFound(

@@ -25,7 +25,13 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("design", metavar="DIR", help="a folder made by 'kanhw generate'")
     families = ", ".join(f"{name} ({target.family})" for name, target in TARGETS.items())
-    parser.add_argument("--target", required=True, metavar="NAME", help=families)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--target", metavar="NAME", help=families)
+    where.add_argument(
+        "--board",
+        metavar="NAME",
+        help="place and route it with its link for a board instead ('kanhw boards' lists them)",
+    )
     parser.add_argument(
         "--fmax",
         action="store_true",
@@ -83,6 +89,8 @@ def run(options: argparse.Namespace) -> int:
 
     _check_power(options)
     check_out(options.out, ESTIMATE, force=options.force, inputs=[options.vectors])
+    if options.board:
+        return _on_board(options)
     what = "synthesise, place and route" if options.fmax else "synthesise"
     with (
         terminal_progress(quiet=options.json) as progress,
@@ -114,6 +122,26 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _on_board(options: argparse.Namespace) -> int:
+    """Estimate for a board."""
+    from kanhw.boards.build.estimating import estimate_on_board
+    from kanhw.boards.catalogue.table import board_named
+    from kanhw.design.design import load_design
+    from kanhw.files import write_json
+    from kanhw.progress import terminal_progress
+
+    board, design = board_named(options.board), load_design(options.design)
+    with (
+        terminal_progress(quiet=options.json) as progress,
+        progress.step(f"place and route {options.design} for {board.title}"),
+    ):
+        result = estimate_on_board(design.load_program(), design.schedule, board)
+    if options.out:
+        write_json(options.out, result.to_json())
+    show(options, result.to_json(), str(result))
+    return 0
+
+
 _POWER = ("clock_mhz", "vectors", "toggle_rate", "part", "integers")
 
 
@@ -126,6 +154,8 @@ def _check_power(options: argparse.Namespace) -> None:
         raise InputError(f"{', '.join(given)} is for power: add --power")
     if options.power and options.clock_mhz is None:
         raise InputError("--power hangs on the clock: add --clock-mhz, as in --clock-mhz 100")
+    if options.power and options.board:
+        raise InputError("--power is of the core on a family: take --target in place of --board")
     if options.power and options.fmax:
         raise InputError(
             "--power and --fmax are two estimates: take --fmax first, and its clock as --clock-mhz"

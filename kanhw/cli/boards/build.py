@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
             project=options.project,
             say=progress.say,
         )
-    show(options, {"build": str(built.path), **built.to_json()}, _described(built))
+    show(options, {"build": str(built.path), **built.to_json()}, described(built))
     return 0
 
 
@@ -125,7 +125,7 @@ def _given(options: argparse.Namespace) -> tuple[Program, Schedule | None]:
     return program, Schedule(kind=options.schedule) if options.schedule else None
 
 
-def _described(built: Built) -> str:
+def described(built: Built) -> str:
     """What was built, and how to go on."""
     use = ", ".join(
         f"{each['used']} of {each['available']} {name}" for name, each in built.utilisation.items()

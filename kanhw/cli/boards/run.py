@@ -55,12 +55,22 @@ def add_parser(commands: Commands) -> None:
         "--self-test",
         metavar="N",
         nargs="?",
-        type=int,
+        type=_vectors,
         const=_SELF_TEST,
         default=0,
         help="let the board feed itself N vectors at full speed and compare the signature of its "
         f"outputs with the golden model's (default: {_SELF_TEST})",
     )
+
+
+def _vectors(text: str) -> int:
+    """The number behind ``--self-test``, for which a file that stands there is easily taken."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"needs a positive number of vectors or none, not {text!r}: name a file of data in "
+            "front of it"
+        )
+    return int(text)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -78,11 +88,12 @@ def run(options: argparse.Namespace) -> int:
             self_test=options.self_test,
             progress=progress,
         )
-    show(options, result.to_json(), "\n".join(_lines(result)))
+    show(options, result.to_json(), "\n".join(lines_of(result)))
     return 0 if result.passed else 1
 
 
-def _lines(result: BoardRun) -> list[str]:
+def lines_of(result: BoardRun) -> list[str]:
+    """What a board did, for people."""
     verdict = "passed" if result.passed else "FAILED"
     where = f"{result.board} ({result.device}) at {result.port}, {result.clock_mhz:g} MHz"
     lines = [f"{verdict}: {where}, design {result.identity[:12]}"]

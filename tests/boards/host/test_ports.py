@@ -75,6 +75,9 @@ def test_failures_are_one_line_and_release_the_port(capsys, program, build, data
         with serial.Serial(port, exclusive=True):
             assert_one_line(run(capsys, *words), "is busy")
         assert_one_line(run(capsys, "--port", port), "nothing to run")
+        with pytest.raises(SystemExit):
+            run(capsys, "--port", port, "--self-test", data)
+        assert "name a file of data in front of it" in capsys.readouterr().err
     with behind_a_port(lambda data: b"") as port:
         assert_one_line(run(capsys, "--port", port, "--build", build, data), "is silent")
         assert_free(port)
