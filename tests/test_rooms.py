@@ -43,7 +43,7 @@ gateware.top
 gateware
 sim.proofs
 sim
-hls.design hls.reports
+hls.names hls.reports
 hls.cpp
 hls.kinds
 hls.stages

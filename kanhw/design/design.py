@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BACKEND_FORMAT",
     "DESIGN_FORMAT",
+    "HLS",
     "MANIFEST",
     "PROGRAM_FILE",
     "VERILOG",
@@ -38,8 +39,9 @@ DESIGN_FORMAT = 2
 BACKEND_FORMAT = 3
 MANIFEST = "manifest.json"
 PROGRAM_FILE = "program.safetensors"
-# The back end whose manifests do not name it.
+# The back end whose manifests do not name it, and the one of C++ for HLS.
 VERILOG = "verilog"
+HLS = "hls"
 
 _Record = TypeVar("_Record")
 

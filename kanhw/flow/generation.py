@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from kanhw.design.backend_design import BackendDesign, backend_of, load_backend_design
 from kanhw.design.design import (
+    HLS,
     MANIFEST,
     PROGRAM_FILE,
     VERILOG,
@@ -23,7 +24,6 @@ from kanhw.errors import InputError
 from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.flow.overwriting import ours
-from kanhw.hls.design import HLS
 from kanhw.model.network import KanModel
 from kanhw.program import Labels, Program, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kanhw.design.design import HLS
 from kanhw.design.identifiers import checked_identifier
 from kanhw.design.quantities import FORMULA, quantities_of
 from kanhw.errors import InputError
 from kanhw.flow.backend import Written
 from kanhw.flow.testbench import stimulus_for
-from kanhw.hls.design import HLS, checked_cpp_name
 from kanhw.hls.files.scripts import Target
 from kanhw.hls.generate import CppDesign, write_cpp
+from kanhw.hls.names import checked_cpp_name
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
 
