@@ -81,6 +81,16 @@ def test_a_folded_network_is_a_chain_of_processes_of_a_step_a_clock():
         assert f"#define KAN_PIPELINE_REWIND KAN_PRAGMA({text}" in files["kan_types.h"]
 
 
+def test_the_manifest_says_what_a_user_must_know(tmp_path):
+    facts = kanhw.generate(edge_program(), tmp_path / "d", schedule=FOLDED, backend="hls").facts
+    assert facts["top"] == "kan" and facts["interval"] == 4 and facts["notes"] == []
+    assert facts["input"] == {"beats": 2, "count": 2, "lane": 8, "length": 3, "signed": True,
+                              "width": 3}  # fmt: skip
+    # What is not modelled is absent.
+    assert facts["model"]["bram18"] == 0 and "lut" not in facts["model"]
+    assert facts["quantities"]["inputs"]
+
+
 def test_the_same_program_gives_the_same_bytes():
     assert files_of(codebook_program(), FOLDED) == files_of(codebook_program(), FOLDED)
 
