@@ -47,7 +47,7 @@ sim
 power.mapped
 power.cells
 power
-hls.design hls.reports
+hls.names hls.reports
 hls.cpp
 hls.kinds
 hls.stages

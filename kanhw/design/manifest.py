@@ -14,6 +14,7 @@ from kanhw.errors import InputError
 __all__ = [
     "BACKEND_FORMAT",
     "DESIGN_FORMAT",
+    "HLS",
     "MANIFEST",
     "PROGRAM_FILE",
     "VERILOG",
@@ -29,8 +30,9 @@ DESIGN_FORMAT = 2
 BACKEND_FORMAT = 3
 MANIFEST = "manifest.json"
 PROGRAM_FILE = "program.safetensors"
-# The back end whose manifests do not name it.
+# The back end whose manifests do not name it, and the one of C++ for HLS.
 VERILOG = "verilog"
+HLS = "hls"
 _SEAL = "sha256"
 
 _Record = TypeVar("_Record")

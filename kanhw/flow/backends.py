@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kanhw.design.manifest import VERILOG
+from kanhw.design.manifest import HLS, VERILOG
 from kanhw.errors import InputError
 from kanhw.flow.backend import Backend
-from kanhw.hls.design import HLS
 from kanhw.program import Program
 
 __all__ = ["BACKENDS", "backend_named", "check_takes", "options_for", "register_backend"]

@@ -11,13 +11,12 @@ import numpy.typing as npt
 from kanhw.design.backend_design import BackendDesign, backend_of, load_backend_design
 from kanhw.design.derivation import checked_program
 from kanhw.design.design import Design, load_design, not_verilog
-from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, VERILOG, manifest_bytes
+from kanhw.design.manifest import HLS, MANIFEST, PROGRAM_FILE, VERILOG, manifest_bytes
 from kanhw.errors import InputError
 from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.flow.overwriting import ours
 from kanhw.folders import write_folder
 from kanhw.frames import column_names, in_order
-from kanhw.hls.design import HLS
 from kanhw.model.network import KanModel
 from kanhw.program import Labels, Program, fit_warnings, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from kanhw.design.identifiers import checked_identifier
+from kanhw.design.manifest import HLS
 from kanhw.design.quantities import FORMULA, quantities_of
 from kanhw.errors import InputError
 from kanhw.flow.backend import Written
 from kanhw.flow.testbench import stimulus_for
-from kanhw.hls.design import HLS, checked_cpp_name
 from kanhw.hls.files.scripts import Target
 from kanhw.hls.generate import CppDesign, write_cpp
+from kanhw.hls.model.design_model import model_design
+from kanhw.hls.names import checked_cpp_name
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
 
@@ -63,6 +65,7 @@ def _facts(design: CppDesign) -> dict[str, Any]:
         "output": made.port.to_json(),
         "interval": design.interval,
         "operations": design.operations,
+        "model": {k: v for k, v in model_design(design).to_json().items() if v is not None},
         "part": design.target.part,
         "clock_ns": design.target.clock_ns,
         "notes": list(design.notes),

@@ -154,7 +154,7 @@ def block(lines: Sequence[str], depth: int = 1) -> str:
 
 
 def loop(variable: str, count: int, body: Sequence[str], *pragmas: str) -> list[str]:
-    """A loop from 0 with pragmas of HLS at its head; one of a single turn is the body itself."""
+    """A loop from 0 with pragmas of HLS at its head."""
     heads = [f"#pragma HLS {pragma}" for pragma in pragmas]
     inner = [line if line.startswith("#") or not line else f"    {line}" for line in body]
     return [

@@ -53,6 +53,7 @@ def testbench_source(name: str, words: tuple[Word, Word], about: str) -> str:
     return f"""{about}#include <fstream>
 #include <iostream>
 #include <sstream>
+#include <string>
 #include "{name}.h"
 
 // Streams only warn of what is read while they are empty, or left in them: here it is an error.
@@ -115,9 +116,10 @@ int main(int argc, char **argv) {{
     std::cout << count << " vectors: " << wrong << " codes differ, " << missing
               << " words are missing, " << extra << " words too many, " << unread
               << " words were not read" << std::endl;
-    if (!warnings.str().empty()) std::cout << warnings.str();
-    const bool passed =
-        count > 0 && wrong + missing + extra + unread == 0 && warnings.str().empty();
+    // Other lines are a tool's own, as of co-simulation.
+    const bool warned = warnings.str().find("ls::stream") != std::string::npos;
+    std::cout << warnings.str();
+    const bool passed = count > 0 && wrong + missing + extra + unread == 0 && !warned;
     std::cout << (passed ? "passed" : "FAILED") << std::endl;
     return passed ? 0 : 1;
 }}

@@ -32,4 +32,13 @@ def _sums(site: EdgeSite, fields: Sequence[str]) -> list[str]:
         address = f"{site.addresses(branch)}[i]"
         own = site.layer.branches[branch]
         added.append(f"sums.{own}[j] += {table.at('j', 'i', site.row, address)};")
+    if not site.row and not site.layer.active.all():
+        # With hardware for every edge, those that are absent have none.
+        edges = site.by_edge("EDGES", _active)
+        stored += site.source.stored(edges, (1, 2))
+        added = [f"if ({edges.name}[j][i]) {line}" for line in added]
     return [*stored, *site.each_edge(*added)]
+
+
+def _active(layer: Any) -> Any:
+    return layer.active * 1

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from kanhw.design.backend_design import load_backend_design
 from kanhw.design.design import Port
+from kanhw.design.manifest import HLS
 from kanhw.design.packing import checked_codes, checked_heads
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
-from kanhw.hls.design import HLS
 from kanhw.hls.simulation.run import INTEGERS, CppRun, Integers, run_cpp
 from kanhw.sim.equivalence import EquivalenceReport, expected_mismatches, golden_outputs
 from kanhw.sim.mismatches import first_mismatches

@@ -25,7 +25,7 @@ def _version(answer: str) -> str | None:
 
 
 COMPILER = Tool(
-    title="A C++ compiler (g++ or clang++)",
+    title="g++ or another C++ compiler",
     program="g++",
     version_option="--version",
     read_version=_version,

@@ -53,6 +53,18 @@ def test_an_unrolled_network_is_one_pipeline_of_a_table_an_edge():
     assert "%" not in re.sub(r"//.*", "", layers) and " / " not in re.sub(r"//.*", "", layers)
 
 
+def test_absent_edges_have_no_table_of_their_own():
+    program = edge_program()
+    tables = program.layers[0].tables.copy()
+    tables[1, 2] = 0
+    pruned = EdgeTableLayer(tables, program.layers[0].requantizers, "layers.0")
+    program = Program((pruned, program.layers[1]), program.input)
+    files = files_of(program, Schedule())
+    assert "{1, 1, 0}" in files["kan_tables.h"]
+    assert "if (LAYER0_EDGES[j][i]) sums.edge[j] +=" in files["kan_layers.h"]
+    assert "EDGES" not in files_of(program, FOLDED)["kan_layers.h"]
+
+
 def test_a_folded_network_is_a_chain_of_processes_of_a_step_a_clock():
     design = write_cpp(edge_program(), FOLDED, "kan", Target())
     assert [(process.name, process.clocks) for process in design.chain.processes] == [
@@ -67,6 +79,16 @@ def test_a_folded_network_is_a_chain_of_processes_of_a_step_a_clock():
     # Both tools are told the same in their own words.
     for text in ("PIPELINE II=1 rewind)", "pipeline II=1 rewind style=flp)"):
         assert f"#define KAN_PIPELINE_REWIND KAN_PRAGMA({text}" in files["kan_types.h"]
+
+
+def test_the_manifest_says_what_a_user_must_know(tmp_path):
+    facts = kanhw.generate(edge_program(), tmp_path / "d", schedule=FOLDED, backend="hls").facts
+    assert facts["top"] == "kan" and facts["interval"] == 4 and facts["notes"] == []
+    assert facts["input"] == {"beats": 2, "count": 2, "lane": 8, "length": 3, "signed": True,
+                              "width": 3}  # fmt: skip
+    # What is not modelled is absent.
+    assert facts["model"]["bram18"] == 0 and "lut" not in facts["model"]
+    assert facts["quantities"]["inputs"]
 
 
 def test_the_same_program_gives_the_same_bytes():

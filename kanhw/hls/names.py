@@ -1,4 +1,4 @@
-"""The names of an HLS design: of the back end, and which C++ may be called by."""
+"""The names that C++ for HLS may be called by."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import re
 
 from kanhw.errors import InputError
 
-__all__ = ["HLS", "checked_cpp_name"]
-
-HLS = "hls"
-"""The name of the back end."""
+__all__ = ["checked_cpp_name"]
 
 # Words of C++11 that Verilog has not, and names that the files use themselves.
 _TAKEN = frozenset(
