@@ -18,6 +18,7 @@ import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 # One thread: trials are forked, and share two cores with one another's compilers.
@@ -29,7 +30,7 @@ from altered import altered_bytes, altered_json, altered_manifests
 from data import strange_data, strange_tensors
 from material import Material, made
 from measuring import Table, argument_parser, environment_line, write_results
-from places import strange_places
+from places import full_disk, ordinary_user, strange_places
 from trials import BAD, VERDICTS, Trial, attempt
 from words import strange_words
 
@@ -55,17 +56,22 @@ def run_cases(count: int, seed: int, scratch: Path) -> tuple[dict[str, Counter[s
     material = made(folder)
     verdicts: dict[str, Counter[str]] = {}
     wrong = []
+    for trial in _trials(material, count, seed, scratch):
+        outcome = attempt(trial, scratch / "trial")
+        verdicts.setdefault(trial.group, Counter())[outcome.verdict] += 1
+        if outcome.verdict in BAD:
+            last = outcome.text.strip()[-300:]
+            wrong.append(f"{outcome.verdict}: {trial.group}: {trial.name}: {last!r}")
+            print(wrong[-1], file=sys.stderr, flush=True)
+    return verdicts, wrong
+
+
+def _trials(material: Material, count: int, seed: int, scratch: Path) -> Iterator[Trial]:
     for number, (source, share) in enumerate(SOURCES):
         trials = source(material, np.random.default_rng([seed, number]))
-        for _ in range(max(round(share * count), 1)):
-            trial = next(trials)
-            outcome = attempt(trial, scratch / "trial")
-            verdicts.setdefault(trial.group, Counter())[outcome.verdict] += 1
-            if outcome.verdict in BAD:
-                last = outcome.text.strip()[-300:]
-                wrong.append(f"{outcome.verdict}: {trial.group}: {trial.name}: {last!r}")
-                print(wrong[-1], file=sys.stderr, flush=True)
-    return verdicts, wrong
+        yield from islice(trials, max(round(share * count), 1))
+    yield from full_disk(material, scratch)
+    yield from ordinary_user(material, scratch)
 
 
 def _print_cases(verdicts: dict[str, Counter[str]]) -> None:

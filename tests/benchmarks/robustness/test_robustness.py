@@ -43,6 +43,7 @@ def test_a_few_of_every_class(source, material, tmp_path):
         (2, "kanhw: error: no", set(), "refused"),
         (2, "kanhw: error: no", {"out"}, "unclean"),
         (2, "kanhw: error: no\nand more", set(), "unclean"),
+        (2, "kanhw: error: 3 (a.py:1): look at the values that you gave", set(), "unclean"),
         (2, "kanhw: error: \x1b[2J", set(), "unclean"),
         (2, "kanhw: error: no", {".kanhw-1.partial"}, "leftover"),
         (3, "Traceback (most recent call last):", set(), "traceback"),
