@@ -126,7 +126,7 @@ def _start(
         (place / name).mkdir(parents=True)
     shutil.copytree(material.folder, place / "work")
     environment = {
-        **os.environ, MARK: "1", "TMPDIR": str(place / "tmp"), "KANHW_CACHE": str(place / "cache"),
+        **os.environ, MARK: str(place), "TMPDIR": str(place / "tmp"), "KANHW_CACHE": str(place / "cache"),
     }  # fmt: skip
     with (place / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -175,7 +175,7 @@ def kill_once(
         wrong.append(f"exit status {status}")
     if "Traceback" in text:
         wrong.append(f"a traceback: {text.strip()[-300:]!r}")
-    wrong += [f"process {each} is left" for each in _left_processes()]
+    wrong += [f"process {each} is left" for each in _left_processes(place)]
     for name in ("tmp", "cache"):
         hidden = [
             path for path in snapshot(place / name)
@@ -200,14 +200,15 @@ def _await_handlers(process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.005)
 
 
-def _left_processes() -> list[str]:
+def _left_processes(place: Path) -> list[str]:
     """Processes with our mark, which all that a trial starts inherits; they have a moment to go."""
+    mark = f"{MARK}={place}".encode()
     deadline = time.monotonic() + 3
     while True:
         left = []
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if f"{MARK}=1".encode() not in (entry / "environ").read_bytes().split(b"\0"):
+                if mark not in (entry / "environ").read_bytes().split(b"\0"):
                     continue
                 if (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
                     words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
