@@ -103,7 +103,8 @@ def run_kills(
             plain[name] = _undisturbed(material, COMMANDS[name], scratch)
         chosen = SIGNALS[int(rng.integers(len(SIGNALS)))]
         delay = float(rng.uniform(0, plain[name][0]))
-        killed = kill_once(material, COMMANDS[name], chosen, delay, scratch, plain[name][1])
+        kept = plain[name][1]
+        killed = kill_once(material, COMMANDS[name], chosen, delay, scratch, kept)
         ended = "in time" if killed.status == 128 + chosen else "finished before"
         found[name]["wrong" if killed.wrong else ended] += 1
         if killed.wrong:
@@ -136,7 +137,9 @@ def _start(
     return process, place
 
 
-def _undisturbed(material: Material, command: Command, scratch: Path) -> tuple[float, set[str]]:
+def _undisturbed(
+    material: Material, command: Command, scratch: Path
+) -> tuple[float, set[str]]:
     started = time.monotonic()
     process, place = _start(material, command, scratch)
     if process.wait(600) not in (0, 1):
