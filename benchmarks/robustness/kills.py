@@ -127,8 +127,11 @@ def _start(
         (place / name).mkdir(parents=True)
     shutil.copytree(material.folder, place / "work")
     environment = {
-        **os.environ, MARK: str(place), "TMPDIR": str(place / "tmp"), "KANHW_CACHE": str(place / "cache"),
-    }  # fmt: skip
+        **os.environ,
+        MARK: str(place),
+        "TMPDIR": str(place / "tmp"),
+        "KANHW_CACHE": str(place / "cache"),
+    }
     with (place / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", SCRIPT, *command.words],
