@@ -30,6 +30,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MARK = "KANHW_KILL_TRIAL"
 # Seconds in which a command must have come to its end after a signal.
 PATIENCE = 30.0
+# Seconds that an undisturbed command may take: the demo trains, simulates and synthesises.
+LONGEST = 3600.0
 SCRIPT = "import sys; from kanhw.cli import main; sys.exit(main())"
 
 
@@ -145,7 +147,11 @@ def _undisturbed(
 ) -> tuple[float, set[str]]:
     started = time.monotonic()
     process, place = _start(material, command, scratch)
-    if process.wait(600) not in (0, 1):
+    try:
+        status = process.wait(LONGEST)
+    finally:
+        process.terminate()  # in case it was not its own end that was waited for
+    if status not in (0, 1):
         raise RuntimeError(f"{command.words}: {(place / 'log').read_text()[-500:]}")
     kept = {path.name for path in (place / "tmp").iterdir() if not path.name.startswith("kanhw-")}
     return time.monotonic() - started, kept
