@@ -57,7 +57,8 @@ def write_whole(path: str | Path, data: bytes | str) -> Path:
     InputError
         As :func:`check_place`, or if the disk is full.
     """
-    content = data.encode() if isinstance(data, str) else data
+    # Names that came from a disk may hold what nothing can encode.
+    content = data.encode(errors="backslashreplace") if isinstance(data, str) else data
     place = _file_at(path)
     with written_by(path), _neighbour(place) as partial:
         with partial.open("xb") as file:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from material import Material
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from trials import Trial
 
+from benchmarks.robustness.material import Material
+from benchmarks.robustness.trials import Trial
 from kanhw.design.manifest import MANIFEST, manifest_bytes
 
 __all__ = ["altered_bytes", "altered_json", "altered_manifests", "strange_values"]

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from altered import READERS, copies
-from material import N_IN, Material
-from trials import Trial
+
+from benchmarks.robustness.altered import READERS, copies
+from benchmarks.robustness.material import N_IN, Material
+from benchmarks.robustness.trials import Trial
 
 __all__ = ["strange_data", "strange_tensors"]
 
@@ -135,7 +136,7 @@ def _arrays(rng: np.random.Generator) -> dict[str, Any]:
         "scalar": np.array(1.0),
         "axes": np.zeros((1,) * 30),
         "fortran": np.asfortranarray(x),
-        "zeros of 64 MiB": None,
+        "zeros of 8 MiB": None,
     }
 
 
@@ -166,7 +167,7 @@ def strange_data(material: Material, rng: np.random.Generator) -> Iterator[Trial
                 told.append(f"{name} {kind}")
         for name, array in arrays.items():
             if array is None:
-                arrays[name] = np.zeros((1 << 23) // N_IN * N_IN).reshape(-1, N_IN)
+                arrays[name] = np.zeros((1 << 20) // N_IN * N_IN).reshape(-1, N_IN)
 
         def prepare(folder: Path, arrays: Any = arrays, good: Any = kinds["good"]) -> None:
             copies(material, folder)

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from material import Material, made
-from measuring import Table
-from trials import snapshot
 
+from benchmarks.common.measuring import Table
+from benchmarks.robustness.material import Material, made
+from benchmarks.robustness.trials import snapshot
 from kanhw.design.design import load_design
 from kanhw.errors import InputError
 from kanhw.program import load_program
@@ -30,6 +30,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MARK = "KANHW_KILL_TRIAL"
 # Seconds in which a command must have come to its end after a signal.
 PATIENCE = 30.0
+# Seconds that an undisturbed command may take: the demo trains, simulates and synthesises.
+LONGEST = 3600.0
 SCRIPT = "import sys; from kanhw.cli import main; sys.exit(main())"
 
 
@@ -103,7 +105,8 @@ def run_kills(
             plain[name] = _undisturbed(material, COMMANDS[name], scratch)
         chosen = SIGNALS[int(rng.integers(len(SIGNALS)))]
         delay = float(rng.uniform(0, plain[name][0]))
-        killed = kill_once(material, COMMANDS[name], chosen, delay, scratch, plain[name][1])
+        kept = plain[name][1]
+        killed = kill_once(material, COMMANDS[name], chosen, delay, scratch, kept)
         ended = "in time" if killed.status == 128 + chosen else "finished before"
         found[name]["wrong" if killed.wrong else ended] += 1
         if killed.wrong:
@@ -126,8 +129,11 @@ def _start(
         (place / name).mkdir(parents=True)
     shutil.copytree(material.folder, place / "work")
     environment = {
-        **os.environ, MARK: "1", "TMPDIR": str(place / "tmp"), "KANHW_CACHE": str(place / "cache"),
-    }  # fmt: skip
+        **os.environ,
+        MARK: str(place),
+        "TMPDIR": str(place / "tmp"),
+        "KANHW_CACHE": str(place / "cache"),
+    }
     with (place / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", SCRIPT, *command.words],
@@ -136,10 +142,16 @@ def _start(
     return process, place
 
 
-def _undisturbed(material: Material, command: Command, scratch: Path) -> tuple[float, set[str]]:
+def _undisturbed(
+    material: Material, command: Command, scratch: Path
+) -> tuple[float, set[str]]:
     started = time.monotonic()
     process, place = _start(material, command, scratch)
-    if process.wait(600) not in (0, 1):
+    try:
+        status = process.wait(LONGEST)
+    finally:
+        process.terminate()  # in case it was not its own end that was waited for
+    if status not in (0, 1):
         raise RuntimeError(f"{command.words}: {(place / 'log').read_text()[-500:]}")
     kept = {path.name for path in (place / "tmp").iterdir() if not path.name.startswith("kanhw-")}
     return time.monotonic() - started, kept
@@ -175,7 +187,7 @@ def kill_once(
         wrong.append(f"exit status {status}")
     if "Traceback" in text:
         wrong.append(f"a traceback: {text.strip()[-300:]!r}")
-    wrong += [f"process {each} is left" for each in _left_processes()]
+    wrong += [f"process {each} is left" for each in _left_processes(place)]
     for name in ("tmp", "cache"):
         hidden = [
             path for path in snapshot(place / name)
@@ -200,14 +212,15 @@ def _await_handlers(process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.005)
 
 
-def _left_processes() -> list[str]:
+def _left_processes(place: Path) -> list[str]:
     """Processes with our mark, which all that a trial starts inherits; they have a moment to go."""
+    mark = f"{MARK}={place}".encode()
     deadline = time.monotonic() + 3
     while True:
         left = []
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if f"{MARK}=1".encode() not in (entry / "environ").read_bytes().split(b"\0"):
+                if mark not in (entry / "environ").read_bytes().split(b"\0"):
                     continue
                 if (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
                     words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -9,11 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from altered import copies
-from material import Material
-from trials import Trial
 
-__all__ = ["strange_places"]
+from benchmarks.robustness.altered import copies
+from benchmarks.robustness.material import Material
+from benchmarks.robustness.trials import Trial
+
+__all__ = ["full_disk", "ordinary_user", "strange_places"]
+
+NOBODY = 65534
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "quantize": ("quantize", "model.pt", "--calibration", "data.npz", "--out"),
@@ -91,19 +95,46 @@ def strange_places(material: Material, rng: np.random.Generator) -> Iterator[Tri
         )
 
 
-def on_a_full_disk(scratch: Path, run: Callable[[Path], None]) -> bool:
-    """Call with a folder on a disk of 64 kB; False where this user cannot mount one."""
+def full_disk(material: Material, scratch: Path) -> Iterator[Trial]:
+    """Every command that writes, to a disk of 64 kB that is full; none where none is mounted."""
     disk = scratch / "disk"
-    disk.mkdir(exist_ok=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)],
-        capture_output=True, check=False,
-    )  # fmt: skip
-    if mounted.returncode:
-        return False
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        disk.rmdir()
+        return
     try:
-        run(disk)
+        with contextlib.suppress(OSError), (disk / "full").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        for name, words in COMMANDS.items():
+            before = sorted(disk.iterdir())
+            yield Trial(
+                "full disk",
+                name,
+                (*words[:-1], f"--out={disk / 'out'}"),
+                lambda folder: copies(material, folder),
+                must_refuse=True,
+            )
+            if sorted(disk.iterdir()) != before:
+                raise RuntimeError(f"{name} left {sorted(disk.iterdir())} on the full disk")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
         disk.rmdir()
-    return True
+
+
+def ordinary_user(material: Material, scratch: Path) -> Iterator[Trial]:
+    """Every command that writes, as nobody, into a folder that is read-only; none but for root."""
+    if os.getuid() != 0:
+        return
+    for place in (scratch, material.folder, *material.folder.rglob("*")):
+        place.chmod(place.stat().st_mode | (0o055 if place.is_dir() else 0o044))
+
+    def prepare(folder: Path) -> None:
+        copies(material, folder)
+        folder.parent.chmod(0o755)
+        folder.chmod(0o555)
+
+    for name, words in COMMANDS.items():
+        words = (*words[:-1], "--out=out")
+        yield Trial("read-only", name, words, prepare, must_refuse=True, user=NOBODY)

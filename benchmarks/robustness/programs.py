@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Table
 
 import kanhw
+from benchmarks.common.measuring import Table
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.program import (

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import Any
 
-from measuring import Table
+from benchmarks.common.measuring import Table
 
 __all__ = ["REALISATIONS", "SIZES", "measure", "run_scale"]
 

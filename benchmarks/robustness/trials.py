@@ -42,6 +42,8 @@ class Trial:
         The files and folders that it may leave behind, if it succeeds.
     must_refuse
         Whether success would be wrong.
+    user
+        The number of another user that it runs as, where this one may do so; None is this one.
     """
 
     group: str
@@ -50,6 +52,7 @@ class Trial:
     prepare: Callable[[Path], object] = lambda folder: None
     makes: tuple[str, ...] = ("out", "out.html", "out.json")
     must_refuse: bool = False
+    user: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,9 @@ def verdict_of(
         return "leftover"
     if status == 2:
         lines = [line for line in text.splitlines() if line]
-        clean = len(lines) == 1 and lines[0].isprintable() and len(lines[0]) <= LONGEST
+        # The last resort, for values that nobody looked at.
+        clean = "look at the values that you gave" not in text
+        clean &= len(lines) == 1 and lines[0].isprintable() and len(lines[0]) <= LONGEST
         return "unclean" if new or not clean else "refused"
     made = {name for name in new if name.split("/")[0] not in trial.makes}
     if made:
@@ -130,6 +135,10 @@ def _child(trial: Trial, folder: Path, temporary: Path, log: Path) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for target, source in ((0, null), (1, null), (2, handle)):
             os.dup2(source, target)
+        if trial.user is not None:
+            temporary.chmod(0o777)
+            os.setgid(trial.user)
+            os.setuid(trial.user)
         own = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (own + MEMORY, own + MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from altered import copies
-from material import Material
-from trials import Trial
+
+from benchmarks.robustness.altered import copies
+from benchmarks.robustness.material import Material
+from benchmarks.robustness.trials import Trial
 
 __all__ = ["strange_words"]
 

@@ -133,7 +133,7 @@ def _with_widths(
         interval = requantizer.sum_interval(accumulators)
         format = requantizer.sum_format or interval.format
         _check_declared(interval, format, f"{layer.name!r}, joined sum")
-        _check_rounding(requantizer, interval)
+        _check_rounding(requantizer, format)
         requantizers.append(replace(requantizer, sum_format=format))
     if isinstance(layer, ConvolutionLayer):
         declared_layer = replace(layer, accumulator_formats=declared)
@@ -152,7 +152,7 @@ def _naming(layer: ProgramLayer) -> Iterator[None]:
         raise InputError(f"Layer {layer.name!r}: {error}") from error
 
 
-def _check_rounding(requantizer: Requantizer, sums: Interval) -> None:
+def _check_rounding(requantizer: Requantizer, sums: CodeFormat) -> None:
     """Refuse sums that grow too wide when hardware rounds them.
 
     Half of what the shift drops is added there, and the smallest code is taken off.
@@ -161,7 +161,8 @@ def _check_rounding(requantizer: Requantizer, sums: Interval) -> None:
     if format is None:
         return
     more = (1 << shift >> 1) - (format.lo << shift)
-    ends = (int(sums.lo.min()) + more, int(sums.hi.max()) + more, (1 << format.width + shift) - 1)
+    # Hardware whose outputs take turns has room for all that the declared format holds.
+    ends = (sums.lo + more, sums.hi + more, (1 << format.width + shift) - 1)
     if max(map(abs, ends)) >= LIMIT:
         raise InputError(
             f"its codes of {format.width} bits stand for sums of {format.width + shift} bits "

@@ -247,4 +247,16 @@ def checked_labels(
         )
     if labels.size != count * n_out:
         raise InputError(f"Target values must have shape [{count}, {n_out}], not {labels.shape}")
-    return labels.reshape(count, n_out).astype(np.float64)
+    targets = labels.reshape(count, n_out).astype(np.float64)
+    # Errors are squared; NaN is no smaller than anything.
+    wrong = ~(np.abs(targets) < _LARGEST)
+    if wrong.any():
+        row, column = (int(place) for place in np.argwhere(wrong)[0])
+        raise InputError(
+            f"Target values must be finite and below {_LARGEST:g}, not {targets[row, column]} (row "
+            f"{row}, column {column}): remove those rows"
+        )
+    return targets
+
+
+_LARGEST = 1e150

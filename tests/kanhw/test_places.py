@@ -86,6 +86,12 @@ def test_standard_output_is_refused_by_whatever_name(tmp_path):
     assert out.read_text() == "" and (tmp_path / "stdout").is_symlink()
 
 
+def test_text_that_nothing_can_encode(tmp_path):
+    """As the name of a file on a disk of another system, which a report quotes."""
+    write_whole(tmp_path / "a", "n\udce9")
+    assert (tmp_path / "a").read_bytes() == rb"n\udce9"
+
+
 def test_the_longest_name_and_the_mode_of_the_old_file(tmp_path):
     place = tmp_path / ("n" * 255)
     write_whole(place, "one")

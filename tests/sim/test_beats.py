@@ -120,7 +120,7 @@ def test_fast(
         assert len(np.unique(run.outputs, axis=0)) > 50
         measured = (run.latency_cycles, run.cycles_per_inference)
         declared = (design.latency_cycles, design.initiation_interval)
-        assert measured == ((None, None) if stalls else declared)
+        assert measured == ((declared[0], None) if stalls else declared)
 
 
 @pytest.mark.parametrize("kind", ["design", "image_design"])

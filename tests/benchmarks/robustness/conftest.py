@@ -1,7 +1,6 @@
-"""The benchmarks are scripts, not a package: their folders come last on the path."""
+"""The benchmarks are not installed: the repository comes last on the path."""
 
 import sys
 from pathlib import Path
 
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
-sys.path += [str(BENCHMARKS), str(BENCHMARKS / "robustness")]
+sys.path.append(str(Path(__file__).parents[3]))

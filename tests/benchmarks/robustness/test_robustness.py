@@ -1,6 +1,6 @@
 """A few cases of every class, two kills, a Program of every kind; and the harness itself.
 
-`python benchmarks/robustness.py` has thousands.
+`python -m benchmarks.robustness` has thousands.
 """
 
 import shutil
@@ -11,12 +11,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from kills import COMMANDS, kill_once
-from material import made
-from programs import KINDS, compare, random_program
-from robustness import SOURCES
-from trials import BAD, Trial, attempt, verdict_of
-
+from benchmarks.robustness.cases import SOURCES
+from benchmarks.robustness.kills import COMMANDS, kill_once
+from benchmarks.robustness.material import made
+from benchmarks.robustness.programs import KINDS, compare, random_program
+from benchmarks.robustness.trials import BAD, Trial, attempt, verdict_of
 from kanhw.schedule.schedule import Schedule
 
 
@@ -43,6 +42,7 @@ def test_a_few_of_every_class(source, material, tmp_path):
         (2, "kanhw: error: no", set(), "refused"),
         (2, "kanhw: error: no", {"out"}, "unclean"),
         (2, "kanhw: error: no\nand more", set(), "unclean"),
+        (2, "kanhw: error: 3 (a.py:1): look at the values that you gave", set(), "unclean"),
         (2, "kanhw: error: \x1b[2J", set(), "unclean"),
         (2, "kanhw: error: no", {".kanhw-1.partial"}, "leftover"),
         (3, "Traceback (most recent call last):", set(), "traceback"),
@@ -62,7 +62,7 @@ def test_a_trial_that_hangs_is_ended(material, tmp_path, monkeypatch):
     def wait_for_nobody(*_, **__):
         signal.pause()
 
-    monkeypatch.setattr("trials.SECONDS", 0.5)
+    monkeypatch.setattr("benchmarks.robustness.trials.SECONDS", 0.5)
     monkeypatch.setattr("kanhw.flow.generation.generate", wait_for_nobody)
     trial = Trial(
         "hang",

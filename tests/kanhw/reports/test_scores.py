@@ -91,6 +91,9 @@ class TestScores:
             (np.zeros(9, int), r"^There must be a label for each of 10 samples, not \(9,\)$"),
             (np.full(10, 3), r"^Class labels must be 0 to 2 for 3 outputs, not 3 to 3$"),
             (np.zeros((10, 2)), r"^Target values must have shape \[10, 3\], not \(10, 2\)$"),
+            (np.full((10, 3), np.inf), r"^Target values must be finite and .* not inf \(row 0, "),
+            (np.full((10, 3), np.nan), r"^Target values must be finite and below 1e\+150, not nan"),
+            (np.full((10, 3), -1e300), r"^Target values must be finite and .*, not -1e\+300"),
         ],
     )
     def test_wrong_labels(self, network, tmp_path, labels, message):
