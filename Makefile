@@ -26,6 +26,8 @@ help:
 demo: $(VENV)/.demo-ready | check
 	$(VENV)/bin/kanhw demo --out demo-output
 
+# Tests start many processes, which would each compile kanhw again where no bytecode is written.
+test fuzz: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.test-ready | check
 	$(python) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
@@ -41,7 +43,7 @@ lint: $(VENV)/.dev-ready
 
 clean:
 	rm -rf demo-output build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find kanhw quant gateware sim tests -name __pycache__ -prune -exec rm -rf {} +
+	find kanhw boards quant gateware sim tests -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean
 	rm -rf $(VENV)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kanhw.errors import InputError, ToolFailed, ToolNotFound
     from kanhw.estimation.schedule_choice import ScheduleChoice, schedule_for
     from kanhw.flow.generation import estimate, generate, quantize
+    from kanhw.flow.power import estimate_power
     from kanhw.flow.reporting import report
     from kanhw.flow.training import convert, prepare
     from kanhw.flow.verification import Verification, simulate
@@ -49,6 +50,7 @@ __all__ = [
     "Verification",
     "convert",
     "estimate",
+    "estimate_power",
     "from_callable",
     "generate",
     "load",
@@ -85,6 +87,7 @@ _HOMES = {
     "Verification": "flow.verification",
     "convert": "flow.training",
     "estimate": "flow.generation",
+    "estimate_power": "flow.power",
     "from_callable": "model.sampling",
     "generate": "flow.generation",
     "load": "importers.load:load_model",

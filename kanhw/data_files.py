@@ -11,8 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError, ToolNotFound
+from kanhw.memory import check_size
 
-__all__ = ["is_text", "is_torch", "read_csv", "read_tensors"]
+__all__ = ["is_text", "is_torch", "read_csv", "read_tensors", "tensor_to_numpy"]
+
+# Of an array of numpy 1; later ones have twice as many.
+_MOST_AXES = 32
+# Places of a tensor that is larger than what is saved of it.
+_MOST_EXPANDED = 1 << 25
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -116,13 +122,55 @@ def read_tensors(path: Path) -> Arrays:
         ) from error
     named = content if isinstance(content, dict) else {"x": content}
     return {
-        str(name): _array(value) for name, value in named.items() if isinstance(value, torch.Tensor)
+        str(name): tensor_to_numpy(str(name), value)
+        for name, value in named.items()
+        if isinstance(value, torch.Tensor)
     }
 
 
-def _array(tensor: Any) -> npt.NDArray[Any]:
-    tensor = tensor.detach().cpu()
-    if tensor.is_floating_point() and tensor.element_size() < 4:
-        # numpy has no bfloat16.
-        tensor = tensor.float()
-    return np.asarray(tensor.numpy())
+def tensor_to_numpy(name: str, tensor: Any) -> npt.NDArray[Any]:
+    """A tensor of any kind that has numbers, floats of any width as float64.
+
+    Parameters
+    ----------
+    name
+        What it is called, for messages.
+    tensor
+        A torch.Tensor.
+
+    Raises
+    ------
+    InputError
+        If it has no numbers (on the device ``meta``), or more of them than are saved and fit, or is
+        of a kind that numpy lacks.
+    """
+    dense = tensor.layout == _strided() and not tensor.is_nested
+    if tensor.is_meta or tensor.is_nested or tensor.dim() > _MOST_AXES:
+        what = "no numbers" if tensor.is_meta else f"{tensor.dim()} axes"
+        what = "tensors in a tensor" if tensor.is_nested else what
+        raise InputError(f"Tensor {name!r} holds {what}, which kanhw does not read")
+    check_size(tensor.numel(), f"Tensor {name!r}")
+    saved = tensor.untyped_storage().nbytes() if dense else 0
+    if tensor.numel() > max(saved, _MOST_EXPANDED):
+        raise InputError(
+            f"Tensor {name!r} has {tensor.numel()} places, but a file saves fewer numbers of it "
+            "(it is expanded, or sparse): save tensor.contiguous() or tensor.to_dense()"
+        )
+    try:
+        tensor = tensor.detach().cpu()
+        if tensor.is_quantized:
+            return np.asarray(tensor.int_repr().numpy())
+        if tensor.is_floating_point():
+            # numpy has no bfloat16, and every float is exact in float64.
+            tensor = tensor.double()
+        return np.asarray(tensor.to_dense().resolve_conj().resolve_neg().numpy())
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"Tensor {name!r} is of {tensor.dtype}, which kanhw does not read: save it as float32"
+        ) from error
+
+
+def _strided() -> Any:
+    import torch
+
+    return torch.strided

@@ -1,5 +1,7 @@
 """The errors that a user can cause, each with one line that says how to mend it."""
 
+from kanhw.values import shown
+
 __all__ = ["InputError", "ToolFailed", "ToolNotFound", "TrainingDiverged"]
 
 
@@ -7,8 +9,12 @@ class InputError(ValueError):
     """Something that the user passed is wrong.
 
     The message is one line: what is wrong, where, what is allowed and how to mend it. The command
-    line prints it as it is and exits with status 2.
+    line prints it as it is and exits with status 2. What it quotes from outside is made printable
+    and short.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(shown(str(message)))
 
 
 class ToolNotFound(RuntimeError):

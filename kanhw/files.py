@@ -1,14 +1,10 @@
-"""Reading arrays, and writing files so that they appear whole or not at all."""
+"""Reading arrays, and writing arrays and JSON; see :mod:`kanhw.places` for where files go."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +13,11 @@ import numpy.typing as npt
 
 from kanhw.data_files import is_text, is_torch, read_csv, read_tensors
 from kanhw.errors import InputError
+from kanhw.memory import check_archive
+from kanhw.places import write_whole
 from kanhw.values import meant
 
-__all__ = [
-    "check_place",
-    "missing",
-    "read_arrays",
-    "read_texts",
-    "write_arrays",
-    "write_folder",
-    "write_json",
-    "write_whole",
-]
+__all__ = ["missing", "read_arrays", "read_texts", "write_arrays", "write_json"]
 
 
 def missing(path: Path) -> str:
@@ -42,141 +31,9 @@ def _near(path: Path) -> str:
     return meant(path.name, (entry.name for entry in folder.iterdir())) if folder.is_dir() else ""
 
 
-def check_place(path: str | Path | None) -> None:
-    """See that a file can be written later, before long work is done for it; None is no file.
-
-    Raises
-    ------
-    InputError
-        If the folder is missing or not writable, or the path is a folder or device.
-    """
-    if path is None:
-        return
-    path = Path(path)
-    # A file takes the place of what was there, which must not happen to /dev/null.
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is not a file: name one to write, in a folder that exists")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path} cannot be written: choose a folder that exists and is yours")
-
-
-def write_whole(path: str | Path, data: bytes | str) -> Path:
-    """Write a file through a neighbour that takes its place when it is complete.
-
-    Raises
-    ------
-    InputError
-        If the folder is missing or not writable.
-    """
-    check_place(path)
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data.encode() if isinstance(data, str) else data)
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}): choose a folder that exists and is yours"
-        ) from error
-    finally:
-        # The folder that refused the file may refuse this too; the first error is the one to tell.
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-    return path
-
-
 def write_json(path: str | Path, data: Any) -> Path:
-    """Write JSON, indented and with sorted keys; see :func:`write_whole`."""
+    """Write JSON, indented and with sorted keys; see :func:`kanhw.places.write_whole`."""
     return write_whole(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
-
-
-def write_folder(
-    folder: str | Path,
-    files: Mapping[str, bytes],
-    *,
-    ours: Callable[[Path], Collection[str]] | None = None,
-    force: bool = False,
-) -> Path:
-    """Make a folder that holds exactly these files.
-
-    A folder that already holds them is left as it is.
-
-    Parameters
-    ----------
-    folder
-        Where.
-    files
-        Contents by name.
-    ours
-        Which files of a folder may be written over, as they were made here before; None is none.
-    force
-        Whether to write over what lies there of these names, and over what is ours; other files
-        stay.
-
-    Raises
-    ------
-    InputError
-        If it holds anything else, or cannot be made.
-    """
-    folder = Path(folder)
-    others: set[str] = set()
-    if folder.exists():
-        if not folder.is_dir():
-            raise InputError(f"{folder} is a file: name a folder that does not exist yet")
-        present = {entry.name for entry in folder.iterdir()}
-        if present and _holds(folder, present, files):
-            return folder
-        others = present - set(ours(folder) if ours else ())
-        if others and not force:
-            raise InputError(
-                f"{folder} already holds something else ({', '.join(sorted(others)[:4])}): remove "
-                "it, or name another folder"
-            )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise InputError(
-            f"{folder} cannot be made ({error.strerror}): choose a place that is yours"
-        ) from error
-    try:
-        for name, content in files.items():
-            (partial / name).write_bytes(content)
-        # mkdtemp makes private folders; a design is as readable as any other file.
-        partial.chmod(0o755)
-        if folder.is_dir() and any(folder.iterdir()):
-            _take_the_place(folder, partial, others - set(files))
-        else:
-            partial.replace(folder)
-    except OSError as error:
-        raise InputError(
-            f"{folder} cannot be written ({error.strerror}): name another folder"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
-
-
-def _take_the_place(folder: Path, complete: Path, others: Collection[str]) -> None:
-    """Put a complete folder where another one is, and what is not ours back into it."""
-    old = complete.with_name(f"{complete.name}.old")
-    folder.rename(old)
-    try:
-        complete.replace(folder)
-    except OSError:
-        old.rename(folder)
-        raise
-    for name in others:
-        (old / name).rename(folder / name)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _holds(folder: Path, present: set[str], files: Mapping[str, bytes]) -> bool:
-    """Whether a folder is made of these files already."""
-    return present == set(files) and all(
-        (folder / name).is_file() and (folder / name).read_bytes() == content
-        for name, content in files.items()
-    )
 
 
 def read_arrays(path: str | Path, needed: str = "x") -> dict[str, npt.NDArray[Any]]:
@@ -221,6 +78,7 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         return read_csv(path)
     if is_torch(path):
         return read_tensors(path)
+    check_archive(path)
     try:
         # Opened here, because numpy leaves a file that is no archive open.
         with path.open("rb") as file:
@@ -275,7 +133,7 @@ def _array(archive: Any, name: str) -> npt.NDArray[Any]:
 
 
 def write_arrays(path: str | Path, **arrays: npt.ArrayLike) -> Path:
-    """Write an npz file; see :func:`write_whole`."""
+    """Write an npz file; see :func:`kanhw.places.write_whole`."""
     buffer = io.BytesIO()
     named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
     np.savez_compressed(buffer, **named)

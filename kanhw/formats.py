@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.entries import Entry
 from kanhw.errors import InputError
-from kanhw.values import is_integer
+from kanhw.values import brief, is_integer
 
 __all__ = ["CodeFormat", "FloatArray", "IntArray", "format_for"]
 
@@ -34,9 +36,11 @@ class CodeFormat:
 
     def __post_init__(self) -> None:
         if not is_integer(self.width):
-            raise TypeError(f"Code width must be an integer, not {self.width!r}")
+            raise TypeError(f"Code width must be an integer, not {brief(self.width)}")
+        if not isinstance(self.signed, bool):
+            raise TypeError(f"Code signed must be True or False, not {brief(self.signed)}")
         if not 1 <= self.width <= 63:
-            raise InputError(f"Code width must be 1 to 63 bits, not {self.width}")
+            raise InputError(f"Code width must be 1 to 63 bits, not {brief(self.width)}")
 
     @property
     def lo(self) -> int:
@@ -66,9 +70,10 @@ class CodeFormat:
         return {"width": self.width, "signed": self.signed}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> CodeFormat:
-        """The inverse of :meth:`to_json`."""
-        return cls(width=data["width"], signed=data["signed"])
+    def from_json(cls, data: Mapping[str, Any] | Entry) -> CodeFormat:
+        """The inverse of :meth:`to_json`; other keys are the caller's."""
+        entry = data if isinstance(data, Entry) else Entry(data, "the format of a code")
+        return cls(width=entry.integer("width"), signed=entry.boolean("signed"))
 
     def __str__(self) -> str:
         return f"{'signed' if self.signed else 'unsigned'} {self.width} bit"

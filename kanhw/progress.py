@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+from kanhw.values import shown
+
 __all__ = ["Progress", "terminal_progress"]
 
 
@@ -52,6 +54,7 @@ class Progress:
     @contextmanager
     def step(self, name: str, of: int | None = None) -> Iterator[Callable[[], None]]:
         """Do one step; the function that it gives reports one of ``of`` parts as done."""
+        name = shown(name)
         if self._live is not None:
             task = self._live.add_task(name, total=of)
             yield lambda: self._live.advance(task)
@@ -79,6 +82,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Show a line between two steps."""
+        text = shown(text)
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

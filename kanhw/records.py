@@ -9,16 +9,17 @@ from kanhw.errors import InputError
 
 __all__ = ["record_of"]
 
+_Kind = TypeVar("_Kind", bound=str | type)
 _Record = TypeVar("_Record")
 
 
-def record_of(table: Mapping[str, _Record], kind: str, what: str, home: str) -> _Record:
+def record_of(table: Mapping[_Kind, _Record], kind: _Kind, what: str, home: str) -> _Record:
     """The record of a kind.
 
     Parameters
     ----------
     table
-        The records that there are, by kind.
+        The records that there are, by kind: a name, or a class.
     kind
         Whose is wanted.
     what
@@ -34,6 +35,11 @@ def record_of(table: Mapping[str, _Record], kind: str, what: str, home: str) -> 
     record = table.get(kind)
     if record is None:
         raise InputError(
-            f"There is no {what} of kind {kind!r}, only of {', '.join(table)}: add one to {home}"
+            f"There is no {what} of kind {_name(kind)!r}, only of "
+            f"{', '.join(map(_name, table))}: add one to {home}"
         )
     return record
+
+
+def _name(kind: str | type) -> str:
+    return kind if isinstance(kind, str) else kind.__name__

@@ -12,12 +12,15 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-__all__ = ["brief", "brief_repr", "is_integer", "is_number", "meant", "plain"]
+__all__ = ["brief", "brief_repr", "is_integer", "is_number", "meant", "plain", "shown"]
 
 # The most characters of a value that a message quotes.
 _MOST = 60
 # Words as alike as this may be meant: letters that they share, 0 to 1.
 _NEAR = 0.7
+_LARGEST = 10**_MOST
+# The most characters of a whole message.
+_LONGEST = 2000
 
 
 def is_integer(value: object) -> TypeGuard[int]:
@@ -39,6 +42,27 @@ def plain(value: Any) -> Any:
     return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
 
 
+def shown(text: str, most: int = _LONGEST) -> str:
+    """A text from outside as terminals and messages show it: printable, and not too long.
+
+    Control characters, and halves of characters that nothing can encode, become escapes as Python
+    writes them; line ends stay. Of a longer text the middle is left out.
+
+    Parameters
+    ----------
+    text
+        Anything.
+    most
+        Letters that are shown at most.
+    """
+    if len(text) > most:
+        text = f"{text[: most // 2]} ... {text[-(most // 2) :]}"
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]
+        for letter in text
+    )
+
+
 def brief(value: object) -> str:
     """A value as a message quotes it: arrays and tensors by their shape, never their numbers."""
     shape = getattr(value, "shape", None)
@@ -53,6 +77,8 @@ def brief(value: object) -> str:
         plainly = all(isinstance(entry, int | float | str | type(None)) for entry in value)
         if isinstance(value, Mapping) or not plainly:
             return text
+    if is_integer(value) and abs(value) >= _LARGEST:
+        return f"an integer of {value.bit_length()} bits"  # Python writes out no longer ones
     text = repr(plain(value))
     return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."
 

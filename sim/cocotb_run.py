@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
 import os
 import shutil
 import sys
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from kanhw.design.design import Design, load_design
 from kanhw.design.packing import checked_codes, pack_codes, unpack_codes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.formats import IntArray
+from kanhw.interruption import temporary_folder
+from kanhw.places import check_place, move_whole
 from kanhw.sim import bench_job
 from kanhw.sim.bench_job import BENCH_FOLDER, BenchJob, BenchResult
 from kanhw.sim.compiled import build_digest, compiled_simulators, shared_objects
@@ -144,8 +146,7 @@ def run_cocotb(
     found = simulator if isinstance(simulator, Simulator) else find_simulator(simulator)
     stalls = stalls and design.schedule.handshake
     job = BenchJob.for_design(design, stalls=stalls, seed=seed, reset_midstream=reset_midstream)
-    with tempfile.TemporaryDirectory(prefix="kanhw-cocotb-") as temporary:
-        work = Path(temporary).resolve()
+    with temporary_folder("kanhw-cocotb-") as work:
         job.save(work)
         np.save(work / bench_job.INPUTS, pack_codes(array, design.input, heads))
         if expected is not None:
@@ -153,8 +154,8 @@ def run_cocotb(
             if len(rows) != len(array):
                 raise InputError(f"There are {len(rows)} expected outputs for {len(array)} inputs")
             np.save(work / bench_job.EXPECTED, pack_codes(rows, design.output))
-        wave_file = _wave_file(waves, found)
-        result = _simulate(design, found, work, seed, wave_file, timeout, build_dir)
+        with _written_waves(waves, found, work) as (dump, wave_file):
+            result = _simulate(design, found, work, seed, dump, timeout, build_dir)
         outputs = unpack_codes(np.load(work / bench_job.OUTPUTS), design.output)
     return SimulationRun(
         outputs=outputs,
@@ -172,13 +173,28 @@ def run_cocotb(
     )
 
 
-def _wave_file(waves: str | Path | None, simulator: Simulator) -> Path | None:
+@contextlib.contextmanager
+def _written_waves(
+    waves: str | Path | None, simulator: Simulator, work: Path
+) -> Iterator[tuple[Path | None, Path | None]]:
+    """Where the simulator writes its waves, and the file that they become, whole."""
     if waves is None:
-        return None
-    path = Path(waves).absolute()
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent} for the wave file: make it first")
-    return path.with_suffix(".fst" if simulator.name == "icarus" else ".vcd")
+        yield None, None
+        return
+    suffix = ".fst" if simulator.name == "icarus" else ".vcd"
+    path, dump = Path(waves).absolute(), work / f"waves{suffix}"
+    check_place(path)
+    path = path.with_suffix(suffix)
+    check_place(path)
+    try:
+        yield dump, path
+    except ToolFailed:
+        # What there is of them may show why.
+        if dump.is_file():
+            move_whole(dump, path)
+        raise
+    if dump.is_file():
+        move_whole(dump, path)
 
 
 def _simulate(

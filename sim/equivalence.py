@@ -22,7 +22,7 @@ from kanhw.tools.simulators import Simulator
 if TYPE_CHECKING:
     from kanhw.program import Program
 
-__all__ = ["EquivalenceReport", "check_design", "golden_outputs"]
+__all__ = ["EquivalenceReport", "check_design", "expected_mismatches", "golden_outputs"]
 
 Engine = Literal["cocotb", "fast"]
 
@@ -36,9 +36,9 @@ class EquivalenceReport:
     design
         The design's folder.
     engine
-        "cocotb" or "fast".
+        "cocotb" or "fast"; of C++ for HLS "exact" or "native", the integers that it ran with.
     simulator, simulator_version
-        What ran the Verilog.
+        What ran the Verilog, or compiled the C++.
     vectors
         Input vectors that were simulated and compared.
     mismatches
@@ -50,11 +50,11 @@ class EquivalenceReport:
     problems
         Everything that makes the check fail, in words; empty if it passed.
     latency_cycles, declared_latency
-        Measured without stalls (None where it could not be) and from the manifest.
+        Measured without stalls (None where it could not be) and from the manifest (None for C++).
     cycles_per_inference
         Measured without stalls; None where it could not be.
     cycles, seconds
-        Simulated clock cycles, and how long that took.
+        Simulated clock cycles (None for C++, which has none), and how long that took.
     inferences_per_second
         Of the simulation.
     stalls, seed, reset_midstream
@@ -73,9 +73,9 @@ class EquivalenceReport:
     expected_mismatches: int | None
     problems: tuple[str, ...]
     latency_cycles: int | None
-    declared_latency: int
+    declared_latency: int | None
     cycles_per_inference: float | None
-    cycles: int
+    cycles: int | None
     seconds: float
     inferences_per_second: float
     stalls: bool
@@ -143,7 +143,7 @@ def check_design(
         sets, with Verilator.
     simulator, stalls, seed, reset_midstream, waves, build_dir, timeout
         See :func:`kanhw.sim.run_cocotb`. "fast" has neither a reset in mid-stream nor waves, and
-        measures no latency while it stalls.
+        measures no throughput while it stalls.
 
     Raises
     ------
@@ -228,9 +228,9 @@ def _report(
         )
     if isinstance(run, SimulationRun) and not run.passed and not problems:
         problems.append("the cocotb test failed")
-    expected_mismatches = None
+    missed = None
     if expected_y is not None:
-        expected_mismatches = _expected_mismatches(design, golden, expected_y, problems)
+        missed = expected_mismatches(str(design.path), golden, expected_y, problems)
     seconds = run.seconds if isinstance(run, SimulationRun) else run.seconds_simulating
     return EquivalenceReport(
         design=str(design.path),
@@ -240,7 +240,7 @@ def _report(
         vectors=len(golden),
         mismatches=count,
         first_mismatches=first,
-        expected_mismatches=expected_mismatches,
+        expected_mismatches=missed,
         problems=tuple(problems),
         latency_cycles=run.latency_cycles,
         declared_latency=design.latency_cycles,
@@ -255,9 +255,16 @@ def _report(
     )
 
 
-def _expected_mismatches(
-    design: Design, golden: IntArray, expected_y: npt.ArrayLike, problems: list[str]
+def expected_mismatches(
+    design: str, golden: IntArray, expected_y: npt.ArrayLike, problems: list[str]
 ) -> int:
+    """Count the outputs of a Program that differ from a user's; a line on them joins the problems.
+
+    Raises
+    ------
+    InputError
+        If these are no integers in the right shape.
+    """
     # Not checked against the output format: an expected code outside it is a plain mismatch.
     expected = np.asarray(expected_y)
     if expected.shape != golden.shape or expected.dtype.kind not in "iub":
@@ -268,7 +275,7 @@ def _expected_mismatches(
     count, first = first_mismatches(golden, expected.astype(np.int64))
     if count:
         problems.append(
-            f"{count} outputs of the Program of {design.path} differ from the expected ones; "
+            f"{count} outputs of the Program of {design} differ from the expected ones; "
             f"first: {first[0]}"
         )
     return count

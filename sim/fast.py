@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from kanhw.design.design import Design, load_design
 from kanhw.design.packing import checked_codes, pack_codes, payload_bytes, unpack_codes
 from kanhw.errors import InputError, ToolFailed
 from kanhw.formats import IntArray
+from kanhw.interruption import temporary_folder
 from kanhw.sim.compiled import build_digest, compiled_simulators, shared_objects
 from kanhw.sim.processes import run_tool
 from kanhw.tools.simulators import Simulator, find_verilator
@@ -53,8 +53,8 @@ class FastRun:
         Clock cycles simulated.
     latency_cycles
         Clock edges from the one that accepted (the last beat of) the first input to the one that
-        handed out (the last beat of) its output. None with stalls; the declared one for a design
-        without handshake.
+        handed out (the last beat of) its output, before the first stall. None with stalls and
+        less than 4 inputs; the declared one for a design without handshake.
     cycles_per_inference
         In steady state; None with stalls, or with too few inputs.
     simulator
@@ -126,8 +126,7 @@ def run_fast(
     if verilator.name != "verilator":
         raise InputError(f"Fast simulation needs Verilator, not {verilator.name}")
     stalls = stalls and design.schedule.handshake
-    with tempfile.TemporaryDirectory(prefix="kanhw-fast-") as temporary:
-        work = Path(temporary).resolve()
+    with temporary_folder("kanhw-fast-") as work:
         start = time.perf_counter()
         program, built = _build(design, verilator, work, build_dir, timeout)
         building = time.perf_counter() - start if built else 0.0
@@ -155,7 +154,7 @@ def run_fast(
         inferences_per_second=received / design.output.beats / max(report["seconds"], 1e-9),
         seconds_building=building,
         cycles=report["cycles"],
-        latency_cycles=None if stalls else report["latency"],
+        latency_cycles=report["latency"],
         cycles_per_inference=None if stalls else report["interval"],
         simulator=verilator,
         stalls=stalls,

@@ -105,6 +105,8 @@ struct Job {
     int latency, interval;
     bool stalls;
     uint64_t seed;
+    // Before the first stall so many vectors have passed, for the latency; of a few vectors none.
+    size_t unstalled() const { return count < 4 ? 0 : 1; }
     size_t inputs() const { return count * in_beats; }
     size_t outputs() const { return count * out_beats; }
     // Cycles after which a design that nobody stalls has handed out what it was given.
@@ -187,6 +189,7 @@ Counts run(const std::vector<Word>& in, std::vector<Word>& out, const Job& job) 
     // After the last output, some cycles more: nothing may follow.
     while (n.received < outputs ? quiet < patience : tail-- > 0) {
         bool sends, takes;
+        plan.enabled = job.stalls && n.completed.size() >= job.unstalled();
         plan.step(sends, takes);
         if (n.received >= outputs) takes = true;
         if (!offering && sends && n.accepted < inputs) {
@@ -221,7 +224,7 @@ Counts run(const std::vector<Word>& in, std::vector<Word>& out, const Job& job) 
         rise();
         ++n.cycles;
     }
-    n.measured = !n.completed.empty() && n.accepted_at >= 0;
+    n.measured = !n.completed.empty() && n.accepted_at >= 0 && (!job.stalls || job.unstalled());
     if (n.measured) n.latency = static_cast<long>(n.completed[0]) - n.accepted_at;
     return n;
 }

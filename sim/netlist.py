@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
-from kanhw.design.design import MANIFEST, Design, load_design, sha256_of_bytes
+from kanhw.design.design import Design, load_design
+from kanhw.design.manifest import MANIFEST, manifest_bytes
+from kanhw.entries import read_json_object
 from kanhw.errors import InputError
-from kanhw.files import write_folder
+from kanhw.folders import write_folder
+from kanhw.interruption import temporary_folder
 from kanhw.targets.table import library_of, target_named
 from kanhw.targets.target import CellLibrary
 from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, share_folder
@@ -64,15 +65,15 @@ def netlist_design(
             f"Unknown recipe {recipe!r}: {target} has {', '.join(map(repr, family.recipes))}"
         )
     library = library_of(target)
-    with tempfile.TemporaryDirectory(prefix="kanhw-netlist-") as folder:
-        shutil.copyfile(design.verilog_path, Path(folder) / "design.v")
+    with temporary_folder("kanhw-netlist-") as folder:
+        shutil.copyfile(design.verilog_path, folder / "design.v")
         commands = family.script(recipe, design.top)
         run_script(
             f"read_verilog design.v\n{commands}write_verilog -noattr netlist.v\n",
-            Path(folder),
+            folder,
             timeout=timeout,
         )
-        netlist = (Path(folder) / "netlist.v").read_text(encoding="utf-8")
+        netlist = (folder / "netlist.v").read_text(encoding="utf-8")
     # The netlist first: a time scale in the library is for the library.
     verilog = f"{netlist}\n{cell_library(netlist, library)}"
     return with_verilog(design, verilog.encode(), out)
@@ -117,10 +118,9 @@ def _with_includes(path: Path) -> str:
 
 def with_verilog(design: Design, verilog: bytes, out: str | Path) -> Design:
     """A copy of a design, in a new folder, with other Verilog of the same ports and timing."""
-    manifest = json.loads((design.path / MANIFEST).read_text(encoding="utf-8"))
-    manifest["files"][design.verilog] = sha256_of_bytes(verilog)
+    manifest = read_json_object(design.path / MANIFEST)
     files = {name: (design.path / name).read_bytes() for name in manifest["files"]}
     files[design.verilog] = verilog
-    files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    files[MANIFEST] = manifest_bytes(manifest, files)
     write_folder(out, files)
     return load_design(out)

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -90,4 +91,6 @@ def _keep(built: Path, place: Path) -> None:
 
 
 if __name__ == "__main__":
+    # A build that is ended leaves no temporary folder in the cache.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main(sys.argv[1:]))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kanhw.errors import ToolFailed
+from kanhw.interruption import end_group
 
 __all__ = ["last_lines", "run_tool"]
 
@@ -38,7 +37,7 @@ def run_tool(
     environment
         All of its environment variables.
     folder
-        Where it runs.
+        Where it runs, and puts its temporary files.
     timeout
         Seconds after which it and everything that it started are ended.
 
@@ -53,7 +52,8 @@ def run_tool(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=dict(environment),
+            # What compilers leave behind when they are ended goes with the folder.
+            env={**environment, "TMPDIR": str(folder)},
             cwd=folder,
             text=True,
             errors="replace",
@@ -64,14 +64,14 @@ def run_tool(
     try:
         output, _ = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired as error:
-        _end_group(process)
+        end_group(process)
         output, _ = process.communicate()
         raise ToolFailed(
             f"{what} was ended after {timeout:g} s (allow it more with timeout=); its last lines:\n"
             f"{last_lines(output)}"
         ) from error
     except BaseException:
-        _end_group(process)
+        end_group(process)
         process.communicate()
         raise
     if process.returncode:
@@ -80,11 +80,3 @@ def run_tool(
             f"{last_lines(output)}"
         )
     return output
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    # The simulator is a grandchild: ending our child alone would leave it running.
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        process.kill()

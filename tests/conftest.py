@@ -14,9 +14,14 @@ SHARED_ABSENT = "../shared is absent"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Simulations take what they take, so no deadline. A failure must be one for everybody, so the
-# examples are the same every time; 'make fuzz' draws others, and prints what to pin with @example.
-hypothesis.settings.register_profile("default", deadline=None, derandomize=True, database=None)
-hypothesis.settings.register_profile("fuzz", deadline=None, print_blob=True, database=None)
+# examples are the same every time, and few; 'make fuzz' draws others, more of them, and prints what
+# to pin with @example.
+hypothesis.settings.register_profile(
+    "default", deadline=None, derandomize=True, database=None, max_examples=40
+)
+hypothesis.settings.register_profile(
+    "fuzz", deadline=None, print_blob=True, database=None, max_examples=150
+)
 hypothesis.settings.load_profile("default")
 
 

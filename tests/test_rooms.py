@@ -9,10 +9,11 @@ ROOT = Path(__file__).parents[1]
 # room; never up, and never a neighbour on its floor. A module or room that is not named belongs to
 # the nearest one above it in its dotted name.
 FLOORS = """
-errors
 values
-data_files
-formats frames progress files windows records
+errors
+entries interruption memory
+places data_files
+formats frames progress files folders windows records
 numerics
 model.activation model.arrays
 model.bases.basis model.norm model.products model.symbolic
@@ -43,6 +44,17 @@ gateware.top
 gateware
 sim.proofs
 sim
+power.mapped
+power.cells
+power
+hls.design hls.reports
+hls.cpp
+hls.kinds
+hls.stages
+hls.files hls.baseline
+hls.generate
+hls.simulation hls.model
+hls
 quant.config
 quant.quantizers
 quant.splines
@@ -62,6 +74,15 @@ quant
 estimation
 reports
 flow
+boards.protocol
+boards.catalogue
+boards.link
+boards.built
+boards.host
+boards.build
+boards
+cli.common
+cli.boards
 cli
 """
 # More than a room should have, and why.
@@ -72,7 +93,7 @@ MOST_FILES = 14
 def modules() -> dict[str, Path]:
     """Every file of ours by the dotted name that it is imported by, without ``kanhw.``."""
     found = {}
-    for top in ("kanhw", "gateware", "quant", "sim"):
+    for top in ("kanhw", "boards", "gateware", "quant", "sim"):
         for path in (ROOT / top).glob("**/*.py"):  # does not follow kanhw's links
             parts = path.relative_to(ROOT).with_suffix("").parts[0 if top != "kanhw" else 1 :]
             found[".".join(part for part in parts if part != "__init__")] = path

@@ -1,6 +1,6 @@
 """Bits chosen automatically against the same bits everywhere, at equal cost.
 
-    python benchmarks/quantization/allocation.py [--datasets digits dry_bean] [--seeds 0 1 2]
+    python -m benchmarks.quantization.allocation [--datasets digits dry_bean] [--seeds 0 1 2]
 
 The budget is what 3, 4 and 6 bits everywhere cost (weights, basis tables and activations alike), in
 bits of parameters and in bit-operations. Choices are made on validation rows; losses are mean
@@ -11,10 +11,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments import VARIANTS, Experiment, calibration, evaluated, in_parallel, network, part
-from plots import line_plot
-from results import ResultTable, average, tabulate_datasets
-
+from benchmarks.common.experiments import (
+    VARIANTS,
+    Experiment,
+    calibration,
+    evaluated,
+    in_parallel,
+    network,
+    part,
+)
+from benchmarks.common.plots import line_plot
+from benchmarks.common.results import ResultTable, average, tabulate_datasets
 from kanhw.quant import BitBudget, QuantConfig, QuantModel, allocate, lower, quantize_model
 
 BITS = (3, 4, 6)

@@ -1,6 +1,6 @@
 """Bits of basis values, coefficients and activations: accuracy against what they cost.
 
-    python benchmarks/quantization/basis_bits.py [--dataset digits] [--seeds 0 1 2]
+    python -m benchmarks.quantization.basis_bits [--dataset digits] [--seeds 0 1 2]
 
 Basis tables of 1 to 14 bits, coefficients and base weights of 2 to 8, activations of 2 to 8, each
 with each, uniform rounding after training: 686 networks of every variant and seed. All of them are
@@ -15,11 +15,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments import VARIANTS, Experiment, calibration, everywhere, in_parallel, network, part
-from networks import score
-from plots import Point, pareto_front, pareto_plot
-from results import SEEDS, ResultTable, average, table_parser
-
+from benchmarks.common.experiments import (
+    VARIANTS,
+    Experiment,
+    calibration,
+    everywhere,
+    in_parallel,
+    network,
+    part,
+)
+from benchmarks.common.networks import score
+from benchmarks.common.plots import Point, pareto_front, pareto_plot
+from benchmarks.common.results import SEEDS, ResultTable, average, table_parser
 from kanhw.quant import QuantConfig, costs_of, lower
 from kanhw.quant.planning.plan import make_plan
 from kanhw.quant.realise import realise_nearest

@@ -1,6 +1,6 @@
 """Codebooks: how many shapes edges need, and one codebook for the heads of many tasks.
 
-    python benchmarks/quantization/codebooks.py [--seeds 0 1 2 3 4] [--heads 1 2 5 10 50]
+    python -m benchmarks.quantization.codebooks [--seeds 0 1 2 3 4] [--heads 1 2 5 10 50]
 
 First: accuracy and storage over K on digits, five seeds of the clustering, every variant, without
 and with fine-tuning at frozen indices, dense weights of 4 bits beside it. Then: networks of as many
@@ -16,12 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data import Dataset
-from experiments import VARIANTS, calibration, evaluated, everywhere, in_parallel, network, part
-from networks import Recipe, float_model, score
-from plots import line_plot
-from results import ResultTable, average, table_parser
 
+from benchmarks.common.data import Dataset
+from benchmarks.common.experiments import (
+    VARIANTS,
+    calibration,
+    evaluated,
+    everywhere,
+    in_parallel,
+    network,
+    part,
+)
+from benchmarks.common.networks import Recipe, float_model, score
+from benchmarks.common.plots import line_plot
+from benchmarks.common.results import ResultTable, average, table_parser
 from kanhw.quant import QuantConfig, quantize_model
 from kanhw.quant.codebook import codebook_storage
 from kanhw.quant.config import CodebookConfig

@@ -1,6 +1,6 @@
 """Fashion-MNIST on a 784-64-10 EfficientKAN: few-bit training, its speed, and GPTQ's.
 
-    python benchmarks/quantization/fashion.py [--seeds 0 1 2] [--epochs 4]
+    python -m benchmarks.quantization.fashion [--seeds 0 1 2] [--epochs 4]
 
 Every network starts from the same float network of its seed and trains for the same epochs with the
 same schedule: the float one on, and those with weights of 4 or 2 bits, activations of 4, and basis
@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from data import Dataset, load
-from experiments import EPOCHS, RATE, calibration, everywhere
-from networks import float_network, outputs, score, to_model
-from results import SEEDS, ResultTable, average, table_parser
 
+from benchmarks.common.data import Dataset, load
+from benchmarks.common.experiments import EPOCHS, RATE, calibration, everywhere
+from benchmarks.common.networks import float_network, outputs, score, to_model
+from benchmarks.common.results import SEEDS, ResultTable, average, table_parser
 from kanhw.quant import QuantConfig, convert, lower, prepare, quantize_model, train
 
 BATCH = 256

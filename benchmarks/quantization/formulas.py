@@ -1,6 +1,6 @@
 """Quantized networks as solutions of differential equations: error, and residual of the equation.
 
-    python benchmarks/quantization/formulas.py [--seeds 0 1 2]
+    python -m benchmarks.quantization.formulas [--seeds 0 1 2]
 
 Networks of two inputs that learned a solution of the heat equation and of Poisson's, as a
 physics-informed network would be used. A quantized network is piecewise constant, so the residual
@@ -13,9 +13,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from data import FORMULAS
-from experiments import VARIANTS, Experiment, evaluated, everywhere, in_parallel, network, quantized
-from results import SEEDS, ResultTable, average, table_parser
+from benchmarks.common.data import FORMULAS
+from benchmarks.common.experiments import (
+    VARIANTS,
+    Experiment,
+    evaluated,
+    everywhere,
+    in_parallel,
+    network,
+    quantized,
+)
+from benchmarks.common.results import SEEDS, ResultTable, average, table_parser
 
 BITS = ((4, 4), (4, 8), (8, 8), (8, 10))
 

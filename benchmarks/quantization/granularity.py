@@ -1,11 +1,11 @@
 """One scale per tensor against one per channel, for weights and for activations.
 
-python benchmarks/quantization/granularity.py [--datasets digits dry_bean] [--seeds 0 1 2]
+python -m benchmarks.quantization.granularity [--datasets digits dry_bean] [--seeds 0 1 2]
 """
 
 from __future__ import annotations
 
-from comparison import compare
+from benchmarks.common.comparison import compare
 
 SETTINGS = {
     "per tensor": {"weight_granularity": "tensor", "activation_granularity": "tensor"},

@@ -1,6 +1,6 @@
 """What 8-bit codes cost whatever the weights are: one quantizer alone, everything else in float.
 
-    python benchmarks/quantization/limits.py [--networks kagn_digits ...] [--bits 8]
+    python -m benchmarks.quantization.limits [--networks kagn_digits ...] [--bits 8]
 
 Rows are the quantizers of sums. The largest change of an output on the test part, in percent of the
 outputs' range, first with the range that AdaRound and BRECQ start from (calibrated, with headroom),
@@ -17,10 +17,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from experiments import in_parallel
-from references import FASHION, NAMES, calibration, parts
-from results import ResultTable, table_parser
 
+from benchmarks.common.experiments import in_parallel
+from benchmarks.common.results import ResultTable, table_parser
+from benchmarks.quantization.references import FASHION, NAMES, calibration, parts
 from kanhw.quant import QuantConfig
 from kanhw.quant.planning.headroom import with_headroom
 from kanhw.quant.planning.plan import make_plan

@@ -1,6 +1,6 @@
 """Which method costs how much accuracy, after and during training, in every variant.
 
-    python benchmarks/quantization/methods.py [--datasets digits dry_bean ...] [--seeds 0 1 2]
+    python -m benchmarks.quantization.methods [--datasets digits dry_bean ...] [--seeds 0 1 2]
 
 Weights of 2, 3, 4 and 8 bits, activations of 4, 4, 4 and 8 (2 and 3 bit activations are in
 basis_bits.py), basis tables of 8 bits. Written to results/methods-DATASET.md, .csv and .svg.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from experiments import (
+from benchmarks.common.experiments import (
     METHODS,
     QUANTIZERS,
     VARIANTS,
@@ -21,8 +21,8 @@ from experiments import (
     measure,
     part,
 )
-from plots import line_plot
-from results import SEEDS, ResultTable, average, table_parser
+from benchmarks.common.plots import line_plot
+from benchmarks.common.results import SEEDS, ResultTable, average, table_parser
 
 BITS = {2: 4, 3: 4, 4: 4, 8: 8}
 

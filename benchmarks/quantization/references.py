@@ -1,6 +1,6 @@
 """Methods after training on the reference networks, on the whole test part of their data.
 
-    python benchmarks/quantization/references.py [--parts reconstruction gptq allocation]
+    python -m benchmarks.quantization.references [--parts reconstruction gptq allocation]
 
 reconstruction: AdaRound and BRECQ at 8 bits beside uniform rounding: accuracy, and the largest
 change of an output in percent of the outputs' range; 'activations' has the float weights and only
@@ -12,18 +12,13 @@ at equal parameter bits; calibrated on one half of the training part, chosen on 
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).parents[1]))
-
-from experiments import everywhere, in_parallel
-from reference_networks import FASHION, NAMES, parts
-from results import ResultTable, table_parser
-
+from benchmarks.common.experiments import everywhere, in_parallel
+from benchmarks.common.reference_networks import FASHION, NAMES, parts
+from benchmarks.common.results import ResultTable, table_parser
 from kanhw.quant import BitBudget, QuantConfig, allocate, lower, quantize_model
 from kanhw.quant.integers.weights import nearest_weights
 from kanhw.quant.methods import round_with_data

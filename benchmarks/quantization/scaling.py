@@ -1,6 +1,6 @@
 """Scaling tensors folded into what they scale, against quantized on their own.
 
-    python benchmarks/quantization/scaling.py [--datasets digits dry_bean] [--seeds 0 1 2]
+    python -m benchmarks.quantization.scaling [--datasets digits dry_bean] [--seeds 0 1 2]
 
 EfficientKAN's spline_scaler, PyKAN's scale_sp and the beta of KAGN's polynomials are folded by
 kanhw before anything is quantized. Here they are quantized instead, to the bits of the weights with
@@ -15,11 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from experiments import Experiment, calibration, evaluated, everywhere, in_parallel, part
-from networks import float_network, to_model
-from plots import line_plot
-from results import ResultTable, average, tabulate_datasets
 
+from benchmarks.common.experiments import (
+    Experiment,
+    calibration,
+    evaluated,
+    everywhere,
+    in_parallel,
+    part,
+)
+from benchmarks.common.networks import float_network, to_model
+from benchmarks.common.plots import line_plot
+from benchmarks.common.results import ResultTable, average, tabulate_datasets
 from kanhw.quant import QuantConfig, quantize_model
 
 SCALINGS = {"EfficientKAN": "spline_scaler", "PyKAN": "scale_sp", "KAGN": "beta_weights"}

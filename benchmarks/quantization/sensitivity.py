@@ -1,6 +1,6 @@
 """What is sensitive: one branch of one layer at 2, 3 or 4 bits, everything else at 8.
 
-    python benchmarks/quantization/sensitivity.py [--datasets digits dry_bean] [--seeds 0 1 2]
+    python -m benchmarks.quantization.sensitivity [--datasets digits dry_bean] [--seeds 0 1 2]
 
 Mean squared change of the outputs over their variance, on validation rows, and the accuracy there.
 """
@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from experiments import VARIANTS, Experiment, calibration, in_parallel, network, part
-from plots import heat_map
-from results import ResultTable, average, tabulate_datasets
 
+from benchmarks.common.experiments import (
+    VARIANTS,
+    Experiment,
+    calibration,
+    in_parallel,
+    network,
+    part,
+)
+from benchmarks.common.plots import heat_map
+from benchmarks.common.results import ResultTable, average, tabulate_datasets
 from kanhw.quant import QuantConfig, sensitivity
 
 BITS = (2, 3, 4)

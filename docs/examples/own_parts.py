@@ -1,4 +1,4 @@
-"""A basis and a realisation of your own: this file, and one registration at its end.
+"""A basis and a realisation of your own: this file, and the registrations in it.
 
 ``TriangleWaves`` are functions that no library of this package has; a layer of them is quantized
 and becomes hardware like any other. ``SharedTableLayer`` is a realisation that this package does
@@ -20,6 +20,7 @@ from kanhw.gateware.top.registration import register_realisation
 from kanhw.gateware.unrolled.edge_table import SummedTablesCore
 from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
 from kanhw.model.arrays import checked_batch, input_values
+from kanhw.model.bases.grids import GRIDS
 from kanhw.program import Requantizer
 from kanhw.program.arrays import frozen_integers
 from kanhw.program.costs import counted
@@ -28,11 +29,13 @@ from kanhw.program.costs.numbers import depth_factor, numbers_of
 from kanhw.program.costs.tally import Tally
 from kanhw.program.functions.tables import constants_like, edge_table_sums
 from kanhw.program.intervals import Interval, edge_table_interval
+from kanhw.reports.kinds.kinds import LAYER_REPORTS
+from kanhw.reports.kinds.record import EdgeFunctions, LayerReport
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.schedule import Schedule
 
-# A basis: the members of kanhw.model.bases.basis.Basis. Nothing is registered, a layer just holds
-# one. -----------------------------------------------------------------------------------------
+# A basis: the members of kanhw.model.bases.basis.Basis. A layer just holds one; what is told of
+# its grid is a record. ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class TriangleWaves:
         return result
 
 
+# There is no range of x for which the waves are made. (ZeroQ asks DOMAINS in the same way.)
+GRIDS[TriangleWaves] = lambda basis: None
+
+
 # A realisation: the layer says what is computed, in integers; the cores make it hardware. --------
 
 
@@ -68,7 +75,7 @@ class SharedTableLayer:
     kind: ClassVar[str] = "shared_table"
     branches: ClassVar[tuple[str, ...]] = ("edge",)
     passes: ClassVar[tuple[int, ...]] = ()
-    window: ClassVar[None] = None
+    window: ClassVar[None] = None  # reads vectors; else the Window of an image
 
     tables: IntArray  # [n_in, 2**width]
     factors: IntArray  # [n_out, n_in]
@@ -161,4 +168,12 @@ def count(tally: Tally, layer: SharedTableLayer) -> None:
     count_weighted(tally, factors, tables.width)
 
 
+def values(layer: SharedTableLayer, i: int) -> tuple[IntArray, ...]:
+    """The edges of an input as functions of codes, [n_out, 2**width], which reports draw."""
+    return (layer.edge_tables()[:, i],)
+
+
 register_realisation(SharedTableLayer, SharedTableCore, costs=counted(count), folded=folded_parts)
+LAYER_REPORTS["shared_table"] = LayerReport(
+    plural="shared tables", functions=EdgeFunctions(values)
+)

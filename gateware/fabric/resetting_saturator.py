@@ -131,14 +131,28 @@ def _registered(m: Module, value: Value, name: str) -> Value:
 
 def _among(word: Value, reach: range, members: range) -> Value | None:
     """A bit: the word, which is within ``reach``, is one of the members; None if it never is."""
-    wanted = [k for k in reach if k in members]
-    if not wanted:
+    # Both may hold more words than could ever be counted.
+    wanted = range(max(reach.start, members.start), min(reach.stop, members.stop))
+    if wanted.start >= wanted.stop:
         return None
     for place, bit in enumerate(word):
-        if all((k >> place & 1) == (k in members) for k in reach):
-            return bit
-        if all((k >> place & 1) != (k in members) for k in reach):
-            return ~bit
-    if len(wanted) > MANY:
-        return (word >= wanted[0]) & (word <= wanted[-1])
+        same = _tells(place, reach, wanted)
+        if same is not None:
+            return bit if same else ~bit
+    if wanted.stop - wanted.start > MANY:
+        return (word >= wanted.start) & (word <= wanted.stop - 1)
     return Cat(*(word == k for k in wanted)).any()
+
+
+def _tells(place: int, reach: range, wanted: range) -> bool | None:
+    """Whether one bit of a word says that it is wanted (True) or that it is not (False).
+
+    None where it says neither: it, or being wanted, changes alone somewhere in the reach.
+    """
+    first, last = reach.start, reach.stop - 1
+    if (last >> place) - (first >> place) > 2:
+        return None  # the bit changes more often than a range begins and ends
+    changes = [k << place for k in range((first >> place) + 1, (last >> place) + 1)]
+    changes += [end for end in (wanted.start, wanted.stop) if first < end <= last]
+    seen = {bool(k >> place & 1) == (k in wanted) for k in (first, *changes)}
+    return seen.pop() if len(seen) == 1 else None

@@ -16,9 +16,10 @@ from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.terms import Term
 from kanhw.program import Requantizer
+from kanhw.program.kinds.resident import HeadRequantizer
 from kanhw.targets.lut import LUT_INPUTS
 
-__all__ = ["RequantizeLane", "lane_clamp", "output_shape"]
+__all__ = ["LaneCode", "RequantizeLane", "lane_clamp", "output_shape"]
 
 # A factor that all outputs have in common is this many shifted additions at most.
 COMMON_DIGITS = 2
@@ -67,7 +68,7 @@ class RequantizeLane(Component):
         varying = [b for b, reach in enumerate(accumulators) if reach != Range(0, 0)]
         self._common = [b for b in varying if self._is_common(b)]
         self._multipliers = self._chain([b for b in varying if not self._is_common(b)])
-        self._clamp = lane_clamp(requantizer, outputs)
+        self._code = LaneCode(requantizer, self._total, outputs)
         super().__init__(
             {
                 "turn": In(unsigned(self._turn_bits)),
@@ -79,8 +80,7 @@ class RequantizeLane(Component):
     @property
     def latency(self) -> int:
         """Cycles from accumulators to code."""
-        through = 2 + sum(unit.latency for _, _, unit in self._multipliers) + 1
-        return through + (self._clamp.latency if self._clamp else 0)
+        return 2 + sum(unit.latency for _, _, unit in self._multipliers) + self._code.latency
 
     @property
     def costs(self) -> HardwareCosts:
@@ -94,13 +94,7 @@ class RequantizeLane(Component):
             waiting = 2 * self._accumulators[b].format.width + unit.range.format.width
             total += self._turn_costs(factors)
             total += HardwareCosts(multipliers=unit.latency, register_bits=waiting)
-        if self._requantizer.format is None:
-            return total + HardwareCosts(register_bits=len(self.o))
-        above = self._total.format.width - self._requantizer.shift
-        width = self._requantizer.format.width
-        if self._clamp:
-            total += self._clamp.costs
-        return total + HardwareCosts(choice_luts=width + above // LUT_INPUTS, register_bits=width)
+        return total + self._code.costs
 
     def _turn_costs(self, values: IntArray) -> HardwareCosts:
         reach = _range_of(values)
@@ -126,28 +120,7 @@ class RequantizeLane(Component):
                 unit.c.eq(total),
             ]
             total, time = unit.o, time + unit.latency
-        if self._requantizer.format is None:
-            # A register in place of the saturator's, so that lanes of both kinds take as long.
-            result = Signal(self.o.shape(), reset_less=True)
-            m.d.sync += result.eq(total)
-            m.d.comb += self.o.eq(result)
-            return m
-        # Half of what the shift drops and the smallest code are in the bias already: the saturator
-        # shifts, limits, and has the register.
-        format = self._requantizer.format
-        m.submodules.saturator = saturator = Saturator(
-            self._total, self._requantizer.shift, format.width
-        )
-        m.d.comb += saturator.i.eq(total)
-        if self._clamp is None:
-            m.d.comb += self.o.eq(saturator.o)
-            return m
-        m.submodules.clamp = self._clamp
-        m.d.comb += [
-            self._clamp.turn.eq(delayed(m, self.turn, time, "clamp_turn")),
-            self._clamp.i.eq(saturator.o),
-            self.o.eq(self._clamp.o),
-        ]
+        self._code.connect(m, m, self, total, time)
         return m
 
     def _is_common(self, branch: int) -> bool:
@@ -210,6 +183,79 @@ class RequantizeLane(Component):
 
 def _range_of(values: IntArray) -> Range:
     return Range(int(values.min()), int(values.max()))
+
+
+class LaneCode:
+    """The end of a lane: from its last sum to a code, or to a sum where there is no code.
+
+    Parameters
+    ----------
+    requantizer
+        Of the outputs, or of those of all heads.
+    sums
+        Range of the last sum, which half of what rounding drops and the smallest code are part of.
+    outputs
+        ``[turns]``: which output it is; -1 for none, which gives anything.
+    """
+
+    def __init__(
+        self, requantizer: Requantizer | HeadRequantizer, sums: Range, outputs: IntArray
+    ) -> None:
+        self._requantizer = requantizer
+        self._sums = sums
+        self._clamp = lane_clamp(requantizer, outputs)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from sum to code."""
+        return 1 + (self._clamp.latency if self._clamp else 0)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Saturation and the clamp, or a register."""
+        format = self._requantizer.format
+        if format is None:
+            return HardwareCosts(register_bits=self._requantizer.output_format.width)
+        above = self._sums.format.width - self._requantizer.shift
+        luts = format.width + above // LUT_INPUTS
+        own = HardwareCosts(choice_luts=luts, register_bits=format.width)
+        return own + self._clamp.costs if self._clamp else own
+
+    def connect(
+        self, m: Module, pipeline: Module, lane: Component, total: Value, time: int
+    ) -> None:
+        """Put it between a lane's last sum and its output.
+
+        Parameters
+        ----------
+        m, pipeline
+            Where connections go, and where registers go, which move together.
+        lane
+            With the ports ``turn`` and ``o``.
+        total, time
+            The last sum, and how many cycles it is behind the turn.
+        """
+        format = self._requantizer.format
+        if format is None:
+            # A register in place of the saturator's, so that lanes of both kinds take as long.
+            result = Signal(lane.o.shape(), reset_less=True)
+            pipeline.d.sync += result.eq(total)
+            m.d.comb += lane.o.eq(result)
+            return
+        # Half of what the shift drops and the smallest code are in the sum already: the saturator
+        # shifts, limits, and has the register.
+        saturator = Saturator(self._sums, self._requantizer.shift, format.width)
+        pipeline.submodules.saturator = saturator
+        m.d.comb += saturator.i.eq(total)
+        if self._clamp is None:
+            m.d.comb += lane.o.eq(saturator.o)
+            return
+        pipeline.submodules.clamp = self._clamp
+        m.d.comb += [
+            self._clamp.turn.eq(delayed(pipeline, lane.turn, time, "clamp_turn")),
+            self._clamp.i.eq(saturator.o),
+            lane.o.eq(self._clamp.o),
+        ]
 
 
 def output_shape(requantizer: Requantizer) -> Shape:

@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import EnableInserter, Module, Signal, Value, unsigned
+from amaranth.hdl import EnableInserter, Module, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.output_serializer import one_of, serialize_rows, serialized_payload
-from kanhw.gateware.folded.requantize_lane import lane_clamp, output_shape
+from kanhw.gateware.folded.requantize_lane import LaneCode, output_shape
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, packed_fields, range_over
 from kanhw.gateware.parts.costs import HardwareCosts, choice_luts
 from kanhw.gateware.parts.multiplier import Multiplier
-from kanhw.gateware.parts.saturator import Saturator
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.program import ResidentLayer
 from kanhw.program.kinds.codebook import CodebookLayer
 from kanhw.program.kinds.resident import HeadRequantizer
 from kanhw.schedule.fold import Fold
-from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = ["ResidentLane", "ResidentSerializer"]
 
@@ -88,7 +86,8 @@ class ResidentLane(HeadHolder):
             unit = Multiplier(self._factors[k], accumulators[b], reach, output=output)
             self._units.append(unit)
             reach = unit.range
-        self._clamp = lane_clamp(self._requantizer, outputs)
+        reach = self._total if self._units else self._bias
+        self._code = LaneCode(self._requantizer, reach, outputs)
         self._hold(layer)
         super().__init__(
             {
@@ -103,8 +102,7 @@ class ResidentLane(HeadHolder):
     @property
     def latency(self) -> int:
         """Moves from accumulators to code: the memory, the multipliers, rounding, the range."""
-        through = 1 + sum(unit.latency for unit in self._units) + 1
-        return through + (self._clamp.latency if self._clamp else 0)
+        return 1 + sum(unit.latency for unit in self._units) + self._code.latency
 
     @property
     def costs(self) -> HardwareCosts:
@@ -114,11 +112,7 @@ class ResidentLane(HeadHolder):
             total += HardwareCosts(
                 multipliers=unit.latency, register_bits=2 * unit.range.format.width
             )
-        if self._requantizer.format is None:
-            return total + HardwareCosts(register_bits=len(self.o))
-        above = self._total.format.width - self._requantizer.shift
-        width = self._requantizer.format.width
-        return total + HardwareCosts(choice_luts=width + above // LUT_INPUTS, register_bits=width)
+        return total + self._code.costs
 
     @property
     def word_widths(self) -> list[int]:
@@ -166,25 +160,7 @@ class ResidentLane(HeadHolder):
                 unit.c.eq(total),
             ]
             total, time = unit.o, time + unit.latency
-        if self._requantizer.format is None:
-            # A register in place of the saturator's.
-            result = Signal(self.o.shape(), reset_less=True)
-            pipeline.d.sync += result.eq(total)
-            m.d.comb += self.o.eq(result)
-            return m
-        reach = self._total if self._units else self._bias
-        saturator = Saturator(reach, self._requantizer.shift, self._requantizer.format.width)
-        pipeline.submodules.saturator = saturator
-        m.d.comb += saturator.i.eq(total)
-        if self._clamp is None:
-            m.d.comb += self.o.eq(saturator.o)
-            return m
-        pipeline.submodules.clamp = self._clamp
-        m.d.comb += [
-            self._clamp.turn.eq(delayed(pipeline, self.turn, time, "clamp_turn")),
-            self._clamp.i.eq(saturator.o),
-            self.o.eq(self._clamp.o),
-        ]
+        self._code.connect(m, pipeline, self, total, time)
         return m
 
 

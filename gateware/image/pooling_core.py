@@ -15,7 +15,8 @@ from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.terms import Term
-from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, minimise_input
+from kanhw.gateware.unrolled.layer_core import LayerCore
+from kanhw.gateware.unrolled.operand import Operand, constant_operand, minimise_input
 from kanhw.program import Interval, PoolingLayer, Requantizer
 from kanhw.schedule.schedule import Schedule
 from kanhw.windows import Window

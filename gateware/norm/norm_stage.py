@@ -8,7 +8,7 @@ from amaranth.lib import data
 from kanhw.gateware.norm.serial_layer_norm import SerialLayerNorm
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
-from kanhw.gateware.unrolled.layer_core import output_payload
+from kanhw.gateware.unrolled.output_addresses import output_payload
 from kanhw.program import NormLayer
 from kanhw.schedule.formula import Formula
 

@@ -18,7 +18,8 @@ from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.stream.valid_bits import valid_bits
-from kanhw.gateware.unrolled.layer_core import constant_operand, output_addresses
+from kanhw.gateware.unrolled.operand import constant_operand
+from kanhw.gateware.unrolled.output_addresses import output_addresses
 from kanhw.program import NormLayer
 
 __all__ = ["SerialLayerNorm"]

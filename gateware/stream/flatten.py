@@ -7,13 +7,12 @@ from dataclasses import replace
 from amaranth.hdl import Module, Signal
 
 from kanhw.gateware.stream.cycle_model import Pace
-from kanhw.gateware.stream.stage import Payload, Stage
-from kanhw.schedule.formula import Formula
+from kanhw.gateware.stream.stage import BeatStage, Payload
 
 __all__ = ["GatherStage"]
 
 
-class GatherStage(Stage):
+class GatherStage(BeatStage):
     """Collects the pixels of an image into one vector, in the order channel, row, column.
 
     Takes a pixel a clock. The vector waits in the shift registers that collected it, and is
@@ -37,15 +36,6 @@ class GatherStage(Stage):
     def latency(self) -> int:
         """Clock edges from the last pixel to the vector."""
         return 1
-
-    @property
-    def initiation_interval(self) -> int:
-        """A clock per pixel."""
-        return self.inputs.beats
-
-    def clocks(self) -> tuple[Formula, Formula]:
-        """A clock per beat, and those of its registers."""
-        return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import EnableInserter, Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import delayed
 from kanhw.gateware.stream.code_conversion import CodeConversion
-from kanhw.gateware.stream.cycle_model import BeatPace, Pace
 from kanhw.gateware.stream.input_ranges import feature_places, ranged_payload
-from kanhw.gateware.stream.stage import Payload, Stage
-from kanhw.gateware.stream.valid_bits import valid_bits
+from kanhw.gateware.stream.input_stage import InputStage
+from kanhw.gateware.stream.stage import Payload
 from kanhw.program import InputConversion, InputEncoder
-from kanhw.schedule.formula import Formula
 
 __all__ = ["ConversionStage", "InputConverter", "converted_payload"]
 
@@ -101,7 +99,7 @@ class InputConverter(Component):
         return m
 
 
-class ConversionStage(Stage):
+class ConversionStage(InputStage):
     """Makes the network's codes of every code that comes in; beats go through one by one.
 
     Equals :class:`kanhw.program.InputConversion`.
@@ -127,7 +125,7 @@ class ConversionStage(Stage):
     @property
     def costs(self) -> HardwareCosts:
         """The conversions, whose turn it is, and a valid bit for every register."""
-        turn = (self._converter.turns - 1).bit_length()
+        turn = (self.turns - 1).bit_length()
         own = HardwareCosts(register_bits=turn + self.latency, counters=turn)
         return self._converter.costs + own
 
@@ -137,37 +135,13 @@ class ConversionStage(Stage):
         return self._converter.latency
 
     @property
-    def initiation_interval(self) -> int:
-        """A clock per beat."""
-        return self.inputs.beats
+    def turns(self) -> int:
+        """Beats of a vector whose features take turns; 1 where all beats are alike."""
+        return self._converter.turns
 
-    @property
-    def holds_vectors(self) -> bool:
-        """No: beats go through as they come."""
-        return False
-
-    def clocks(self) -> tuple[Formula, Formula]:
-        """A clock per beat, and those of its registers."""
-        return Formula.of(self.inputs.beats), Formula.of(self.latency)
-
-    def pace(self) -> Pace:
-        """When it takes and gives."""
-        return BeatPace(1, 1, self.latency)
-
-    def elaborate(self, platform: object) -> Module:
-        """The conversions, which move together, and a counter of beats."""
-        m, pipeline = Module(), Module()
-        moves = valid_bits(m, self.i.valid, self.latency, self.o)
-        m.submodules.pipeline = EnableInserter(moves)(pipeline)
+    def change(self, m: Module, pipeline: Module, turn: Value | None) -> None:
+        """The conversions of a beat."""
         pipeline.submodules.converter = converter = self._converter
-        m.d.comb += [
-            self.i.ready.eq(moves),
-            converter.i.eq(self.i.payload),
-            self.o.payload.eq(converter.o),
-        ]
-        if converter.turns > 1:
-            turn = Signal(range(converter.turns))
-            with m.If(moves & self.i.valid):
-                m.d.sync += turn.eq(Mux(turn == converter.turns - 1, 0, turn + 1))
+        m.d.comb += [converter.i.eq(self.i.payload), self.o.payload.eq(converter.o)]
+        if turn is not None:
             m.d.comb += converter.turn.eq(turn)
-        return m

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from amaranth.hdl import EnableInserter, Module, Mux, Signal
+from amaranth.hdl import Module, Value
 
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.address import FREE_ADDRESS_BITS, Address, input_addresses
 from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.range_clamp import RangeClamp
 from kanhw.gateware.parts.signals import delayed
-from kanhw.gateware.stream.cycle_model import BeatPace, Pace
-from kanhw.gateware.stream.stage import Payload, Stage
-from kanhw.gateware.stream.valid_bits import valid_bits
+from kanhw.gateware.stream.input_stage import InputStage
+from kanhw.gateware.stream.stage import Payload
 from kanhw.program import InputEncoder
-from kanhw.schedule.formula import Formula
 from kanhw.schedule.transfer import Transfer
 
 __all__ = [
@@ -124,7 +122,7 @@ def feature_places(encoder: InputEncoder, inputs: Payload) -> IntArray:
     return places[:1] if image else places
 
 
-class InputRanges(Stage):
+class InputRanges(InputStage):
     """Clamps every code of a network's input to the range of its feature.
 
     Equals :meth:`kanhw.program.InputEncoder.clamp`: a code outside counts as the nearest end.
@@ -160,37 +158,16 @@ class InputRanges(Stage):
         return 1 if self._turns == 1 else 2
 
     @property
-    def initiation_interval(self) -> int:
-        """A clock per beat."""
-        return self.inputs.beats
+    def turns(self) -> int:
+        """Beats of a vector whose features take turns; 1 where all beats are alike."""
+        return self._turns
 
-    @property
-    def holds_vectors(self) -> bool:
-        """No: beats go through as they come."""
-        return False
-
-    def clocks(self) -> tuple[Formula, Formula]:
-        """A clock per beat, and those of its registers."""
-        return Formula.of(self.inputs.beats), Formula.of(self.latency)
-
-    def pace(self) -> Pace:
-        """A model of its handshake, which timing is simulated with."""
-        return BeatPace(1, 1, self.latency)
-
-    def elaborate(self, platform: object) -> Module:
-        """A clamp for every code of a beat, all of which move together."""
-        m, pipeline = Module(), Module()
-        moves = valid_bits(m, self.i.valid, self.latency, self.o)
-        m.d.comb += self.i.ready.eq(moves)
-        m.submodules.pipeline = EnableInserter(moves)(pipeline)
-        # The ends of a code's range are read by turn a clock before the code is clamped: it waits.
-        turn = Signal(range(max(self._turns, 2)))
-        if self._turns > 1:
-            with m.If(moves & self.i.valid):
-                m.d.sync += turn.eq(Mux(turn == self._turns - 1, 0, turn + 1))
+    def change(self, m: Module, pipeline: Module, turn: Value | None) -> None:
+        """A clamp for every code of a beat."""
         for k, clamp in enumerate(self._clamps):
             pipeline.submodules[f"clamp{k}"] = clamp
+            # The ends of a code's range are read by turn a clock before it is clamped: it waits.
             code = delayed(pipeline, self.i.payload["0"][str(k)], self.latency - 1, f"code{k}")
-            out = self.o.payload["0"][str(k)]
-            m.d.comb += [clamp.turn.eq(turn), clamp.i.eq(code), out.eq(clamp.o)]
-        return m
+            if turn is not None:
+                m.d.comb += clamp.turn.eq(turn)
+            m.d.comb += [clamp.i.eq(code), self.o.payload["0"][str(k)].eq(clamp.o)]

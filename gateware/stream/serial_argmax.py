@@ -6,13 +6,12 @@ from amaranth.hdl import Module, Mux, Signal, Value
 
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.stream.cycle_model import Pace
-from kanhw.gateware.stream.stage import Payload, Stage
-from kanhw.schedule.formula import Formula
+from kanhw.gateware.stream.stage import BeatStage, Payload
 
 __all__ = ["SerialArgmax"]
 
 
-class SerialArgmax(Stage):
+class SerialArgmax(BeatStage):
     """Index of the largest of a vector's values, the lowest among equals.
 
     Equals :func:`kanhw.program.functions.tables.argmax`.
@@ -32,15 +31,6 @@ class SerialArgmax(Stage):
     def latency(self) -> int:
         """Clock edges from the last value to the index."""
         return 1
-
-    @property
-    def initiation_interval(self) -> int:
-        """A clock per value."""
-        return self.inputs.beats
-
-    def clocks(self) -> tuple[Formula, Formula]:
-        """A clock per beat, and those of its registers."""
-        return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""

@@ -168,3 +168,16 @@ class Stage(Component):
     def holds_vectors(self) -> bool:
         """True where a vector is kept while the next one comes in, so that rhythms end here."""
         return (self.inputs.length, self.outputs.length) != (None, None)
+
+
+class BeatStage(Stage):
+    """A stage that takes a beat a clock: its interval is the beats that come."""
+
+    @property
+    def initiation_interval(self) -> int:
+        """A clock per beat."""
+        return self.inputs.beats
+
+    def clocks(self) -> tuple[Formula, Formula]:
+        """A clock per beat, and those of its registers."""
+        return Formula.of(self.inputs.beats), Formula.of(self.latency)

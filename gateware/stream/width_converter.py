@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.stream.cycle_model import Pace
-from kanhw.gateware.stream.stage import Payload, Stage
+from kanhw.gateware.stream.stage import BeatStage, Payload, Stage
 from kanhw.schedule.formula import Formula
 
 __all__ = ["CollectStage", "SplitStage"]
@@ -87,7 +87,7 @@ class SplitStage(Stage):
         return m
 
 
-class CollectStage(Stage):
+class CollectStage(BeatStage):
     """Takes a vector or pixel some codes a beat and hands it on in larger beats, or whole.
 
     Or takes whole pixels, and hands on several of an image together, the last beat filled up with
@@ -118,15 +118,6 @@ class CollectStage(Stage):
     def latency(self) -> int:
         """Clock edges from the last beat to the last larger one."""
         return 1
-
-    @property
-    def initiation_interval(self) -> int:
-        """A clock per beat that comes."""
-        return self.inputs.beats
-
-    def clocks(self) -> tuple[Formula, Formula]:
-        """A clock per beat, and one."""
-        return Formula.of(self.inputs.beats), Formula.of(self.latency)
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""

@@ -8,17 +8,13 @@ from amaranth.hdl import Cat, ClockDomain, Module, Mux, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out, connect
 
 from kanhw.design.design import Port
+from kanhw.design.wires import lane_bits
 from kanhw.gateware.top.axi_lite import AxiLiteHeads, axi_lite_members
 from kanhw.gateware.top.stream_top import StreamTop, ports_of
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["AxiClocks", "AxiStreamTop", "lane_bits"]
-
-
-def lane_bits(width: int) -> int:
-    """Bits of the smallest integer of 1, 2, 4, 8 ... bytes that holds a code of ``width`` bits."""
-    return 8 << (-(-width // 8) - 1).bit_length()
+__all__ = ["AxiClocks", "AxiStreamTop"]
 
 
 class AxiStreamTop(Component):

@@ -78,6 +78,7 @@ def stages_of(program: Program, schedule: Schedule) -> list[Stage]:
         If there is no hardware for a stage, or the Program cannot be laid out.
     """
     layout = lay_out(program, schedule)
+    program = layout.program
     payload = input_payload(program.input, layout.inputs)
     stages: list[Stage] = []
     for planned in layout.stages:

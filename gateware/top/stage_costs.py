@@ -10,6 +10,7 @@ from kanhw.errors import InputError
 from kanhw.gateware.folded.folded_costs import buffer_costs, folded_costs
 from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.heads.resident_stage import ResidentStage
+from kanhw.gateware.norm.norm_stage import NormStage
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
 from kanhw.gateware.stream.input_conversion import ConversionStage
@@ -23,6 +24,7 @@ from kanhw.schedule.layer_layouts import edges_of
 from kanhw.schedule.layout import planned_alone
 from kanhw.schedule.planned_stage import PlannedStage
 from kanhw.schedule.schedule import Schedule
+from kanhw.schedule.table_ranges import ranges_in_tables
 from kanhw.windows import Window
 
 __all__ = ["STAGE_COSTS", "CostSite", "LayerOption", "layer_option", "stage_costs"]
@@ -81,6 +83,7 @@ class CostSite:
 
 def stage_costs(program: Program, schedule: Schedule) -> list[LayerOption]:
     """Every layer of a Program, in order."""
+    program = ranges_in_tables(program, schedule)
     return [
         layer_option(program, index, schedule, schedule.parallel(layer.name))
         for index, layer in enumerate(program.layers)
@@ -99,6 +102,7 @@ def layer_option(
     InputError
         If nothing says what layers of its kind cost.
     """
+    program = ranges_in_tables(program, schedule)
     layer = program.layers[index]
     planned = planned_alone(layer, schedule, parallel)
     record = STAGE_COSTS.get(planned.kind)
@@ -109,7 +113,7 @@ def layer_option(
             "(kanhw.gateware.top.stage_costs), beside their stage in STAGES"
         )
     site = CostSite(layer, planned, tuple(_widths(program, index)), schedule)
-    clocks = CLOCKS[planned.kind](layer) if planned.kind in CLOCKS else planned.interval
+    clocks = CLOCKS[planned.kind](site) if planned.kind in CLOCKS else planned.interval
     costs = record(site)
     if index == 0 and (program.conversion is not None or program.input.ranged):
         costs += _input_costs(program, schedule, parallel if planned.fold else None)
@@ -185,9 +189,10 @@ def _norm(at: CostSite) -> HardwareCosts:
     )
 
 
-def _norm_clocks(layer: NormLayer) -> int:
+def _norm_clocks(at: CostSite) -> int:
     """A feature a clock, or as long as a root takes."""
-    return max(layer.n_in, layer.fraction_bits + 10)
+    vector = Payload(tuple(stream * at.layer.n_in for stream in at.inputs.streams))
+    return NormStage(at.layer, vector).initiation_interval
 
 
 def _convolution(at: CostSite) -> HardwareCosts:
@@ -226,4 +231,4 @@ STAGE_COSTS: dict[str, Callable[[CostSite], HardwareCosts]] = {
     "pooling": _pooling,
 }
 # Clocks between two vectors of stages that do not take what comes, beat by beat or step by step.
-CLOCKS: dict[str, Callable[[Any], int]] = {"layer_norm": _norm_clocks}
+CLOCKS: dict[str, Callable[[CostSite], int]] = {"layer_norm": _norm_clocks}

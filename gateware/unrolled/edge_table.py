@@ -14,7 +14,8 @@ from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
-from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, minimise_input
+from kanhw.gateware.unrolled.layer_core import LayerCore
+from kanhw.gateware.unrolled.operand import Operand, constant_operand, minimise_input
 from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
 from kanhw.program import EdgeTableLayer, ProgramLayer
 from kanhw.schedule.schedule import Schedule

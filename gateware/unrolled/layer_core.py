@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -11,51 +10,25 @@ from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.errors import InputError
-from kanhw.formats import CodeFormat, IntArray
-from kanhw.gateware.fabric import Fabric, TableBank, Window, fabric_named
+from kanhw.gateware.fabric import TableBank, Window, fabric_named
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.costs import HardwareCosts
-from kanhw.gateware.parts.minimise import MinimisedTable, minimise_table
-from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
+from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.stream.stage import Payload, vector_layout
-from kanhw.program import Interval, ProgramLayer, Requantizer
+from kanhw.gateware.unrolled.operand import Operand, constant_operand
+from kanhw.gateware.unrolled.output_addresses import (
+    output_addresses,
+    output_clamp,
+    output_payload,
+    table_interval,
+)
+from kanhw.program import Interval, ProgramLayer
 from kanhw.schedule.schedule import Schedule
 
-__all__ = [
-    "LayerCore",
-    "Operand",
-    "constant_operand",
-    "minimise_input",
-    "output_addresses",
-    "output_payload",
-    "table_interval",
-]
-
-
-@dataclass(frozen=True)
-class Operand:
-    """A value in the fabric and how it enters a sum."""
-
-    value: Value
-    term: Term
-
-
-def constant_operand(constant: int) -> list[Operand]:
-    """The operand that adds a constant: none for zero."""
-    if constant == 0:
-        return []
-    range = Range(constant, constant)
-    return [Operand(Const(constant, range.shape), Term(range))]
-
-
-def minimise_input(table: IntArray, address: Address) -> MinimisedTable:
-    """A table ``[2**code_width]`` as the input behind an address needs it."""
-    return minimise_table(
-        table[address.entries], address.lo, address.hi, padded=address.padded
-    )
+__all__ = ["LayerCore"]
 
 
 class LayerCore(Component):
@@ -112,7 +85,7 @@ class LayerCore(Component):
             for r, requantizer in enumerate(layer.requantizers)
             if as_codes[r] and requantizer.ranged
             for j in range(requantizer.n_out)
-            if (clamp := _clamp(requantizer, j)) is not None
+            if (clamp := output_clamp(requantizer, j)) is not None
         }
         self._paths = {
             (r, j): self._path_latency(r, j)
@@ -369,61 +342,3 @@ class LayerCore(Component):
         """Cycles from operands to output j as built: a join without a constant may be shorter."""
         cycles: int = self.source_latency + tree.latency + self._result_latency(r, j)
         return cycles if self._direct(j) else cycles + self._accumulator_latency(j) + 1
-
-
-def output_addresses(
-    layer: ProgramLayer,
-    accumulators: tuple[Interval, ...],
-    as_codes: tuple[bool, ...],
-    fabric: Fabric | None = None,
-) -> tuple[tuple[Address, ...], ...]:
-    """The form in which outputs go on, ``[requantizers][n_out]``; empty for sums handed out."""
-    fabric = fabric or fabric_named("portable")
-    outputs: list[tuple[Address, ...]] = []
-    for k, requantizer in enumerate(layer.requantizers):
-        rounded = requantizer.sum_interval(accumulators).shifted(requantizer.shift)
-        format = requantizer.format
-        if format is None:
-            outputs.append(())
-            continue
-        ranges = zip(*(end.tolist() for end in requantizer.code_ends), strict=True)
-        reach = zip(rounded.lo.tolist(), rounded.hi.tolist(), ranges, strict=True)
-        outputs.append(
-            tuple(
-                _code_address(lo, hi, format, codes, fabric)
-                if as_codes[k]
-                else fabric.address(lo, hi, format, last=False, codes=codes)
-                for lo, hi, codes in reach
-            )
-        )
-    return tuple(outputs)
-
-
-def _code_address(
-    lo: int, hi: int, format: CodeFormat, codes: tuple[int, int], fabric: Fabric
-) -> Address:
-    """The code's own address, of those that it can have."""
-    whole = fabric.address(lo, hi, format, last=True, codes=None)
-    first, last = (end - format.lo for end in codes)
-    return replace(whole, lo=min(max(whole.lo, first), last), hi=min(max(whole.hi, first), last))
-
-
-def _clamp(requantizer: Requantizer, j: int) -> RangeClamp | None:
-    """The clamp of an output that leaves as a code; None if it has all codes of the format."""
-    format = requantizer.output_format
-    lo, hi = (end[[j]] - format.lo for end in requantizer.code_ends)
-    return clamp_of(format.width, lo, hi)
-
-
-def output_payload(layer: ProgramLayer, outputs: tuple[tuple[Address, ...], ...]) -> Payload:
-    """The payload of a layer's own streams, or of the sums that it hands out."""
-    last = layer.requantizers[0]
-    return Payload(outputs, sums=() if last.format else (last.output_format,) * last.n_out)
-
-
-def table_interval(addresses: tuple[Address, ...]) -> Interval:
-    """The table entries that each address can reach."""
-    return Interval(
-        np.array([int(a.entries[a.lo]) for a in addresses]),
-        np.array([int(a.entries[a.hi]) for a in addresses]),
-    )

@@ -11,7 +11,9 @@ from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.costs import HardwareCosts, product_costs, tree_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
-from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand, table_interval
+from kanhw.gateware.unrolled.layer_core import LayerCore
+from kanhw.gateware.unrolled.operand import Operand, constant_operand
+from kanhw.gateware.unrolled.output_addresses import table_interval
 from kanhw.program import ProductLayer, ProgramLayer, Requantizer
 from kanhw.schedule.schedule import Schedule
 

@@ -19,7 +19,8 @@ from kanhw.gateware.splines.evaluator_costs import evaluator_costs
 from kanhw.gateware.splines.interpolator import Interpolator
 from kanhw.gateware.splines.rotated_spline import ROTATION_LATENCY, RotatedSpline
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
-from kanhw.gateware.unrolled.layer_core import LayerCore, Operand, constant_operand
+from kanhw.gateware.unrolled.layer_core import LayerCore
+from kanhw.gateware.unrolled.operand import Operand, constant_operand
 from kanhw.gateware.unrolled.unrolled_costs import join_costs
 from kanhw.program import ProgramLayer, SplineEvaluatorLayer
 from kanhw.schedule.schedule import Schedule

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kanhw.errors import InputError
-from kanhw.values import meant
+from kanhw.values import meant, shown
 
 if TYPE_CHECKING:
     from kanhw.model.network import KanModel
@@ -74,7 +74,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is; exit with status 2."""
-        self.exit(2, f"{self.prog}: error: {message} (see '{self.prog} --help')\n")
+        self.exit(2, f"{self.prog}: error: {shown(message)} (see '{self.prog} --help')\n")
 
 
 def add_command(
@@ -166,4 +166,4 @@ def given_options(options: argparse.Namespace) -> dict[str, Any]:
 
 def show(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:
     """Print a result: JSON if it was asked for, else a line for people."""
-    print(json.dumps(data, sort_keys=True) if options.json else text)
+    print(json.dumps(data, sort_keys=True) if options.json else shown(text, len(text)), flush=True)

@@ -56,7 +56,7 @@ def held_out_data(options: argparse.Namespace) -> tuple[Arrays, Arrays, str]:
     They are a file of their own (``--held-out``), or split off the calibration data.
     """
     from kanhw.files import read_arrays
-    from kanhw.flow.held_out import split_off
+    from kanhw.flow.fitting.held_out import split_off
 
     own = _known(read_arrays(options.calibration))
     if options.held_out is not None:

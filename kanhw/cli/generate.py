@@ -84,7 +84,8 @@ def add_parser(commands: Commands) -> None:
         "--backend",
         default="verilog",
         metavar="NAME",
-        help="what is written: verilog (default), or a back end that was registered",
+        help="what is written: verilog (default), hls (C++ for Vivado and Vitis HLS), or a back "
+        "end that was registered",
     )
     parser.add_argument(
         "--backend-option",
@@ -183,7 +184,8 @@ def _described(design: Design | BackendDesign) -> str:
     from kanhw.design.backend_design import BackendDesign
 
     if isinstance(design, BackendDesign):
-        return f"{', '.join(design.files)} ({design.backend})"
+        notes = "".join(f"\n  note: {note}" for note in design.facts.get("notes", ()))
+        return f"{', '.join(design.files)} ({design.backend}){notes}"
     return (
         f"{design.verilog}, latency {design.latency_cycles} cycles, one inference every "
         f"{design.initiation_interval}"

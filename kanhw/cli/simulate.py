@@ -37,10 +37,11 @@ def add_parser(commands: Commands) -> None:
         )
     parser.add_argument(
         "--engine",
-        choices=("auto", "cocotb", "fast"),
+        choices=("auto", "cocotb", "fast", "exact", "native"),
         default="auto",
         help="cocotb with the stream rules checked, Verilator without Python, or cocotb unless "
-        "that would take many minutes (default: auto)",
+        "that would take many minutes (default: auto); C++ for HLS: exact widths, or native "
+        "integers of 64 bits where these would take long",
     )
     parser.add_argument(
         "--netlist",
@@ -97,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
     report = result.equivalence
     verdict = "passed" if result.passed else "FAILED"
     engine = f"{report.simulator} {report.simulator_version}"
+    if report.engine in ("exact", "native"):
+        engine += f" with {report.engine} integers"
     what = f" through its {result.netlist} netlist" if result.netlist else ""
     text = [
         f"{verdict}: {report.vectors} vectors{what} on {engine}, {report.mismatches} outputs differ"

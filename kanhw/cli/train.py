@@ -10,7 +10,7 @@ from kanhw.cli.data import HELD_OUT_SHARE, float_model, targets_in
 from kanhw.cli.quantize import add_config, chosen_config
 
 if TYPE_CHECKING:
-    from kanhw.flow.training_run import TrainedProgram
+    from kanhw.flow.fitting.training_run import TrainedProgram
     from kanhw.program import Program
     from kanhw.quant import Training
     from kanhw.quant.training import Measured
@@ -66,8 +66,8 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from kanhw.files import read_arrays
+    from kanhw.flow.fitting.training_run import train_program
     from kanhw.flow.overwriting import PROGRAM, check_out
-    from kanhw.flow.training_run import train_program
     from kanhw.program import save_program
     from kanhw.progress import Progress
 

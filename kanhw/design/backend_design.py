@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kanhw.design.design import BACKEND_FORMAT, PROGRAM_FILE, VERILOG, read_manifest
+from kanhw.design.manifest import BACKEND_FORMAT, MANIFEST, PROGRAM_FILE, VERILOG, read_manifest
+from kanhw.entries import Entry
 from kanhw.errors import InputError
 from kanhw.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
     from kanhw.program import Program
 
-__all__ = ["BackendDesign", "load_backend_design"]
+__all__ = ["BackendDesign", "backend_of", "load_backend_design"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,15 @@ class BackendDesign:
         }
 
 
+def backend_of(path: str | Path) -> str | None:
+    """The back end that wrote a folder; None where it holds no design that can be read."""
+    try:
+        data = json.loads((Path(path) / MANIFEST).read_text(encoding="utf-8"))
+        return str(data.get("backend", VERILOG))
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 def load_backend_design(path: str | Path) -> BackendDesign:
     """Read the folder of another back end than Verilog's, and check that its files are unchanged.
 
@@ -69,13 +80,15 @@ def load_backend_design(path: str | Path) -> BackendDesign:
     return read_manifest(path, _design_of)
 
 
-def _design_of(folder: Path, data: dict[str, Any]) -> BackendDesign:
-    if "backend" not in data:
+def _design_of(folder: Path, entry: Entry) -> BackendDesign:
+    backend = entry.text("backend", None)
+    if backend is None:
         raise InputError(f"{folder} was written by the back end {VERILOG!r}: use load_design")
+    program = entry.text("program")
     return BackendDesign(
         path=folder,
-        backend=data["backend"],
-        files=tuple(name for name in sorted(data["files"]) if name != data["program"]),
-        schedule=Schedule.from_json(data["schedule"]),
-        facts=data["facts"],
+        backend=backend,
+        files=tuple(name for name in sorted(entry.get("files")) if name != program),
+        schedule=Schedule.from_json(entry.get("schedule")),
+        facts=entry.get("facts"),
     )

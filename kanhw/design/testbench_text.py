@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["BARE", "HANDSHAKE"]
 
-HANDSHAKE = """\
+_HEAD = """\
 // Tests {top} on the words of {input_file}: prints PASS or FAIL in one line, and stops.
 // In this folder, by Icarus or by Verilator:
 //   $ iverilog -g2005 -o {top}_tb {top}.v {top}_tb.v && ./{top}_tb
@@ -13,6 +13,11 @@ HANDSHAKE = """\
 `timescale 1ns / 1ps
 
 module {top}_tb;
+"""
+
+HANDSHAKE = (
+    _HEAD
+    + """\
   localparam VECTORS = {vectors};
   localparam IN_WORDS = {in_words};
   localparam OUT_WORDS = {out_words};
@@ -78,17 +83,12 @@ module {top}_tb;
   end
 endmodule
 """
+)
 """Either end pauses at random; when nothing has moved for long, all is compared."""
 
-BARE = """\
-// Tests {top} on the words of {input_file}: prints PASS or FAIL in one line, and stops.
-// In this folder, by Icarus or by Verilator:
-//   $ iverilog -g2005 -o {top}_tb {top}.v {top}_tb.v && ./{top}_tb
-//   $ verilator --binary --timing -Wno-fatal --top-module {top}_tb {top}.v {top}_tb.v
-//   $ obj_dir/V{top}_tb +verilator+quiet
-`timescale 1ns / 1ps
-
-module {top}_tb;
+BARE = (
+    _HEAD
+    + """\
   localparam VECTORS = {vectors};
   localparam LATENCY = {latency};
 
@@ -124,4 +124,5 @@ module {top}_tb;
   end
 endmodule
 """
+)
 """A vector at every clock, and its output so many clocks later."""

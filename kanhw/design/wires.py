@@ -8,7 +8,15 @@ from typing import Any
 from kanhw.errors import InputError
 from kanhw.values import meant
 
-__all__ = ["AXI4_STREAM", "INTERFACES", "STREAM", "StreamWires", "Wires", "wires_of"]
+__all__ = [
+    "AXI4_STREAM",
+    "INTERFACES",
+    "STREAM",
+    "StreamWires",
+    "Wires",
+    "lane_bits",
+    "wires_of",
+]
 
 STREAM, AXI4_STREAM = "stream", "axi4-stream"
 INTERFACES = (STREAM, AXI4_STREAM)
@@ -99,6 +107,11 @@ class Wires:
         streams = {side: StreamWires(**data[side]) for side in ("input", "output")}
         others = {side: tuple(data[side]) for side in ("control", "answers")}
         return cls(**{**data, **streams, **others})
+
+
+def lane_bits(width: int) -> int:
+    """Bits of a code's lane in AXI4-Stream: 1, 2, 4, 8 ... bytes that hold ``width`` bits."""
+    return 8 << (-(-width // 8) - 1).bit_length()
 
 
 def wires_of(

@@ -10,6 +10,7 @@ from kanhw.program import Program
 from kanhw.schedule.budget import Budget
 from kanhw.schedule.layer_fold import LayerSizes, sizes_of
 from kanhw.schedule.schedule import Schedule
+from kanhw.schedule.table_ranges import ranges_in_tables
 from kanhw.targets.table import MODELLED
 
 __all__ = ["FoldedLayers", "LayerFold", "LayerFolds"]
@@ -71,7 +72,7 @@ class LayerFolds:
     """
 
     def __init__(self, program: Program, schedule: Schedule, target: str = MODELLED) -> None:
-        self._program = program
+        self._program = ranges_in_tables(program, schedule)  # once, not for every fold
         self._schedule = schedule
         self._target = target
         self._known: dict[tuple[int, tuple[int, int]], LayerFold] = {}

@@ -11,11 +11,12 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kanhw.entries import Entry
 from kanhw.errors import InputError, ToolFailed
 from kanhw.targets.table import place_and_route_of
 from kanhw.tools.nextpnr import nextpnr
@@ -57,9 +58,18 @@ class PlacedTiming:
         return {**asdict(self), "fmax_by_seed": list(self.fmax_by_seed)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> PlacedTiming:
+    def from_json(cls, entry: Entry) -> PlacedTiming:
         """The inverse of :meth:`to_json`."""
-        return cls(**{**data, "fmax_by_seed": tuple(data["fmax_by_seed"])})
+        timing = cls(
+            fmax_mhz=entry.number("fmax_mhz"),
+            fmax_by_seed=entry.numbers("fmax_by_seed"),
+            device=entry.text("device"),
+            tool=entry.text("tool"),
+            flags=entry.text("flags"),
+            seconds=entry.number("seconds"),
+        )
+        entry.finish()
+        return timing
 
 
 def check_seeds(target: str, seeds: int) -> None:

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from kanhw.entries import Entry
 from kanhw.errors import InputError
 from kanhw.estimation.place_and_route import PlacedTiming
+from kanhw.values import brief
 
 __all__ = ["ResourceEstimate"]
+
+
+# What 'kanhw estimate' writes beside an estimate.
+_BESIDE = ("stage", "clocks", "power", "power_w", "energy_per_inference_j")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,22 +106,44 @@ class ResourceEstimate:
         return {"stage": "post-synthesis estimate", **data}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ResourceEstimate:
+    def from_json(cls, data: Mapping[str, Any], place: str = "the estimate") -> ResourceEstimate:
         """The inverse of :meth:`to_json`.
+
+        Parameters
+        ----------
+        data
+            The JSON object.
+        place
+            Where it is from, for messages.
 
         Raises
         ------
         InputError
-            If a field is missing, unknown or not of its kind.
+            If a field is missing, unknown or not of its kind; it names the place and the field.
         """
-        fields = {key: value for key, value in data.items() if key not in ("stage", "clocks")}
         try:
-            fields["lut_by_size"] = {int(size): n for size, n in fields["lut_by_size"].items()}
-            if "timing" in fields:
-                fields["timing"] = PlacedTiming.from_json(fields["timing"])
-            return cls(**fields)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"This is not a resource estimate of this version ({error!r}): make it again with "
-                "'kanhw estimate'"
-            ) from error
+            return cls._from_entry(Entry(data, place))
+        except InputError as error:
+            raise InputError(f"{error}: give what 'kanhw estimate --out' wrote") from error
+
+    @classmethod
+    def _from_entry(cls, entry: Entry) -> ResourceEstimate:
+        values = {name: entry.integer(name) for name in _COUNTS}
+        values |= {name: entry.text(name) for name in _TEXTS}
+        values |= {name: entry.counts(name) for name in ("other", "lut_by_size", "alternatives")}
+        values["seconds"] = entry.number("seconds")
+        sizes = values["lut_by_size"]
+        if not all(size.isdecimal() and len(size) < 3 for size in sizes):
+            raise InputError(f"{entry.place}.lut_by_size must name sizes, not {brief(sizes)}")
+        values["lut_by_size"] = {int(size): count for size, count in sizes.items()}
+        timing = entry.optional_child("timing")
+        if timing is not None:
+            values["timing"] = PlacedTiming.from_json(timing)
+        for key in _BESIDE:  # said beside the estimate
+            entry.get(key, None)
+        entry.finish()
+        return cls(**values)
+
+
+_COUNTS = ("lut", "lut_memory", "lut_carry", "ff", "carry", "mux", "inverters", "dsp", "bram")
+_TEXTS = ("target", "bram_unit", "recipe", "tool", "script")

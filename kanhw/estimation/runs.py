@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,11 +17,12 @@ from kanhw.design.design import load_design
 from kanhw.errors import InputError, ToolFailed
 from kanhw.estimation.place_and_route import PlacedTiming, check_seeds, place_and_route
 from kanhw.estimation.resources import ResourceEstimate
+from kanhw.interruption import temporary_folder
 from kanhw.targets.table import target_named
 from kanhw.targets.target import Target
 from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, yosys_version
 
-__all__ = ["estimate_design", "estimate_many", "estimate_verilog"]
+__all__ = ["estimate_design", "estimate_many", "estimate_verilog", "netlist_in"]
 
 STAT_NAME = "stat.json"
 NETLIST_NAME = "netlist.json"
@@ -40,6 +40,7 @@ class _Run:
     timeout: float
     stop: threading.Event
     seeds: int = 0  # of placing and routing; 0: leave that
+    keep: Path | None = None  # where the netlist is left, by the recipe
 
     def __call__(self) -> ResourceEstimate:
         try:
@@ -54,10 +55,12 @@ class _Run:
     def _estimate(self) -> ResourceEstimate:
         commands = self.target.script(self.recipe, self.top, self.flags)
         started = time.perf_counter()
-        with tempfile.TemporaryDirectory(prefix="kanhw-yosys-") as folder:
-            cells = self._cells(Path(folder), commands)
+        with temporary_folder("kanhw-yosys-") as folder:
+            cells = self._cells(folder, commands)
             seconds = round(time.perf_counter() - started, 2)
-            timing = self._timing(Path(folder))
+            timing = self._timing(folder)
+            if self.keep is not None:
+                shutil.move(folder / NETLIST_NAME, netlist_in(self.keep, self.recipe))
         return ResourceEstimate(
             target=self.target.name,
             bram_unit=self.target.bram_unit,
@@ -76,7 +79,7 @@ class _Run:
         copy = f"design{'.sv' if system else '.v'}"
         shutil.copyfile(self.verilog, folder / copy)
         read = f"read_verilog{' -sv' if system else ''} {copy}\n"
-        keep = f"write_json {NETLIST_NAME}\n" if self.seeds else ""
+        keep = f"write_json {NETLIST_NAME}\n" if self.seeds or self.keep else ""
         try:
             run_script(
                 f"{read}{commands}tee -q -o {STAT_NAME} stat -json\n{keep}",
@@ -167,6 +170,7 @@ def estimate_design(
     jobs: int = 2,
     fmax: bool = False,
     seeds: int = 3,
+    keep: Path | None = None,
 ) -> ResourceEstimate:
     """Estimate what a generated design takes on a target; options as in :func:`estimate_verilog`.
 
@@ -176,18 +180,21 @@ def estimate_design(
         The folder that ``kanhw.generate`` made.
     target, flags, timeout, jobs, fmax, seeds
         As in :func:`estimate_verilog`.
+    keep
+        As in :func:`estimate_many`.
     """
     design = load_design(design_dir)
-    return estimate_verilog(
+    return estimate_many(
         design.verilog_path,
         design.top,
-        target,
+        [target],
         flags=flags,
         timeout=timeout,
         jobs=jobs,
         fmax=fmax,
         seeds=seeds,
-    )
+        keep=keep,
+    )[0]
 
 
 def estimate_many(
@@ -201,6 +208,7 @@ def estimate_many(
     fmax: bool = False,
     seeds: int = 3,
     on_done: Callable[[ResourceEstimate], None] | None = None,
+    keep: Path | None = None,
 ) -> list[ResourceEstimate]:
     """Estimate what a Verilog file takes on several targets; see :func:`estimate_verilog`.
 
@@ -214,6 +222,8 @@ def estimate_many(
         Runs at a time, at most one a processor. A target has one run for each of its recipes.
     on_done
         Called in this thread with each target's estimate as soon as it is known.
+    keep
+        A folder in which the netlist of every recipe is left (:func:`netlist_in`), of one target.
 
     Returns
     -------
@@ -235,7 +245,7 @@ def estimate_many(
     yosys_version()  # A missing tool is reported before any work, and threads share the answer.
     stop = threading.Event()
     runs = [
-        _Run(source, top, target, recipe, tuple(flags), timeout, stop, seeds if fmax else 0)
+        _Run(source, top, target, recipe, tuple(flags), timeout, stop, seeds if fmax else 0, keep)
         for target in chosen.values()
         for recipe in target.recipes
     ]
@@ -257,6 +267,11 @@ def estimate_many(
             pool.shutdown(cancel_futures=True)
             raise
     return [best[name] for name in targets]
+
+
+def netlist_in(folder: Path, recipe: str) -> Path:
+    """The file of a recipe's netlist, in the folder where :func:`estimate_many` kept it."""
+    return folder / f"{recipe}.json"
 
 
 def _fewest_luts(results: Sequence[ResourceEstimate]) -> ResourceEstimate:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from kanhw.design.design import MANIFEST, PROGRAM_FILE
+from kanhw.design.manifest import MANIFEST, PROGRAM_FILE
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
 

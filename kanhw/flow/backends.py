@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kanhw.design.design import VERILOG
+from kanhw.design.manifest import VERILOG
 from kanhw.errors import InputError
 from kanhw.flow.backend import Backend
+from kanhw.hls.design import HLS
 from kanhw.program import Program
 
 __all__ = ["BACKENDS", "backend_named", "check_takes", "options_for", "register_backend"]
@@ -22,7 +23,13 @@ def _verilog() -> Backend:
     return VerilogBackend()
 
 
-BACKENDS: dict[str, Callable[[], Backend]] = {VERILOG: _verilog}
+def _hls() -> Backend:
+    from kanhw.flow.hls_backend import HlsBackend
+
+    return HlsBackend()
+
+
+BACKENDS: dict[str, Callable[[], Backend]] = {VERILOG: _verilog, HLS: _hls}
 """What makes each back end, by name; it is imported when it is used."""
 
 

@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from kanhw.design.design import Design
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
-from kanhw.files import write_arrays, write_json, write_whole
+from kanhw.files import write_arrays, write_json
 from kanhw.flow.generation import generate, quantize
 from kanhw.flow.verification import Verification, simulate
 from kanhw.model.network import KanModel
+from kanhw.places import write_whole
 from kanhw.program import save_program
 from kanhw.progress import Progress
 from kanhw.targets.table import TARGETS

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 import numpy.typing as npt
 
-from kanhw.design.backend_design import BackendDesign, load_backend_design
-from kanhw.design.design import (
-    MANIFEST,
-    PROGRAM_FILE,
-    VERILOG,
-    Design,
-    load_design,
-    not_verilog,
-    sha256_of_bytes,
-)
+from kanhw.design.backend_design import BackendDesign, backend_of, load_backend_design
+from kanhw.design.derivation import checked_program
+from kanhw.design.design import Design, load_design, not_verilog
+from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, VERILOG, manifest_bytes
 from kanhw.errors import InputError
-from kanhw.files import write_folder
 from kanhw.flow.backends import backend_named, check_takes, options_for
 from kanhw.flow.overwriting import ours
+from kanhw.folders import write_folder
 from kanhw.frames import column_names, in_order
+from kanhw.hls.design import HLS
 from kanhw.model.network import KanModel
 from kanhw.program import Labels, Program, fit_warnings, program_bytes, with_formats
 from kanhw.schedule.schedule import Schedule
@@ -34,7 +28,7 @@ if TYPE_CHECKING:
     from kanhw.quant import QuantConfig
     from kanhw.quant.config import QuantOptions
 
-__all__ = ["estimate", "generate", "given_design", "quantize"]
+__all__ = ["estimate", "generate", "given_cpp", "given_design", "quantize"]
 
 
 def quantize(
@@ -200,8 +194,6 @@ def generate(
     TypeError
         If ``program`` is a float model, or an argument is of another type.
     """
-    from kanhw import __version__
-
     if isinstance(program, KanModel):
         raise TypeError(
             "Hardware needs integers: quantize this float model first (kanhw.quantize, "
@@ -232,12 +224,7 @@ def generate(
     if backend != VERILOG:
         names = tuple(sorted(written.files))
         entries = BackendDesign(Path(out), backend, names, schedule, written.facts).to_json()
-    manifest = {
-        **entries,
-        "kanhw": __version__,
-        "files": {name: sha256_of_bytes(content) for name, content in files.items()},
-    }
-    files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    files[MANIFEST] = manifest_bytes(entries, files)
     write_folder(out, files, ours=ours, force=force)
     return load_design(out) if backend == VERILOG else load_backend_design(out)
 
@@ -287,10 +274,21 @@ def estimate(
     if not isinstance(target, str):
         raise TypeError(f"target must be the name of one ({', '.join(TARGETS)}), not {target!r}")
     target_named(target)
-    return estimate_design(given_design(design).path, target, fmax=fmax, seeds=seeds)
+    loaded = given_design(design)
+    checked_program(loaded)
+    return estimate_design(loaded.path, target, fmax=fmax, seeds=seeds)
 
 
-def given_design(design: Design | str | Path) -> Design:
+def given_cpp(design: Design | BackendDesign | str | Path) -> BackendDesign | None:
+    """The design of the back end ``hls`` itself, or the one in a folder; None if it is another."""
+    if isinstance(design, BackendDesign):
+        return design if design.backend == HLS else None
+    if not isinstance(design, str | Path) or backend_of(design) != HLS:
+        return None
+    return load_backend_design(design)
+
+
+def given_design(design: Design | BackendDesign | str | Path) -> Design:
     """The design itself, or the one in a folder, for functions that take either."""
     if isinstance(design, Design):
         return design

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kanhw.design.design import MANIFEST, sha256_of_bytes
+from kanhw.design.manifest import MANIFEST, is_sealed, sha256_of_bytes
+from kanhw.entries import parse_json, read_json_object
 from kanhw.errors import InputError
-from kanhw.files import check_place, read_arrays
+from kanhw.files import read_arrays
+from kanhw.places import check_place
 
 __all__ = ["ESTIMATE", "OUTPUTS", "PROGRAM", "REPORT", "SIMULATION", "Product", "check_out", "ours"]
 
@@ -67,7 +68,7 @@ def check_out(
 def ours(folder: Path) -> set[str]:
     """The files of a design folder that are as they were generated, the manifest among them."""
     try:
-        data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        data = read_json_object(folder / MANIFEST)
         digests = dict(data["files"])
         unchanged = {
             name
@@ -77,7 +78,8 @@ def ours(folder: Path) -> set[str]:
     except (OSError, ValueError, KeyError, TypeError):
         return set()
     # A manifest that ties together what is not there any more is somebody's trace.
-    return {*unchanged, MANIFEST} if unchanged == set(digests) else unchanged
+    whole = unchanged == set(digests) and is_sealed(data)
+    return {*unchanged, MANIFEST} if whole else unchanged
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -98,7 +100,7 @@ def _is_report(path: Path) -> bool:
 def _has_keys(*keys: str) -> Callable[[Path], bool]:
     def is_one(path: Path) -> bool:
         try:
-            data = json.loads(path.read_bytes())
+            data = parse_json(path.read_bytes(), str(path))
         except ValueError:
             return False
         return isinstance(data, dict) and set(keys) <= set(data)
@@ -116,5 +118,6 @@ def _is_outputs(path: Path) -> bool:
 PROGRAM = Product("Program", _is_program)
 REPORT = Product("report of kanhw", _is_report)
 SIMULATION = Product("result of a simulation", _has_keys("engine", "mismatches", "vectors"))
-ESTIMATE = Product("estimate of kanhw", _has_keys("target", "lut", "recipe"))
+_by_target, _by_board = _has_keys("target", "lut", "recipe"), _has_keys("board", "fits", "short")
+ESTIMATE = Product("estimate of kanhw", lambda path: _by_target(path) or _by_board(path))
 OUTPUTS = Product("file of outputs", _is_outputs)

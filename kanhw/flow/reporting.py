@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from kanhw.design.derivation import checked_program
 from kanhw.design.design import Design
+from kanhw.entries import read_json_object
 from kanhw.errors import InputError
 from kanhw.flow.generation import given_design
 from kanhw.model.network import KanModel
@@ -67,20 +68,26 @@ def report(
         If the design, the model, a simulation or an estimate is something else.
     """
     from kanhw.estimation import ResourceEstimate
-    from kanhw.files import check_place, read_arrays
+    from kanhw.files import read_arrays
+    from kanhw.places import check_place
     from kanhw.reports.curves import network_curves
     from kanhw.reports.html import write_html
     from kanhw.reports.measured.measured import measured
     from kanhw.reports.measured.scales import end_scales
-    from kanhw.reports.summary import summarise
+    from kanhw.reports.summary import plain_check, summarise
 
     check_place(out)
     loaded = given_design(design)
-    program = loaded.load_program()
+    program = checked_program(loaded)
     float_model = _float_model(model)
-    checks = [s if hasattr(s, "to_json") else _document(s) for s in simulations]
+    checks = [
+        s if hasattr(s, "to_json") else plain_check(_document(s), _place(s, "the simulation"))
+        for s in simulations
+    ]
     resources = [
-        e if isinstance(e, ResourceEstimate) else ResourceEstimate.from_json(_document(e))
+        e
+        if isinstance(e, ResourceEstimate)
+        else ResourceEstimate.from_json(_document(e), _place(e, "the estimate"))
         for e in estimates
     ]
     if isinstance(outputs, str | Path):
@@ -137,14 +144,9 @@ def _document(source: Mapping[str, Any] | str | Path | Any) -> Mapping[str, Any]
             "A simulation or estimate must be a result of kanhw, its JSON object or a file that "
             f"holds it, not {type(source).__name__}"
         )
-    path = Path(source)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} is not readable JSON ({error}): name what 'kanhw simulate --out' or 'kanhw "
-            "estimate --out' wrote"
-        ) from error
-    if not isinstance(document, dict):
-        raise InputError(f"{path} must hold a JSON object, not a {type(document).__name__}")
-    return document
+    return read_json_object(Path(source))
+
+
+def _place(source: Any, otherwise: str) -> str:
+    """A file's name, for messages about what is in it."""
+    return str(source) if isinstance(source, str | Path) else otherwise

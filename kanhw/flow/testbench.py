@@ -12,7 +12,7 @@ from kanhw.design.testbench import testbench_files
 from kanhw.formats import IntArray
 from kanhw.program import Program
 
-__all__ = ["testbench_for"]
+__all__ = ["stimulus_for", "testbench_for"]
 
 # Random vectors: fewer of what comes in many beats.
 MOST_VECTORS, MOST_WORDS = 100, 20_000
@@ -36,12 +36,32 @@ def testbench_for(program: Program, design: Design, vectors: object) -> dict[str
     """
     if vectors is False:
         return {}
-    if vectors is True:
-        codes, heads = _random(program, design)
-    else:
-        codes, heads = _given(program, vectors)
+    beats = max(design.input.beats, design.output.beats)
+    codes, heads = stimulus_for(program, beats, vectors)
     outputs = program(codes) if heads is None else program(codes, head=heads)
     return testbench_files(design, codes, outputs, heads)
+
+
+def stimulus_for(
+    program: Program, beats: int, vectors: object
+) -> tuple[IntArray, IntArray | None]:
+    """Codes ``[N, n_in]`` for a testbench, and the head of each where there are several.
+
+    Parameters
+    ----------
+    program
+        What is tested.
+    beats
+        Beats of a vector, of which more make fewer random vectors.
+    vectors
+        True for random codes; else as for :func:`testbench_for`.
+
+    Raises
+    ------
+    InputError
+        If the vectors do not fit the network.
+    """
+    return _random(program, beats) if vectors is True else _given(program, vectors)
 
 
 def _given(program: Program, vectors: Any) -> tuple[IntArray, IntArray | None]:
@@ -54,9 +74,8 @@ def _given(program: Program, vectors: Any) -> tuple[IntArray, IntArray | None]:
     return stimulus(program, data.x, data.head), data.head
 
 
-def _random(program: Program, design: Design) -> tuple[IntArray, IntArray | None]:
+def _random(program: Program, beats: int) -> tuple[IntArray, IntArray | None]:
     """Codes over their ranges, ends among them; the same for the same design."""
-    beats = max(design.input.beats, design.output.beats)
     count = max(min(MOST_VECTORS, MOST_WORDS // beats), 2)
     rng = np.random.default_rng(0)
     lo, hi = program.input.code_ends

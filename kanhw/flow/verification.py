@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.design.backend_design import BackendDesign
+from kanhw.design.derivation import checked_program
 from kanhw.design.design import Design
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.flow.generation import given_design
+from kanhw.flow.generation import given_cpp, given_design
 from kanhw.formats import IntArray
+from kanhw.interruption import temporary_folder
 from kanhw.program import Program
 
 if TYPE_CHECKING:
+    from kanhw.hls.simulation.run import Integers as IntegersOfCpp
     from kanhw.sim import EquivalenceReport, Integers, Vectors
 
-__all__ = ["Verification", "predicted_classes", "simulate"]
+__all__ = [
+    "Figures",
+    "Verification",
+    "clipping_warnings",
+    "figures_of",
+    "predicted_classes",
+    "saturated_values",
+    "simulate",
+]
 
 # Bytes of Verilog times vectors times clocks each; an event-driven simulator does some 3e7 of
 # these a second.
@@ -82,33 +93,55 @@ class Verification:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the vectors are likely to suffer from, each with what to do about it."""
-        if self.saturated is None or not self.saturated.any():
-            return ()
-        count, feature = int(self.saturated.sum()), int(self.saturated.argmax())
-        inputs = self.equivalence.vectors * len(self.saturated)
-        line = (
-            f"{count} of {inputs} inputs ({100 * count / inputs:.2f} %) lie beyond the outermost "
-            f"codes and were clipped, most of feature {feature} ({self.saturated[feature]}): "
-            "quantize with calibration data that hold such values, or with "
-            "activation_calibration=max_abs (--activation-calibration max_abs)"
-        )
-        return (line,)
+        return clipping_warnings(self.saturated, self.equivalence.vectors)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What outputs mean for the user's data; see :class:`Verification`."""
+
+    accuracy: float | None = None
+    max_error: float | None = None
+    error_of_range: float | None = None
+
+
+def clipping_warnings(saturated: IntArray | None, vectors: int) -> tuple[str, ...]:
+    """A line about features that were clipped, where there are some.
+
+    Parameters
+    ----------
+    saturated
+        How many values of every feature were, ``[n_in]``; None where that is not known.
+    vectors
+        How many there are.
+    """
+    if saturated is None or not saturated.any():
+        return ()
+    count, feature = int(saturated.sum()), int(saturated.argmax())
+    inputs = vectors * len(saturated)
+    line = (
+        f"{count} of {inputs} inputs ({100 * count / inputs:.2f} %) lie beyond the outermost "
+        f"codes and were clipped, most of feature {feature} ({saturated[feature]}): "
+        "quantize with calibration data that hold such values, or with "
+        "activation_calibration=max_abs (--activation-calibration max_abs)"
+    )
+    return (line,)
 
 
 def simulate(
-    design: Design | str | Path,
+    design: Design | BackendDesign | str | Path,
     vectors: str | Path | npt.ArrayLike,
     *,
     labels: npt.ArrayLike | None = None,
     integers: Integers | None = None,
-    engine: Literal["auto", "cocotb", "fast"] = "auto",
+    engine: Literal["auto", "cocotb", "fast", "exact", "native"] = "auto",
     simulator: str | None = None,
     stalls: bool = True,
     seed: int = 1,
     waves: str | Path | None = None,
     netlist: str | None = None,
 ) -> Verification:
-    """Simulate a design's Verilog and compare every output with its Program.
+    """Simulate a design's Verilog, or run its C++, and compare every output with its Program.
 
     Parameters
     ----------
@@ -128,7 +161,9 @@ def simulate(
         ``cocotb`` drives valid/ready with random stalls and checks the stream rules; ``fast``
         compiles the Verilog with Verilator and pushes a whole data set through it, with stalls as
         well; ``auto`` takes cocotb unless that would take many minutes (large designs, many
-        vectors, many clocks each) and nothing asks for it.
+        vectors, many clocks each) and nothing asks for it. C++ of the back end ``hls`` runs under
+        a plain compiler with ``exact`` widths, or with ``native`` integers of 64 bits where these
+        would take long; it has no clocks, so that none of the following means anything to it.
     simulator
         ``icarus``, ``verilator`` or a path; None takes the first that is found.
     stalls, seed
@@ -147,8 +182,9 @@ def simulate(
     Raises
     ------
     InputError
-        If the folder holds no design or one of another back end than Verilog's, its files were
-        changed, or the vectors do not fit it, or hold integers that may be codes or values.
+        If the folder holds no design or one of another back end than ``verilog`` and ``hls``, its
+        files were changed, or the vectors do not fit it, or hold integers that may be codes or
+        values.
     ToolNotFound, ToolFailed
         If there is no simulator, or it fails. A comparison that was made and failed is no error:
         look at ``passed``.
@@ -159,14 +195,21 @@ def simulate(
 
     if not isinstance(seed, int) or not 0 <= seed <= _HIGHEST_SEED:
         raise InputError(f"The seed of the stalls must be 0 to {_HIGHEST_SEED}, not {seed!r}")
-    loaded = given_design(design)
-    program = loaded.load_program()
+    loaded: Design | BackendDesign = given_cpp(design) or given_design(design)
+    program = checked_program(loaded) if isinstance(loaded, Design) else loaded.load_program()
     if not isinstance(vectors, str | Path):
         data = checked_vectors(program, vectors, labels=labels, integers=integers)
     elif labels is None:
         data = read_vectors(vectors, program, integers=integers)
     else:
         raise TypeError(f"labels belong to an array x; put them into {vectors} as 'labels'")
+    if isinstance(loaded, BackendDesign):
+        asked = {"simulator": simulator, "waves": waves, "netlist": netlist}
+        equivalence = _checked_cpp(loaded, program, data, engine, asked)
+        checked = _verification(program, equivalence, data)
+        return replace(checked, saturated=saturated_values(program, data))
+    if engine in ("exact", "native"):
+        raise InputError(f"The engine {engine!r} is for C++ of the back end 'hls': leave it out")
     if engine == "auto":
         wanted = waves is not None or simulator is not None
         engine = "cocotb" if wanted else _suitable_engine(loaded, len(data))
@@ -176,7 +219,7 @@ def simulate(
             stimulus(program, data.x, data.head, integers="codes"),
             data.expected,
             heads=data.head,
-            engine=engine,
+            engine=cast("Literal['cocotb', 'fast']", engine),
             simulator=simulator,
             stalls=stalls,
             seed=seed,
@@ -186,11 +229,30 @@ def simulate(
     return replace(
         _verification(program, equivalence, data),
         netlist=netlist,
-        saturated=_saturated(program, data),
+        saturated=saturated_values(program, data),
     )
 
 
-def _saturated(program: Program, data: Vectors) -> IntArray | None:
+def _checked_cpp(
+    design: BackendDesign, program: Program, data: Vectors, engine: str, asked: Mapping[str, object]
+) -> EquivalenceReport:
+    """Run the C++ of a design."""
+    from kanhw.hls.simulation.check import check_cpp
+    from kanhw.sim import stimulus
+
+    for name, value in asked.items():
+        if value is not None:
+            raise InputError(f"C++ for HLS has no {name}, which belongs to Verilog: leave it out")
+    return check_cpp(
+        design.path,
+        stimulus(program, data.x, data.head, integers="codes"),
+        data.expected,
+        heads=data.head,
+        integers=None if engine == "auto" else cast("IntegersOfCpp", engine),
+    )
+
+
+def saturated_values(program: Program, data: Vectors) -> IntArray | None:
     """How many values of every feature are clipped; None where they are codes already."""
     if program.input.scale is None or data.x.dtype.kind != "f":
         return None
@@ -210,8 +272,8 @@ def _simulated(design: Design, netlist: str | None) -> Iterator[Design]:
         return
     from kanhw.sim.netlist import netlist_design
 
-    with tempfile.TemporaryDirectory(prefix="kanhw-netlist-") as folder:
-        yield netlist_design(design.path, netlist, Path(folder) / "netlist")
+    with temporary_folder("kanhw-netlist-") as folder:
+        yield netlist_design(design.path, netlist, folder / "netlist")
 
 
 def _suitable_engine(design: Design, vectors: int) -> Literal["cocotb", "fast"]:
@@ -256,17 +318,24 @@ def _real(
     return real
 
 
+def figures_of(program: Program, outputs: IntArray, data: Vectors) -> Figures:
+    """Accuracy and errors of a network's integer outputs ``[N, n_out]`` for all of some vectors."""
+    accuracy = max_error = error_of_range = None
+    if data.labels is not None:
+        accuracy = float((predicted_classes(program, outputs, data.head) == data.labels).mean())
+    if data.y is not None and data.expected is None and not program.argmax:
+        max_error = float(np.abs(_real(program, outputs, data.head) - data.y).max())
+        span = float(np.ptp(data.y))
+        error_of_range = max_error / span if span > 0 else None
+    return Figures(accuracy, max_error, error_of_range)
+
+
 def _verification(
     program: Program, equivalence: EquivalenceReport, data: Vectors
 ) -> Verification:
     outputs = equivalence.outputs
-    accuracy = max_error = error_of_range = None
     # Figures make no sense where outputs were lost.
-    if len(outputs) == len(data):
-        if data.labels is not None:
-            accuracy = float((predicted_classes(program, outputs, data.head) == data.labels).mean())
-        if data.y is not None and data.expected is None and not program.argmax:
-            max_error = float(np.abs(_real(program, outputs, data.head) - data.y).max())
-            span = float(np.ptp(data.y))
-            error_of_range = max_error / span if span > 0 else None
-    return Verification(equivalence, outputs, accuracy, max_error, error_of_range)
+    found = figures_of(program, outputs, data) if len(outputs) == len(data) else Figures()
+    return Verification(
+        equivalence, outputs, found.accuracy, found.max_error, found.error_of_range
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from kanhw.design.design import VERILOG, Design
+from kanhw.design.design import Design
 from kanhw.design.identifiers import checked_identifier
+from kanhw.design.manifest import VERILOG
 from kanhw.design.packaging import package_files
 from kanhw.design.quantities import FORMULA, comment_lines, quantities_of
 from kanhw.design.wires import STREAM

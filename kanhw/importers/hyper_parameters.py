@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kanhw.entries import read_json_object
 from kanhw.errors import InputError
 from kanhw.importers.sequential import TYPES, inherited, module_list
+from kanhw.values import brief
 
 __all__ = ["merge_config", "read_config"]
 
@@ -55,19 +56,14 @@ def read_config(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not readable JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} must hold a JSON object, not a {type(content).__name__}")
+    content = read_json_object(path)
     found = {}
     for name, (kind, expected) in _KEYS.items():
         value = content.get(name)
         if value is None or name in options:
             continue
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise InputError(f"{path}: {name!r} must be {expected}, not {value!r}")
+            raise InputError(f"{path}: {name!r} must be {expected}, not {brief(value)}")
         found[name] = value
     return found
 

@@ -5,16 +5,18 @@ Source: KANELE (arXiv 2512.12850), file format of its repository.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kanhw.entries import read_json_object
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.memory import check_size
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
+from kanhw.values import brief
 
 __all__ = ["is_kanele_folder", "load_kanele"]
 
@@ -40,7 +42,7 @@ def load_kanele(path: str | Path) -> Program:
         If a file is not what KANELE writes; the message names the entry.
     """
     folder = Path(path)
-    config, tables = _read_json(folder / CONFIG), _read_json(folder / TABLES)
+    config, tables = read_json_object(folder / CONFIG), read_json_object(folder / TABLES)
     sizes = _positive_integers(config, "layers", folder)
     widths = _positive_integers(config, "layers_bitwidth", folder)
     if len(sizes) < 2 or len(widths) != len(sizes):
@@ -48,6 +50,11 @@ def load_kanele(path: str | Path) -> Program:
             f"{folder / CONFIG}: 'layers' {sizes} needs at least two sizes and as many "
             f"'layers_bitwidth', not {widths}"
         )
+    entries = sum(
+        n_in * n_out << width
+        for n_in, n_out, width in zip(sizes[:-1], sizes[1:], widths[:-1], strict=True)
+    )
+    check_size(entries, f"The tables of {folder / CONFIG}")
     arrays = [
         np.zeros((n_out, n_in, 1 << width), np.int64)
         for n_in, n_out, width in zip(sizes[:-1], sizes[1:], widths[:-1], strict=True)
@@ -71,24 +78,16 @@ def _saturation(n_out: int, width: int) -> Requantizer:
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not readable JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{path} must hold a JSON object, not {type(data).__name__}")
-    return data
-
-
 def _positive_integers(config: dict[str, Any], key: str, folder: Path) -> list[int]:
     values = config.get(key)
     if not isinstance(values, list) or not all(type(v) is int and v > 0 for v in values):
         raise InputError(
-            f"{folder / CONFIG}: {key!r} must be a list of positive integers, not {values!r}"
+            f"{folder / CONFIG}: {key!r} must be a list of positive integers, not {brief(values)}"
         )
     if key == "layers_bitwidth" and max(values) > 16:
-        raise InputError(f"{folder / CONFIG}: 'layers_bitwidth' {values} goes beyond 16 bits")
+        raise InputError(
+            f"{folder / CONFIG}: 'layers_bitwidth' {brief(values)} goes beyond 16 bits"
+        )
     return values
 
 

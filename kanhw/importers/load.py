@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,8 +106,10 @@ def _load_file(path: Path, options: Mapping[str, Any]) -> KanModel | Program:
             check_options(options, (), f"{path} is a Program, which")
             return load_program(path)
     states = read_states(path)
-    config = read_config(path.with_name(_FOLDER_CONFIG), options)
-    model = _model_of_states(str(path), states, options, config)
+    place = path.with_name(_FOLDER_CONFIG)
+    config = read_config(place, options)
+    with _as_values(place, config):
+        model = _model_of_states(str(path), states, options, config)
     # The name alone: where a file lay on one machine is of no use to whoever reads this later.
     return replace(model, source=f"{path.name}: {model.source}")
 
@@ -156,10 +159,23 @@ def _load_folder(folder: Path, options: Mapping[str, Any]) -> KanModel | Program
 def _load_triple(triple: pykan.Triple, options: Mapping[str, Any]) -> KanModel:
     """Read PyKAN's three files; normalisations are numbers, as they hold no others' tensors."""
     check_options(options, (*pykan.OPTIONS, *NORMALISATIONS), "The importer for PyKAN")
-    config = read_config(triple.prefix.with_name(_FOLDER_CONFIG), options)
+    place = triple.prefix.with_name(_FOLDER_CONFIG)
+    config = read_config(place, options)
     known = {name: value for name, value in config.items() if name in pykan.OPTIONS}
     inner = {name: value for name, value in options.items() if name not in NORMALISATIONS}
-    return _with_ends(pykan.load_triple(triple, {**known, **inner}), options)
+    with _as_values(place, known):
+        return _with_ends(pykan.load_triple(triple, {**known, **inner}), options)
+
+
+@contextmanager
+def _as_values(path: Path, config: Mapping[str, Any]) -> Iterator[None]:
+    """A wrong type in a file is a wrong value to whoever loads it, whoever finds it."""
+    try:
+        yield
+    except TypeError as error:
+        if not config:
+            raise
+        raise InputError(f"{path}: {error}") from error
 
 
 def _load_neutral(path: Path, options: Mapping[str, Any]) -> KanModel:

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.files import write_whole
 from kanhw.model.activation import Activation
 from kanhw.model.bases.affine import AffineBasis
 from kanhw.model.bases.basis import Basis, NoBasis
@@ -35,6 +34,7 @@ from kanhw.model.neutral_reader import (
     load_neutral,
 )
 from kanhw.model.norm import LayerNorm
+from kanhw.places import write_whole
 
 __all__ = ["VERSION", "load_neutral", "save_model"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -12,8 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.entries import Entry, parse_json
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
+from kanhw.memory import check_archive
 from kanhw.model.activation import Activation
 from kanhw.model.bases.affine import AffineBasis
 from kanhw.model.bases.basis import Basis, NoBasis
@@ -27,7 +28,6 @@ from kanhw.model.network import KanModel, ModelLayer
 from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
 from kanhw.model.symbolic import SymbolicEdge
-from kanhw.values import is_integer, is_number
 from kanhw.windows import Window
 
 __all__ = ["AFFINE_FIELDS", "FORMAT", "HEADER", "VERSION", "WINDOW_FIELDS", "load_neutral"]
@@ -58,6 +58,7 @@ def load_neutral(path: str | Path) -> KanModel:
 
 
 def _read_archive(path: Path) -> Arrays:
+    check_archive(path)
     try:
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
@@ -80,22 +81,19 @@ class _Reader:
                 f"no neutral file (see docs/neutral-format.md); it has "
                 f"{', '.join(arrays) or 'none'}: data come second, behind the file of a network"
             )
-        try:
-            self._header = json.loads(str(header[()]))
-        except ValueError as error:
-            raise InputError(f"the array {HEADER!r} is not JSON text: {error}") from error
+        self._header = parse_json(str(header[()]), f"the array {HEADER!r}")
         self._arrays = arrays
         self._used: set[str] = set()
 
     def model(self) -> KanModel:
-        entry = _Entry(self._header, "the header")
+        entry = Entry(self._header, "the header")
         if entry.get("format") != FORMAT or entry.get("version") != VERSION:
             raise InputError(
                 f"format {entry.get('format')!r} version {entry.get('version')!r} is not what this "
                 f"kanhw reads: {FORMAT!r} version {VERSION}"
             )
         layers = tuple(
-            self._layer(_Entry(each, f"layers.{index}"))
+            self._layer(Entry(each, f"layers.{index}"))
             for index, each in enumerate(entry.list("layers"))
         )
         shape = entry.integers("shape", None)
@@ -106,7 +104,7 @@ class _Reader:
             raise InputError(f"the array {unused[0]!r} belongs to nothing: is its name right?")
         return KanModel(layers, source, shape)
 
-    def _layer(self, entry: _Entry) -> ModelLayer:
+    def _layer(self, entry: Entry) -> ModelLayer:
         kind = entry.choice("type", ("kan", "conv", "pool"), "kan")
         if kind == "kan":
             layer = self._kan(entry)
@@ -125,12 +123,12 @@ class _Reader:
         entry.finish()
         return result
 
-    def _kan(self, entry: _Entry) -> KanLayer:
+    def _kan(self, entry: Entry) -> KanLayer:
         prefix = entry.place
         coefficients = self._array(f"{prefix}.coefficients", 3)
         n_out, n_in, count = coefficients.shape
-        norm = entry.child("spline_norm", optional=True)
-        activation = entry.child("base_activation", optional=True)
+        norm = entry.optional_child("spline_norm")
+        activation = entry.optional_child("base_activation")
         weights = self._array(f"{prefix}.base_weights", 2, np.zeros((n_out, n_in)))
         if activation is None and weights.any():
             raise InputError(f"{prefix} has base weights but no 'base_activation'")
@@ -143,16 +141,14 @@ class _Reader:
             name=_name(entry),
             spline_norm=None if norm is None else self._norm(norm),
             symbolic=tuple(
-                _symbolic(_Entry(each, f"{prefix}.symbolic.{place}"))
-                for place, each in enumerate(entry.list("symbolic", []))
+                _symbolic(each) for each in entry.children("symbolic", [])
             ),
             post=tuple(
-                self._post(_Entry(each, f"{prefix}.post.{place}"))
-                for place, each in enumerate(entry.list("post", []))
+                self._post(each) for each in entry.children("post", [])
             ),
         )
 
-    def _basis(self, entry: _Entry, prefix: str, n_in: int, count: int) -> Basis:
+    def _basis(self, entry: Entry, prefix: str, n_in: int, count: int) -> Basis:
         kinds: Mapping[str, Callable[[], Basis]] = {
             "bspline": lambda: BSplineBasis(*self._knots(prefix, count)),
             "bspline_repeated_knots": lambda: RepeatedKnotBasis(*self._knots(prefix, count)),
@@ -163,7 +159,7 @@ class _Reader:
                 self._array(f"{prefix}.beta", 1),
                 n_in,
                 _optional_activation(entry),
-                entry.get("constant", False),
+                entry.boolean("constant", False),
             ),
             "chebyshev": lambda: ChebyshevBasis(count, n_in),
             "affine": lambda: AffineBasis(
@@ -181,13 +177,13 @@ class _Reader:
         knots = self._array(f"{prefix}.knots", 2)
         return knots, knots.shape[1] - count - 1
 
-    def _norm(self, entry: _Entry) -> LayerNorm:
+    def _norm(self, entry: Entry) -> LayerNorm:
         gamma, beta = (self._array(f"{entry.place}.{field}", 1) for field in ("gamma", "beta"))
         norm = LayerNorm(gamma, beta, entry.number("epsilon"))
         entry.finish()
         return norm
 
-    def _post(self, entry: _Entry) -> Post:
+    def _post(self, entry: Entry) -> Post:
         kind = entry.choice("type", ("layer_norm", "activation", "products"))
         if kind == "layer_norm":
             return self._norm(entry)
@@ -213,93 +209,24 @@ class _Reader:
         return np.asarray(array, np.float64)
 
 
-class _Entry:
-    """One object of the JSON, whose keys are all asked for in the end."""
-
-    def __init__(self, values: Any, place: str) -> None:
-        if not isinstance(values, dict):
-            raise InputError(f"{place} must be a JSON object, not {values!r}")
-        self._values = values
-        self._asked: set[str] = set()
-        self.place = place
-
-    def get(self, key: str, *default: Any) -> Any:
-        self._asked.add(key)
-        if key not in self._values and not default:
-            raise InputError(f"{self.place} lacks {key!r}")
-        return self._values.get(key, *default)
-
-    def child(self, key: str, *, optional: bool = False) -> Any:
-        value = self.get(key, *([None] if optional else []))
-        return None if optional and value is None else _Entry(value, f"{self.place}.{key}")
-
-    def list(self, key: str, *default: Any) -> Any:
-        value = self.get(key, *default)
-        if not isinstance(value, list) and not (default and value == default[0]):
-            raise InputError(f"{self.place}.{key} must be a list, not {value!r}")
-        return value
-
-    def integers(self, key: str, *default: None) -> Any:
-        values = self.list(key, *default)
-        if values is None:
-            return None
-        if not all(is_integer(each) for each in values):
-            raise InputError(f"{self.place}.{key} must hold integers, not {values!r}")
-        return tuple(values)
-
-    def text(self, key: str, default: str) -> str:
-        value = self.get(key, default)
-        if not isinstance(value, str):
-            raise InputError(f"{self.place}.{key} must be a string, not {value!r}")
-        return value
-
-    def number(self, key: str, *default: float) -> float:
-        value = self.get(key, *default)
-        if not is_number(value):
-            raise InputError(f"{self.place}.{key} must be a number, not {value!r}")
-        return float(value)
-
-    def numbers(self, key: str) -> tuple[float, ...]:
-        return tuple(_Entry({key: each}, self.place).number(key) for each in self.list(key, []))
-
-    def integer(self, key: str) -> int:
-        value = self.get(key)
-        if not is_integer(value):
-            raise InputError(f"{self.place}.{key} must be an integer, not {value!r}")
-        return value
-
-    def choice(self, key: str, allowed: tuple[str, ...], *default: str) -> str:
-        value = self.get(key, *default)
-        if value not in allowed:
-            raise InputError(
-                f"{self.place}.{key} must be one of {', '.join(allowed)}, not {value!r}"
-            )
-        return str(value)
-
-    def finish(self) -> None:
-        """Refuse keys that nobody asked for: they would be left out."""
-        unknown = sorted(set(self._values) - self._asked)
-        if unknown:
-            raise InputError(f"{self.place} has no {unknown[0]!r}: is the name right?")
+def _name(entry: Entry) -> str:
+    name: str = entry.text("name", entry.place)
+    return name
 
 
-def _name(entry: _Entry) -> str:
-    return entry.text("name", entry.place)
-
-
-def _activation(entry: _Entry) -> Activation:
+def _activation(entry: Entry) -> Activation:
     scale, shift = (entry.numbers(key) for key in ("scale", "shift"))
-    activation = Activation(entry.get("name"), entry.number("slope", 0.0), scale, shift)
+    activation = Activation(entry.text("name"), entry.number("slope", 0.0), scale, shift)
     entry.finish()
     return activation
 
 
-def _optional_activation(entry: _Entry) -> Activation | None:
-    child = entry.child("activation", optional=True)
+def _optional_activation(entry: Entry) -> Activation | None:
+    child = entry.optional_child("activation")
     return None if child is None else _activation(child)
 
 
-def _symbolic(entry: _Entry) -> SymbolicEdge:
+def _symbolic(entry: Entry) -> SymbolicEdge:
     values = {field: entry.number(field) for field in AFFINE_FIELDS}
     function = entry.text("function", "")
     edge = SymbolicEdge(entry.integer("j"), entry.integer("i"), function, **values)

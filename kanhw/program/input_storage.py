@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.entries import Entry
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.program.conversion.input_conversion import InputConversion
 from kanhw.program.encoder import InputEncoder
@@ -48,12 +49,14 @@ def store_input(
 
 
 def read_input(
-    entry: dict[str, Any], tensors: dict[str, npt.NDArray[Any]], prefix: str = "input"
+    entry: Entry, tensors: dict[str, npt.NDArray[Any]], prefix: str = "input"
 ) -> InputEncoder:
     """The inverse of :func:`store_input`."""
+    format, n_in = CodeFormat.from_json(entry.child("code")), entry.integer("n_in")
+    entry.finish()
     return InputEncoder(
-        format=CodeFormat.from_json(entry["code"]),
-        n_in=entry["n_in"],
+        format=format,
+        n_in=n_in,
         scale=tensors.get(f"{prefix}.scale"),
         zero_point=tensors.get(f"{prefix}.zero_point"),
         lo=tensors.get(f"{prefix}.lo"),
@@ -73,15 +76,17 @@ def store_conversion(
 
 
 def read_conversion(
-    document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
+    document: Entry, tensors: dict[str, npt.NDArray[Any]]
 ) -> InputConversion | None:
     """The conversion of a document; None where there is none."""
-    entry = document.get("conversion")
+    entry = document.optional_child("conversion")
     if entry is None:
         return None
+    codes, shift = entry.child("codes"), entry.integer("shift")
+    entry.finish()
     return InputConversion(
-        read_input(entry["codes"], tensors, "conversion.codes"),
+        read_input(codes, tensors, "conversion.codes"),
         tensors["conversion.multipliers"],
         tensors["conversion.bias"],
-        entry["shift"],
+        shift,
     )

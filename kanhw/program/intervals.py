@@ -11,7 +11,7 @@ from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray, format_for
 from kanhw.program.functions.tables import requantize, round_shift
 
-__all__ = ["Interval", "basis_table_interval", "check_magnitude", "edge_table_interval"]
+__all__ = ["LIMIT", "Interval", "basis_table_interval", "check_magnitude", "edge_table_interval"]
 
 BoolArray = npt.NDArray[np.bool_]
 

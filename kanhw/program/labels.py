@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from kanhw.entries import Entry
 from kanhw.errors import InputError
 
 __all__ = ["Labels"]
@@ -79,9 +80,13 @@ class Labels:
         return {name: list(texts) for name, texts in own.items() if texts is not None}
 
     @classmethod
-    def from_json(cls, data: dict[str, Sequence[str]]) -> Labels:
-        """The inverse of :meth:`to_json`."""
-        return cls(**{name: tuple(texts) for name, texts in data.items()})
+    def from_json(cls, entry: Entry | None) -> Labels:
+        """The inverse of :meth:`to_json`; none where there is no entry."""
+        if entry is None:
+            return cls()
+        own = {field.name: entry.list(field.name, None) for field in fields(cls)}
+        entry.finish()
+        return cls(**{name: None if texts is None else tuple(texts) for name, texts in own.items()})
 
 
 def _shown(number: int, names: Sequence[str] | None, units: Sequence[str] | None) -> str:

@@ -23,7 +23,7 @@ from kanhw.program.kinds.resident_structure import with_streams_apart
 from kanhw.program.labels import Labels
 from kanhw.program.running import checked_codes, run_layers, zeros_like
 from kanhw.program.widths import declare_widths
-from kanhw.values import brief_repr
+from kanhw.values import brief, brief_repr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,6 +79,8 @@ class Program:
     __repr__ = brief_repr
 
     def __post_init__(self) -> None:
+        if not isinstance(self.argmax, bool):
+            raise TypeError(f"argmax must be True or False, not {brief(self.argmax)}")
         _check_heads(self.layers, self.encoders)
         _check_conversion(self)
         object.__setattr__(self, "layers", declare_widths(tuple(self.layers), self.grid))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from kanhw.entries import Entry, parse_json
 from kanhw.errors import InputError
-from kanhw.files import missing, write_whole
+from kanhw.files import missing
 from kanhw.formats import CodeFormat
+from kanhw.places import write_whole
 from kanhw.program.encoder import InputEncoder
 from kanhw.program.input_storage import (
     narrow,
@@ -30,6 +32,7 @@ from kanhw.program.kinds.resident import ResidentLayer
 from kanhw.program.labels import Labels
 from kanhw.program.program import Program
 from kanhw.program.requantizer import Requantizer
+from kanhw.values import brief
 from kanhw.windows import Window
 
 __all__ = [
@@ -128,46 +131,50 @@ def load_program(path: str | Path) -> Program:
     if _KEY not in metadata:
         raise InputError(f"{path} is a safetensors file but not a Program of kanhw")
     try:
-        return _read_program(path, json.loads(metadata[_KEY]), tensors)
+        document = parse_json(metadata[_KEY], f"The description in {path}")
+        return _read_program(path, Entry(document, "the Program"), tensors)
     except InputError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is a damaged Program file ({error!r}): write it again") from error
 
 
 def _read_program(
-    path: Path, document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
+    path: Path, document: Entry, tensors: dict[str, npt.NDArray[Any]]
 ) -> Program:
     from kanhw import __version__
 
-    if document["format"] > PROGRAM_FORMAT:
+    written, version = document.integer("format"), document.text("kanhw", "")
+    if written > PROGRAM_FORMAT:
         raise InputError(
-            f"{path} was written by kanhw {document['kanhw']} (Program format "
-            f"{document['format']}); this is kanhw {__version__}, which reads up to format "
+            f"{path} was written by kanhw {version} (Program format "
+            f"{written}); this is kanhw {__version__}, which reads up to format "
             f"{PROGRAM_FORMAT}: upgrade kanhw"
         )
-    return Program(
-        layers=tuple(
+    parts: dict[str, Any] = {
+        "layers": tuple(
             _read_layer(entry, f"layers.{index}", tensors)
-            for index, entry in enumerate(document["layers"])
+            for index, entry in enumerate(document.children("layers"))
         ),
-        input=read_input(document["input"], tensors),
-        argmax=document["argmax"],
-        source=document["source"],
-        encoders=_read_heads(document, tensors),
-        conversion=read_conversion(document, tensors),
-        labels=Labels.from_json(document.get("labels", {})),
-    )
+        "input": read_input(document.child("input"), tensors),
+        "argmax": document.boolean("argmax"),
+        "source": document.text("source"),
+        "encoders": _read_heads(document, tensors),
+        "conversion": read_conversion(document, tensors),
+        "labels": Labels.from_json(document.optional_child("labels")),
+    }
+    document.finish()
+    return Program(**parts)
 
 
 def _read_heads(
-    document: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
+    document: Entry, tensors: dict[str, npt.NDArray[Any]]
 ) -> tuple[InputEncoder, ...] | None:
-    entries = document.get("heads")
-    if entries is None:
+    if document.get("heads", None) is None:
         return None
     return tuple(
-        read_input(entry, tensors, f"heads.{head}.input") for head, entry in enumerate(entries)
+        read_input(entry, tensors, f"heads.{head}.input")
+        for head, entry in enumerate(document.children("heads"))
     )
 
 
@@ -193,37 +200,46 @@ def _store_layer(
 
 
 def _read_layer(
-    entry: dict[str, Any], prefix: str, tensors: dict[str, npt.NDArray[Any]]
+    entry: Entry, prefix: str, tensors: dict[str, npt.NDArray[Any]]
 ) -> ProgramLayer:
-    own = f"{prefix}."
+    own, name, kind = f"{prefix}.", entry.text("name"), entry.text("kind")
     fields: dict[str, Any] = {
-        name.removeprefix(own): values
-        for name, values in tensors.items()
-        if name.startswith(own) and "." not in name.removeprefix(own)
+        tensor.removeprefix(own): values
+        for tensor, values in tensors.items()
+        if tensor.startswith(own) and "." not in tensor.removeprefix(own)
     }
-    fields |= entry["attributes"]
-    fields["name"] = entry["name"]
+    fields |= dict(_attributes(entry))
+    fields["name"] = name
     try:
         fields["requantizers"] = tuple(
             _read_requantizer(item, f"{prefix}.requantizers.{index}", tensors)
-            for index, item in enumerate(entry["requantizers"])
+            for index, item in enumerate(entry.children("requantizers"))
         )
     except InputError as error:
-        raise InputError(f"Layer {entry['name']!r}: {error}") from error
-    declared = tuple(CodeFormat.from_json(f) for f in entry["accumulators"])
+        raise InputError(f"Layer {name!r}: {error}") from error
+    declared = tuple(CodeFormat.from_json(own) for own in entry.children("accumulators"))
+    entry.finish()
     if "window" in fields:
         fields["window"] = Window(**{k: tuple(v) for k, v in fields["window"].items()})
-    if entry["kind"] == ConvolutionLayer.kind:
-        window, taps = fields.pop("window"), _kind(fields.pop("taps"), entry)
+    if kind == ConvolutionLayer.kind:
+        window, taps = fields.pop("window"), _kind(fields.pop("taps"), name)
         return ConvolutionLayer(taps(**fields), window, declared)  # type: ignore[arg-type]
-    return _kind(entry["kind"], entry)(**fields, accumulator_formats=declared)
+    return _kind(kind, name)(**fields, accumulator_formats=declared)
 
 
-def _kind(kind: str, entry: dict[str, Any]) -> Callable[..., ProgramLayer]:
-    if kind not in LAYER_KINDS:
+def _attributes(entry: Entry) -> Mapping[str, Any]:
+    """What only layers of a kind have; their constructors look at it."""
+    values = entry.get("attributes")
+    if not isinstance(values, dict):
+        raise InputError(f"{entry.place}.attributes must be a JSON object, not {brief(values)}")
+    return values
+
+
+def _kind(kind: object, name: str) -> Callable[..., ProgramLayer]:
+    if not isinstance(kind, str) or kind not in LAYER_KINDS:
         known = ", ".join((*LAYER_KINDS, ConvolutionLayer.kind))
         raise InputError(
-            f"Layer {entry['name']!r} is of the unknown kind {kind!r}; this version knows {known}"
+            f"Layer {name!r} is of the unknown kind {kind!r}; this version knows {known}"
         )
     return LAYER_KINDS[kind]
 
@@ -241,16 +257,18 @@ def _store_requantizer(
 
 
 def _read_requantizer(
-    entry: dict[str, Any], prefix: str, tensors: dict[str, npt.NDArray[Any]]
+    entry: Entry, prefix: str, tensors: dict[str, npt.NDArray[Any]]
 ) -> Requantizer:
+    code, sums, shift = entry.optional_child("code"), entry.child("sum"), entry.integer("shift")
+    entry.finish()
     return Requantizer(
         multipliers=tensors[f"{prefix}.multipliers"],
         bias=tensors[f"{prefix}.bias"],
-        shift=entry["shift"],
-        format=CodeFormat.from_json(entry["code"]) if entry["code"] else None,
+        shift=shift,
+        format=None if code is None else CodeFormat.from_json(code),
         scale=tensors.get(f"{prefix}.scale"),
         zero_point=tensors[f"{prefix}.zero_point"],
-        sum_format=CodeFormat.from_json(entry["sum"]),
+        sum_format=CodeFormat.from_json(sums),
         lo=tensors.get(f"{prefix}.lo"),
         hi=tensors.get(f"{prefix}.hi"),
         offset=tensors.get(f"{prefix}.offset"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.program.encoder import InputEncoder
-from kanhw.program.intervals import Interval
+from kanhw.program.intervals import LIMIT, Interval
 from kanhw.program.kinds.convolution import ConvolutionLayer
 from kanhw.program.kinds.layer import ProgramLayer
+from kanhw.program.requantizer import Requantizer
 
 __all__ = ["declare_widths", "output_formats", "walk_intervals"]
 
@@ -39,10 +41,11 @@ def walk_intervals(
     formats: tuple[CodeFormat, ...] = (input.format,)
     visited = []
     for layer in layers:
-        addresses = tuple(codes[s] + np.int64(-formats[s].lo) for s in layer.streams)
-        accumulators = layer.accumulator_intervals(addresses)
-        layer = visit(layer, addresses, accumulators)
-        sums = [(r, r.sum_interval(accumulators)) for r in layer.requantizers]
+        with _naming(layer):
+            addresses = tuple(codes[s] + np.int64(-formats[s].lo) for s in layer.streams)
+            accumulators = layer.accumulator_intervals(addresses)
+            layer = visit(layer, addresses, accumulators)
+            sums = [(r, r.sum_interval(accumulators)) for r in layer.requantizers]
         own = tuple(r.code_interval(interval) for r, interval in sums)
         codes = own + tuple(codes[p] for p in layer.passes)
         formats = output_formats(layer, formats)
@@ -130,11 +133,41 @@ def _with_widths(
         interval = requantizer.sum_interval(accumulators)
         format = requantizer.sum_format or interval.format
         _check_declared(interval, format, f"{layer.name!r}, joined sum")
+        _check_rounding(requantizer, interval)
         requantizers.append(replace(requantizer, sum_format=format))
     if isinstance(layer, ConvolutionLayer):
         declared_layer = replace(layer, accumulator_formats=declared)
         return declared_layer.with_requantizers(tuple(requantizers))
     return replace(layer, accumulator_formats=declared, requantizers=tuple(requantizers))
+
+
+@contextmanager
+def _naming(layer: ProgramLayer) -> Iterator[None]:
+    """Say which layer an error is of, unless it says so."""
+    try:
+        yield
+    except InputError as error:
+        if f"{layer.name!r}" in str(error):
+            raise
+        raise InputError(f"Layer {layer.name!r}: {error}") from error
+
+
+def _check_rounding(requantizer: Requantizer, sums: Interval) -> None:
+    """Refuse sums that grow too wide when hardware rounds them.
+
+    Half of what the shift drops is added there, and the smallest code is taken off.
+    """
+    format, shift = requantizer.format, requantizer.shift
+    if format is None:
+        return
+    more = (1 << shift >> 1) - (format.lo << shift)
+    ends = (int(sums.lo.min()) + more, int(sums.hi.max()) + more, (1 << format.width + shift) - 1)
+    if max(map(abs, ends)) >= LIMIT:
+        raise InputError(
+            f"its codes of {format.width} bits stand for sums of {format.width + shift} bits "
+            f"before a shift of {shift}, which with its own sums are beyond 62 bits: use fewer "
+            "bits of code, or a smaller shift"
+        )
 
 
 def _check_declared(interval: Interval, format: CodeFormat, where: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kanhw.estimation.resources import ResourceEstimate
-from kanhw.files import write_whole
 from kanhw.measures import OutputError
+from kanhw.places import write_whole
 from kanhw.reports import layer_text, text
 from kanhw.reports.curves import EdgePlot, LayerCurves
 from kanhw.reports.measured import timing

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from kanhw.design.design import Design, Port
 from kanhw.design.quantities import Quantity, quantities_of
+from kanhw.entries import Entry, Reader, typed
 from kanhw.errors import InputError
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.model.network import KanModel
@@ -19,7 +20,7 @@ from kanhw.reports.layer_facts import LayerFacts, program_facts
 from kanhw.reports.scores import Score, measure
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["SUMMARY_FORMAT", "Summary", "summarise"]
+__all__ = ["SUMMARY_FORMAT", "Summary", "plain_check", "summarise"]
 
 SUMMARY_FORMAT = 1
 
@@ -140,7 +141,7 @@ class Summary:
             fields["output"] = Port.from_json(data["output"])
             fields["schedule"] = Schedule.from_json(data["schedule"])
             fields["scores"] = tuple(Score.from_json(v) for v in data["scores"])
-            fields["checks"] = tuple(_plain_check(v) for v in data["checks"])
+            fields["checks"] = tuple(plain_check(v) for v in data["checks"])
             fields["resources"] = tuple(ResourceEstimate.from_json(v) for v in data["resources"])
             return cls(**fields)
         except (KeyError, TypeError, AttributeError) as error:
@@ -196,7 +197,7 @@ def summarise(
     program = design.load_program()
     if data is None and hardware_outputs is not None:
         raise InputError("hardware_outputs can only be scored with the data that led to them")
-    plain_checks = tuple(_plain_check(check) for check in checks)
+    plain_checks = tuple(plain_check(check) for check in checks)
     resources = tuple(estimates)
     inputs, outputs = quantities_of(program)
     return Summary(
@@ -219,15 +220,59 @@ def summarise(
     )
 
 
-def _plain_check(check: Any) -> dict[str, Any]:
-    """A check as JSON would hand it back, so that it survives a round trip unchanged."""
+# What a report reads of a check; whatever else is in it is carried along.
+_NEEDED: dict[str, Reader] = {
+    "engine": Entry.text,
+    "vectors": Entry.integer,
+    "mismatches": Entry.integer,
+}
+_CHECK: dict[str, Reader] = {
+    **_NEEDED,
+    "simulator": Entry.text,
+    "simulator_version": Entry.text,
+    "stalls": Entry.boolean,
+    "seed": Entry.integer,
+    "reset_midstream": Entry.boolean,
+    "problems": Entry.texts,
+    "expected_mismatches": Entry.integer,
+    "latency_cycles": Entry.integer,
+    "declared_latency": Entry.integer,
+    "cycles_per_inference": Entry.number,
+    "inferences_per_second": Entry.number,
+    "accuracy": Entry.number,
+    "max_error": Entry.number,
+    "error_of_range": Entry.number,
+    "netlist": Entry.text,
+    "passed": Entry.boolean,
+}
+
+
+def plain_check(check: Any, place: str = "the check") -> dict[str, Any]:
+    """A check as JSON would hand it back, so that it survives a round trip unchanged.
+
+    Parameters
+    ----------
+    check
+        An equivalence report, or its JSON object.
+    place
+        Where it is from, for messages.
+
+    Raises
+    ------
+    InputError
+        If a field that a report reads is missing or of another type; it names the place and field.
+    """
     document = check.to_json() if hasattr(check, "to_json") else check
     if not isinstance(document, Mapping):
         raise TypeError(f"A check must be an equivalence report or its JSON object, not {check!r}")
-    missing = [key for key in ("engine", "vectors", "mismatches") if key not in document]
+    missing = [key for key in _NEEDED if document.get(key) is None]
     if missing:
-        raise InputError(f"A check must name its {', '.join(missing)}: pass an equivalence report")
+        raise InputError(
+            f"A check must name its {', '.join(missing)}, which {place} does not: pass what "
+            "'kanhw simulate --out' wrote"
+        )
     plain: dict[str, Any] = json.loads(json.dumps(dict(document), default=_plain_number))
+    typed(Entry(plain, place), _CHECK)
     return plain
 
 

@@ -13,6 +13,7 @@ from kanhw.windows import Window
 
 __all__ = [
     "LAYER_LAYOUTS",
+    "LINE_BUFFERS",
     "PIPELINE",
     "LayerLayout",
     "edges_of",
@@ -25,6 +26,8 @@ __all__ = [
 
 # The stage that takes a vector at every clock; neighbours of it become one.
 PIPELINE = "pipeline"
+# The stages that have a line buffer in front of their windows.
+LINE_BUFFERS = ("convolution", "pooling")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ class LayerLayout:
         The windows of a layer that takes an image pixel by pixel; None for one that takes vectors.
     edges
         The layer of one window; None where that is the layer itself.
+    own_tables
+        Whether every edge has tables of its own even where edges take turns, so that these can
+        contain the ranges of the codes that they read: the layer has a method ``clamped``.
     """
 
     unrolled: str | None
@@ -51,6 +57,7 @@ class LayerLayout:
     reads_codes: bool = False
     window: Callable[[ProgramLayer], Window] | None = None
     edges: Callable[[ProgramLayer], ProgramLayer] | None = None
+    own_tables: bool = False
 
 
 def _taps(layer: ProgramLayer) -> ProgramLayer:
@@ -62,8 +69,8 @@ def _window(layer: ProgramLayer) -> Window:
 
 
 LAYER_LAYOUTS: dict[str, LayerLayout] = {
-    "edge_table": LayerLayout(PIPELINE, "folded"),
-    "branch_edge_table": LayerLayout(PIPELINE, "folded"),
+    "edge_table": LayerLayout(PIPELINE, "folded", own_tables=True),
+    "branch_edge_table": LayerLayout(PIPELINE, "folded", own_tables=True),
     "basis_table": LayerLayout(PIPELINE, "folded"),
     "codebook": LayerLayout(PIPELINE, "folded"),
     "spline_evaluator": LayerLayout(PIPELINE, "folded", reads_codes=True),

@@ -10,6 +10,7 @@ from kanhw.schedule.code_streams import inputs_as_codes, streams_as_codes
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.layer_fold import codes_a_beat, fold_layer, input_transfer
 from kanhw.schedule.layer_layouts import (
+    LINE_BUFFERS,
     PIPELINE,
     is_folded,
     is_pipelined,
@@ -18,7 +19,9 @@ from kanhw.schedule.layer_layouts import (
     window_of,
 )
 from kanhw.schedule.planned_stage import Layout, PlannedStage
+from kanhw.schedule.raster import Raster
 from kanhw.schedule.schedule import Schedule
+from kanhw.schedule.table_ranges import ranges_in_tables
 from kanhw.schedule.transfer import Transfer
 from kanhw.windows import Window
 
@@ -36,6 +39,7 @@ def lay_out(program: Program, schedule: Schedule) -> Layout:
         there.
     """
     _check_names(program, schedule)
+    program = ranges_in_tables(program, schedule)
     first = program.layers[0]
     parallel = schedule.parallel(first.name) if is_folded(first, schedule) else None
     inputs = input_transfer(first, parallel)
@@ -61,7 +65,7 @@ def lay_out(program: Program, schedule: Schedule) -> Layout:
         for index in run:
             plan.append_layer(index, after=index + 1 if index + 1 in run else None)
     plan.append_end(argmax=program.argmax and not runs[-1][0])
-    return Layout(inputs, tuple(plan.stages))
+    return Layout(inputs, tuple(plan.stages), program)
 
 
 def planned_alone(
@@ -82,7 +86,7 @@ def planned_alone(
     """
     if not is_folded(layer, schedule):
         kind, inputs = unrolled_stage(layer), input_transfer(layer, None)
-        return PlannedStage(kind, inputs, _outputs(layer))
+        return PlannedStage(kind, inputs, _outputs(layer), slots=_slots(kind, layer))
     fold, windows = fold_layer(layer, parallel)
     inputs = input_transfer(layer, parallel)
     if windows is not None and windows.pixel_beats > 1:
@@ -159,7 +163,8 @@ class _Plan:
         self, kind: str, outputs: Transfer, *layers: int, argmax: bool = False
     ) -> None:
         as_codes = tuple(self._as_codes[index] for index in layers)
-        stage = PlannedStage(kind, self._at, outputs, layers, as_codes, argmax=argmax)
+        slots = max((_slots(kind, self._layers[index]) for index in layers), default=0)
+        stage = PlannedStage(kind, self._at, outputs, layers, as_codes, slots=slots, argmax=argmax)
         self.stages.append(stage)
         self._at = outputs
 
@@ -228,6 +233,12 @@ class _Plan:
                 "hands out vectors: convolution and pooling must follow one another from the "
                 "input on"
             )
+
+
+def _slots(kind: str, layer: ProgramLayer) -> int:
+    """Clocks that an image takes in the line buffer of a stage; 0 for a stage without one."""
+    window = window_of(layer)
+    return 0 if window is None or kind not in LINE_BUFFERS else Raster(window).interval
 
 
 def _channels_behind(layer: ProgramLayer) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kanhw.program import Program
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.transfer import Transfer
 from kanhw.schedule.window_fold import WindowFold
@@ -34,6 +35,8 @@ class PlannedStage:
         Which inputs and outputs meet when; None where edges do not take turns.
     windows
         How a folded layer reads the windows of an image; None for a layer of vectors.
+    slots
+        Clocks that an image takes in a line buffer; 0 without one.
     argmax
         Whether the index of the largest output leaves in place of the outputs.
     """
@@ -45,6 +48,7 @@ class PlannedStage:
     as_codes: tuple[tuple[bool, ...], ...] = ()
     fold: Fold | None = None
     windows: WindowFold | None = None
+    slots: int = 0
     argmax: bool = False
 
     @property
@@ -69,14 +73,13 @@ class PlannedStage:
 
     @property
     def interval(self) -> int:
-        """Clocks between two vectors or images, for hardware of a beat or step a clock.
+        """Clocks between two vectors or images, for hardware of a beat, step or slot a clock.
 
-        A line buffer whose windows wait for what they read may take longer, and a layer norm for
-        its root.
+        A layer norm may take longer, for its root, and so may folded windows that wait for words.
         """
         steps = 0 if self.fold is None else self.fold.steps
         positions = 1 if self.windows is None else self.windows.window.positions
-        return max(steps * positions, self.inputs.beats, self.outputs.beats)
+        return max(steps * positions, self.slots, self.inputs.beats, self.outputs.beats)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +92,14 @@ class Layout:
         How the network's input comes.
     stages
         In order.
+    program
+        What they compute, layer by layer: the Program that was laid out, or one that equals it and
+        whose folded tables contain code ranges.
     """
 
     inputs: Transfer
     stages: tuple[PlannedStage, ...]
+    program: Program
 
     @property
     def outputs(self) -> Transfer:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from kanhw.entries import Entry
 from kanhw.errors import InputError
-from kanhw.values import meant
+from kanhw.values import brief, meant
 
 __all__ = ["FABRICS", "SCHEDULES", "Schedule"]
 
@@ -122,14 +123,26 @@ class Schedule:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Schedule:
-        """The inverse of :meth:`to_json`."""
+    def from_json(cls, data: Mapping[str, Any]) -> Schedule:
+        """The inverse of :meth:`to_json`.
+
+        Raises
+        ------
+        InputError
+            If a field is missing, unknown, or of another type.
+        """
+        entry = Entry(data, "the schedule")
         if data.get("kind") not in SCHEDULES:
             raise InputError(
-                f"Unknown schedule {data.get('kind')!r}: this version knows "
+                f"Unknown schedule {brief(data.get('kind'))}: this version knows "
                 f"{' and '.join(map(repr, SCHEDULES))}"
             )
-        return cls(**data)
+        values = {name: entry.get(name) for name in data if name in [f.name for f in fields(cls)]}
+        entry.finish()
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise InputError(f"The schedule is damaged: {error}") from error
 
 
 def _checked(name: str, given: Any) -> Parallel:

@@ -140,10 +140,11 @@ class WindowFold:
         """The number of an image's words that a window needs, as a sum over its two axes.
 
         ``[windows of an axis]`` each. Those up to its last tap, or where that is padding, up to
-        where the image ends; never more than there are.
+        where the image begins or ends: never more than there are, and the first at least, because
+        a window of nothing but padding belongs to an image too, and must not leave before it comes.
         """
         rows, columns = (
-            np.minimum(places[:, -1], length - 1)
+            places[:, -1].clip(0, length - 1)
             for places, length in zip(self._places, self.window.shape[1:], strict=True)
         )
         return rows * self._line, (columns + 1) * self.pixel_beats

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kanhw.targets.ecp5_cells import ECP5_CELLS
+from kanhw.targets.energies import ECP5_ENERGIES
 from kanhw.targets.target import CellCost, CellLibrary, PlaceAndRoute, Target
 
 __all__ = ["ECP5"]
@@ -40,6 +41,7 @@ ECP5 = Target(
     },
     bram_unit="EBR18",
     library=CellLibrary("ecp5/cells_sim.v", ECP5_CELLS),
+    energies=ECP5_ENERGIES,
     place_and_route=PlaceAndRoute(
         tool="nextpnr-ecp5",
         device="LFE5U-85F-6",

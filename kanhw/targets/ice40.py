@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kanhw.targets.energies import ICE40_ENERGIES
 from kanhw.targets.target import CellCost, CellLibrary, Target
 
 __all__ = ["ICE40"]
@@ -30,6 +31,7 @@ ICE40 = Target(
         **{f"SB_RAM40_4K{edge}": CellCost(bram=1) for edge in ("", "NR", "NW", "NRNW")},
     },
     bram_unit="RAM4K",
+    energies=ICE40_ENERGIES,
     # Values of inputs that are left open, which Verilog-2005 has not; Yosys leaves none open.
     library=CellLibrary("ice40/cells_sim.v", definitions="`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from kanhw.errors import InputError
 from kanhw.targets.ecp5 import ECP5
+from kanhw.targets.energies import CellEnergies
 from kanhw.targets.ice40 import ICE40
 from kanhw.targets.memories import BlockRams
 from kanhw.targets.target import CellLibrary, PartWeights, PlaceAndRoute, Target
@@ -15,9 +16,11 @@ from kanhw.values import meant
 __all__ = [
     "MODELLED",
     "TARGETS",
+    "energies_of",
     "library_of",
     "model_of",
     "names_of_placed",
+    "names_of_powered",
     "names_of_simulated",
     "place_and_route_of",
     "target_named",
@@ -83,6 +86,28 @@ def place_and_route_of(name: str) -> PlaceAndRoute:
             f"{name}: estimate {name} without it"
         )
     return found
+
+
+def energies_of(name: str) -> CellEnergies:
+    """What toggles and clocks of a target take.
+
+    Raises
+    ------
+    InputError
+        If there is no such target, or nothing is known.
+    """
+    energies = target_named(name).energies
+    if energies is None:
+        raise InputError(
+            f"Nothing is known of what {name} takes per toggle, so its power cannot be estimated: "
+            f"take {names_of_powered()}"
+        )
+    return energies
+
+
+def names_of_powered() -> str:
+    """The targets whose power can be estimated, for a message or a help text."""
+    return _names(lambda target: target.energies)
 
 
 def names_of_placed() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kanhw.targets.energies import ULTRASCALE_PLUS_ENERGIES
 from kanhw.targets.memories import BlockRams, BlockShape
 from kanhw.targets.target import CellCost, CellLibrary, PartWeights, Target
 from kanhw.targets.ultrascale_plus_cells import ULTRASCALE_PLUS_CELLS
@@ -63,9 +64,9 @@ _BLOCK_RAMS = BlockRams(
     written_luts=8,
 )
 
-# Fitted to folded designs that Yosys had synthesised (benchmarks/resource_model.py prints the
-# errors on others); a bit of an accumulator was set to one LUT, since it cannot be told from what
-# hands its value on.
+# Fitted to folded designs that Yosys had synthesised (benchmarks/hardware/resource_model.py prints
+# the errors on others); a bit of an accumulator was set to one LUT, since it cannot be told from
+# what hands its value on.
 _WEIGHTS = PartWeights(
     adder_bits=0.65,
     accumulator_bits=1.0,
@@ -99,4 +100,5 @@ ULTRASCALE_PLUS = Target(
     library=CellLibrary("xilinx/cells_sim.v", ULTRASCALE_PLUS_CELLS),
     block_rams=_BLOCK_RAMS,
     weights=_WEIGHTS,
+    energies=ULTRASCALE_PLUS_ENERGIES,
 )

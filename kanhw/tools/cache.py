@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from kanhw.interruption import temporary_folder
 
 __all__ = ["VARIABLE", "Cache", "user_cache"]
 
@@ -58,8 +59,8 @@ class Cache:
     def _keep(self, key: str, built: Path) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         place = self.folder / key
-        with tempfile.TemporaryDirectory(prefix=".", dir=self.folder) as temporary:
-            copy = Path(temporary) / key
+        with temporary_folder(".", self.folder) as temporary:
+            copy = temporary / key
             if built.is_dir():
                 shutil.copytree(built, copy)
             else:

@@ -25,8 +25,8 @@ def nextpnr(program: str) -> Tool:
         f"${word.upper()} to its command",
         variable=word.upper(),
         packages=(Package(f"yowasp-{program}", f"yowasp_{word}", run),),
-        # YoWASP compiles its WebAssembly on first use: more than half a minute on a slow machine.
-        patience=300.0,
+        # YoWASP compiles its WebAssembly on first use: a minute of a core that others use as well.
+        patience=900.0,
     )
 
 

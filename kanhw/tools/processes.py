@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kanhw.errors import ToolFailed
+from kanhw.interruption import end_group
 
 __all__ = ["error_line", "named_command", "run_logged"]
 
@@ -84,6 +83,8 @@ def run_logged(
         subprocess.Popen(
             command,
             cwd=log_path.parent,
+            # What a tool leaves behind when it is ended goes with the folder.
+            env={**os.environ, "TMPDIR": str(log_path.parent)},
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,
@@ -93,7 +94,7 @@ def run_logged(
         try:
             status = _wait(process, name, timeout, stop)
         except BaseException:
-            _kill(process)
+            end_group(process)
             raise
     return status, log_path.read_text(encoding="utf-8", errors="replace")
 
@@ -127,13 +128,3 @@ def _wait(
                     f"{name} did not finish within {timeout:g} s: allow it more time "
                     "or make the design smaller"
                 ) from None
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and, where the system has sessions, the abc that it may have started."""
-    if hasattr(os, "killpg"):
-        # The session may have ended by itself in the meantime.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()

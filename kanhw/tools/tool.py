@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -109,7 +110,8 @@ class Tool:
         Raises
         ------
         ToolNotFound
-            If there is none, or if the variable does not name one.
+            If there is none, if the variable does not name one, or if a candidate does not print
+            its version in time.
         """
         named = os.environ.get(self.variable, "").strip() if self.variable else ""
         if named:
@@ -155,7 +157,17 @@ class Tool:
             yield tool
 
     def _version(self, command: tuple[str, ...]) -> str | None:
-        return self.read_version(answer_of(command, self.patience))
+        try:
+            answer = answer_of(command, self.patience)
+        except subprocess.TimeoutExpired:
+            # Going on to another candidate would hide one that is only busy.
+            instead = f", or set ${self.variable} to another" if self.variable else ""
+            raise ToolNotFound(
+                f"{self.title}: '{shlex.join(command)}' did not print its version within "
+                f"{self.patience:g} s: run it once by hand (WebAssembly is compiled on first "
+                f"use){instead}"
+            ) from None
+        return self.read_version(answer)
 
 
 def on_path(program: str) -> Path | None:
@@ -178,7 +190,13 @@ def package_folder(module: str) -> Path | None:
 
 @lru_cache(maxsize=64)
 def answer_of(command: tuple[str, ...], timeout: float) -> str:
-    """What a command prints on standard output and error; empty if it does not run."""
+    """What a command prints on standard output and error; empty if it does not run.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        If it takes longer than ``timeout``, in seconds.
+    """
     try:
         answer = subprocess.run(
             command,
@@ -189,6 +207,6 @@ def answer_of(command: tuple[str, ...], timeout: float) -> str:
             timeout=timeout,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return ""
     return answer.stdout + answer.stderr

@@ -59,8 +59,8 @@ YOSYS = Tool(
     options=_SCRIPT,
     variable="YOSYS",
     packages=(_PYOSYS, _YOWASP),
-    # YoWASP compiles its WebAssembly on first use: half a minute on a slow machine.
-    patience=180.0,
+    # YoWASP compiles its WebAssembly on first use: a minute of a core that others use as well.
+    patience=900.0,
 )
 """Yosys, as native code in a package, as WebAssembly in another, or installed."""
 

@@ -15,7 +15,8 @@ from kanhw.quant.allocation.integer_program import check_solver
 from kanhw.quant.allocation.options import Options
 from kanhw.quant.allocation.result import Allocation
 from kanhw.quant.allocation.search import Search
-from kanhw.quant.analysis.sensitivity_sweep import HeldOut, plainly
+from kanhw.quant.analysis.held_out import HeldOut
+from kanhw.quant.analysis.units import plainly
 from kanhw.quant.config import QuantConfig
 from kanhw.values import brief, is_integer, plain
 

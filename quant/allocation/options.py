@@ -15,18 +15,13 @@ from kanhw.model.network import KanModel
 from kanhw.program.costs import NetworkCosts, costs_by_layer
 from kanhw.quant.allocation.budget import BitBudget
 from kanhw.quant.allocation.layer_costs import LayerCosts
-from kanhw.quant.analysis.sensitivity_sweep import (
-    HeldOut,
-    Unit,
-    measure,
-    units_of,
-    with_bits,
-    with_rest,
-)
+from kanhw.quant.analysis.held_out import HeldOut
+from kanhw.quant.analysis.sensitivity_sweep import measure
+from kanhw.quant.analysis.units import Unit, units_of, with_bits, with_rest
 from kanhw.quant.config import QuantConfig, Realisation
 from kanhw.quant.lowering import lower
 from kanhw.quant.planning.plan import Plan, make_plan
-from kanhw.quant.planning.steps import PoolStep, SumStep
+from kanhw.quant.planning.steps import Step, SumStep
 from kanhw.quant.post_training import quantize_model
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 
@@ -136,11 +131,11 @@ class Options:
         programs: dict[int, tuple[NetworkCosts, ...]] = {}
         units, fixed = units_of(first), 0.0
         for index, (step, consumer) in enumerate(zip(first.steps, first.consumers, strict=True)):
-            key = (step.name, consumer.realisation if isinstance(step, SumStep) else "")
+            key = (step.name, consumer.realisation)
             if key in self.passes:
                 continue
             self.passes[key] = realisation
-            if not isinstance(step, SumStep | PoolStep):
+            if step.wide:
                 fixed += self._other(programs, first, index)
                 continue
             own = [unit.branch for unit in units if unit.layer == step.name]
@@ -175,7 +170,7 @@ class Options:
 
     def _choices_of(
         self,
-        step: SumStep | PoolStep,
+        step: Step,
         realisation: str,
         branches: Sequence[str],
         plan: Plan,
@@ -189,15 +184,14 @@ class Options:
                 allowed.append(self.choices[-1:])
             else:
                 allowed.append(self.choices)
-        kind = realisation if isinstance(step, SumStep) else None
         for bits in itertools.product(*allowed):
-            yield Choice(step.name, kind, tuple(zip(branches, bits, strict=True)))
+            yield Choice(step.name, realisation or None, tuple(zip(branches, bits, strict=True)))
 
     def _table_bits(self, plan: Plan, index: int) -> tuple[int, ...]:
         widths = set(self.choices) | {bits + GUARD for bits in self.choices}
         if index + 1 < len(plan.steps):
             behind = plan.steps[index + 1]
-            if not isinstance(behind, SumStep | PoolStep):
+            if behind.wide:
                 widths.add(plan.consumers[index + 1].wanted[0].format.width + GUARD)
         return tuple(sorted(bits for bits in widths if 2 <= bits <= 16))
 

@@ -13,7 +13,7 @@ from kanhw.program.costs import NetworkCosts, costs_of
 from kanhw.quant.allocation.integer_program import solve
 from kanhw.quant.allocation.options import GUARD, Choice, Losses, Options, neighbours, targets
 from kanhw.quant.allocation.result import Allocation
-from kanhw.quant.analysis.sensitivity_sweep import Unit, pinned, units_of, with_bits, with_rest
+from kanhw.quant.analysis.units import Unit, pinned, units_of, with_bits, with_rest
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.lowering import lower
 from kanhw.quant.planning.plan import make_plan

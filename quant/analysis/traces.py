@@ -19,23 +19,12 @@ import torch
 from torch import Tensor
 
 from kanhw.errors import InputError
-from kanhw.formats import FloatArray
 from kanhw.model.network import KanModel
-from kanhw.quant.analysis.sensitivity_sweep import (
-    HeldOut,
-    Unit,
-    pinned,
-    units_of,
-    with_bits,
-    with_rest,
-)
+from kanhw.quant.analysis.held_out import HeldOut
+from kanhw.quant.analysis.rounding_errors import squared_error, unit_index, weight_peaks
+from kanhw.quant.analysis.units import Unit, pinned, units_of, with_bits, with_rest
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.integers.branches import Branches, branches_of
-from kanhw.quant.integers.sums import table_unit
-from kanhw.quant.integers.tables import finite_base_edges
-from kanhw.quant.planning.plan import Plan, make_plan
-from kanhw.quant.planning.steps import SumStep
-from kanhw.quant.quantizers.quantizer import ActivationQuantizer, quantize_weights
+from kanhw.quant.planning.plan import make_plan
 from kanhw.quant.quantizers.sum_inputs import SumInputs
 from kanhw.quant.training.network import QuantizedNetwork, prepare
 from kanhw.quant.training.stages import SumStage
@@ -194,7 +183,7 @@ def _mean_square(network: QuantizedNetwork, watched: _Watched, unit: Unit) -> fl
     Random vectors are independent from sample to sample, so that gradients of weights, which add
     up over samples, have the samples' traces added up as their expectation.
     """
-    index = _index(network.plan, unit)
+    index = unit_index(network.plan, unit)
     stage = network.stage(index)
     if unit.branch == "activation":
         # Where branches have a code each, the values of both are one vector.
@@ -212,7 +201,9 @@ def _mean_square(network: QuantizedNetwork, watched: _Watched, unit: Unit) -> fl
         positions = stage.original.window.positions if stage.original.window else 1
         return float(gradient.square().sum()) / (gradient.shape[1] * positions)
     with torch.no_grad():
-        coefficients = stage.coefficients.double() * torch.tensor(_peaks(stage.original, inputs))
+        coefficients = stage.coefficients.double() * torch.tensor(
+            weight_peaks(stage.original, inputs)
+        )
         weights = stage.base_weights.double()
         functions = torch.cat([coefficients.flatten(1), weights], dim=1)
         per_value = gradient @ functions
@@ -228,16 +219,9 @@ def _of_weights(stage: SumStage, inputs: SumInputs, branch: str) -> float:
     gradient = weights.grad.double()
     per_edge = 1
     if branch == "spline":
-        gradient = gradient / torch.tensor(_peaks(stage.original, inputs))
+        gradient = gradient / torch.tensor(weight_peaks(stage.original, inputs))
         per_edge = weights.shape[2]
     return float(gradient.square().sum()) / max(edges * per_edge, 1)
-
-
-def _peaks(step: SumStep, inputs: SumInputs) -> FloatArray:
-    """``[n_out, n_in, K]``: what coefficients are multiplied with before they are rounded."""
-    ones = replace(step.layer, coefficients=np.ones_like(step.layer.coefficients))
-    peaks: FloatArray = branches_of(ones, inputs, QuantConfig()).coefficients
-    return peaks[..., : step.layer.basis.count]
 
 
 def _by_position(stage: SumStage, gradient: Tensor) -> Tensor:
@@ -247,10 +231,6 @@ def _by_position(stage: SumStage, gradient: Tensor) -> Tensor:
         return gradient
     channels = stage.original.layer.n_sums
     return gradient.reshape(len(gradient), channels, -1).transpose(1, 2).reshape(-1, channels)
-
-
-def _index(plan: Plan, unit: Unit) -> int:
-    return next(i for i, step in enumerate(plan.steps) if step.name == unit.layer)
 
 
 def _rules(network: QuantizedNetwork, index: int) -> list[torch.nn.Module]:
@@ -294,118 +274,5 @@ def hessian_losses(
             plan = replace(reference, config=changed)
             if unit.branch == "activation":
                 plan = make_plan(model, calibration, changed)
-            losses[unit, count] = mean * _squared_error(plan, unit, data)
+            losses[unit, count] = mean * squared_error(plan, unit, data)
     return losses
-
-
-def _squared_error(plan: Plan, unit: Unit, data: HeldOut) -> float:
-    """Of rounding, summed over the values of a sample, or over weights times samples.
-
-    The traces are those of all samples added up; errors of values are too, and those of weights
-    are the same for all samples.
-    """
-    index = _index(plan, unit)
-    values = _values(plan, data)
-    if unit.branch == "activation":
-        return _activation_error(plan, index, values)
-    step = plan.steps[index]
-    if not isinstance(step, SumStep):
-        raise TypeError(f"{unit.layer} has no weights")
-    own, inputs = plan.config.for_layer(step.name), plan.consumers[index].sum_inputs(step)
-    branches = branches_of(step.layer, inputs, own)
-    if unit.branch in ("base", "spline"):
-        spline_bits, base_bits = own.weight_bits
-        weights, count = branches.coefficients, spline_bits
-        if unit.branch == "base":
-            weights, count = branches.base_weights, base_bits
-        rounded = quantize_weights(weights, count, own)
-        return float(np.square(rounded.dequantize() - weights).sum())
-    rows = _rows(step, plan, index, values)
-    if unit.branch == "table":
-        return _edge_error(step, plan, index, rows)
-    return _basis_error(step, inputs, branches, rows)
-
-
-def _values(plan: Plan, data: HeldOut) -> list[FloatArray]:
-    values = [data.x]
-    for step in plan.steps:
-        values.append(step(values[-1]))
-    return values
-
-
-def _activation_error(plan: Plan, index: int, values: list[FloatArray]) -> float:
-    consumer, step, total = plan.consumers[index], plan.steps[index], 0.0
-    value = values[index]
-    for number, quantizer in enumerate(consumer.streams):
-        seen = value
-        if isinstance(step, SumStep) and step.layer.spline_norm is not None and number == 0:
-            # The basis reads the normalised value.
-            seen = step.layer.spline_input(value)
-        error = np.square(quantizer.dequantize(quantizer.quantize(seen)) - seen)
-        if len(consumer.streams) > 1 and number == 0 and isinstance(step, SumStep):
-            support = step.layer.basis.support
-            if support is not None:
-                # Beyond its support a spline does not tell values apart.
-                error = np.where((seen < support[:, 0]) | (seen > support[:, 1]), 0.0, error)
-        total += float(error.mean(axis=0).sum())
-    return total
-
-
-def _rows(step: SumStep, plan: Plan, index: int, values: list[FloatArray]) -> list[IntRows]:
-    """Table addresses of every stream, a window as a sample of its own."""
-    rows = []
-    for number, quantizer in enumerate(plan.consumers[index].streams):
-        seen = values[index]
-        if step.layer.spline_norm is not None and number == 0:
-            seen = step.layer.spline_input(seen)
-        address = (quantizer.quantize(seen) - quantizer.format.lo).astype(np.int64)
-        if step.window is not None:
-            gathered, _ = step.window.gather(address, 0)
-            address = gathered.reshape(-1, step.window.taps)
-        rows.append(address)
-    return rows
-
-
-def _basis_error(
-    step: SumStep, inputs: SumInputs, branches: Branches, rows: list[IntRows]
-) -> float:
-    """Of the tables, at what is looked up."""
-    exact = branches_of(
-        replace(step.layer, symbolic=()),
-        SumInputs(inputs.quantizers, "edge_table"),
-        QuantConfig(),
-    )
-    features = np.arange(step.layer.n_in)
-    count = step.layer.basis.count
-    total = 0.0
-    if count:
-        peaks = _peaks(step, inputs)[0, :, None]
-        error = branches.spline[:, :, :count] - exact.spline / peaks
-        total += float(np.square(error[features, rows[0]]).mean(axis=0).sum())
-    base = np.square((branches.base - exact.base)[features, rows[-1]])
-    positions = step.window.positions if step.window else 1
-    return (total + float(base.mean(axis=0).sum())) * positions
-
-
-def _edge_error(step: SumStep, plan: Plan, index: int, rows: list[IntRows]) -> float:
-    """Of edge tables, at what is looked up: uniform within a step."""
-    own, inputs = plan.config.for_layer(step.name), plan.consumers[index].sum_inputs(step)
-    layer = replace(step.layer, spline_norm=None)
-    edges = [
-        layer.spline_edges(inputs.spline.grid()),
-        finite_base_edges(layer, inputs.base.grid()),
-    ]
-    if len(inputs.quantizers) == 1:
-        edges = [edges[0] + edges[1]]
-    target: ActivationQuantizer | None = None
-    if index + 1 < len(plan.steps):
-        target = plan.consumers[index + 1].wanted[0]
-        target = target.cut_to(layer.n_sums) if step.window else target
-    unit, _ = table_unit(layer, edges, target, own)
-    features, total = np.arange(layer.n_in), 0.0
-    for edge, address in zip(edges, rows, strict=True):
-        rounded = np.floor(edge / unit[:, None, None] + 0.5) * unit[:, None, None]
-        error = np.square(rounded - edge)
-        total += float(error[:, features, address].mean(axis=1).sum())
-    positions = step.window.positions if step.window else 1
-    return total * positions

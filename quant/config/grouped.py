@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
+from functools import cache
 from typing import Any
 
 from kanhw.errors import InputError
@@ -49,7 +50,7 @@ def refuse_flat(names: Iterable[str], *, dotted: bool = False) -> None:
     TypeError
         Naming the new spelling.
     """
-    renamed = {flat: name for name, flat in flat_names().items()}
+    renamed = _dotted_by_flat_name()
     for name in names:
         if name in renamed:
             group, _, field = renamed[name].partition(".")
@@ -58,6 +59,12 @@ def refuse_flat(names: Iterable[str], *, dotted: bool = False) -> None:
                 f"{name} is {renamed[name]} now: give "
                 + (f"{renamed[name]!r}" if dotted else f"{group}={spelled}")
             )
+
+
+@cache
+def _dotted_by_flat_name() -> Mapping[str, str]:
+    # Every config asks for it, and some searches make thousands of them.
+    return {flat: name for name, flat in flat_names().items()}
 
 
 def with_groups(config: Any, changes: Mapping[str, Any]) -> dict[str, Any]:

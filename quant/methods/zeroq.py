@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,17 +13,22 @@ from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.model.activation import Activation
 from kanhw.model.bases.affine import AffineBasis
-from kanhw.model.bases.basis import Basis
+from kanhw.model.bases.basis import Basis, NoBasis
 from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.bases.knots import KnotBasis
 from kanhw.model.bases.polynomial import ChebyshevBasis, GramBasis
 from kanhw.model.bases.radial import RadialBasis
+from kanhw.model.bases.repeated_knots import RepeatedKnotBasis
 from kanhw.model.network import KanModel
 from kanhw.model.norm import LayerNorm
 from kanhw.numerics.random import standard_normal
 from kanhw.quant.methods.gradients import derivative, norm_pullback, pullback
 from kanhw.quant.planning.steps import NormStep, Step, SumStep, steps_of
+from kanhw.records import record_of
 
-__all__ = ["SYNTHETIC_SAMPLES", "synthesize_inputs"]
+__all__ = ["DOMAINS", "KNOWN", "SYNTHETIC_SAMPLES", "synthesize_inputs"]
+
+_HOME = "kanhw.quant.methods.zeroq"
 
 SYNTHETIC_SAMPLES = 128
 
@@ -138,31 +145,88 @@ class _Known:
 
 def _known(step: Step, before: Step | None) -> _Known | None:
     """What a step knows of its input; None where that is nothing."""
-    if isinstance(step, NormStep):
-        return _Known(step.norm.beta, np.abs(step.norm.gamma), norm=step.norm)
+    return record_of(KNOWN, step.kind, "statistics of steps", f"{_HOME}.KNOWN")(step, before)
+
+
+def _norm_known(step: NormStep, before: Step | None) -> _Known:
+    return _Known(step.norm.beta, np.abs(step.norm.gamma), norm=step.norm)
+
+
+def _sums_known(step: SumStep, before: Step | None) -> _Known | None:
     # What a norm makes is known better than what the layer behind it could make use of.
-    if not isinstance(step, SumStep) or isinstance(before, NormStep):
+    if before is not None and before.kind == NormStep.kind:
         return None
-    basis: Basis = step.layer.basis
-    scale: FloatArray | float = 1.0
-    shift: FloatArray | float = 0.0
-    if isinstance(basis, AffineBasis):
-        scale, shift = basis.scale, basis.shift
-        basis = basis.inner
-    function = _IDENTITY
-    if isinstance(basis, BSplineBasis):
-        ends = basis.knots[:, [basis.order, -basis.order - 1]]
-    elif isinstance(basis, RadialBasis):
-        ends = np.array([[basis.centres.min(), basis.centres.max()]])
-    elif isinstance(basis, GramBasis | ChebyshevBasis):
-        ends, function = np.array([[-1.0, 1.0]]), _TANH
-    else:
+    domain = _domain(step.layer.basis)
+    if domain is None:
         return None
+    ends = domain.ends
     if step.window is not None:
         # All positions of an image are alike.
         ends = ends.mean(axis=0, keepdims=True)
     mean, deviation = ends.mean(axis=1), (ends[:, 1] - ends[:, 0]) / math.sqrt(12)
-    return _Known(mean, deviation, None, step.activation or _IDENTITY, scale, shift, function)
+    activation = step.activation or _IDENTITY
+    return _Known(mean, deviation, None, activation, domain.scale, domain.shift, domain.function)
+
+
+def _nothing_known(step: Step, before: Step | None) -> None:
+    return None
+
+
+# What steps of every kind know.
+KNOWN: dict[str, Callable[[Any, Step | None], _Known | None]] = {
+    "sums": _sums_known,
+    "norm": _norm_known,
+    "products": _nothing_known,
+    "pooling": _nothing_known,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Domain:
+    """Where a basis has its functions: ``function(scale * x + shift)`` within ends ``[n, 2]``."""
+
+    ends: FloatArray
+    scale: FloatArray | float = 1.0
+    shift: FloatArray | float = 0.0
+    function: Activation = _IDENTITY
+
+
+def _domain(basis: Basis) -> _Domain | None:
+    """The domain of a basis; None for one without functions."""
+    return record_of(DOMAINS, type(basis), "domain of bases", f"{_HOME}.DOMAINS")(basis)
+
+
+def _knots(basis: KnotBasis) -> _Domain:
+    return _Domain(basis.knots[:, [basis.order, -basis.order - 1]])
+
+
+def _centres(basis: RadialBasis) -> _Domain:
+    return _Domain(np.array([[basis.centres.min(), basis.centres.max()]]))
+
+
+def _tanh(basis: GramBasis | ChebyshevBasis) -> _Domain:
+    return _Domain(np.array([[-1.0, 1.0]]), function=_TANH)
+
+
+def _affine(basis: AffineBasis) -> _Domain | None:
+    inner = _domain(basis.inner)
+    return None if inner is None else replace(inner, scale=basis.scale, shift=basis.shift)
+
+
+def _without_functions(basis: NoBasis) -> None:
+    return None
+
+
+# Where bases of every kind have their functions.
+DOMAINS: dict[type, Callable[[Any], _Domain | None]] = {
+    BSplineBasis: _knots,
+    RepeatedKnotBasis: _knots,
+    RadialBasis: _centres,
+    GramBasis: _tanh,
+    ChebyshevBasis: _tanh,
+    AffineBasis: _affine,
+    NoBasis: _without_functions,
+}
 
 
 def _start(known: _Known | None, count: int, n_in: int, rng: np.random.Generator) -> FloatArray:

@@ -17,6 +17,7 @@ from kanhw.model.activation import Activation
 from kanhw.model.bases.affine import AffineBasis
 from kanhw.model.bases.basis import Basis
 from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.model.bases.grids import grid_ends
 from kanhw.model.layer import KanLayer
 from kanhw.numerics import matmul
 from kanhw.quant.planning.steps import SumStep
@@ -102,16 +103,11 @@ def inside_grid(
 
 
 def _grid_ends(basis: Basis) -> FloatArray | None:
-    """Where B-splines add up to 1, ``[n_in, 2]``; None for another basis."""
-    if isinstance(basis, AffineBasis):
-        inner = _grid_ends(basis.inner)
-        if inner is None:
-            return None
-        ends = (inner - basis.shift[:, None]) / basis.scale[:, None]
-        return np.sort(ends, axis=1)
-    if isinstance(basis, BSplineBasis):
-        return basis.knots[:, [basis.order, -basis.order - 1]]
-    return None
+    """Where B-splines add up to 1, ``[n_in, 2]``; None for a basis that is not known to."""
+    inner = basis
+    while isinstance(inner, AffineBasis):
+        inner = inner.inner
+    return grid_ends(basis) if isinstance(inner, BSplineBasis) else None
 
 
 def without_offsets(step: SumStep, inputs: SumInputs) -> SumStep:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,9 +19,12 @@ from kanhw.model.norm import LayerNorm
 from kanhw.model.products import Products
 from kanhw.model.symbolic import check_symbolic_edges
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
+from kanhw.records import record_of
 from kanhw.windows import Window
 
 __all__ = [
+    "LAYER_STEPS",
+    "POST_STEPS",
     "STEP_KINDS",
     "NormStep",
     "PoolStep",
@@ -31,12 +35,19 @@ __all__ = [
     "steps_of",
 ]
 
+_HOME = "kanhw.quant.planning.steps"
+
 
 class _Plain:
     """What holds for steps in front of which codes have the bits of activations."""
 
     # Whether these codes have bits of their own.
     wide: ClassVar[bool] = False
+
+    @property
+    def support(self) -> FloatArray | None:
+        """``[n, 2]``: where the first of several codes is told apart; None for everywhere."""
+        return None
 
     def read(self, value: FloatArray, *, split: bool) -> FloatArray:
         """What the first codes of a step stand for; ``split`` where a norm passes others on."""
@@ -81,6 +92,11 @@ class SumStep(_Plain):
         """Number of sums."""
         positions = 1 if self.window is None else self.window.positions
         return self.layer.n_out * positions
+
+    @property
+    def support(self) -> FloatArray | None:
+        """``[n, 2]``: where the spline branch tells values apart; None for everywhere."""
+        return self.layer.basis.support
 
     def read(self, value: FloatArray, *, split: bool) -> FloatArray:
         """What its first codes stand for: the spline's own input where a norm has split them."""
@@ -209,40 +225,77 @@ def steps_of(model: KanModel) -> list[Step]:
     InputError
         If an activation stands in front of a normalisation or products.
     """
-    steps: list[Step] = []
-    pending: Activation | None = None
+    chain = _Chain()
     for layer in model.layers:
-        if isinstance(layer, PoolLayer):
-            steps.append(PoolStep(layer, pending))
-            pending = None
-            continue
-        taps, window = layer.taps, layer.window
-        if taps.spline_norm is not None:
-            _refuse(pending, f"{taps.name}, in front of its normalisation")
-            steps.append(NormStep(taps.spline_norm, f"{taps.name}.norm", passes=True))
-        steps.append(SumStep(replace(taps, post=()), pending, window))
-        pending = None
-        for post in taps.post:
-            if isinstance(post, Activation):
-                _refuse(pending, f"{taps.name}, in front of another one")
-                pending = None if post.name == "identity" else post
-                continue
-            _refuse(pending, f"{taps.name}, in front of a {type(post).__name__}")
-            if isinstance(post, LayerNorm):
-                steps.append(NormStep(post, f"{taps.name}.norm", passes=False))
-            else:
-                steps.append(ProductStep(post, f"{taps.name}.products"))
-    if pending is not None:
-        steps.append(SumStep(_elementwise(pending, model.n_out)))
-    return steps
+        record_of(LAYER_STEPS, type(layer), "steps of layers", f"{_HOME}.LAYER_STEPS")(chain, layer)
+    if chain.pending is not None:
+        chain.steps.append(SumStep(_elementwise(chain.pending, model.n_out)))
+    return chain.steps
 
 
-def _refuse(pending: Activation | None, where: str) -> None:
-    if pending is not None:
-        raise InputError(
-            f"{where}, there is the activation {pending.name}: such a network has no integer form "
-            "here; the activation must stand directly in front of a KAN layer or pooling"
-        )
+class _Chain:
+    """The steps so far, and an activation that waits for the tables that contain it."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.pending: Activation | None = None
+
+    def taken(self) -> Activation | None:
+        """The activation that waits, for the tables of the next step."""
+        taken, self.pending = self.pending, None
+        return taken
+
+    def refuse(self, where: str) -> None:
+        """Refuse an activation in front of what has no tables."""
+        if self.pending is not None:
+            raise InputError(
+                f"{where}, there is the activation {self.pending.name}: such a network has no "
+                "integer form here; the activation must stand directly in front of a KAN layer or "
+                "pooling"
+            )
+
+
+def _add_pooling(chain: _Chain, layer: PoolLayer) -> None:
+    chain.steps.append(PoolStep(layer, chain.taken()))
+
+
+def _add_sums(chain: _Chain, layer: KanLayer | ConvLayer) -> None:
+    taps, window = layer.taps, layer.window
+    if taps.spline_norm is not None:
+        chain.refuse(f"{taps.name}, in front of its normalisation")
+        chain.steps.append(NormStep(taps.spline_norm, f"{taps.name}.norm", passes=True))
+    chain.steps.append(SumStep(replace(taps, post=()), chain.taken(), window))
+    for post in taps.post:
+        add = record_of(POST_STEPS, type(post), "steps of functions", f"{_HOME}.POST_STEPS")
+        add(chain, taps.name, post)
+
+
+def _add_activation(chain: _Chain, name: str, post: Activation) -> None:
+    chain.refuse(f"{name}, in front of another one")
+    chain.pending = None if post.name == "identity" else post
+
+
+def _add_norm(chain: _Chain, name: str, post: LayerNorm) -> None:
+    chain.refuse(f"{name}, in front of a LayerNorm")
+    chain.steps.append(NormStep(post, f"{name}.norm", passes=False))
+
+
+def _add_products(chain: _Chain, name: str, post: Products) -> None:
+    chain.refuse(f"{name}, in front of a Products")
+    chain.steps.append(ProductStep(post, f"{name}.products"))
+
+
+# What layers of every kind become, and what may follow their sums.
+LAYER_STEPS: dict[type, Callable[[_Chain, Any], None]] = {
+    KanLayer: _add_sums,
+    ConvLayer: _add_sums,
+    PoolLayer: _add_pooling,
+}
+POST_STEPS: dict[type, Callable[[_Chain, str, Any], None]] = {
+    Activation: _add_activation,
+    LayerNorm: _add_norm,
+    Products: _add_products,
+}
 
 
 def _elementwise(activation: Activation, count: int) -> KanLayer:
@@ -257,9 +310,9 @@ def _elementwise(activation: Activation, count: int) -> KanLayer:
     )
 
 
-def finite_inside(step: Step, quantizer: ActivationQuantizer) -> bool:
+def finite_inside(step: SumStep, quantizer: ActivationQuantizer) -> bool:
     """Whether symbolic edges are finite over the whole range."""
-    if not isinstance(step, SumStep) or not step.layer.symbolic or step.window is not None:
+    if not step.layer.symbolic or step.window is not None:
         return True
     grid = quantizer.grid()
     try:

@@ -49,6 +49,8 @@ class ActivationQuantizer:
     groups
         ``[n]``: features of the same number share a scale, and go on sharing it in training; None
         is one for all where all are alike, and one each where they are not.
+    symmetric
+        Whether ranges are centred on zero (or begin there), and stay so if they are widened.
     """
 
     format: CodeFormat
@@ -59,6 +61,7 @@ class ActivationQuantizer:
     hi: IntArray | None = None
     read_within: FloatArray | None = None
     groups: IntArray | None = None
+    symmetric: bool = False
 
     __repr__ = brief_repr
 
@@ -236,8 +239,14 @@ def activation_quantizer(
         step, origin = step_and_origin(lo, hi, format, symmetric=symmetric)
         scale[features], zero_point[features] = step, origin
     whole = CodeFormat(widest(bits), signed)
-    if (widths == whole.width).all():
-        return ActivationQuantizer(whole, scale, zero_point, activation, groups=together)
+    uniform = (widths == whole.width).all()
     return ActivationQuantizer(
-        whole, scale, zero_point, activation, lo_codes, hi_codes, groups=together
+        whole,
+        scale,
+        zero_point,
+        activation,
+        lo=None if uniform else lo_codes,
+        hi=None if uniform else hi_codes,
+        groups=together,
+        symmetric=symmetric,
     )

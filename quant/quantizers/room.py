@@ -35,7 +35,6 @@ def widened(
     values: FloatArray,
     limits: FloatArray | None,
     *,
-    symmetric: bool,
     seed: int,
     factor: float,
 ) -> ActivationQuantizer:
@@ -49,8 +48,6 @@ def widened(
         ``[N, n]`` with which.
     limits
         ``[n, 2]``: beyond which its consumer tells nothing apart; None is nowhere.
-    symmetric
-        Whether ranges are centred on zero.
     seed
         Of the halvings.
     factor
@@ -70,7 +67,7 @@ def widened(
         lo, hi, slack = float(lows[first]), float(highs[first]), 0.501 * float(scale[first])
         span = float(seen.max() - seen.min())
         below, above = (factor * excess for excess in _excess(seen, seed))
-        if symmetric:
+        if quantizer.symmetric:
             below = above = max(below, above)
         low, high = lo, hi
         # Measured from the data, so that a range with room gets no more of it.
@@ -82,8 +79,8 @@ def widened(
             low = max(low, min(lo, float(limits[features, 0].min())))
             high = min(high, max(hi, float(limits[features, 1].max())))
         if (low, high) != (lo, hi):
-            reach = (0.0, max(-low, high)) if symmetric else (low, high)
-            step = step_and_origin(*reach, quantizer.format, symmetric=symmetric)
+            reach = (0.0, max(-low, high)) if quantizer.symmetric else (low, high)
+            step = step_and_origin(*reach, quantizer.format, symmetric=quantizer.symmetric)
             scale[features], origin[features] = step
     return replace(quantizer, scale=scale, zero_point=origin)
 

@@ -18,7 +18,8 @@ from kanhw.quant.codebook.gains import highest_gain
 from kanhw.quant.codebook.weights import CodebookWeights, codebook_weights
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.integers.tables import base_tables
-from kanhw.quant.planning.plan import Consumer, Plan
+from kanhw.quant.planning.consumer import Consumer
+from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer, WeightQuantizer
 from kanhw.quant.training.layer_tables import LayerTables

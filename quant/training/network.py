@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from kanhw.errors import InputError
 from kanhw.model.network import KanModel
 from kanhw.quant.config import QuantConfig
-from kanhw.quant.planning.plan import Consumer, Plan, make_plan
+from kanhw.quant.planning.consumer import Consumer
+from kanhw.quant.planning.plan import Plan, make_plan
 from kanhw.quant.planning.steps import Step, SumStep
 from kanhw.quant.realise import realise
 from kanhw.quant.record.model import QuantModel

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from kanhw.quant.integers.branches import branches_of
 from kanhw.quant.integers.weights import RoundedWeights, nearest_weights
+from kanhw.quant.planning.consumer import Consumer
 from kanhw.quant.planning.headroom import with_headroom
-from kanhw.quant.planning.plan import Consumer, Plan
+from kanhw.quant.planning.plan import Plan
 from kanhw.quant.planning.steps import Step, SumStep
 from kanhw.quant.realise import RoundedLayer, realise
 from kanhw.quant.record.model import QuantModel

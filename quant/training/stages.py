@@ -19,7 +19,7 @@ from kanhw.quant.integers.branches import branches_of
 from kanhw.quant.integers.sums import table_unit
 from kanhw.quant.integers.tables import signed_codes
 from kanhw.quant.integers.weights import RoundedWeights
-from kanhw.quant.planning.plan import Consumer
+from kanhw.quant.planning.consumer import Consumer
 from kanhw.quant.planning.steps import NormStep, PoolStep, ProductStep, Step, SumStep
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from amaranth.back import rtlil
 
 from kanhw.errors import ToolFailed, ToolNotFound
+from kanhw.interruption import temporary_folder
 from kanhw.sim.proofs.formal import Harness
 from kanhw.tools.processes import run_logged
 from kanhw.tools.yosys import run_script
@@ -101,8 +101,7 @@ def prove(
         If one fails, or neither way came to an end.
     """
     abc = find_abc()
-    with tempfile.TemporaryDirectory(prefix="kanhw-proof-") as name:
-        folder = Path(name)
+    with temporary_folder("kanhw-proof-") as folder:
         (folder / "harness.il").write_text(rtlil.convert(harness, name="harness"))
         run_script(_SCRIPT, folder)
         seen, _ = _bounded(abc, folder, "read seen.aig; bmc3 -a", clocks, seconds)

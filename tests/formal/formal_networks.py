@@ -142,7 +142,7 @@ NETWORKS = {
     "folded argmax": (network(edges(2, 3, None), argmax=True), FOLDED),
     "LayerNorm": (network(norm(2)), Schedule()),
     "ranges of features": (ranged(network(_product(2))), Schedule()),
-    "ranges of features in several beats": (ranged(network(edges(2, 2))), FOLDED),
+    "ranges of features in several beats": (ranged(network(_splines(2, 2))), FOLDED),
     "conversion of features": (converted(network(edges(2, 2))), Schedule()),
     "conversion of features in several beats": (converted(network(edges(2, 2))), FOLDED),
     "convolution": (network(_convolution((1, 3, 3), (2, 2))), Schedule()),

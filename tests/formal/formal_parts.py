@@ -240,6 +240,7 @@ PARTS = {
     "LineBuffer": lambda: _line_buffer(Window((1, 2, 3), (2, 2))),
     "WindowBuffer": lambda: _window_buffer((1, 2, 3), (2, 2), 0, 2),
     "padded WindowBuffer": lambda: _window_buffer((2, 2, 2), (2, 2), 1, 1),
+    "padded WindowBuffer of two groups": lambda: _window_buffer((2, 2, 2), (2, 2), 1, 2),
     "OutputSerializer": lambda: _serializer(resident=False),
     "ResidentSerializer": lambda: _serializer(resident=True),
     "FoldedLayer": lambda: _steps(_folded_stage()),

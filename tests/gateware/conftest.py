@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -87,7 +87,7 @@ def _run_core(program: Program, schedule: Schedule, codes: IntArray) -> IntArray
 def _stimulus(program: Program, rng: np.random.Generator, count: int = 300) -> IntArray:
     """Every input vector where they are few, else corners and random ones."""
     format, n_in = program.input.format, program.n_in
-    if format.width * n_in <= 12:
+    if format.width * n_in <= 11:
         grid = np.meshgrid(*[format.codes()] * n_in, indexing="ij")
         return np.stack([axis.ravel() for axis in grid], axis=1)
     corners = rng.choice([format.lo, format.hi], (32, n_in))
@@ -221,6 +221,23 @@ def _random_ranges(program: Program, rng: np.random.Generator) -> Program:
     return with_code_ranges(program, inputs=inputs, layers=layers)
 
 
+def _simulator_of(unit: Component, bench: Callable[..., Awaitable[None]]) -> Simulator:
+    """A unit at its start, with a testbench; it is compiled once, which takes most of the time."""
+    kept = vars(unit).setdefault("simulator_of_tests", {})
+    kept["bench"] = bench
+    if "simulator" not in kept:
+
+        async def current(ctx) -> None:
+            await kept["bench"](ctx)
+
+        kept["simulator"] = Simulator(unit)
+        kept["simulator"].add_clock(1e-6)
+        kept["simulator"].add_testbench(current)
+    else:
+        kept["simulator"].reset()
+    return kept["simulator"]
+
+
 class StreamRun:
     """Words through a unit with stream ports, at which edges, under random pauses of both ends."""
 
@@ -231,10 +248,7 @@ class StreamRun:
         self._unit, self._pending, self._count = unit, list(words), count
         self._chances, self._rng = chances, np.random.default_rng(seed)
         self._pause, self._every = pause, every
-        simulator = Simulator(unit)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(self._bench)
-        simulator.run()
+        _simulator_of(unit, self._bench).run()
         assert len(self.words) == count, f"{len(self.words)} of {count} outputs came"
         assert not self._pending
 

@@ -1,20 +1,16 @@
 """Files that appear whole or not at all, and npz files that hold what they should."""
 
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kanhw import files
+from kanhw import places
 from kanhw.errors import InputError
-from kanhw.files import (
-    check_place,
-    read_arrays,
-    write_arrays,
-    write_folder,
-    write_json,
-    write_whole,
-)
+from kanhw.files import read_arrays, write_arrays, write_json
+from kanhw.folders import write_folder
+from kanhw.places import check_place, write_whole
 
 
 def names(folder):
@@ -31,15 +27,17 @@ def test_write_and_replace(tmp_path):
     assert names(tmp_path) == ["a", "b.json"]
 
 
-@pytest.mark.parametrize("method", ["write_bytes", "replace"])
+@pytest.mark.parametrize("method", ["fsync", "replace"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch, method, error):
     def fail(self, *_):
-        self.touch()
+        if isinstance(self, Path):
+            self.touch()
         raise error
 
     (tmp_path / "a").write_text("old")
-    monkeypatch.setattr(files.Path, method, fail)
+    owner = places.os if method == "fsync" else places.Path
+    monkeypatch.setattr(owner, method, fail)
     with pytest.raises((InputError, KeyboardInterrupt)):
         write_whole(tmp_path / "a", "new")
     assert names(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "old"
@@ -52,7 +50,7 @@ def test_places_that_cannot_be_written(tmp_path):
             with pytest.raises(InputError, match=r"cannot be written: choose a folder that exists"):
                 check(place)
     for place in (tmp_path, "", ".", "..", "/dev/null"):
-        with pytest.raises(InputError, match=r"is not a file: name one to write"):
+        with pytest.raises(InputError, match=r"(folder|device), not a file: name one to write"):
             check_place(place)
     check_place(None)
     check_place(tmp_path / "new")
@@ -61,7 +59,7 @@ def test_places_that_cannot_be_written(tmp_path):
 
 
 def test_a_folder_without_permission(tmp_path, monkeypatch):
-    monkeypatch.setattr(files.os, "access", lambda path, mode: False)  # root may write anywhere
+    monkeypatch.setattr(places.os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(InputError, match=r"cannot be written: choose a folder that exists and is"):
         check_place(tmp_path / "a")
 
@@ -96,7 +94,7 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path, monkeypatch, method, error
     def fail(self, *_):
         raise error
 
-    monkeypatch.setattr(files.Path, method, fail)
+    monkeypatch.setattr(places.Path, method, fail)
     with pytest.raises((InputError, KeyboardInterrupt)):
         write_folder(tmp_path / "design", {"a": b"1"})
     assert names(tmp_path) == []

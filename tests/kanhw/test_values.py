@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kanhw.values import brief, is_integer, is_number, plain
+from kanhw.errors import InputError
+from kanhw.values import brief, is_integer, is_number, plain, shown
 
 
 @pytest.mark.parametrize("value", [0, -3, 2**70])
@@ -58,3 +59,15 @@ def test_numbers_of_numpy_become_pythons(value, expected):
 )
 def test_messages_quote_no_arrays(value, expected):
     assert brief(value) == expected
+
+
+def test_what_a_message_shows_is_printable_and_short():
+    assert shown("schön\n1") == "schön\n1"
+    assert shown("\x1b[31m\r\x00\udcff\u202e") == r"\x1b[31m\r\x00\udcff\u202e"
+    text = shown("a" * 10**6 + "cure")
+    assert len(text) < 2100 and text.endswith("cure") and " ... " in text
+    assert str(InputError("a\x1b")) == r"a\x1b"
+
+
+def test_integers_that_python_does_not_write_out():
+    assert brief(10**5000) == "an integer of 16610 bits"

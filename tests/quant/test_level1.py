@@ -71,7 +71,7 @@ def reach(program):
     return largest
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32 - 1), configs)
 @example(3, QuantConfig(realisation="basis_table", branch_inputs="separate"))
 @example(4, QuantConfig(realisation="edge_table", activation_bits=12, table_bits=2))
@@ -99,7 +99,7 @@ def test_codes_are_equal(random_model, tmp_path_factory, seed, config):
 
 def test_random_models_mix_realisations_and_streams(random_model):
     kinds, streams = set(), set()
-    for seed in range(60):
+    for seed in range(30):
         rng = np.random.default_rng(seed)
         model = random_model(rng)
         config = QuantConfig(input_bits=4, activation_bits=11, basis_bits=2, base_table_bits=2)

@@ -5,16 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from physical_models import physical_model
 
 import kanhw
 from kanhw.layers import KAN
-from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis
-from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
-
-# Kelvin, pascal, percent.
-LOW, HIGH = np.array([250.0, 9e4, 0.0]), np.array([320.0, 1.1e5, 100.0])
 
 
 def relative_error(program, model, x):
@@ -27,22 +22,7 @@ def relative_error(program, model, x):
 @pytest.fixture(scope="module")
 def physical():
     """A network of three physical quantities, and data."""
-    rng = np.random.default_rng(0)
-
-    def layer(low, high, n_out, base, name):
-        steps = (high - low)[:, None] / 5 * (np.arange(12) - 3)
-        return KanLayer(
-            BSplineBasis(low[:, None] + steps, 3),
-            rng.normal(size=(n_out, len(low), 8)),
-            base * rng.normal(size=(n_out, len(low))),
-            Activation("silu"),
-            np.zeros(n_out),
-            name,
-        )
-
-    wide = np.full(4, 4.0)
-    layers = layer(LOW, HIGH, 4, 0.0, "layers.0"), layer(-wide, wide, 1, 1.0, "layers.1")
-    return KanModel(layers), rng.uniform(LOW, HIGH, (500, 3))
+    return physical_model(500)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """A tiny design with planted faults, a Program that tells what it should compute, simulators."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from amaranth.hdl import Array, Cat, Const, Module, ResetSignal, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.design.design import Design, Port, load_design, sha256_of_bytes
+from kanhw.design.design import Design, Port, load_design
+from kanhw.design.manifest import manifest_bytes
 from kanhw.errors import ToolNotFound
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.schedule.schedule import Schedule
@@ -152,13 +152,8 @@ def write_design(folder: Path, *, handshake: bool = True, latency: int = LATENCY
         input=INPUT,
         output=OUTPUT,
     )
-    names = ("kan.v", "program.safetensors")
-    manifest = {
-        "kanhw": "0",
-        **design.to_json(),
-        "files": {name: sha256_of_bytes((folder / name).read_bytes()) for name in names},
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    files = {n: (folder / n).read_bytes() for n in ("kan.v", "program.safetensors")}
+    (folder / "manifest.json").write_bytes(manifest_bytes(design.to_json(), files))
     assert load_design(folder) == design
     return folder
 

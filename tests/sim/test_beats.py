@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sealed import seal_again
 
-from kanhw.design.design import MANIFEST, Design, Port
+from kanhw.design.design import Design, Port
+from kanhw.design.manifest import MANIFEST
 from kanhw.design.packing import pack_codes, payload_ints, unpack_codes
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.flow.generation import generate
@@ -147,9 +149,8 @@ def test_wrong_timing_is_seen(
 ) -> None:
     path = design.path / MANIFEST
     original = path.read_text()
-    data = json.loads(original)
     try:
-        path.write_text(json.dumps({**data, field: data[field] + change}))
+        seal_again(design.path, lambda data: data.update({field: data[field] + change}))
         report = check_design(design.path, _images(9), simulator=quickest, build_dir=builds)
     finally:
         path.write_text(original)

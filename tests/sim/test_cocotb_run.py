@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sealed import seal_again
 
 from kanhw.errors import InputError, ToolFailed
 from kanhw.sim import Simulator, run_cocotb
@@ -112,15 +113,10 @@ def test_waves_are_written_where_asked(tiny: Any, tmp_path: Path, quickest: Simu
 def test_build_failure_quotes_the_simulator(
     tiny: Any, tmp_path: Path, quickest: Simulator
 ) -> None:
-    from kanhw.design.design import MANIFEST, sha256_of_bytes
-
-    for name in ("program.safetensors", MANIFEST, "kan.v"):
+    for name in ("program.safetensors", "manifest.json", "kan.v"):
         (tmp_path / name).write_bytes((tiny.stream / name).read_bytes())
-    before = sha256_of_bytes((tmp_path / "kan.v").read_bytes())
-    wrong = b"module kan; nonsense endmodule\n"
-    (tmp_path / "kan.v").write_bytes(wrong)
-    manifest = (tmp_path / MANIFEST).read_text().replace(before, sha256_of_bytes(wrong))
-    (tmp_path / MANIFEST).write_text(manifest)
+    (tmp_path / "kan.v").write_bytes(b"module kan; nonsense endmodule\n")
+    seal_again(tmp_path)
     failure = r"failed with exit status 1; its last lines:\n(.*\n)*.*[Ss]yntax error"
     with pytest.raises(ToolFailed, match=failure):
         run_cocotb(tmp_path, tiny.codes(3), simulator=quickest)

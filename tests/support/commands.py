@@ -23,6 +23,11 @@ COMMANDS = (
     "simulate",
     "estimate",
     "report",
+    "boards",
+    "fits",
+    "build",
+    "program",
+    "run",
 )
 N_IN, N_OUT = 3, 2
 

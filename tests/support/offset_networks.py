@@ -8,8 +8,8 @@ from kanhw.layers import KAN, KANLinear
 REALISATIONS = ["edge_table", "basis_table", "codebook", "spline_evaluator"]
 
 
-def with_offset(layer):
-    """A network, its layer's splines around 25, and data."""
+def with_offset(layer, rows=500):
+    """A network, its layer's splines around 25, and rows of data."""
     torch.manual_seed(0)
     network = KAN([4, 4, 1])
     with torch.no_grad():
@@ -18,4 +18,4 @@ def with_offset(layer):
         linear = [own for own in network.modules() if isinstance(own, KANLinear)][layer]
         linear.spline_scaler.fill_(1)
         linear.spline_weight.add_(25)
-    return network.to_model(), np.random.default_rng(0).uniform(-1, 1, (500, 4))
+    return network.to_model(), np.random.default_rng(0).uniform(-1, 1, (rows, 4))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from kanhw.entries import parse_json
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.importers.parts.checkpoint import State, parameter
 from kanhw.model.activation import ACTIVATIONS, Activation
 from kanhw.model.layer import KanLayer
-from kanhw.values import is_integer
+from kanhw.values import brief, is_integer
 
 __all__ = [
     "DEFAULT_EPSILON",
@@ -70,8 +70,8 @@ def real(name: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError
         number = float(value)
-    except ValueError as error:
-        raise InputError(f"The option {name} must be a number, not {value!r}") from error
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"The option {name} must be a number, not {brief(value)}") from error
     if not math.isfinite(number):
         raise InputError(f"The option {name} must be finite, not {value!r}")
     return number
@@ -90,10 +90,7 @@ def listed(value: object) -> list[Any]:
     if isinstance(value, str):
         text = value.strip()
         if text.startswith("["):
-            try:
-                return listed(json.loads(text))
-            except ValueError as error:
-                raise InputError(f"{value!r} is not readable JSON: {error}") from error
+            return listed(parse_json(text, brief(value)))
         return [part.strip() for part in text.strip("()").split(",") if part.strip()]
     return list(value) if isinstance(value, list | tuple) else [value]
 
@@ -121,11 +118,12 @@ def _pair(name: str, value: object) -> Pair:
 
 
 def _integer(name: str, value: object) -> int:
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+    # Python reads no number of thousands of digits, and no option is one.
+    if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 100:
         return int(value)
     if is_integer(value):
         return value
-    raise InputError(f"The option {name} must be made of integers, not {value!r}")
+    raise InputError(f"The option {name} must be made of integers, not {brief(value)}")
 
 
 def norm_kind(value: object) -> str:

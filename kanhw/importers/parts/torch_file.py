@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from kanhw.data_files import tensor_to_numpy
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.importers.parts.state import Array, State
 
 # What is never a checkpoint, whatever is in it.
 _TEXTS = (".csv", ".tsv", ".json", ".py", ".yaml", ".yml", ".md", ".v")
 
-__all__ = ["arrays_of", "read_torch", "states_in", "tensor_to_numpy"]
+__all__ = ["arrays_of", "read_torch", "states_in"]
 
 # What training loops keep beside the weights, none of which is a network.
 _NO_NETWORK = re.compile(
@@ -125,21 +126,10 @@ def arrays_of(content: Mapping[Any, Any]) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for name, value in content.items():
         if isinstance(value, torch.Tensor):
-            found[str(name)] = tensor_to_numpy(value)
+            found[str(name)] = tensor_to_numpy(str(name), value)
         elif isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
             found[str(name)] = value.astype(np.float64) if value.dtype.kind == "f" else value
     return found
-
-
-def tensor_to_numpy(tensor: Any) -> Array:
-    """A tensor of any kind, floats of any width as float64."""
-    tensor = tensor.detach().cpu()
-    if tensor.is_quantized:
-        return np.asarray(tensor.int_repr().numpy())
-    if tensor.is_floating_point():
-        # numpy has no bfloat16, and every float is exact in float64.
-        tensor = tensor.double()
-    return np.asarray(tensor.to_dense().resolve_conj().resolve_neg().numpy())
 
 
 def _harmless() -> list[Any]:

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from kanhw.formats import IntArray
+
 __all__ = [
     "argmax",
     "basis_table_sums",
+    "clamped_tables",
     "codebook_sums",
     "constants_like",
     "edge_table_sums",
@@ -56,6 +61,21 @@ def edge_table_sums(
         values = tables[:, i][:, addresses[:, i]]
         total = total + (values if present is None else values * present[:, i])
     return total.T  # type: ignore[attr-defined]
+
+
+def clamped_tables(tables: IntArray, lo: IntArray, hi: IntArray) -> IntArray:
+    """Tables that give for any address a what others give for ``clamp(a, lo[i], hi[i])``.
+
+    Parameters
+    ----------
+    tables
+        ``[n_out, n_in, 2**width]``.
+    lo, hi
+        ``[n_in]``, the smallest and largest address of every input.
+    """
+    entries = np.arange(tables.shape[2]).clip(lo[:, None], hi[:, None])
+    clamped: IntArray = np.take_along_axis(tables, entries[None], axis=2)
+    return clamped
 
 
 def basis_table_sums(

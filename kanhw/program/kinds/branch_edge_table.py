@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
-from kanhw.program.functions.tables import constants_like, edge_table_sums
+from kanhw.program.functions.tables import clamped_tables, constants_like, edge_table_sums
 from kanhw.program.intervals import Interval, edge_table_interval
 from kanhw.program.kinds.layer import TwoBranches
 from kanhw.program.requantizer import Requantizer
@@ -88,6 +88,15 @@ class BranchEdgeTableLayer(TwoBranches):
         return (
             edge_table_interval(self.spline_tables, spline, None),
             edge_table_interval(self.base_tables, base, None),
+        )
+
+    def clamped(self, addresses: tuple[Interval, ...]) -> BranchEdgeTableLayer:
+        """The same layer of addresses that are limited to these: its tables contain the limits."""
+        spline, base = addresses
+        return replace(
+            self,
+            spline_tables=clamped_tables(self.spline_tables, spline.lo, spline.hi),
+            base_tables=clamped_tables(self.base_tables, base.lo, base.hi),
         )
 
     def tensors(self) -> dict[str, IntArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from kanhw.program.checks import (
     check_requantizers,
     check_streams,
 )
-from kanhw.program.functions.tables import constants_like, edge_table_sums
+from kanhw.program.functions.tables import clamped_tables, constants_like, edge_table_sums
 from kanhw.program.intervals import Interval, edge_table_interval
 from kanhw.program.requantizer import Requantizer
 from kanhw.windows import Window
@@ -94,6 +94,11 @@ class EdgeTableLayer:
     ) -> tuple[Interval, ...]:
         """Exact bounds of each edge, added up; an input that may be ``missing`` may add 0."""
         return (edge_table_interval(self.tables, addresses[0], missing),)
+
+    def clamped(self, addresses: tuple[Interval, ...]) -> EdgeTableLayer:
+        """The same layer of addresses that are limited to these: its tables contain the limits."""
+        (ends,) = addresses
+        return replace(self, tables=clamped_tables(self.tables, ends.lo, ends.hi))
 
     def tensors(self) -> dict[str, IntArray]:
         """The integers to store, by field name."""

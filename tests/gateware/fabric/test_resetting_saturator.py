@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.gateware.fabric import resetting_saturator
@@ -26,7 +26,6 @@ def _check(simulate, sums, base, shift, width, *, last, cycles=1):
     assert found == [min(max((value + base) >> shift, 0), limit) for value in values]
 
 
-@settings(max_examples=60)
 @given(
     st.integers(-150, 150),
     st.integers(0, 300),

@@ -11,7 +11,14 @@ from kanhw.estimation.resource_model import model_design
 from kanhw.estimation.unbuilt import unbuilt
 from kanhw.formats import CodeFormat
 from kanhw.gateware.top.stage_costs import stage_costs
-from kanhw.program import CodebookLayer, InputEncoder, Program, Requantizer, join_heads
+from kanhw.program import (
+    CodebookLayer,
+    InputEncoder,
+    Program,
+    Requantizer,
+    join_heads,
+    with_code_ranges,
+)
 from kanhw.schedule.schedule import Schedule
 
 CODE = CodeFormat(4, True)
@@ -95,6 +102,15 @@ def test_memories_have_a_bank_per_head_and_shapes_are_there_once():
     # Edges by steps, of an index and a gain of 3 bits for 4 outputs.
     edges = [sorted(m.words for m in costs.memories if m.width == 24) for costs in (single, three)]
     assert edges == [[48, 48], [144, 144]]
+
+
+def test_ranges_of_outputs_are_counted():
+    schedule, whole = _folded(2, 4), _heads(2, False, (6, 4, 2), 3)
+    ends = {0: [([-8, -3, 0, -8], [7, 4, 0, -2])]}
+    plain, ranged = (_costs(p, schedule)[0] for p in (whole, with_code_ranges(whole, layers=ends)))
+    # A clamp a lane: two comparisons with tables by turn, and its register.
+    assert ranged.choice_luts > plain.choice_luts
+    assert ranged.register_bits > plain.register_bits
 
 
 def test_writable_heads_have_a_bank_more_that_is_written():

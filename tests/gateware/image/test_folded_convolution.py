@@ -178,6 +178,31 @@ def test_padded_taps_add_nothing(kind, parallel, stream_run):
     assert top.initiation_interval == clocks
 
 
+@pytest.mark.parametrize("shape", [(2, 2, 4), (1, 2, 2)])
+def test_windows_of_padding_alone_wait_for_their_image(shape, stream_run):
+    """The first windows read no pixel, but nothing may leave for an image that has not begun."""
+    rng = np.random.default_rng(3)
+    window = Window(shape, (1, 1), (1, 1), (1, 1))
+    tables = rng.integers(-9, 10, (1, window.taps, CODE.count))
+    join = Requantizer(np.ones((1, 1), int), np.array([5]))
+    layer = ConvolutionLayer(EdgeTableLayer(tables, (join,)), window)
+    program = Program((layer,), InputEncoder(CODE, window.n_in))
+    top, _ = _check(program, _folded(1, 1), stream_run, rng)
+    found = []
+
+    async def nothing_comes(ctx):
+        ctx.set(top.o.ready, 1)
+        for _ in range(60):
+            found.append(ctx.get(top.o.valid))
+            await ctx.tick()
+
+    simulator = Simulator(top)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(nothing_comes)
+    simulator.run()
+    assert not any(found)
+
+
 def test_padding_forgotten_is_seen(monkeypatch, stream_run):
     rng = np.random.default_rng(1)
     program = _network(_convolution(rng, _edges, 2, *PADDED))

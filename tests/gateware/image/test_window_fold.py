@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
@@ -40,7 +40,6 @@ def _first_words(fold):
     return found
 
 
-@settings(max_examples=150, deadline=None)
 @given(window=windows(), inputs=st.integers(1, 24))
 def test_every_tap_is_found_while_it_is_kept(window, inputs):
     fold = window_fold(window, inputs)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
@@ -53,7 +53,6 @@ def _terms(draw):
     return terms
 
 
-@settings(max_examples=60)
 @given(_terms(), st.integers(0, 3), st.integers(0, 2**32))
 def test_adder_tree(simulate, terms, levels, seed):
     rng = np.random.default_rng(seed)
@@ -109,7 +108,6 @@ def test_saturator_is_exhaustively_a_clamp(sums, shift, simulate):
         _check_saturator(simulate, sums, shift, width)
 
 
-@settings(max_examples=60)
 @given(st.integers(-300, 300), st.integers(0, 300), st.integers(0, 12), st.integers(1, 9))
 def test_saturator(simulate, lo, extent, shift, width):
     _check_saturator(simulate, Range(lo, lo + extent), shift, width)

@@ -6,11 +6,11 @@ from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
 from kanhw.design.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
-from kanhw.design.wires import wires_of
+from kanhw.design.wires import lane_bits, wires_of
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.gateware import generate_verilog
-from kanhw.gateware.top.axi_stream_top import AxiStreamTop, lane_bits
+from kanhw.gateware.top.axi_stream_top import AxiStreamTop
 from kanhw.program import (
     ConvolutionLayer,
     EdgeTableLayer,

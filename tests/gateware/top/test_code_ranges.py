@@ -218,7 +218,9 @@ def test_folded_kinds(name, parallel, random_ranges, stream_run):
     program, rng = _program(name, 3, random_ranges)
     schedule = Schedule(kind="folded", parallel_inputs=parallel[0], parallel_outputs=parallel[1])
     top = _check(program, schedule, stream_run, rng, count=10)
-    assert isinstance(top.stages[0], InputRanges)
+    # A table for every edge contains the ranges of its codes, so that nothing clamps them.
+    own_tables = program.layers[0].kind in ("edge_table", "branch_edge_table")
+    assert isinstance(top.stages[0], InputRanges) != own_tables
 
 
 @pytest.mark.parametrize("kind", ["unrolled", "folded"])

@@ -18,10 +18,12 @@ from kanhw.gateware.unrolled.edge_table import EdgeTableCore
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES
 from kanhw.model.activation import Activation
+from kanhw.model.bases.grids import GRIDS
 from kanhw.model.network import KanLayer
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
 from kanhw.program.costs import LAYER_COSTS, costs_of
 from kanhw.program.kinds.kinds import LAYER_KINDS
+from kanhw.reports.kinds.kinds import LAYER_REPORTS
 from kanhw.schedule.layer_layouts import LAYER_LAYOUTS
 from kanhw.schedule.layout import lay_out
 from kanhw.sim import find_simulator
@@ -31,7 +33,10 @@ EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 
 @pytest.fixture
 def own(monkeypatch):
-    tables = LAYER_KINDS, LAYER_COSTS, LAYER_LAYOUTS, LAYER_CORES, FOLDED_BRANCHES
+    tables = (
+        *(LAYER_KINDS, LAYER_COSTS, LAYER_LAYOUTS, LAYER_CORES, FOLDED_BRANCHES),
+        *(LAYER_REPORTS, GRIDS),
+    )
     kinds = [dict(table) for table in tables]
     monkeypatch.syspath_prepend(EXAMPLES)
     yield importlib.import_module("own_parts")
@@ -66,6 +71,11 @@ def test_an_own_basis_becomes_hardware(own, tmp_path, simulator):
         assert program.layers[0].kind == realisation
         y = program.decode_output(program(program.input.encode(x)))
         assert np.abs(y - model(x)).max() < 0.2 * np.ptp(model(x))
+    # What is told of its grid is a record, and without one it is asked for.
+    assert {use.outside for use in kanhw.quality(model, program, x).features} == {None}
+    del GRIDS[own.TriangleWaves]
+    with pytest.raises(InputError, match=r"no grid of bases of kind 'TriangleWaves', only of "):
+        kanhw.quality(model, program, x)
     design = kanhw.generate(program, tmp_path / "design")
     assert kanhw.simulate(design, x[:50], simulator=simulator).passed
 
@@ -101,6 +111,8 @@ def test_an_own_realisation_is_folded(own, tmp_path, simulator):
     assert design.initiation_interval == stages[0].interval == 4
     result = kanhw.simulate(design, codes, simulator=simulator)
     assert result.passed and result.equivalence.vectors == 60
+    report = kanhw.report(design, tmp_path / "report.html")
+    assert "shared table" in Path(report).read_text(encoding="utf-8")
 
 
 def _shared(own):

@@ -15,15 +15,17 @@ from kanhw.gateware.parts.range_clamp import RangeClamp
 from kanhw.gateware.stream.input_conversion import ConversionStage
 from kanhw.gateware.stream.input_ranges import InputRanges
 from kanhw.gateware.top.chain import STAGES, stages_of
-from kanhw.gateware.top.stage_costs import STAGE_COSTS, layer_option
+from kanhw.gateware.top.stage_costs import STAGE_COSTS, layer_option, stage_costs
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES, layer_costs
 from kanhw.program import (
+    BasisTableLayer,
     EdgeTableLayer,
     InputEncoder,
     ProductLayer,
     Program,
     Requantizer,
+    with_code_ranges,
     with_formats,
 )
 from kanhw.schedule.layer_layouts import LAYER_LAYOUTS, PIPELINE, LayerLayout
@@ -129,6 +131,19 @@ def test_a_clamp_to_constants_costs_what_it_costs(width, ends, lut):
     assert abs(modelled - lut) <= 3
 
 
+def _edge_tables(n_in, n_out, count):
+    join = Requantizer(np.ones((1, n_out), int), np.zeros(n_out, int))
+    return EdgeTableLayer(np.arange(n_out * n_in * count).reshape(n_out, n_in, count) % 99, (join,))
+
+
+def _shared_tables(n_in, n_out, count):
+    """A base branch alone, whose table all inputs share."""
+    join = Requantizer(np.ones((2, n_out), int), np.zeros(n_out, int))
+    index, weights = np.zeros(n_in, int), np.ones((n_out, n_in, 1), int)
+    table = np.arange(count).reshape(1, count, 1) % 99
+    return BasisTableLayer(0 * table, index, 0 * weights, table, index, weights, (join,))
+
+
 # Nine bits and ranges of their own: unrolled a clamp a feature, folded two that take turns.
 @pytest.mark.parametrize(
     ("schedule", "adders", "choices", "counters"),
@@ -136,8 +151,7 @@ def test_a_clamp_to_constants_costs_what_it_costs(width, ends, lut):
 )
 def test_ranges_of_the_input_are_counted(schedule, adders, choices, counters):
     code = CodeFormat(9, True)
-    join = Requantizer(np.ones((1, 2), int), np.zeros(2, int))
-    layer = EdgeTableLayer(np.arange(6 * 512).reshape(2, 3, 512) % 99, (join,))
+    layer = _shared_tables(3, 2, 512) if schedule.folded else _edge_tables(3, 2, 512)
     encoder = InputEncoder(code, 3, lo=[-99, -98, -97], hi=[99, 98, 97])
     program = Program((layer,), encoder)
     ranges = stages_of(program, schedule)[0]
@@ -152,6 +166,27 @@ def test_ranges_of_the_input_are_counted(schedule, adders, choices, counters):
     assert first.costs.choice_luts - plain.costs.choice_luts == choices
     chosen = kanhw.schedule_for(program, kanhw.Budget(lut=10**6))
     assert chosen.resources == model_design(program, chosen.schedule)
+
+
+def test_ranges_in_the_tables_of_edges_cost_nothing():
+    schedule = Schedule(kind="folded", parallel_inputs=2)
+    layers = _edge_tables(3, 2, 16), _edge_tables(2, 2, 16)
+    join = Requantizer(np.ones((1, 2), int), np.zeros(2, int), 3, CODE)
+    layers = (replace(layers[0], requantizers=(join,)), layers[1])
+    whole = Program(layers, InputEncoder(CODE, 3))
+    ranges = with_code_ranges(whole, inputs=(-3, [3, 4, 5]), layers={0: [([-8, -2], 7)]})
+    costs, plain = (stage_costs(each, schedule) for each in (ranges, whole))
+    assert [option.clocks for option in costs] == [option.clocks for option in plain]
+    assert [stage.latency for stage in stages_of(ranges, schedule)] == [
+        stage.latency for stage in stages_of(whole, schedule)
+    ]
+    for mine, other in zip(costs, plain, strict=True):
+        assert mine.costs.memories == other.costs.memories
+        assert mine.costs.table_luts <= other.costs.table_luts
+        assert mine.costs.choice_luts <= other.costs.choice_luts
+    # What is chosen and what is modelled agree.
+    chosen = kanhw.schedule_for(ranges, kanhw.Budget(lut=10**6))
+    assert chosen.resources == model_design(ranges, chosen.schedule)
 
 
 @pytest.mark.parametrize("parallel", [None, (1, 1), (2, 2)])

@@ -6,7 +6,7 @@ import torch
 from commands import run, run_json
 
 import kanhw
-from kanhw.flow.held_out import split_off
+from kanhw.flow.fitting.held_out import split_off
 from kanhw.layers import KAN
 from kanhw.quant import QuantConfig, sensitivity
 

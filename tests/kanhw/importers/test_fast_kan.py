@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -105,7 +105,6 @@ def make_state(
     return {f"{prefix}{name}": value for name, value in state.items()}
 
 
-@settings(max_examples=50)
 @given(
     n_in=st.integers(1, 4),
     n_out=st.integers(1, 3),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -120,7 +120,6 @@ def make_state(
     return {f"{prefix}{name}": value for name, value in state.items()}
 
 
-@settings(max_examples=60)
 @given(
     groups=st.integers(1, 3),
     channels=st.integers(1, 2),

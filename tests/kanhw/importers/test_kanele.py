@@ -64,8 +64,8 @@ _EDGE = {"acive": 1, "values_int": [0, 1]}
     ("config", "tables", "message"),
     [
         ("{", TABLES, r"config\.json is not readable JSON: "),
-        ([], TABLES, r"config\.json must hold a JSON object, not list\Z"),
-        (CONFIG, "[1]", r"truth_tables\.json must hold a JSON object, not list\Z"),
+        ([], TABLES, r"config\.json must hold a JSON object, not \[\]\Z"),
+        (CONFIG, "[1]", r"truth_tables\.json must hold a JSON object, not \[1\]\Z"),
         (
             {"layers": [2, 1]},
             TABLES,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
@@ -51,7 +51,6 @@ def make_state(
     }
 
 
-@settings(max_examples=40)
 @given(
     n_in=st.integers(1, 3),
     n_out=st.integers(1, 3),

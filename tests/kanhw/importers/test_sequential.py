@@ -205,7 +205,7 @@ MODULES: list[Entry] = [CONV, POOL, {"type": "flatten"}, {"type": "linear"}]
     [
         ([], {}, r"^modules must be a list of objects with a 'type', not \[\]$"),
         ("{", {}, r"^The option modules is not readable JSON: "),
-        ('{"type": "linear"}', {}, r"^modules must be a list of objects with a 'type', not \{"),
+        ('{"type": "linear"}', {}, r"^modules must be a list of objects with a 'type', not a dict"),
         (["linear"], {}, r"^modules\[0\] must be an object with a 'type', not 'linear'$"),
         ([{"type": "lstm"}], {}, r"^modules\[0\] has the unknown type 'lstm': kanhw knows kagn_c"),
         (
@@ -309,7 +309,7 @@ def test_refuses_an_activation_before_anything_and_misfits() -> None:
 def test_refuses_configs_of_a_wrong_type(tmp_path: Path) -> None:
     network = nn.Sequential(KAGNConv2DLayer(1, 2, 3))
     for config, message in (
-        ({"modules": {}}, r"config\.json: 'modules' must be a list of objects, not \{\}$"),
+        ({"modules": {}}, r"config\.json: 'modules' must be a list of objects, not a dict of 0$"),
         ({"stride": "1"}, r"config\.json: 'stride' must be an integer, or a list of them, not '1'"),
         ({"degree": True}, r"config\.json: 'degree' must be an integer, not True$"),
         ({"norm": 3}, r"config\.json: 'norm' must be a name, not 3$"),

@@ -235,7 +235,7 @@ LAYER = ("layers", 0)
         (changed((*LAYER, "basis", "kind"), "radial"), "'layers.0.centres' is missing"),
         (changed((*LAYER, "base_activation"), None), "base weights but no 'base_activation'"),
         (changed((*LAYER, "base_activation", "name"), "swish"), "Unknown base activation 'swish'"),
-        (changed((*LAYER, "base_activation", "name"), 3), "chosen by its name"),
+        (changed((*LAYER, "base_activation", "name"), 3), "name must be a string, not 3"),
         (changed((*LAYER, "base_activation", "slope"), "1"), "slope must be a number, not '1'"),
         (changed((*LAYER, "spline_norm", "epsilon"), None), "layers.0.spline_norm lacks 'epsilon'"),
         (changed((*LAYER, "symbolic", 0, "function"), "cosh"), "unknown symbolic function 'cosh'"),
@@ -277,7 +277,7 @@ def test_files_of_other_kinds(tmp_path):
     with pytest.raises(InputError, match=r"no array 'kanhw'.*no neutral file"):
         kanhw.load(path)
     np.savez(path, kanhw="{")
-    with pytest.raises(InputError, match="array 'kanhw' is not JSON text"):
+    with pytest.raises(InputError, match="array 'kanhw' is not readable JSON"):
         kanhw.load(path)
     np.savez(path, kanhw=np.array({"a": 1}, dtype=object))
     with pytest.raises(InputError, match="cannot be read as an npz file of plain arrays"):

@@ -78,7 +78,7 @@ class TestSummary:
             Summary.from_json({**full_summary.to_json(), "format": 2})
 
     def test_check_without_vectors(self, network, tmp_path):
-        with pytest.raises(InputError, match=r"^A check must name its vectors, mismatches: "):
+        with pytest.raises(InputError, match=r"^A check must name its vectors, mismatches, which"):
             summarise(design_of(network[1], tmp_path), checks=[{"engine": "fast"}])
 
     def test_check_of_wrong_type(self, network, tmp_path):

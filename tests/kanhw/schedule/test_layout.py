@@ -10,6 +10,7 @@ import pytest
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.gateware.top.chain import stages_of
+from kanhw.gateware.top.stage_costs import layer_option
 from kanhw.program import (
     ConvolutionLayer,
     EdgeTableLayer,
@@ -64,8 +65,19 @@ NORMED = _program(
 )
 IMAGE = _program(_convolution(1, 4, 5), _pooling(4, 4, 2), _edges(16, 3))
 WHOLE = _program(_convolution(1, 4, 5), _pooling(4, 4, 4), _edges(4, 3))
+# More windows than pixels to a column, so that a line buffer has empty slots: 18 for 9 pixels.
+PADDED = _program(
+    ConvolutionLayer(_edges(4, 2, "taps"), Window((1, 3, 3), (2, 2), (1, 3), (2, 0))),
+    _edges(12, 2),
+)
 TWICE = _program(_convolution(1, 4, 5), _convolution(4, 3, 4), _edges(27, 3))
 RANGED = _program(_edges(5, 6), lo=-3, hi=3)
+RANGED_NORM = _program(
+    NormLayer(np.full(4, 200), 30, 16, 3, (Requantizer([[1] * 4], [0] * 4, 20, CODE),)),
+    _edges(4, 2),
+    lo=-3,
+    hi=3,
+)
 CONVERTED = with_formats(
     replace(RANGED, input=replace(RANGED.input, scale=np.full(5, 0.25))), inputs="q4.4"
 )
@@ -88,7 +100,9 @@ def _kinds(program, schedule):
         (WHOLE, Schedule(), ["convolution", "global_pooling", "pipeline"]),
         (WHOLE, _folded(1, 1), ["folded_convolution", "folded_pooling", "folded"]),
         (TWICE, _folded(2, 4), ["folded_convolution", "folded_convolution"]),
-        (RANGED, _folded(2, 2), ["input_ranges", "folded"]),
+        (RANGED, Schedule(), ["input_ranges", "pipeline"]),
+        (RANGED, _folded(2, 2), ["folded"]),
+        (RANGED_NORM, _folded(2, 2), ["input_ranges", "layer_norm", "split", "folded"]),
         (CONVERTED, _folded(2, 2), ["input_conversion", "folded"]),
         (CONVERTED, Schedule(), ["input_conversion", "pipeline"]),
     ],
@@ -104,7 +118,7 @@ def test_the_stages_of_a_program(program, schedule, kinds):
     assert layout.outputs == ends[-1]
 
 
-@pytest.mark.parametrize("program", [DENSE, NORMED, IMAGE, WHOLE, TWICE, RANGED, CONVERTED])
+@pytest.mark.parametrize("program", [DENSE, NORMED, IMAGE, WHOLE, TWICE, PADDED, RANGED, CONVERTED])
 @pytest.mark.parametrize("parallel", [None, (1, 1), (2, 3), (3, 2), (16, 16)])
 def test_gateware_builds_what_is_planned(program, parallel):
     schedule = Schedule() if parallel is None else _folded(*parallel)
@@ -115,10 +129,13 @@ def test_gateware_builds_what_is_planned(program, parallel):
         assert [p.inputs for p in planned] == [stage.inputs.transfer for stage in built]
         assert [p.outputs for p in planned] == [stage.outputs.transfer for stage in built]
         for plan, stage in zip(planned, built, strict=True):
-            # Windows may wait for what they read, and a norm for its root.
-            waits = plan.kind in ("layer_norm", "convolution", "pooling", "folded_convolution")
+            # A norm may wait for its root, and folded windows for words.
+            waits = plan.kind in ("layer_norm", "folded_convolution")
             assert stage.initiation_interval >= plan.interval
             assert waits or stage.initiation_interval == plan.interval
+            if plan.kind == "layer_norm":
+                option = layer_option(each, plan.layer, schedule, (1, 1))
+                assert stage.initiation_interval == option.clocks
 
 
 def test_a_plan_says_which_inputs_meet_when():
@@ -134,6 +151,12 @@ def test_a_plan_says_which_inputs_meet_when():
         _ = pipeline.layer
     with pytest.raises(TypeError, match=r"^a stage of kind 'pipeline' has no fold$"):
         _ = pipeline.folds
+
+
+def test_slots_of_a_line_buffer_are_part_of_a_plan():
+    stage = lay_out(PADDED, Schedule()).stages[0]
+    assert (stage.inputs.beats, stage.outputs.beats, stage.interval) == (9, 6, 18)
+    assert planned_alone(PADDED.layers[0], Schedule(), (1, 1)).interval == 18
 
 
 def test_windows_are_part_of_a_plan():

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -98,3 +99,15 @@ def test_what_is_missing_is_told_with_how_to_install_it(folder, monkeypatch):
     assert nextpnr("nextpnr-ice40").find() == FoundTool(
         "nextpnr-ice40", (str(program),), "nextpnr-0.9"
     )
+
+
+@pytest.mark.parametrize("named", ["gadget", ""])
+def test_what_does_not_answer_in_time_is_not_something_else(folder, monkeypatch, named):
+    program = gadget(folder)
+    # The shell's own loop: nothing but the program is on PATH.
+    program.write_text("#!/bin/sh\nwhile :; do :; done\n")
+    monkeypatch.setenv("GADGET", named)
+    tool = replace(GADGET, packages=(), patience=0.2)
+    message = f"^Gadget: '{program} -V' did not print its version within 0.2 s: run it once by hand"
+    with pytest.raises(ToolNotFound, match=message):
+        tool.find()

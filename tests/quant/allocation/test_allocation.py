@@ -12,7 +12,15 @@ from kanhw.model.network import KanModel
 from kanhw.program import golden
 from kanhw.quant import BitBudget, QuantConfig, allocate, costs_of, lower, quantize_model
 from kanhw.quant.allocation import solve
-from kanhw.quant.analysis.sensitivity_sweep import HeldOut
+from kanhw.quant.analysis.held_out import HeldOut
+from kanhw.quant.analysis.traces import hessian_traces
+
+
+@pytest.fixture(autouse=True)
+def _few_draws(monkeypatch):
+    """Of the traces of Hessians: which bits are best is not asked here."""
+    monkeypatch.setitem(hessian_traces.__kwdefaults__, "draws", 10)
+
 
 FAST = {"activation_calibration": "max_abs", "weight_calibration": "max_abs"}
 

@@ -10,7 +10,7 @@ import pytest
 from kanhw.errors import InputError
 from kanhw.model.network import KanModel
 from kanhw.quant import QuantConfig, quantize_model, sensitivity
-from kanhw.quant.analysis.sensitivity_sweep import Unit
+from kanhw.quant.analysis.units import Unit
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from kanhw.model.bases.basis import NoBasis
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.quant import QuantConfig, sensitivity
-from kanhw.quant.analysis.sensitivity_sweep import Unit
+from kanhw.quant.analysis.units import Unit
 from kanhw.quant.planning.plan import make_plan
 
 pytest.importorskip("torch")

@@ -22,7 +22,6 @@ def distances(vectors, clusters):
     return np.square(vectors - nearest).sum(axis=1)
 
 
-@settings(max_examples=40)
 @given(SEEDS, st.integers(1, 12), st.booleans(), st.booleans())
 def test_the_objective_never_increases(seed, count, mirrored, weighted):
     rng = np.random.default_rng(seed)
@@ -139,7 +138,6 @@ def test_exact_recovery(clustering, biased):
     assert (settled is None) == (clustering == "functions")
 
 
-@settings(max_examples=40)
 @given(st.lists(st.floats(-300, 300), min_size=1, max_size=9), st.integers(0, 8))
 def test_the_nearest_power_of_two(values, exponent):
     relative = np.array(values)

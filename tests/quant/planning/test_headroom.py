@@ -1,7 +1,9 @@
 """Room beside the calibrated ranges."""
 
 import numpy as np
+import pytest
 import torch
+from reported_kinds import NETWORKS
 
 from kanhw.layers import KAN
 from kanhw.quant import QuantConfig
@@ -19,3 +21,19 @@ def test_features_of_a_group_go_on_sharing_a_scale():
     assert after.scale[0] == after.scale[2] and after.scale[1] == after.scale[3]
     assert after.zero_point[0] == after.zero_point[2]
     assert after.zero_point[1] == after.zero_point[3]
+
+
+@pytest.mark.parametrize("name", ["fast_kan", "images", "py_kan"])
+def test_ranges_that_are_centred_stay_so(name):
+    model, x = NETWORKS[name]()
+    plan = make_plan(model, x[:20], QuantConfig(symmetric_activations=True))
+    wider = with_headroom(plan)
+    moved = 0
+    for before, after in zip(plan.consumers, wider.consumers, strict=True):
+        for own, other in zip(before.streams, after.streams, strict=True):
+            moved += int((own.scale != other.scale).any())
+            # Normalised values have no centre; everything else goes on having it.
+            assert own.symmetric == other.symmetric
+            if own.symmetric:
+                assert not own.zero_point.any() and not other.zero_point.any()
+    assert moved

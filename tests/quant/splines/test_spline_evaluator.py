@@ -20,7 +20,7 @@ from kanhw.model.symbolic import SymbolicEdge
 from kanhw.program import ConvolutionLayer, SplineEvaluatorLayer
 from kanhw.program.costs import costs_of
 from kanhw.quant import QuantConfig, lower, quantize_model
-from kanhw.quant.analysis.sensitivity_sweep import units_of
+from kanhw.quant.analysis.units import units_of
 from kanhw.quant.config import EvaluatorConfig
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.quant.splines.spline_evaluator import cardinal_peak, evaluator_of
@@ -79,7 +79,7 @@ def test_peak(order):
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     order=st.integers(1, 5),
     cells=st.integers(1, 12),

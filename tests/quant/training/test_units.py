@@ -5,19 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from offset_networks import with_offset
+from physical_models import physical_model
 
 import kanhw
-from kanhw.layers import KAN, KANLinear
-from kanhw.model.activation import Activation
-from kanhw.model.bases.bspline import BSplineBasis
-from kanhw.model.layer import KanLayer
+from kanhw.layers import KAN
 from kanhw.model.network import KanModel
 from kanhw.quant import convert
 from kanhw.quant.training import parameter_groups
 
 RULES = ["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]
-# Kelvin, pascal, percent.
-LOW, HIGH = np.array([250.0, 9e4, 0.0]), np.array([320.0, 1.1e5, 100.0])
 
 
 @pytest.fixture(autouse=True)
@@ -46,29 +43,9 @@ def is_what_is_deployed(network, x):
     return program
 
 
-def physical():
-    rng = np.random.default_rng(0)
-
-    def layer(low, high, n_out, base, name):
-        steps = (high - low)[:, None] / 5 * (np.arange(12) - 3)
-        return KanLayer(
-            BSplineBasis(low[:, None] + steps, 3),
-            rng.normal(size=(n_out, len(low), 8)),
-            base * rng.normal(size=(n_out, len(low))),
-            Activation("silu"),
-            np.zeros(n_out),
-            name,
-        )
-
-    # No base branch at the input: silu of pascals would drown all else.
-    wide = np.full(4, 4.0)
-    layers = layer(LOW, HIGH, 4, 0.0, "layers.0"), layer(-wide, wide, 1, 1.0, "layers.1")
-    return KanModel(layers), rng.uniform(LOW, HIGH, (300, 3))
-
-
 @pytest.mark.parametrize("rule", RULES)
 def test_features_of_unequal_units(rule):
-    model, x = physical()
+    model, x = physical_model(300)
     # The rules of DoReFa hand out tanh of weights.
     model = KanModel(tuple(replace(own, coefficients=own.coefficients / 4) for own in model.layers))
     network = kanhw.prepare(model, x, quantizer=rule, realisation="basis_table")
@@ -118,24 +95,11 @@ def test_a_channel_stays_alone_where_ranges_are_equal():
     assert network.rule(0, 0).step.numel() == 2
 
 
-def with_offset(layer):
-    """A network, its layer's splines around 25, and data."""
-    torch.manual_seed(0)
-    network = KAN([4, 4, 1])
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.normal_(0, 0.3)
-        linear = [own for own in network.modules() if isinstance(own, KANLinear)][layer]
-        linear.spline_scaler.fill_(1)
-        linear.spline_weight.add_(25)
-    return network.to_model(), np.random.default_rng(0).uniform(-1, 1, (200, 4))
-
-
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table", "codebook"])
 @pytest.mark.parametrize("rule", ["lsq", "dsq"])
 @pytest.mark.parametrize("layer", [0, 1], ids=["hidden", "last"])
 def test_offsets(layer, rule, realisation):
-    model, x = with_offset(layer)
+    model, x = with_offset(layer, 200)
     network = kanhw.prepare(model, x, quantizer=rule, realisation=realisation)
     within = network.plan.consumers[layer].streams[0].read_within
     kept = network.rule(layer, 0).frozen().read_within

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
@@ -37,7 +37,6 @@ def bases(draw: st.DrawFn) -> BSplineBasis:
     return BSplineBasis(draw(st.floats(-5, 0)) + np.cumsum(widths, axis=1), order)
 
 
-@settings(max_examples=60, deadline=None)
 @given(bases(), st.data())
 def test_equals_the_textbook(basis: BSplineBasis, data: st.DataObject) -> None:
     low, high = basis.support.min() - 2, basis.support.max() + 2

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from physical_programs import encoder, physical_image, physical_program
 
@@ -59,7 +59,6 @@ def test_a_conversion_one_off_is_seen():
         _assert_exact(wrong)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 10**6),
     st.integers(1, 8),

@@ -1,0 +1,1 @@
+"""Slow measurements that print tables; run each as a module: ``python -m benchmarks.ROOM.NAME``."""

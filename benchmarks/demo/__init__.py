@@ -1,0 +1,1 @@
+"""On what 'kanhw demo' made: its speed and its picture."""

@@ -1,0 +1,1 @@
+"""Designs against their Programs and their rivals: LUTs, clocks, accuracy."""

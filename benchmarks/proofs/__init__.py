@@ -1,0 +1,1 @@
+"""Faults, netlists and other machines: is what is claimed so?"""

@@ -1,0 +1,1 @@
+"""What quantization costs, method by method."""

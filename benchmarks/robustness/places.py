@@ -1,0 +1,109 @@
+"""Places of output: links, pipes, sockets, devices by link, read-only folders, a full disk."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from altered import copies
+from material import Material
+from trials import Trial
+
+__all__ = ["strange_places"]
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "quantize": ("quantize", "model.pt", "--calibration", "data.npz", "--out"),
+    "generate": ("generate", "program.safetensors", "--out"),
+    "report": ("report", "design", "--out"),
+    "allocate": (
+        "allocate", "model.pt", "--calibration", "data.npz", "--budget", "bits=900", "--out"
+    ),
+}  # fmt: skip
+
+
+def _socket(place: Path) -> None:
+    # The path of a socket is short: it is bound by its name alone.
+    here = Path.cwd()
+    os.chdir(place.parent)
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(place.name)
+    finally:
+        os.chdir(here)
+
+
+def _link(target: str) -> Callable[[Path], None]:
+    return lambda place: place.symlink_to(target)
+
+
+# What is at the place, and whether a file, and a folder, can be made there.
+PLACES: dict[str, tuple[Callable[[Path], object], bool, bool]] = {
+    "nothing": (lambda place: None, True, True),
+    "link to nothing": (_link("target"), True, True),
+    "link to a link": (lambda p: (p.symlink_to("second"), _link("target")(p.parent / "second")),
+                       True, True),
+    "link to itself": (_link("out"), False, False),
+    "link to a missing folder": (_link("no/where"), False, True),
+    "link to /dev/null": (_link("/dev/null"), False, False),
+    "link to standard output": (_link("/proc/self/fd/1"), False, False),
+    "link to an open file": (_link("/proc/self/fd/2"), False, False),
+    "pipe": (os.mkfifo, False, False),
+    "link to a pipe": (lambda p: (os.mkfifo(p.parent / "target"), p.symlink_to("target")),
+                       False, False),
+    "socket": (_socket, False, False),
+    "folder": (lambda place: place.mkdir(), False, True),
+    "folder of others": (lambda p: (p.mkdir(), (p / "notes").write_text("mine")), False, False),
+    "file of others": (lambda place: place.write_text("mine"), False, False),
+    "empty file": (lambda place: place.write_text(""), True, False),
+    "link to an input": (_link("data.npz"), False, False),
+}  # fmt: skip
+NAMES = ("out", "o ut", "o'u\"t", "-o", "öut", "o\nut", "o\x1bt", "\udcff", "n" * 255,
+         "n" * 256, "")
+
+
+def strange_places(material: Material, rng: np.random.Generator) -> Iterator[Trial]:
+    """Every command with something at the place that it is to write."""
+    while True:
+        command = str(rng.choice(list(COMMANDS)))
+        kind = str(rng.choice(list(PLACES)))
+        make, as_file, as_folder = PLACES[kind]
+        fits = as_folder if command == "generate" else as_file
+        name = NAMES[int(rng.integers(len(NAMES)))] if kind == "nothing" else "out"
+        fits = fits and name not in ("", "n" * 256)
+
+        def prepare(folder: Path, make: Callable[[Path], object] = make) -> None:
+            copies(material, folder)
+            make(folder / "out")
+
+        option = (f"--out={name}",)
+        words = (*COMMANDS[command][:-1], *option)
+        yield Trial(
+            "places",
+            f"{command} {kind} {name!r:.20}",
+            words,
+            prepare,
+            makes=(name, "target", "second", "no"),
+            must_refuse=not fits,
+        )
+
+
+def on_a_full_disk(scratch: Path, run: Callable[[Path], None]) -> bool:
+    """Call with a folder on a disk of 64 kB; False where this user cannot mount one."""
+    disk = scratch / "disk"
+    disk.mkdir(exist_ok=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if mounted.returncode:
+        return False
+    try:
+        run(disk)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+        disk.rmdir()
+    return True

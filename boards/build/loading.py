@@ -1,0 +1,116 @@
+"""Loading a bitstream into a board, with whichever program the board wants and the machine has."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from kanhw.boards.built import Built
+from kanhw.boards.catalogue.board import Board, Programmer
+from kanhw.boards.catalogue.programmers import PROGRAMMERS
+from kanhw.boards.catalogue.table import board_named
+from kanhw.errors import ToolFailed, ToolNotFound
+from kanhw.tools.processes import error_line, run_logged
+from kanhw.tools.tool import FoundTool
+
+__all__ = ["Loaded", "find_programmer", "load_bitstream"]
+
+_TIMEOUT = 600.0
+_UDEV = (
+    "on Linux its USB device must be this user's: write 'SUBSYSTEM==\"usb\", TAG+=\"uaccess\"' "
+    "into /etc/udev/rules.d/60-fpga.rules, 'sudo udevadm control --reload', and plug it in again"
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was loaded.
+
+    Parameters
+    ----------
+    board, bitstream
+        Names.
+    tool
+        What loaded it.
+    command
+        Its words.
+    """
+
+    board: str
+    bitstream: str
+    tool: str
+    command: tuple[str, ...]
+
+
+def find_programmer(board: Board) -> tuple[FoundTool, Programmer]:
+    """The first of a board's programmers that the machine has.
+
+    Raises
+    ------
+    ToolNotFound
+        If there is none: how the first one is installed.
+    """
+    missing: list[ToolNotFound] = []
+    for programmer in board.programmers:
+        try:
+            return PROGRAMMERS[programmer.tool].find(), programmer
+        except ToolNotFound as error:
+            missing.append(error)
+    others = " or ".join(each.tool for each in board.programmers[1:])
+    rest = f"; {others} would do too" if others else ""
+    first = missing[0] if missing else f"kanhw knows no programmer of {board.title}"
+    raise ToolNotFound(f"{first}{rest}")
+
+
+def load_bitstream(built: Built) -> Loaded:
+    """Load a build's bitstream into the board that is plugged in.
+
+    Raises
+    ------
+    InputError
+        If the build has no bitstream, or its board is unknown.
+    ToolNotFound
+        If there is no program that loads it.
+    ToolFailed
+        If that fails: no board, no permission.
+    """
+    bitstream = built.bitstream_path.resolve()
+    board = board_named(built.board)
+    tool, programmer = find_programmer(board)
+    arguments = [word.format(bitstream=str(bitstream)) for word in programmer.arguments]
+    command = (*tool.command, *arguments)
+    with tempfile.TemporaryDirectory(prefix="kanhw-load-") as folder:
+        status, log = run_logged(
+            programmer.tool, command, Path(folder) / "load.log", timeout=_TIMEOUT
+        )
+    if status != 0:
+        raise ToolFailed(f"{board.title} was not loaded. {_mended(programmer.tool, log, status)}")
+    return Loaded(board.name, built.bitstream or "", str(tool), command)
+
+
+def _mended(tool: str, log: str, status: int) -> str:
+    """Why a programmer failed, and what to do."""
+    text = log.lower()
+    if any(word in text for word in ("permission", "access denied", "libusb_error_access", "-3:")):
+        return f"{tool} may not reach it: {_UDEV}"
+    absent = ("unable to open", "no device", "not found", "can't find", "no dfu capable", "fail to")
+    if any(word in text for word in absent):
+        return (
+            f"{tool} finds no such board (devices of USB: {_usb_devices()}): plug it in, and where "
+            f"it has a loader of its own, enter that; its message: {error_line(log, status)}"
+        )
+    return f"{tool}: {error_line(log, status)}"
+
+
+def _usb_devices() -> str:
+    """What the system sees, in a few words."""
+    try:
+        answer = subprocess.run(
+            ["lsusb"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return "not known, for want of lsusb"
+    names = [line.partition("ID ")[2] for line in answer.splitlines()]
+    return ", ".join(name for name in names if name and "root hub" not in name) or "none"

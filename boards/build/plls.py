@@ -1,0 +1,82 @@
+"""Clocks that a family's PLL makes of an oscillator's, and the PLL's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+__all__ = ["PllSetting", "ecp5_settings", "ice40_settings", "nearest_below"]
+
+
+@dataclass(frozen=True, order=True)
+class PllSetting:
+    """How a PLL is set.
+
+    Parameters
+    ----------
+    hz
+        What it makes, rounded to a whole number.
+    parameters
+        Of the family's cell.
+    """
+
+    hz: int
+    parameters: dict[str, int | str] = field(compare=False)
+
+
+def ice40_settings(source_mhz: float) -> Iterator[PllSetting]:
+    """All settings of SB_PLL40 in simple feedback.
+
+    The phase detector works at 10 to 133 MHz, the oscillator at 533 to 1,066 MHz, and the output
+    gives 16 to 275 MHz (Lattice FPGA-TN-02052).
+    """
+    ranges = ((17, 1), (26, 2), (44, 3), (66, 4), (101, 5), (133.1, 6))
+    for divr in range(16):
+        detector = source_mhz / (divr + 1)
+        if not 10 <= detector <= 133:
+            continue
+        filter_range = next(number for limit, number in ranges if detector < limit)
+        for divf in range(128):
+            oscillator = detector * (divf + 1)
+            if not 533 <= oscillator <= 1066:
+                continue
+            for divq in range(1, 7):
+                made = oscillator / (1 << divq)
+                if 16 <= made <= 275:
+                    yield PllSetting(
+                        round(made * 1e6),
+                        {
+                            "DIVR": divr,
+                            "DIVF": divf,
+                            "DIVQ": divq,
+                            "FILTER_RANGE": filter_range,
+                        },
+                    )
+
+
+def ecp5_settings(source_mhz: float) -> Iterator[PllSetting]:
+    """All settings of EHXPLLL with its first output fed back.
+
+    The phase detector works at 3.125 to 400 MHz and the oscillator at 400 to 800 MHz (Lattice
+    FPGA-TN-02200); the output is divided so that the oscillator is near 600.
+    """
+    for divided in range(1, 128):
+        detector = source_mhz / divided
+        if detector < 3.125:
+            break
+        for multiplied in range(1, 81):
+            made = detector * multiplied
+            if not 3.125 <= made <= 400:
+                continue
+            output = max(1, min(128, round(600 / made)))
+            if 400 <= made * output <= 800:
+                yield PllSetting(
+                    round(made * 1e6),
+                    {"CLKI_DIV": divided, "CLKFB_DIV": multiplied, "CLKOP_DIV": output},
+                )
+
+
+def nearest_below(settings: Iterator[PllSetting], most_hz: float) -> PllSetting | None:
+    """The fastest setting that is not above a limit; the simplest where several are equal."""
+    fitting = [setting for setting in settings if setting.hz <= most_hz]
+    return max(fitting, key=lambda setting: setting.hz, default=None)

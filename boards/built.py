@@ -1,0 +1,168 @@
+"""The folder that a build is: a bitstream, the Program that it computes, and the manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kanhw.design.design import Port
+from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, sha256_of_bytes
+from kanhw.errors import InputError
+from kanhw.program import Program, load_program
+from kanhw.schedule.schedule import Schedule
+
+__all__ = ["BUILD_FORMAT", "TOP_VERILOG", "Built", "load_built"]
+
+BUILD_FORMAT = 1
+TOP_VERILOG = "link_top.v"
+"""The top in portable Verilog, without what only the board's family has."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A design that was built for a board.
+
+    Parameters
+    ----------
+    path
+        Its folder.
+    board, device
+        Names of the board, and of its FPGA with package and speed.
+    identity
+        16 bytes in hexadecimal: which Program under which schedule.
+    clock_mhz
+        Of the network and the link.
+    fmax_mhz
+        What place and route found it to reach; None where nothing was placed.
+    bitstream
+        File name; None where there is none.
+    utilisation
+        Of the device's resources by name: ``used``, ``available``.
+    baud, divisor
+        Of the UART, in bits a second and in clocks a bit.
+    schedule
+        Of the network.
+    latency_cycles, initiation_interval
+        Of the network, in clocks.
+    input, output
+        The network's payloads.
+    details
+        Everything else that the manifest says.
+    """
+
+    path: Path
+    board: str
+    device: str
+    identity: str
+    clock_mhz: float
+    fmax_mhz: float | None
+    bitstream: str | None
+    utilisation: Mapping[str, Mapping[str, int]]
+    baud: int
+    divisor: int
+    schedule: Schedule
+    latency_cycles: int
+    initiation_interval: int
+    input: Port
+    output: Port
+    details: Mapping[str, Any]
+
+    @property
+    def bitstream_path(self) -> Path:
+        """The bitstream's file.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        if self.bitstream is None:
+            raise InputError(
+                f"{self.path} holds a project, no bitstream: build it with the tools that its "
+                "commands name"
+            )
+        return self.path / self.bitstream
+
+    def load_program(self) -> Program:
+        """The Program that the board computes."""
+        return load_program(self.path / PROGRAM_FILE)
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest, without the hashes of files."""
+        return {
+            **self.details,
+            "build_format": BUILD_FORMAT,
+            "board": self.board,
+            "device": self.device,
+            "identity": self.identity,
+            "clock_mhz": self.clock_mhz,
+            "fmax_mhz": self.fmax_mhz,
+            "bitstream": self.bitstream,
+            "utilisation": {name: dict(use) for name, use in self.utilisation.items()},
+            "link": {"kind": "uart", "baud": self.baud, "divisor": self.divisor},
+            "schedule": self.schedule.to_json(),
+            "latency_cycles": self.latency_cycles,
+            "initiation_interval": self.initiation_interval,
+            "input": self.input.to_json(),
+            "output": self.output.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, path: Path, data: Mapping[str, Any]) -> Built:
+        """The inverse of :meth:`to_json`."""
+        known = {
+            *("board", "device", "identity", "clock_mhz", "fmax_mhz", "bitstream", "utilisation"),
+            *("latency_cycles", "initiation_interval", "build_format", "link", "schedule"),
+            *("input", "output"),
+        }
+        return cls(
+            path=path,
+            board=data["board"],
+            device=data["device"],
+            identity=data["identity"],
+            clock_mhz=data["clock_mhz"],
+            fmax_mhz=data["fmax_mhz"],
+            bitstream=data["bitstream"],
+            utilisation=data["utilisation"],
+            baud=data["link"]["baud"],
+            divisor=data["link"]["divisor"],
+            schedule=Schedule.from_json(data["schedule"]),
+            latency_cycles=data["latency_cycles"],
+            initiation_interval=data["initiation_interval"],
+            input=Port.from_json(data["input"]),
+            output=Port.from_json(data["output"]),
+            details={name: value for name, value in data.items() if name not in known},
+        )
+
+
+def load_built(path: str | Path) -> Built:
+    """Read a build's folder and check that its files are the ones that were built.
+
+    Raises
+    ------
+    InputError
+        If it holds no build, one of a newer kanhw, or files that were changed since.
+    """
+    folder = Path(path)
+    manifest = folder / MANIFEST
+    again = f"build it with 'kanhw build DESIGN --board NAME --out {folder}'"
+    try:
+        data = json.loads(manifest.read_text(encoding="utf-8"))
+        if data.get("build_format", BUILD_FORMAT) > BUILD_FORMAT:
+            raise InputError(f"{folder} was built by a newer kanhw: upgrade kanhw")
+        if "build_format" not in data:
+            raise InputError(
+                f"{folder} holds no build for a board ({manifest} is of another kind): {again}"
+            )
+        for name, digest in data["files"].items():
+            file = folder / Path(name).name
+            if not file.is_file() or sha256_of_bytes(file.read_bytes()) != digest:
+                raise InputError(f"{file} is missing or was changed after the build: {again}")
+        return Built.from_json(folder, data)
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no build for a board (no {MANIFEST}): {again}") from None
+    except (AttributeError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{manifest} cannot be read ({error!r}): {again}") from error

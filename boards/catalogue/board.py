@@ -1,0 +1,82 @@
+"""What a board is, and what its family of FPGAs needs to be built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Board", "Programmer"]
+
+
+@dataclass(frozen=True)
+class Programmer:
+    """A program that loads a bitstream.
+
+    Parameters
+    ----------
+    tool
+        A key of :data:`kanhw.boards.catalogue.programmers.PROGRAMMERS`.
+    arguments
+        What follows its command; ``{bitstream}`` stands for the file.
+    """
+
+    tool: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """A board with an FPGA.
+
+    Parameters
+    ----------
+    name
+        By which users choose it.
+    title
+        In words.
+    family
+        A key of :data:`kanhw.boards.build.families.FAMILIES`.
+    device
+        The FPGA with package and speed, as results name it.
+    platform
+        ``module:Class`` of amaranth-boards.
+    clock_mhz
+        Of the oscillator.
+    clock
+        Its resource, where that is not the platform's own choice.
+    budget
+        What the device has, by the names of nextpnr's cells.
+    programmers
+        In order of preference.
+    uart
+        Pins of the UART (rx, tx, seen from the FPGA) where the platform names none; a pin of a
+        connector is ``number:connector_index``, as Amaranth writes it.
+    uart_attributes
+        Of these pins.
+    leds
+        Resources for alive, working and failed, as ``name:number`` or ``name:number.part``.
+    baud
+        What the chip between UART and USB can do.
+    pll
+        How the oscillator reaches a PLL, where that is not the same for all of a family.
+    synthesis
+        Options of the family's ``synth_*`` command.
+    note
+        What a user of this board should know.
+    """
+
+    name: str
+    title: str
+    family: str
+    device: str
+    platform: str
+    clock_mhz: float
+    budget: dict[str, int]
+    programmers: tuple[Programmer, ...] = ()
+    clock: str = ""
+    uart: tuple[str, str] | None = None
+    uart_attributes: dict[str, str | int] | None = None
+    leds: tuple[str, ...] = ()
+    baud: int = 1_000_000
+    pll: str = ""
+    synthesis: tuple[str, ...] = ()
+    note: str = ""

@@ -1,0 +1,95 @@
+"""The boards with what is there to build for them and to load them."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+from kanhw.boards.build.families import family_of
+from kanhw.boards.catalogue.board import Board
+from kanhw.boards.catalogue.programmers import PROGRAMMERS
+from kanhw.boards.catalogue.table import BOARDS
+from kanhw.errors import ToolNotFound
+from kanhw.tools.nextpnr import nextpnr
+from kanhw.tools.packers import packer
+from kanhw.tools.tool import Tool
+from kanhw.tools.yosys import YOSYS
+
+__all__ = ["ListedBoard", "listed_boards"]
+
+# Python packages, by the module that is there if they are.
+_PACKAGES = {"amaranth-boards": "amaranth_boards", "pyserial": "serial"}
+
+
+@dataclass(frozen=True)
+class ListedBoard:
+    """A board and its tools.
+
+    Parameters
+    ----------
+    board
+        Which.
+    tools
+        Of every program and package that it wants, what was found, or how it is installed.
+    missing
+        Those that building lacks.
+    """
+
+    board: Board
+    tools: dict[str, str]
+    missing: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The board as plain JSON values."""
+        own = self.board
+        return {
+            "name": own.name,
+            "title": own.title,
+            "family": own.family,
+            "device": own.device,
+            "clock_mhz": own.clock_mhz,
+            "baud": own.baud,
+            "budget": own.budget,
+            "note": own.note,
+            "tools": self.tools,
+            "missing": list(self.missing),
+        }
+
+
+def listed_boards() -> list[ListedBoard]:
+    """All boards of the catalogue."""
+    found: dict[str, str | None] = {}
+    texts: dict[str, str] = {}
+
+    def look(name: str, tool: Tool) -> None:
+        if name not in found:
+            try:
+                found[name] = str(tool.find())
+            except ToolNotFound as error:
+                found[name], texts[name] = None, f"not there: {error}"
+
+    for name, module in _PACKAGES.items():
+        there = importlib.util.find_spec(module) is not None
+        found[name] = "installed" if there else None
+        texts[name] = f"not there: pip install {name}"
+    listed = []
+    for board in BOARDS.values():
+        family = family_of(board)
+        builders = {
+            "yosys": YOSYS,
+            family.nextpnr: nextpnr(family.nextpnr),
+            family.packer: packer(family.packer),
+        }
+        loaders = {each.tool: PROGRAMMERS[each.tool] for each in board.programmers}
+        for name, tool in {**builders, **loaders}.items():
+            look(name, tool)
+        wanted = [*_PACKAGES, *builders, *loaders]
+        listed.append(
+            ListedBoard(
+                board,
+                {name: found[name] or texts[name] for name in wanted},
+                tuple(name for name in ("amaranth-boards", *builders) if found[name] is None),
+            )
+        )
+    return listed

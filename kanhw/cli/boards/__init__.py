@@ -1,0 +1,1 @@
+"""The commands of boards: what there is, build, load, run."""

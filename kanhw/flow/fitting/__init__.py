@@ -1,0 +1,1 @@
+"""What `kanhw train` does with a user's data: split it, train, convert, compare."""

@@ -1,0 +1,1 @@
+"""The float network as C++ for HLS: what a user without quantization would write."""

@@ -1,0 +1,1 @@
+"""What C++ is written with: declared types, arrays of constants, and the parts of a design."""

@@ -1,0 +1,1 @@
+"""How every kind of layer is written in C++: what its edges add, and how sums become codes."""

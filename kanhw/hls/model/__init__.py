@@ -1,0 +1,1 @@
+"""What HLS would make of a design, without the tool."""

@@ -1,0 +1,1 @@
+"""Reports of HLS tools: synthesis, co-simulation, implementation."""

@@ -1,0 +1,1 @@
+"""Running the C++ of a design with a plain compiler."""

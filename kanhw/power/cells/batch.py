@@ -1,0 +1,71 @@
+"""What a kind of cell computes, for all of its cells that can be computed at once.
+
+Values are bits of many independent copies of a circuit, 64 in a word: a net is a row of words.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kanhw.power.mapped import Cell
+
+__all__ = ["Batch", "CellKind", "Words", "masks", "ports_of"]
+
+Words = npt.NDArray[np.uint64]
+
+
+class Batch(ABC):
+    """Cells of one kind.
+
+    A cell without a clock only has :meth:`outputs`. One with a clock holds a state, which changes
+    in :meth:`clock`; whether its outputs hang on its inputs besides, its kind says.
+    """
+
+    @abstractmethod
+    def outputs(self, inputs: Words) -> Words:
+        """The outputs ``[outputs, cells, words]`` for the inputs ``[inputs, cells, words]``."""
+
+    def clock(self, inputs: Words) -> None:
+        """Take over the state behind a clock edge, with these inputs before it."""
+        raise NotImplementedError(f"{type(self).__name__} has no clock")
+
+
+@dataclass(frozen=True)
+class CellKind:
+    """A type of cell, as it is simulated.
+
+    Parameters
+    ----------
+    part
+        What its energy is counted as: lut, ff, carry, mux.
+    inputs, outputs
+        Bits of its ports, as ``("DI", 3)``, in the order of :class:`Batch`.
+    make
+        A batch for some cells and the number of words of a net.
+    clocked
+        Whether it has a state.
+    looks_up
+        Of a clocked one: inputs that its outputs hang on within a clock.
+    """
+
+    part: str
+    inputs: Sequence[tuple[str, int]]
+    outputs: Sequence[tuple[str, int]]
+    make: Callable[[Sequence[Cell], int], Batch]
+    clocked: bool = False
+    looks_up: Sequence[tuple[str, int]] = ()
+
+
+def masks(bits: npt.ArrayLike) -> Words:
+    """Words of all ones where a bit is 1, and of zeros elsewhere."""
+    return np.where(np.asarray(bits, bool), ~np.uint64(0), np.uint64(0))
+
+
+def ports_of(widths: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """All bits of some ports, lowest first."""
+    return tuple((name, bit) for name, width in widths.items() for bit in range(width))

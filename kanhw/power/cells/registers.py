@@ -1,0 +1,80 @@
+"""Flip-flops with enable and synchronous reset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kanhw.power.cells.batch import Batch, CellKind, Words, masks
+from kanhw.power.mapped import Cell
+
+__all__ = ["FlipFlop", "flip_flop"]
+
+
+@dataclass(frozen=True)
+class FlipFlop:
+    """How one flip-flop is set up.
+
+    Parameters
+    ----------
+    initial, reset
+        Its value at first, and behind a reset.
+    inverted
+        Whether data, enable and reset are low when they are true.
+    enabled
+        Whether its enable counts.
+    enable_first
+        Whether a reset works only while it is enabled.
+    """
+
+    initial: int = 0
+    reset: int = 0
+    inverted: tuple[int, int, int] = (0, 0, 0)
+    enabled: bool = True
+    enable_first: bool = False
+
+
+class _FlipFlops(Batch):
+    def __init__(self, made: Sequence[FlipFlop], words: int) -> None:
+        def column(bits: Sequence[int | bool]) -> Words:
+            return masks(bits)[:, None]
+
+        self._inverted = masks([one.inverted for one in made]).T[:, :, None]
+        self._always = column([not one.enabled for one in made])
+        self._enable_first = column([one.enable_first for one in made])
+        self._reset = column([one.reset for one in made])
+        initial = column([one.initial for one in made])
+        self._state = np.broadcast_to(initial, (len(made), words)).copy()
+
+    def outputs(self, inputs: Words) -> Words:
+        return self._state[None]
+
+    def clock(self, inputs: Words) -> None:
+        data, enable, reset = inputs ^ self._inverted
+        enable = enable | self._always
+        reset = reset & (enable | ~self._enable_first)
+        taken = self._state ^ ((self._state ^ data) & enable)
+        self._state = taken ^ ((taken ^ self._reset) & reset)
+
+
+def flip_flop(ports: Sequence[str], output: str, describe: Callable[[Cell], FlipFlop]) -> CellKind:
+    """A flip-flop.
+
+    Parameters
+    ----------
+    ports
+        Of data, enable and reset; one that the cell has not is low.
+    output
+        Its output.
+    describe
+        How a cell is set up; raises ``InputError`` for one that is not simulated.
+    """
+    return CellKind(
+        "ff",
+        [(name, 0) for name in ports],
+        [(output, 0)],
+        lambda cells, words: _FlipFlops([describe(cell) for cell in cells], words),
+        clocked=True,
+    )

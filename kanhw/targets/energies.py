@@ -1,0 +1,131 @@
+"""What a toggle, a clock and a read take on a family, and what a part takes at rest.
+
+Figures are bands: where the low and the high end come from is written beside them. Those of AMD's
+families were fitted to what the vendor's tool *estimates* for public designs (Vivado 2024.1's power
+reports of KANELE's networks), not measured; those of Lattice's are measurements of small designs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["ECP5_ENERGIES", "ICE40_ENERGIES", "ULTRASCALE_PLUS_ENERGIES", "Band", "CellEnergies"]
+
+
+@dataclass(frozen=True)
+class Band:
+    """A figure that is known within bounds, of the unit of its name.
+
+    Parameters
+    ----------
+    low, high
+        The bounds; ``low <= high``.
+    """
+
+    low: float
+    high: float
+
+    @property
+    def middle(self) -> float:
+        """The geometric mean of the bounds."""
+        return math.sqrt(self.low * self.high)
+
+    def __mul__(self, factor: float) -> Band:
+        return Band(self.low * factor, self.high * factor)
+
+    def __add__(self, other: Band) -> Band:
+        return Band(self.low + other.low, self.high + other.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellEnergies:
+    """Energies of a family in femtojoules; None: not known.
+
+    Parameters
+    ----------
+    cell_toggle
+        A change of the output of a look-up table, multiplexer or carry.
+    net_toggle
+        A change of a net, whatever drives it.
+    clock_ff
+        A clock at a flip-flop, its share of the clock's tree among it.
+    clock_trunk
+        A clock of the whole design, whatever its size.
+    ff
+        A clock at a flip-flop itself.
+    carry
+        A clock at a carry cell.
+    lut_memory
+        A clock at a look-up table that is used as memory.
+    bram
+        A clock at a block RAM (in the family's unit of it) that is read.
+    dsp
+        A clock at a multiplier block.
+    static_w
+        Watt of a part at rest, by the part.
+    basis
+        What the figures come from, for results.
+    measured
+        Whether they were measured on silicon, or are fitted to a vendor's estimates.
+    """
+
+    cell_toggle: Band
+    net_toggle: Band
+    clock_ff: Band
+    clock_trunk: Band = Band(0.0, 0.0)
+    ff: Band = Band(0.0, 0.0)
+    carry: Band = Band(0.0, 0.0)
+    lut_memory: Band | None = None
+    bram: Band | None = None
+    dsp: Band | None = None
+    static_w: Mapping[str, Band] = field(default_factory=dict)
+    basis: str
+    measured: bool
+
+
+# Per LUT and net: a fit of one design's vectorless report leaves LUT and signal power apart, at
+# 12.5 % of toggles; the bounds are those of that design with the vendor's counts of cells and with
+# ours. RAMB18E2: the one report of a design that reads them at every clock. DSP48E2: none.
+ULTRASCALE_PLUS_ENERGIES = CellEnergies(
+    cell_toggle=Band(109.0, 164.0),
+    net_toggle=Band(108.0, 152.0),
+    clock_ff=Band(44.0, 63.0),
+    ff=Band(8.0, 9.5),
+    carry=Band(45.0, 63.0),
+    lut_memory=Band(45.0, 65.0),
+    bram=Band(4500.0, 6500.0),
+    # Reports at 25 C, typical.
+    static_w={"xcvu9p": Band(2.49, 2.49), "xczu7ev": Band(0.593, 0.593)},
+    basis="fitted to Vivado 2024.1's vectorless reports of published KANs",
+    measured=False,
+)
+
+# iCE40UP5K at 1.219 V: an idle flip-flop and the trunk from counters of several lengths, a toggle
+# from an 8 x 8 multiplier, its net among it, whose glitches were counted or not. At rest: LP640
+# and LP8K from the data sheet's typical currents, UP5K measured.
+ICE40_ENERGIES = CellEnergies(
+    cell_toggle=Band(110.0, 290.0),
+    net_toggle=Band(110.0, 290.0),
+    clock_ff=Band(14.0, 14.0),
+    clock_trunk=Band(50_000.0, 53_000.0),
+    static_w={
+        "up5k": Band(1.04e-4, 1.12e-4),
+        "lp640": Band(4.2e-5, 4.2e-5),
+        "lp8k": Band(1.92e-4, 1.92e-4),
+    },
+    basis="measured on an iCE40UP5K (a multiplier of LUTs and counters)",
+    measured=True,
+)
+
+# Chains of flip-flops that all toggle take 227 to 256 fJ each, clock, cell and net together, at the
+# board's supply. Nobody published logic; its bounds are those of iCE40 and of Artix-7, of the
+# nodes on both sides of it.
+ECP5_ENERGIES = CellEnergies(
+    cell_toggle=Band(110.0, 330.0),
+    net_toggle=Band(110.0, 210.0),
+    clock_ff=Band(44.0, 63.0),
+    basis="chains of flip-flops measured on ECP5 boards; logic from iCE40 and Artix-7",
+    measured=False,
+)

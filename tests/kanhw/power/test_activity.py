@@ -1,0 +1,172 @@
+"""Toggles of netlists: counted by hand, the same however many copies run, and of right outputs."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from physical_programs import physical_program
+
+import kanhw
+from kanhw.errors import InputError, ToolFailed
+from kanhw.estimation import estimate_design
+from kanhw.estimation.runs import netlist_in
+from kanhw.power import activity
+from kanhw.power.cells.table import CELL_KINDS
+from kanhw.power.mapped import read_netlist
+from kanhw.power.simulation import Simulation
+from kanhw.power.stimulus import toggling_codes
+from kanhw.schedule.schedule import Schedule
+
+XCUP = CELL_KINDS["xcup"]
+
+
+def written(path, cells, ports):
+    module = {
+        "ports": {name: {"direction": way, "bits": bits} for name, (way, bits) in ports.items()},
+        "cells": {
+            f"c{k}": {"type": kind, "parameters": fields, "connections": nets}
+            for k, (kind, fields, nets) in enumerate(cells)
+        },
+    }
+    path.write_text(json.dumps({"modules": {"top": module}}))
+    return read_netlist(path, "top")
+
+
+COUNTER = [
+    ("FDRE", {"INIT": "0"}, {"D": [4], "CE": ["1"], "R": ["0"], "C": [2], "Q": [5]}),
+    ("FDRE", {"INIT": "0"}, {"D": [6], "CE": ["1"], "R": ["0"], "C": [2], "Q": [7]}),
+    ("LUT1", {"INIT": "01"}, {"I0": [5], "O": [4]}),
+    ("LUT2", {"INIT": "0110"}, {"I0": [5], "I1": [7], "O": [6]}),
+    ("$scopeinfo", {}, {}),
+]
+
+
+def test_a_counter(tmp_path):
+    netlist = written(
+        tmp_path / "n.json", COUNTER, {"clk": ("input", [2]), "o": ("output", [5, 7])}
+    )
+    simulation = Simulation(netlist, XCUP, 1, "xcup")
+    seen = []
+    for _ in range(5):
+        simulation.settle()
+        low, high = simulation.port("o")[:, 0]
+        assert low in (0, 2**64 - 1)
+        seen.append(int(low & 1) + 2 * int(high & 1))
+        simulation.clock()
+    assert seen == [0, 1, 2, 3, 0]
+
+
+def test_what_cannot_be_simulated(tmp_path):
+    ports = {"clk": ("input", [2]), "o": ("output", [3])}
+    path = tmp_path / "n.json"
+    circle = written(
+        path,
+        [("LUT1", {"INIT": "01"}, {"I0": [3], "O": [4]}), ("INV", {}, {"I": [4], "O": [3]})],
+        ports,
+    )
+    with pytest.raises(InputError, match="logic that runs in a circle"):
+        Simulation(circle, XCUP, 1, "xcup")
+    strange = written(path, [("URAM288", {}, {"DOUT": [3]})], ports)
+    with pytest.raises(InputError, match=r"^The activity of xcup netlists with URAM288 is not sim"):
+        Simulation(strange, XCUP, 1, "xcup")
+    with pytest.raises(ToolFailed, match="holds top, but not the module kan"):
+        read_netlist(path, "kan")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A design and its netlist."""
+    work = tmp_path_factory.mktemp("power")
+    design = kanhw.generate(physical_program(1, (3, 2)), work / "design")
+    estimate = estimate_design(design.path, "xcup", keep=work)
+    return design, netlist_in(work, estimate.recipe)
+
+
+def codes_of(design, count=96):
+    program = design.load_program()
+    rng = np.random.default_rng(0)
+    return rng.integers(*np.add(program.input.code_ends, [[0], [1]]), (count, program.n_in))
+
+
+def test_toggles_do_not_hang_on_the_number_of_copies(made, monkeypatch):
+    design, path = made
+    netlist = read_netlist(path, design.top)
+    codes = codes_of(design)
+    found = []
+    for copies in (1, 2, 24):
+        monkeypatch.setattr(activity, "_MOST_COPIES", copies)
+        one = activity.simulate_activity(design, netlist, XCUP, codes, family="xcup")
+        assert (one.clocks, one.vectors) == (96, 96)
+        found.append(one)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.toggles, found[0].toggles)
+    changes = np.diff(np.vstack([codes, codes[:1]]), axis=0)
+    assert found[0].toggles.any() and changes.any()
+    width = len(netlist.ports[design.wires.input.data])
+    program = design.load_program()
+    mask = (1 << program.input.format.width) - 1
+    flips = np.bitwise_count((codes & mask) ^ (np.roll(codes, -1, axis=0) & mask)).sum()
+    assert found[0].input_toggles == pytest.approx(flips / (96 * width))
+
+
+def test_a_netlist_that_computes_something_else_is_seen(made):
+    design, path = made
+    netlist = read_netlist(path, design.top)
+    cells = list(netlist.cells)
+    place = next(k for k, one in enumerate(cells) if one.kind == "LUT6")
+    table = cells[place].parameters["INIT"]
+    inverted = "".join("01"[letter == "0"] for letter in table)
+    cells[place] = replace(cells[place], parameters={"INIT": inverted})
+    faulty = replace(netlist, cells=tuple(cells))
+    with pytest.raises(
+        ToolFailed, match=r"\d+ of \d+ outputs of the netlist of .* are not the Pro"
+    ):
+        activity.simulate_activity(design, faulty, XCUP, codes_of(design), family="xcup")
+
+
+def test_few_rows_are_refused(made):
+    design, path = made
+    with pytest.raises(InputError, match="Activity takes at least 2 vectors, not 1"):
+        activity.simulate_activity(
+            design, read_netlist(path, design.top), XCUP, codes_of(design, 1), family="xcup"
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", list(CELL_KINDS))
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Schedule(kind="folded", parallel_inputs=2, parallel_outputs=2),
+        Schedule(handshake=False),
+        Schedule(fabric="ultrascale+"),
+    ],
+    ids=["folded", "no handshake", "ultrascale+"],
+)
+def test_every_schedule_and_family(target, schedule, tmp_path):
+    if schedule.fabric == "ultrascale+" and target != "xcup":
+        pytest.skip("cells of one family")
+    design = kanhw.generate(physical_program(1), tmp_path / "design", schedule=schedule)
+    estimate = estimate_design(design.path, target, keep=tmp_path)
+    netlist = read_netlist(netlist_in(tmp_path, estimate.recipe), design.top)
+    found = activity.simulate_activity(
+        design, netlist, CELL_KINDS[target], codes_of(design), family=target
+    )
+    assert found.clocks == 96 * design.initiation_interval
+    assert found.toggles.any()
+
+
+def test_toggle_rates():
+    program = physical_program(0, (4, 2))
+    codes = toggling_codes(program, 0.125, seed=3, count=4000)
+    form = program.input.format
+    assert (codes.min(), codes.max()) == (form.lo, form.hi)
+    mask = (1 << form.width) - 1
+    flips = np.bitwise_count((codes[1:] ^ codes[:-1]) & mask).sum() / codes[1:].size / form.width
+    assert flips == pytest.approx(0.125, abs=0.004)
+    for rate in (0, -1, 1.5, float("nan")):
+        with pytest.raises(InputError, match="The toggle rate must be above 0 and at most 1, not"):
+            toggling_codes(program, rate, seed=0)
+    with pytest.raises(TypeError, match=r"The toggle rate must be a number, as in 0\.125, not '1'"):
+        toggling_codes(program, "1", seed=0)
