@@ -64,9 +64,9 @@ def read_arrays(path: str | Path, needed: str = "x") -> dict[str, npt.NDArray[An
         )
     arrays = _read(path)
     if needed not in arrays:
+        cure = ": write it with numpy.savez(path, x=x)" if needed == "x" else ""
         raise InputError(
-            f"{path} has no array '{needed}' (it has {', '.join(arrays) or 'none'}): write it with "
-            f"numpy.savez(path, {needed}={needed})"
+            f"{path} has no array '{needed}' (it has {', '.join(arrays) or 'none'}){cure}"
         )
     if arrays[needed].dtype.kind not in "iubf":
         raise InputError(f"{path}: '{needed}' must hold numbers, not {arrays[needed].dtype}")

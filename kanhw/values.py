@@ -16,6 +16,8 @@ __all__ = ["brief", "brief_repr", "is_integer", "is_number", "meant", "plain", "
 
 # The most characters of a value that a message quotes.
 _MOST = 60
+# Words as alike as this may be meant: letters that they share, 0 to 1.
+_NEAR = 0.7
 _LARGEST = 10**_MOST
 # The most characters of a whole message.
 _LONGEST = 2000
@@ -105,7 +107,7 @@ def meant(word: object, known: Iterable[str]) -> str:
         What there is.
     """
     names = {name.lower(): name for name in known}
-    near = get_close_matches(str(word).lower(), names, 1)
+    near = get_close_matches(str(word).lower(), names, 1, _NEAR)
     return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 

@@ -89,7 +89,7 @@ def test_wrong_files(design, tmp_path):
         ({"model": tmp_path / "kan.safetensors"}, r"is an integer network; a report compares"),
         ({"simulations": [tmp_path / "list.json"]}, r"must hold a JSON object, not "),
         ({"estimates": [tmp_path / "binary.json"]}, r"is not readable JSON"),
-        ({"data": tmp_path / "z.npz"}, r"has no array 'x' \(it has z\)$"),
+        ({"data": tmp_path / "z.npz"}, r"has no array 'x' \(it has z\): write it with"),
         ({"outputs": tmp_path / "z.npz"}, r"has no array 'y' \(it has z\)$"),
         ({"outputs": np.zeros((3, 3), int)}, r"can only be scored with the data"),
     ):
