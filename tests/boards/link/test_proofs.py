@@ -559,13 +559,8 @@ def test_a_receiver_with_a_fault(right, wrong, rule):
     ("kind", "right", "wrong", "rule"),
     [
         (RequestReader, "self.control.valid.eq(self.quiet)", "self.control.valid.eq(1)", "order"),
-        (RequestReader, "with m.If(self.sequence.ready):", "with m.If(1):", "lost"),
-        (
-            AnswerWriter,
-            "vectors = self.sequence.valid & self.i.valid",
-            "vectors = self.sequence.valid",
-            "lost",
-        ),
+        (RequestReader, "m.d.sync += phase.eq(_ENTER)", "m.d.sync += phase.eq(_GATHER)", "lost"),
+        (AnswerWriter, "left.eq(length),", "left.eq(length + 1),", "length"),
     ],
 )
 def test_answers_with_a_fault(kind, right, wrong, rule):
