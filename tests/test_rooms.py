@@ -31,6 +31,7 @@ importers.parts
 importers
 layers
 schedule
+targets.cells
 targets
 program.costs
 measures
@@ -44,8 +45,6 @@ gateware.top
 gateware
 sim.proofs
 sim
-power.mapped
-power.cells
 power
 hls.names hls.reports
 hls.cpp

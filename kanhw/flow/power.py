@@ -77,13 +77,12 @@ def estimate_power(
     from kanhw.estimation import estimate_design
     from kanhw.estimation.runs import netlist_in
     from kanhw.power.activity import simulate_activity
-    from kanhw.power.cells.table import kinds_named
     from kanhw.power.energy import power_of, static_power
     from kanhw.power.mapped import read_netlist
-    from kanhw.targets.table import energies_of, target_named
+    from kanhw.targets.table import cell_kinds_of, energies_of, target_named
 
     loaded = given_design(design)
-    energies, kinds = energies_of(target), kinds_named(target)
+    energies, kinds = energies_of(target), cell_kinds_of(target)
     static_power(energies, part, target)
     if not is_number(clock_mhz) or not 0 < clock_mhz < 10_000:
         raise InputError(f"clock_mhz must be above 0 and below 10,000 MHz, not {clock_mhz!r}")

@@ -16,9 +16,9 @@ from kanhw.design.design import Design
 from kanhw.design.packing import checked_codes, pack_codes, unpack_codes
 from kanhw.errors import InputError, ToolFailed
 from kanhw.formats import IntArray
-from kanhw.power.cells.batch import CellKind, Words
 from kanhw.power.mapped import MappedNetlist
 from kanhw.power.simulation import Simulation
+from kanhw.targets.cells.batch import CellKind, Words
 
 __all__ = ["Activity", "simulate_activity"]
 

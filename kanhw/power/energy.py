@@ -11,8 +11,9 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.power.activity import Activity
-from kanhw.power.cells.batch import CellKind
-from kanhw.power.mapped import HIGH, LOW, MappedNetlist
+from kanhw.power.mapped import MappedNetlist
+from kanhw.targets.cells.batch import CellKind
+from kanhw.targets.cells.cell import HIGH, LOW
 from kanhw.targets.energies import Band, CellEnergies
 from kanhw.targets.table import energies_of
 from kanhw.targets.target import Target

@@ -9,51 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kanhw.errors import ToolFailed
+from kanhw.targets.cells.cell import HIGH, LOW, Cell
 
-__all__ = ["HIGH", "LOW", "Cell", "MappedNetlist", "read_netlist"]
-
-LOW, HIGH = 0, 1
-"""The nets that are constant."""
+__all__ = ["MappedNetlist", "read_netlist"]
 
 # Records of names in the source, which Yosys keeps as cells when it flattens a hierarchy.
 _NO_HARDWARE = frozenset({"$scopeinfo"})
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell.
-
-    Parameters
-    ----------
-    name
-        In the netlist.
-    kind
-        Its type, such as ``LUT6``.
-    parameters
-        Bits as text, the highest first, or words, as Yosys writes them.
-    ports
-        The nets of every port, lowest bit first.
-    """
-
-    name: str
-    kind: str
-    parameters: Mapping[str, str]
-    ports: Mapping[str, tuple[int, ...]]
-
-    def net(self, port: str, bit: int = 0) -> int:
-        """The net at one bit of a port; a port that is left open is low."""
-        nets = self.ports.get(port, ())
-        return nets[bit] if bit < len(nets) else LOW
-
-    def bits(self, parameter: str, count: int) -> tuple[int, ...]:
-        """A parameter as that many bits, lowest first; what is not written is 0."""
-        text = self.parameters.get(parameter, "")
-        values = [1 if letter == "1" else 0 for letter in reversed(text)]
-        return tuple((values + [0] * count)[:count])
-
-    def word(self, parameter: str, default: str) -> str:
-        """A parameter that is a word."""
-        return self.parameters.get(parameter, default).rstrip()
 
 
 @dataclass(frozen=True)

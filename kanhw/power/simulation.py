@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.power.cells.batch import Batch, CellKind, Words, masks
-from kanhw.power.mapped import HIGH, LOW, Cell, MappedNetlist
+from kanhw.power.mapped import MappedNetlist
+from kanhw.targets.cells.batch import Batch, CellKind, Words, masks
+from kanhw.targets.cells.cell import HIGH, LOW, Cell
 
 __all__ = ["Simulation", "kinds_of"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kanhw.targets.cells.ecp5 import ECP5_KINDS
 from kanhw.targets.ecp5_cells import ECP5_CELLS
 from kanhw.targets.energies import ECP5_ENERGIES
 from kanhw.targets.target import CellCost, CellLibrary, PlaceAndRoute, Target
@@ -42,6 +43,7 @@ ECP5 = Target(
     bram_unit="EBR18",
     library=CellLibrary("ecp5/cells_sim.v", ECP5_CELLS),
     energies=ECP5_ENERGIES,
+    cell_kinds=ECP5_KINDS,
     place_and_route=PlaceAndRoute(
         tool="nextpnr-ecp5",
         device="LFE5U-85F-6",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kanhw.targets.cells.ice40 import ICE40_KINDS
 from kanhw.targets.energies import ICE40_ENERGIES
 from kanhw.targets.target import CellCost, CellLibrary, Target
 
@@ -32,6 +33,7 @@ ICE40 = Target(
     },
     bram_unit="RAM4K",
     energies=ICE40_ENERGIES,
+    cell_kinds=ICE40_KINDS,
     # Values of inputs that are left open, which Verilog-2005 has not; Yosys leaves none open.
     library=CellLibrary("ice40/cells_sim.v", definitions="`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"),
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kanhw.errors import InputError
+from kanhw.targets.cells.batch import CellKind
 from kanhw.targets.ecp5 import ECP5
 from kanhw.targets.energies import CellEnergies
 from kanhw.targets.ice40 import ICE40
@@ -16,6 +17,7 @@ from kanhw.values import meant
 __all__ = [
     "MODELLED",
     "TARGETS",
+    "cell_kinds_of",
     "energies_of",
     "library_of",
     "model_of",
@@ -105,9 +107,26 @@ def energies_of(name: str) -> CellEnergies:
     return energies
 
 
+def cell_kinds_of(name: str) -> Mapping[str, CellKind]:
+    """What the cells of a target compute, by their types.
+
+    Raises
+    ------
+    InputError
+        If there is no such target, or its cells are not simulated.
+    """
+    kinds = target_named(name).cell_kinds
+    if kinds is None:
+        raise InputError(
+            f"The activity of {name} netlists is not simulated, so its power cannot be estimated: "
+            f"take {names_of_powered()}"
+        )
+    return kinds
+
+
 def names_of_powered() -> str:
     """The targets whose power can be estimated, for a message or a help text."""
-    return _names(lambda target: target.energies)
+    return _names(lambda target: target.energies and target.cell_kinds)
 
 
 def names_of_placed() -> str:

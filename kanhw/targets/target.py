@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from kanhw.targets.cells.batch import CellKind
 from kanhw.targets.energies import CellEnergies
 from kanhw.targets.memories import BlockRams
 
@@ -138,8 +139,9 @@ class Target:
         How it is placed and routed; None: its clock cannot be estimated.
     block_rams, weights
         What the resource model of a design that is not made yet knows; None: there is no model.
-    energies
-        What toggles and clocks take; None: its power cannot be estimated.
+    energies, cell_kinds
+        What toggles and clocks take, and what its cells compute, by their types; None: its power
+        cannot be estimated.
     """
 
     name: str
@@ -154,6 +156,7 @@ class Target:
     block_rams: BlockRams | None = None
     weights: PartWeights | None = None
     energies: CellEnergies | None = None
+    cell_kinds: Mapping[str, CellKind] | None = None
 
     def script(self, recipe: str, top: str, flags: tuple[str, ...] = ()) -> str:
         """The synthesis commands of a recipe, one a line.

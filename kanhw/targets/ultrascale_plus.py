@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kanhw.targets.cells.ultrascale_plus import ULTRASCALE_PLUS_KINDS
 from kanhw.targets.energies import ULTRASCALE_PLUS_ENERGIES
 from kanhw.targets.memories import BlockRams, BlockShape
 from kanhw.targets.target import CellCost, CellLibrary, PartWeights, Target
@@ -101,4 +102,5 @@ ULTRASCALE_PLUS = Target(
     block_rams=_BLOCK_RAMS,
     weights=_WEIGHTS,
     energies=ULTRASCALE_PLUS_ENERGIES,
+    cell_kinds=ULTRASCALE_PLUS_KINDS,
 )

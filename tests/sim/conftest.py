@@ -216,6 +216,8 @@ def tiny_program(monkeypatch: pytest.MonkeyPatch) -> TinyProgram:
     """Give every design the tiny Program, whose golden model is plain numpy."""
     program = TinyProgram()
     monkeypatch.setattr(Design, "load_program", lambda self: program)
+    # It has no layers from which a manifest could be derived.
+    monkeypatch.setattr("kanhw.flow.verification.checked_program", lambda design: program)
     monkeypatch.setattr(
         "kanhw.sim.equivalence.golden_outputs", lambda program, codes, heads: program(codes)
     )

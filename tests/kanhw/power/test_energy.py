@@ -12,11 +12,11 @@ from kanhw.errors import InputError
 from kanhw.estimation import ResourceEstimate
 from kanhw.flow.power import estimate_power
 from kanhw.power.activity import Activity
-from kanhw.power.cells.table import CELL_KINDS
 from kanhw.power.energy import power_of, static_power
-from kanhw.power.mapped import Cell, MappedNetlist
+from kanhw.power.mapped import MappedNetlist
+from kanhw.targets.cells.cell import Cell
 from kanhw.targets.energies import Band
-from kanhw.targets.table import TARGETS, energies_of
+from kanhw.targets.table import TARGETS, cell_kinds_of, energies_of
 
 CELLS = (
     Cell("lut", "LUT1", {}, {"I0": (2,), "O": (3,)}),
@@ -32,7 +32,7 @@ def estimated(toggles, *, clocks=1000, vectors=500, inputs=0.25, part=None, cell
     return power_of(
         TARGETS["xcup"],
         netlist,
-        CELL_KINDS["xcup"],
+        cell_kinds_of("xcup"),
         activity,
         clock_mhz=200.0,
         part=part,

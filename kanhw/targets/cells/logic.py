@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kanhw.power.cells.batch import Batch, CellKind, Words, masks, ports_of
-from kanhw.power.mapped import Cell
+from kanhw.targets.cells.batch import Batch, CellKind, Words, masks, ports_of
+from kanhw.targets.cells.cell import Cell
 
 __all__ = ["carry_chain", "gate", "lut", "paired_lut"]
 

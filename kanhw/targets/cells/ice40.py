@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kanhw.power.cells.batch import CellKind
-from kanhw.power.cells.logic import gate, lut
-from kanhw.power.cells.registers import FlipFlop, flip_flop
-from kanhw.power.mapped import Cell
+from kanhw.targets.cells.batch import CellKind
+from kanhw.targets.cells.cell import Cell
+from kanhw.targets.cells.logic import gate, lut
+from kanhw.targets.cells.registers import FlipFlop, flip_flop
 
 __all__ = ["ICE40_KINDS"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kanhw.power.cells.batch import Batch, CellKind, Words, masks, ports_of
-from kanhw.power.cells.logic import looked_up
-from kanhw.power.mapped import Cell
+from kanhw.targets.cells.batch import Batch, CellKind, Words, masks, ports_of
+from kanhw.targets.cells.cell import Cell
+from kanhw.targets.cells.logic import looked_up
 
 __all__ = ["LutMemory", "lut_memory", "shift_register"]
 

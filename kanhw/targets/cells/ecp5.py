@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kanhw.errors import InputError
-from kanhw.power.cells.batch import Batch, CellKind, Words, masks
-from kanhw.power.cells.ecp5_blocks import ECP5_BLOCKS
-from kanhw.power.cells.logic import gate, looked_up, lut
-from kanhw.power.cells.registers import FlipFlop, flip_flop
-from kanhw.power.mapped import Cell
+from kanhw.targets.cells.batch import Batch, CellKind, Words, masks
+from kanhw.targets.cells.cell import Cell
+from kanhw.targets.cells.ecp5_blocks import ECP5_BLOCKS
+from kanhw.targets.cells.logic import gate, looked_up, lut
+from kanhw.targets.cells.registers import FlipFlop, flip_flop
 
 __all__ = ["ECP5_KINDS"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.power.cells.batch import Batch, CellKind, Words
-from kanhw.power.mapped import Cell
+from kanhw.targets.cells.batch import Batch, CellKind, Words
+from kanhw.targets.cells.cell import Cell
 
 __all__ = ["BlockRead", "block_ram", "multiplier"]
 

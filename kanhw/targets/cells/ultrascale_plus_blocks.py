@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from kanhw.errors import InputError
-from kanhw.power.cells.batch import CellKind, ports_of
-from kanhw.power.cells.blocks import BlockRead, block_ram, multiplier
-from kanhw.power.cells.memories import LutMemory, lut_memory, shift_register
-from kanhw.power.mapped import HIGH, LOW, Cell
+from kanhw.targets.cells.batch import CellKind, ports_of
+from kanhw.targets.cells.blocks import BlockRead, block_ram, multiplier
+from kanhw.targets.cells.cell import HIGH, LOW, Cell
+from kanhw.targets.cells.memories import LutMemory, lut_memory, shift_register
 
 __all__ = ["ULTRASCALE_PLUS_BLOCKS"]
 

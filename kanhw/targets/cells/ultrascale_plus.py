@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kanhw.errors import InputError
-from kanhw.power.cells.batch import CellKind
-from kanhw.power.cells.logic import carry_chain, gate, lut, paired_lut
-from kanhw.power.cells.registers import FlipFlop, flip_flop
-from kanhw.power.cells.ultrascale_plus_blocks import ULTRASCALE_PLUS_BLOCKS
-from kanhw.power.mapped import Cell
+from kanhw.targets.cells.batch import CellKind
+from kanhw.targets.cells.cell import Cell
+from kanhw.targets.cells.logic import carry_chain, gate, lut, paired_lut
+from kanhw.targets.cells.registers import FlipFlop, flip_flop
+from kanhw.targets.cells.ultrascale_plus_blocks import ULTRASCALE_PLUS_BLOCKS
 
 __all__ = ["ULTRASCALE_PLUS_KINDS"]
 

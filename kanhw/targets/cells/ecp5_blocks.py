@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from kanhw.errors import InputError
-from kanhw.power.cells.batch import CellKind
-from kanhw.power.cells.blocks import BlockRead, block_ram, multiplier
-from kanhw.power.cells.memories import LutMemory, lut_memory
-from kanhw.power.mapped import LOW, Cell
+from kanhw.targets.cells.batch import CellKind
+from kanhw.targets.cells.blocks import BlockRead, block_ram, multiplier
+from kanhw.targets.cells.cell import LOW, Cell
+from kanhw.targets.cells.memories import LutMemory, lut_memory
 
 __all__ = ["ECP5_BLOCKS"]
 
