@@ -48,6 +48,7 @@ class TinyProgram:
 
     n_in, n_out = 3, 2
     layers = (SimpleNamespace(requantizers=(SimpleNamespace(scale=None),)),)
+    labels = SimpleNamespace(inputs=(), outputs=())
     input = SimpleNamespace(format=INPUT.format, scale=None, clamp=np.asarray)
 
     def __call__(self, codes: IntArray) -> IntArray:

@@ -143,7 +143,7 @@ def test_what_no_design_has_is_refused(monkeypatch):
     with pytest.raises(InputError, match="DSP48E2 u does more than a product"):
         XCUP["DSP48E2"].make([cell("DSP48E2", {"OPMODE": (LOW,) * 9})], 1)
     monkeypatch.setitem(TARGETS, "own", replace(TARGETS["ice40"], name="own", cell_kinds=None))
-    message = "The activity of own netlists is not simulated, .*: take xcup, ecp5 or ice40"
+    message = "The activity of own netlists is not simulated, .*: take xcup, ecp5, ice40"
     with pytest.raises(InputError, match=message):
         cell_kinds_of("own")
 
