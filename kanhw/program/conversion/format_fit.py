@@ -43,7 +43,8 @@ def fit_warnings(program: Program, converted: Program) -> tuple[str, ...]:
                     f"network was calibrated for {low:.6g} to {high:.6g}: choose a format that "
                     "reaches there, in the units of the calibration data"
                 )
-            share = (min(high, last) - max(low, first)) / (high - low)
+            reached = min(high, last) - max(low, first)
+            share = reached / (high - low) if high > low else 1.0
             if share < _LITTLE:
                 lines.append(
                     f"the format of input {name!r} holds {first:.6g} to {last:.6g}, which is "

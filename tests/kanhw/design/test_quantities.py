@@ -62,7 +62,7 @@ def test_codes_without_units_and_class_indices():
 
 @pytest.fixture(scope="module")
 def design(tmp_path_factory):
-    program = replace(physical_program(2), labels=NASTY)
+    program = replace(physical_program(3), labels=NASTY)
     folder = tmp_path_factory.mktemp("quantities") / "design"
     return kanhw.generate(program, folder, input_format="u8:0..255=-10..50")
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from kanhw.entries import Entry
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.estimation import PlacedTiming, ResourceEstimate, estimate_verilog
 from kanhw.estimation.place_and_route import check_seeds, place_and_route
@@ -77,7 +78,7 @@ def test_the_median_of_the_slowest_clocks_is_taken(fake_nextpnr, netlist):
     timing = place_and_route(netlist, "ecp5", seeds=3, timeout=60)
     assert timing.fmax_mhz == 80 and timing.fmax_by_seed == (90, 70, 80)
     assert timing.tool.endswith("fake nextpnr: nextpnr-9.9")
-    assert PlacedTiming.from_json(timing.to_json()) == timing
+    assert PlacedTiming.from_json(Entry(timing.to_json(), "timing")) == timing
     flags = "--85k --package CABGA381 --speed 6 --out-of-context --freq 400 --timing-allow-fail"
     assert timing.flags == flags
     assert (netlist.parent / "arguments").read_text().splitlines()[1] == (
