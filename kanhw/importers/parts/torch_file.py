@@ -16,10 +16,10 @@ from kanhw.data_files import tensor_to_numpy
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.importers.parts.state import Array, State
 
+__all__ = ["arrays_of", "read_torch", "states_in"]
+
 # What is never a checkpoint, whatever is in it.
 _TEXTS = (".csv", ".tsv", ".json", ".py", ".yaml", ".yml", ".md", ".v")
-
-__all__ = ["arrays_of", "read_torch", "states_in"]
 
 # What training loops keep beside the weights, none of which is a network.
 _NO_NETWORK = re.compile(
