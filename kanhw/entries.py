@@ -37,6 +37,8 @@ def parse_json(text: str | bytes, where: str) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise InputError(f"{where} is not readable JSON: it is nested too deep") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} is not readable JSON: it holds no text") from error
     except ValueError as error:
         raise InputError(f"{where} is not readable JSON: {error}") from error
 

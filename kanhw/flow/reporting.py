@@ -144,7 +144,12 @@ def _document(source: Mapping[str, Any] | str | Path | Any) -> Mapping[str, Any]
             "A simulation or estimate must be a result of kanhw, its JSON object or a file that "
             f"holds it, not {type(source).__name__}"
         )
-    return read_json_object(Path(source))
+    try:
+        return read_json_object(Path(source))
+    except InputError as error:
+        raise InputError(
+            f"{error}: name what 'kanhw simulate --out' or 'kanhw estimate --out' wrote"
+        ) from error
 
 
 def _place(source: Any, otherwise: str) -> str:

@@ -207,7 +207,7 @@ def test_refuses_integers(tmp_path: Path) -> None:
 def test_refuses_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.pt does not exist: check the path$"):
         load_model(tmp_path / "none.pt")
-    with pytest.raises(InputError, match=r"none\.safetensors does not exist$"):
+    with pytest.raises(InputError, match=r"none\.safetensors does not exist: check the path$"):
         load_model(str(tmp_path / "none.safetensors"))
     for name in ("empty.pt", "empty.safetensors"):
         (tmp_path / name).touch()
