@@ -191,6 +191,7 @@ def digits(shared_folder: Path) -> Case:
     return Case(kanhw.load(folder), train, test, outputs)
 
 
+@pytest.mark.slow  # a fifth of a minute of compiling; small networks go the same way
 def test_digits(digits: Case, tmp_path: Path) -> None:
     check_level_0(digits)
     program = check_level_1(digits, EDGE_SMALL)

@@ -18,7 +18,7 @@ from kanhw.power.stimulus import toggling_codes
 from kanhw.schedule.schedule import Schedule
 from kanhw.targets.table import cell_kinds_of
 
-XCUP = cell_kinds_of("xcup")
+XCUP, ICE40 = cell_kinds_of("xcup"), cell_kinds_of("ice40")
 
 
 def written(path, cells, ports):
@@ -79,7 +79,7 @@ def made(tmp_path_factory):
     """A design and its netlist."""
     work = tmp_path_factory.mktemp("power")
     design = kanhw.generate(physical_program(1, (3, 2)), work / "design")
-    estimate = estimate_design(design.path, "xcup", keep=work)
+    estimate = estimate_design(design.path, "ice40", keep=work)
     return design, netlist_in(work, estimate.recipe)
 
 
@@ -96,7 +96,7 @@ def test_toggles_do_not_hang_on_the_number_of_copies(made, monkeypatch):
     found = []
     for copies in (1, 2, 24):
         monkeypatch.setattr(activity, "_MOST_COPIES", copies)
-        one = activity.simulate_activity(design, netlist, XCUP, codes, family="xcup")
+        one = activity.simulate_activity(design, netlist, ICE40, codes, family="ice40")
         assert (one.clocks, one.vectors) == (96, 96)
         found.append(one)
     for other in found[1:]:
@@ -114,22 +114,27 @@ def test_a_netlist_that_computes_something_else_is_seen(made):
     design, path = made
     netlist = read_netlist(path, design.top)
     cells = list(netlist.cells)
-    place = next(k for k, one in enumerate(cells) if one.kind == "LUT6")
-    table = cells[place].parameters["INIT"]
+    inputs = set(netlist.ports[design.wires.input.data])
+    place = next(
+        k
+        for k, one in enumerate(cells)
+        if one.kind == "SB_LUT4" and inputs & {net for nets in one.ports.values() for net in nets}
+    )
+    table = cells[place].parameters["LUT_INIT"]
     inverted = "".join("01"[letter == "0"] for letter in table)
-    cells[place] = replace(cells[place], parameters={"INIT": inverted})
+    cells[place] = replace(cells[place], parameters={"LUT_INIT": inverted})
     faulty = replace(netlist, cells=tuple(cells))
     with pytest.raises(
         ToolFailed, match=r"\d+ of \d+ outputs of the netlist of .* are not the Pro"
     ):
-        activity.simulate_activity(design, faulty, XCUP, codes_of(design), family="xcup")
+        activity.simulate_activity(design, faulty, ICE40, codes_of(design), family="ice40")
 
 
 def test_few_rows_are_refused(made):
     design, path = made
     with pytest.raises(InputError, match="Activity takes at least 2 vectors, not 1"):
         activity.simulate_activity(
-            design, read_netlist(path, design.top), XCUP, codes_of(design, 1), family="xcup"
+            design, read_netlist(path, design.top), ICE40, codes_of(design, 1), family="ice40"
         )
 
 
