@@ -17,7 +17,7 @@ def test_fields_of_a_layer():
 
 
 def test_a_field_needs_a_layer():
-    with pytest.raises(InputError, match=r"^--layer takes NAME.FIELD=VALUE, as in .*, not 'codebook.si"):
+    with pytest.raises(InputError, match=r"^--layer takes NAME.FIELD=VALUE, .* not 'codebook.si"):
         _layers(["codebook.size=3"])
 
 
