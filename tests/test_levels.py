@@ -218,7 +218,7 @@ def test_digits_a_thousand_vectors(digits: Case, options: dict[str, Any], tmp_pa
     [
         "moons",
         pytest.param("wine", marks=pytest.mark.slow),
-        "dry_bean",
+        pytest.param("dry_bean", marks=pytest.mark.slow),
         pytest.param("jsc_openml", marks=pytest.mark.slow),
     ],
 )

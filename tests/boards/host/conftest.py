@@ -7,7 +7,8 @@ import pytest
 
 from kanhw.boards.built import BUILD_FORMAT
 from kanhw.boards.link.assembled import identity_of
-from kanhw.design.design import Port, sha256_of_bytes
+from kanhw.design.design import Port
+from kanhw.design.manifest import sha256_of_bytes
 from kanhw.formats import CodeFormat
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer, program_bytes
 from kanhw.schedule.schedule import Schedule

@@ -15,7 +15,8 @@ from kanhw.boards.catalogue.table import board_named
 from kanhw.boards.protocol.frames import Frame, encode_frame
 from kanhw.boards.protocol.messages import Kind
 from kanhw.cli import main
-from kanhw.design.design import Port, sha256_of_bytes
+from kanhw.design.design import Port
+from kanhw.design.manifest import sha256_of_bytes
 from kanhw.design.packing import pack_codes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.schedule.schedule import Schedule
