@@ -224,7 +224,7 @@ def test_cores_without_a_handshake(name, random_ranges, run_core):
     np.testing.assert_array_equal(run_core(program, Schedule(), codes), program(codes))
 
 
-@pytest.mark.parametrize("parallel", [(2, 3), (8, 8)])
+@pytest.mark.parametrize("parallel", [(2, 3), pytest.param((8, 8), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_folded_kinds(name, parallel, random_ranges, stream_run):
     program, rng = _program(name, 3, random_ranges)

@@ -132,8 +132,9 @@ def weights_of(quantized):
     return [(part.base, part.spline) for part in quantized.layers if hasattr(part, "spline")]
 
 
-@pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
-@pytest.mark.parametrize("bits", [2, 8])
+@pytest.mark.parametrize(
+    ("realisation", "bits"), [("edge_table", 8), ("basis_table", 2)], ids=["edge-8", "basis-2"]
+)
 @pytest.mark.parametrize("variant", MODELS)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_code_is_equal_and_every_weight_is_rounded_up_or_down(
