@@ -32,9 +32,11 @@ BATCH = 256
 SEED = 0
 CHUNK = 2000
 
-# Weights and activations of 4 bits, basis values of 3, one code for both branches.
+# Weights and activations of 4 bits, basis values of 3, one code for both branches. All pixels have
+# one unit: scales for groups of them would take basis tables for each group.
 DENSE: dict[str, Any] = {
     "realisation": "basis_table",
+    "input_granularity": "tensor",
     "quantizer": "lsq+",
     "branch_inputs": "shared",
     **everywhere(4, 4, basis_bits=3),

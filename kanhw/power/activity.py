@@ -39,7 +39,10 @@ class Activity:
     clocks
         Clocks that were counted.
     vectors
-        Vectors that were computed in them.
+        Vectors that were computed in them: the given ones, some of them again where they do not
+        divide evenly among the copies.
+    rows
+        The given ones.
     input_toggles
         Changes a clock of a bit of the input, on average.
     seconds
@@ -49,6 +52,7 @@ class Activity:
     toggles: npt.NDArray[np.int64]
     clocks: int
     vectors: int
+    rows: int
     input_toggles: float
     seconds: float
 
@@ -102,6 +106,7 @@ def simulate_activity(
         toggles,
         clocks * copies,
         run.counted * copies,
+        len(rows),
         float(toggles[inputs].sum() / (len(inputs) * clocks * copies)),
         time.perf_counter() - started,
     )

@@ -313,7 +313,7 @@ def power_of(
             "total": None if static is None else (dynamic + static) * (1 / rate),
         },
         stimulus=stimulus,
-        vectors=activity.vectors,
+        vectors=activity.rows,
         input_toggle=activity.input_toggles,
         toggles_per_clock=float(activity.toggles.sum() / activity.clocks),
         basis=energies.basis,
@@ -331,8 +331,8 @@ def _warnings(activity: Activity, stimulus: str) -> tuple[str, ...]:
             "random inputs are not data, whose activity is up to tenfold less: give rows like "
             "those that the design will see, in their order (--vectors)"
         )
-    if activity.vectors < _FEW_ROWS:
-        found.append(f"{activity.vectors} rows are few: give {_FEW_ROWS} or more")
+    if activity.rows < _FEW_ROWS:
+        found.append(f"{activity.rows} rows are few: give {_FEW_ROWS} or more")
     low, high = _USUAL_TOGGLES
     if not low <= activity.input_toggles <= high:
         found.append(

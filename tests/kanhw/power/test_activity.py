@@ -97,7 +97,7 @@ def test_toggles_do_not_hang_on_the_number_of_copies(made, monkeypatch):
     for copies in (1, 2, 24):
         monkeypatch.setattr(activity, "_MOST_COPIES", copies)
         one = activity.simulate_activity(design, netlist, ICE40, codes, family="ice40")
-        assert (one.clocks, one.vectors) == (96, 96)
+        assert (one.clocks, one.vectors, one.rows) == (96, 96, 96)
         found.append(one)
     for other in found[1:]:
         np.testing.assert_array_equal(other.toggles, found[0].toggles)
@@ -128,6 +128,13 @@ def test_a_netlist_that_computes_something_else_is_seen(made):
         ToolFailed, match=r"\d+ of \d+ outputs of the netlist of .* are not the Pro"
     ):
         activity.simulate_activity(design, faulty, ICE40, codes_of(design), family="ice40")
+
+
+def test_rows_that_do_not_divide_evenly_are_counted_once(made):
+    design, path = made
+    netlist = read_netlist(path, design.top)
+    one = activity.simulate_activity(design, netlist, ICE40, codes_of(design, 45), family="ice40")
+    assert (one.rows, one.vectors, one.clocks) == (45, 55, 55)
 
 
 def test_few_rows_are_refused(made):

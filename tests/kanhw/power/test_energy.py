@@ -28,7 +28,7 @@ NETLIST = MappedNetlist({"i": (2,), "clk": (5,), "o": (4,)}, frozenset({"i", "cl
 
 def estimated(toggles, *, clocks=1000, vectors=500, inputs=0.25, part=None, cells=CELLS):
     netlist = MappedNetlist(NETLIST.ports, NETLIST.inputs, cells, 7)
-    activity = Activity(np.array(toggles), clocks, vectors, inputs, 0.1)
+    activity = Activity(np.array(toggles), clocks, vectors, vectors, inputs, 0.1)
     return power_of(
         TARGETS["xcup"],
         netlist,
