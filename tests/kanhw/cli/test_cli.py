@@ -355,6 +355,7 @@ def test_published_network(shared_folder, here, capsys):
     assert (shown["vectors"], shown["mismatches"], shown["expected_mismatches"]) == (2000, 0, 0)
 
 
+@pytest.mark.slow  # much like the one before
 def test_published_network_with_argmax(shared_folder, here, capsys):
     """Integer outputs in the file become the class indices that the hardware must hand out."""
     folder = shared_folder / "peers" / "kanele" / "wine"

@@ -66,6 +66,7 @@ def check(folder, shown, size):
     assert shown["float_accuracy"] == (model(x).argmax(axis=1) == labels).mean()
 
 
+@pytest.mark.slow  # .ci/wheel runs the whole one from the command line
 def test_small_from_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demonstration, "DemoSize", lambda: SMALL)
     threads = torch.get_num_threads()
