@@ -1,6 +1,7 @@
 """Fixtures and settings that every test shares."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,13 @@ hypothesis.settings.register_profile(
     "fuzz", deadline=None, print_blob=True, database=None, max_examples=150
 )
 hypothesis.settings.load_profile("default")
+
+
+# Started by nohup, or in the background of a script, tests and what they start would ignore these.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_configure(config: pytest.Config) -> None:
