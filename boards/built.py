@@ -71,20 +71,26 @@ class Built:
     details: Mapping[str, Any]
 
     @property
+    def status(self) -> str:
+        """``built``, or ``written, not built``: then nothing is known of the timing."""
+        return "written, not built" if self.bitstream is None else "built"
+
+    @property
     def bitstream_path(self) -> Path:
-        """The bitstream's file.
+        """The bitstream's file; of a project, what its commands have made since.
 
         Raises
         ------
         InputError
             If there is none.
         """
-        if self.bitstream is None:
+        path = self.path / (self.bitstream or self.details.get("makes", ""))
+        if self.bitstream is None and not path.is_file():
             raise InputError(
-                f"{self.path} holds a project, no bitstream: build it with the tools that its "
-                "commands name"
+                f"{self.path} holds a project that was written, not built: run its commands "
+                f"(commands.txt) in that folder, which make {path.name or 'the bitstream'}"
             )
-        return self.path / self.bitstream
+        return path
 
     def load_program(self) -> Program:
         """The Program that the board computes."""
@@ -101,6 +107,7 @@ class Built:
             "clock_mhz": self.clock_mhz,
             "fmax_mhz": self.fmax_mhz,
             "bitstream": self.bitstream,
+            "status": self.status,
             "utilisation": {name: dict(use) for name, use in self.utilisation.items()},
             "link": {"kind": "uart", "baud": self.baud, "divisor": self.divisor},
             "schedule": self.schedule.to_json(),
@@ -116,7 +123,7 @@ class Built:
         known = {
             *("board", "device", "identity", "clock_mhz", "fmax_mhz", "bitstream", "utilisation"),
             *("latency_cycles", "initiation_interval", "build_format", "link", "schedule"),
-            *("input", "output"),
+            *("input", "output", "status"),
         }
         return cls(
             path=path,

@@ -11,10 +11,7 @@ from kanhw.boards.catalogue.board import Board
 from kanhw.boards.catalogue.programmers import PROGRAMMERS
 from kanhw.boards.catalogue.table import BOARDS
 from kanhw.errors import ToolNotFound
-from kanhw.tools.nextpnr import nextpnr
-from kanhw.tools.packers import packer
 from kanhw.tools.tool import Tool
-from kanhw.tools.yosys import YOSYS
 
 __all__ = ["ListedBoard", "listed_boards"]
 
@@ -75,12 +72,7 @@ def listed_boards() -> list[ListedBoard]:
         texts[name] = f"not there: pip install {name}"
     listed = []
     for board in BOARDS.values():
-        family = family_of(board)
-        builders = {
-            "yosys": YOSYS,
-            family.nextpnr: nextpnr(family.nextpnr),
-            family.packer: packer(family.packer),
-        }
+        builders = {tool.program: tool for tool in family_of(board).flow.tools}
         loaders = {each.tool: PROGRAMMERS[each.tool] for each in board.programmers}
         for name, tool in {**builders, **loaders}.items():
             look(name, tool)

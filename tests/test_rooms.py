@@ -74,7 +74,7 @@ estimation
 reports
 flow
 boards.protocol
-boards.catalogue
+boards.catalogue boards.platforms
 boards.link
 boards.built
 boards.host

@@ -79,7 +79,8 @@ def load_bitstream(built: Built) -> Loaded:
     bitstream = built.bitstream_path.resolve()
     board = board_named(built.board)
     tool, programmer = find_programmer(board)
-    arguments = [word.format(bitstream=str(bitstream)) for word in programmer.arguments]
+    places = {"bitstream": str(bitstream), "folder": str(bitstream.parent)}
+    arguments = [word.format(**places) for word in programmer.arguments]
     command = (*tool.command, *arguments)
     with tempfile.TemporaryDirectory(prefix="kanhw-load-") as folder:
         status, log = run_logged(
@@ -87,7 +88,7 @@ def load_bitstream(built: Built) -> Loaded:
         )
     if status != 0:
         raise ToolFailed(f"{board.title} was not loaded. {_mended(programmer.tool, log, status)}")
-    return Loaded(board.name, built.bitstream or "", str(tool), command)
+    return Loaded(board.name, bitstream.name, str(tool), command)
 
 
 def _mended(tool: str, log: str, status: int) -> str:

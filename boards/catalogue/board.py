@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Board", "Programmer"]
+__all__ = ["Board", "Programmer", "openfpgaloader"]
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,16 @@ class Programmer:
     tool
         A key of :data:`kanhw.boards.catalogue.programmers.PROGRAMMERS`.
     arguments
-        What follows its command; ``{bitstream}`` stands for the file.
+        What follows its command; ``{bitstream}`` stands for the file, ``{folder}`` for the build's.
     """
 
     tool: str
     arguments: tuple[str, ...]
+
+
+def openfpgaloader(board: str) -> Programmer:
+    """openFPGALoader, by its own name of a board; upper and lower case count."""
+    return Programmer("openfpgaloader", ("-b", board, "{bitstream}"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +43,24 @@ class Board:
     device
         The FPGA with package and speed, as results name it.
     platform
-        ``module:Class`` of amaranth-boards.
+        ``module:Class`` of amaranth-boards, or of :mod:`kanhw.boards.platforms`.
     clock_mhz
         Of the oscillator.
     clock
         Its resource, where that is not the platform's own choice.
+    clock_pin
+        The pin of the package that an oscillator is at, where the platform has no resource for it.
     budget
-        What the device has, by the names of nextpnr's cells.
+        What the device has, by the names of the tool's cells; empty: that is not known.
     programmers
         In order of preference.
     uart
         Pins of the UART (rx, tx, seen from the FPGA) where the platform names none; a pin of a
         connector is ``number:connector_index``, as Amaranth writes it.
     uart_attributes
-        Of these pins.
+        Of these pins, and of ``clock_pin``.
+    button
+        The resource that resets, as for ``leds``; empty: there is none.
     leds
         Resources for alive, working and failed, as ``name:number`` or ``name:number.part``.
     baud
@@ -73,8 +82,10 @@ class Board:
     budget: dict[str, int]
     programmers: tuple[Programmer, ...] = ()
     clock: str = ""
+    clock_pin: str = ""
     uart: tuple[str, str] | None = None
     uart_attributes: dict[str, str | int] | None = None
+    button: str = ""
     leds: tuple[str, ...] = ()
     baud: int = 1_000_000
     pll: str = ""
