@@ -27,7 +27,7 @@ class CrossLinkNXEVNPlatform(LatticePlatform):
         # Of the PMOD 0: the bridge between USB and UART needs resistors that are not there.
         UARTResource(0, rx="D10", tx="D9", attrs=_3V3),
     ]
-    connectors: ClassVar = []
+    connectors: ClassVar[list[Any]] = []
 
     def __init__(self, **options: Any) -> None:
         super().__init__(toolchain="Oxide", **options)

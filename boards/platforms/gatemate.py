@@ -34,7 +34,7 @@ class GateMatePlatform(TemplatedPlatform):
             {% endfor %}
         """,
     }
-    command_templates: ClassVar = []
+    command_templates: ClassVar[list[str]] = []
 
     def create_missing_domain(self, name: str) -> Any:
         """``sync`` on the oscillator, under reset until the configuration is complete."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from amaranth.build import Attrs, Clock, Pins, Resource
 from amaranth_boards.resources import ButtonResources, LEDResources, UARTResource
@@ -23,4 +23,4 @@ class GateMateEVBPlatform(GateMatePlatform):
         *ButtonResources(pins="IO_SB_B7", invert=True),
         UARTResource(0, rx="IO_SA_A6", tx="IO_SA_B6", attrs=Attrs(PULLUP="true")),
     ]
-    connectors: ClassVar = []
+    connectors: ClassVar[list[Any]] = []

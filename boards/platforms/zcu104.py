@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from amaranth.build import Attrs, Clock, DiffPairs, Pins, Resource
 from amaranth.vendor import XilinxPlatform
@@ -29,4 +29,4 @@ class ZCU104Platform(XilinxPlatform):
         *ButtonResources(pins="B4 C4 B3 C3", attrs=_3V3),
         UARTResource(0, rx="A20", tx="C19", attrs=Attrs(IOSTANDARD="LVCMOS18")),
     ]
-    connectors: ClassVar = []
+    connectors: ClassVar[list[Any]] = []
