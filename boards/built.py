@@ -14,9 +14,12 @@ from kanhw.errors import InputError
 from kanhw.program import Program, load_program
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["BUILD_FORMAT", "TOP_VERILOG", "Built", "load_built"]
+__all__ = ["BUILD_FORMAT", "COMMANDS", "TOP_VERILOG", "Built", "load_built"]
 
 BUILD_FORMAT = 1
+COMMANDS = "commands.txt"
+"""What runs, a line each, in the folder."""
+
 TOP_VERILOG = "link_top.v"
 """The top in portable Verilog, without what only the board's family has."""
 
@@ -88,7 +91,7 @@ class Built:
         if self.bitstream is None and not path.is_file():
             raise InputError(
                 f"{self.path} holds a project that was written, not built: run its commands "
-                f"(commands.txt) in that folder, which make {path.name or 'the bitstream'}"
+                f"({COMMANDS}) in that folder, which make {path.name or 'the bitstream'}"
             )
         return path
 

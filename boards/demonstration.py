@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kanhw.boards.build.building import build_for_board
-from kanhw.boards.build.loading import load_bitstream
 from kanhw.boards.build.schedules import schedules_for
 from kanhw.boards.built import Built
 from kanhw.boards.catalogue.table import board_named
+from kanhw.boards.loading.loading import load_bitstream
 from kanhw.boards.running import BoardRun, run_on_board
 from kanhw.errors import ToolFailed, ToolNotFound
 from kanhw.program import load_program

@@ -77,7 +77,7 @@ boards.protocol
 boards.catalogue boards.platforms
 boards.link
 boards.built
-boards.host
+boards.host boards.loading
 boards.build
 boards
 cli.common

@@ -19,7 +19,7 @@ from kanhw.boards.build.placing import (
     sources,
 )
 from kanhw.boards.build.plls import PllSetting, nearest_below
-from kanhw.boards.built import TOP_VERILOG, Built, load_built
+from kanhw.boards.built import COMMANDS, TOP_VERILOG, Built, load_built
 from kanhw.boards.catalogue.board import Board
 from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, sha256_of_bytes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
@@ -268,7 +268,7 @@ def _write(
         **(placed.files if placed else given.files),
         PROGRAM_FILE: program_bytes(wanted.program),
         TOP_VERILOG: to_verilog(linked.top, Path(TOP_VERILOG).stem).encode(),
-        "commands.txt": "".join(f"{step}\n" for step in given.steps).encode(),
+        COMMANDS: "".join(f"{step}\n" for step in given.steps).encode(),
     }
     used = tools.programs if tools else ()
     built = Built(

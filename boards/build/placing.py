@@ -106,7 +106,17 @@ def platform_of(board: Board) -> Any:
             f"There is no platform {board.platform!r} ({error}): name one as module:Class, such as "
             "amaranth_boards.ulx3s:ULX3S_25F_Platform"
         ) from error
-    platform = kind()
+    from amaranth.build import Platform
+
+    if not (isinstance(kind, type) and issubclass(kind, Platform)):
+        raise InputError(f"{board.platform} is no platform of Amaranth's: name a board's class")
+    try:
+        platform = kind()
+    except TypeError as error:
+        raise InputError(
+            f"The platform {board.platform} cannot be made ({error}): name a board's class, not "
+            "what several boards share"
+        ) from error
     if board.clock:
         platform.default_clk = board.clock
     # A button that resets is the shell's: the platform would connect its own at some clocks only.

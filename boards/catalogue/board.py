@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Board", "Programmer", "openfpgaloader"]
+__all__ = ["FTDI", "Board", "Programmer", "openfpgaloader"]
+
+FTDI = "0403:6010"
+"""On USB, the bridge with two channels that most boards load through."""
 
 
 @dataclass(frozen=True)
@@ -17,15 +20,27 @@ class Programmer:
         A key of :data:`kanhw.boards.catalogue.programmers.PROGRAMMERS`.
     arguments
         What follows its command; ``{bitstream}`` stands for the file, ``{folder}`` for the build's.
+    usb
+        Vendor and product of what it talks to, in hexadecimal, as in ``0403:6010``.
+    suffixed
+        Whether the file must say which device it is for, as DFU wants it.
     """
 
     tool: str
     arguments: tuple[str, ...]
+    usb: str = FTDI
+    suffixed: bool = False
+
+    @property
+    def usb_numbers(self) -> tuple[int, int]:
+        """Vendor and product."""
+        vendor, product = self.usb.split(":")
+        return int(vendor, 16), int(product, 16)
 
 
-def openfpgaloader(board: str) -> Programmer:
+def openfpgaloader(board: str, usb: str = FTDI) -> Programmer:
     """openFPGALoader, by its own name of a board; upper and lower case count."""
-    return Programmer("openfpgaloader", ("-b", board, "{bitstream}"))
+    return Programmer("openfpgaloader", ("-b", board, "{bitstream}"), usb)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,10 @@ ECP5_BOARDS = (
         device="LFE5U-{size}F-6BG381",
         platform="amaranth_boards.ulx3s:ULX3S_{size}F_Platform",
         clock_mhz=25,
-        programmers=(openfpgaloader("ulx3s"), Programmer("fujprog", ("{bitstream}",))),
+        programmers=(
+            openfpgaloader("ulx3s", "0403:6015"),
+            Programmer("fujprog", ("{bitstream}",), "0403:6015"),
+        ),
         button="button_fire:0",
         leds=_LEDS,
     ),
@@ -57,7 +60,9 @@ ECP5_BOARDS = (
         platform="amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_{size}FPlatform",
         clock_mhz=48,
         programmers=(
-            Programmer("dfu-util", ("-a", "0", "-D", "{bitstream}")),
+            Programmer(
+                "dfu-util", ("-a", "0", "-D", "{bitstream}"), usb="1209:5af0", suffixed=True
+            ),
             openfpgaloader("orangeCrab"),
         ),
         uart=("0:io_0", "1:io_0"),

@@ -16,7 +16,7 @@ GATEMATE_BOARDS = (
         clock_mhz=10,
         # A CPE holds two LUTs of four inputs, or one of eight.
         budget={"CPE_LT": 40960, "CPE_FF": 40960, "RAM": 32},
-        programmers=(openfpgaloader("olimex_gatemateevb"),),
+        programmers=(openfpgaloader("olimex_gatemateevb", "1209:c0ca"),),
         button="button:0",
         leds=("led:0",),
         # What the microcontroller between UART and USB does for certain.

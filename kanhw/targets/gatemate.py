@@ -13,8 +13,8 @@ GATEMATE = Target(
     name="gatemate",
     family="Cologne Chip GateMate",
     note=(
-        "LUT: halves of a CPE, trees of LUT2 (CC_L2T4, CC_L2T5) or smaller LUTs, of which a CC_ADDF "
-        "adder takes 1; multiplexers not counted; without I/O and clock buffers"
+        "LUT: halves of a CPE, trees of LUT2 (CC_L2T4, CC_L2T5) or smaller LUTs; a CC_ADDF "
+        "adder takes one; multiplexers not counted; without I/O and clock buffers"
     ),
     recipes={
         "abc": "synth_gatemate -noiopad -noclkbuf -luttree -nomx8 -nomult{flags} -top {top}\n"

@@ -12,21 +12,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from kanhw.boards.build.families import family_of
-from kanhw.boards.build.loading import load_bitstream
 from kanhw.boards.build.placing import find_toolchain, place, sources
 from kanhw.boards.build.plls import mmcm_settings, nearest_below
 from kanhw.boards.build.vivado_flow import VivadoFlow
 from kanhw.boards.built import load_built
 from kanhw.boards.catalogue.table import BOARDS, board_named
 from kanhw.boards.link.assembled import linked_network
+from kanhw.boards.loading.loading import load_bitstream
 from kanhw.cli import main
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
-from kanhw.formats import CodeFormat
-from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer, save_program
+from kanhw.program import save_program
 from kanhw.schedule.schedule import Schedule
 from kanhw.tools.simulators import find_verilator
 from kanhw.tools.yosys import share_folder
@@ -86,14 +84,6 @@ sys.exit(subprocess.run(["tclsh", "prelude.tcl"]).returncode)
 """
 
 needs_tclsh = pytest.mark.skipif(not shutil.which("tclsh"), reason="tclsh is not installed")
-
-
-@pytest.fixture(scope="module")
-def small():
-    tables = np.random.default_rng(5).integers(-3, 4, (1, 1, 4))
-    requantizer = Requantizer(np.ones((1, 1), int), np.zeros(1, int), 0, CodeFormat(3, True))
-    layer = EdgeTableLayer(tables, (requantizer,))
-    return Program((layer,), InputEncoder(CodeFormat(2, True), 1))
 
 
 @pytest.fixture
