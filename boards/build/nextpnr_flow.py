@@ -107,7 +107,8 @@ class NextpnrFlow:
         utilisation = {
             name: {"used": use["used"], "available": use["available"]}
             for name, use in sorted(report["utilization"].items())
-            if use["used"]
+            # Some kinds of cells are parts of others, and the device has none of their own.
+            if use["used"] and use["available"]
         }
         return Reached(
             round(float(slowest["achieved"]), 2),

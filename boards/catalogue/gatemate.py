@@ -14,8 +14,8 @@ GATEMATE_BOARDS = (
         device="CCGM1A1",
         platform="kanhw.boards.platforms.gatemate_evb:GateMateEVBPlatform",
         clock_mhz=10,
-        # A CPE holds two LUTs of four inputs, or one of eight.
-        budget={"CPE_LT": 40960, "CPE_FF": 40960, "RAM": 32},
+        # A CPE holds two trees of LUTs with four inputs each; a block RAM is two halves.
+        budget={"CPE_LT": 40960, "CPE_FF": 40960, "RAM_HALF": 64},
         programmers=(openfpgaloader("olimex_gatemateevb", "1209:c0ca"),),
         button="button:0",
         leds=("led:0",),
