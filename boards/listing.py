@@ -29,13 +29,28 @@ class ListedBoard:
         Which.
     tools
         Of every program and package that it wants, what was found, or how it is installed.
+    built_with
+        The programs that build for it.
     missing
-        Those that building lacks.
+        What building lacks.
+    loaded_with
+        The programs that load it, in order of preference.
     """
 
     board: Board
     tools: dict[str, str]
+    built_with: tuple[str, ...]
     missing: tuple[str, ...]
+    loaded_with: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """Whether it can be built here, in words."""
+        if not self.missing:
+            return "can be built here"
+        lacking = f"lacks {', '.join(self.missing)}"
+        elsewhere = family_of(self.board).flow.elsewhere and "amaranth-boards" not in self.missing
+        return f"{lacking}: the project is written" if elsewhere else lacking
 
     def to_json(self) -> dict[str, Any]:
         """The board as plain JSON values."""
@@ -50,7 +65,10 @@ class ListedBoard:
             "budget": own.budget,
             "note": own.note,
             "tools": self.tools,
+            "built_with": list(self.built_with),
             "missing": list(self.missing),
+            "loaded_with": list(self.loaded_with),
+            "button": bool(own.button),
         }
 
 
@@ -81,7 +99,9 @@ def listed_boards() -> list[ListedBoard]:
             ListedBoard(
                 board,
                 {name: found[name] or texts[name] for name in wanted},
+                tuple(builders),
                 tuple(name for name in ("amaranth-boards", *builders) if found[name] is None),
+                tuple(loaders),
             )
         )
     return listed
