@@ -27,12 +27,14 @@ def run(options: argparse.Namespace) -> int:
     lines = []
     for each in listed:
         board, button = each.board, ", a button resets" if each.board.button else ""
-        lines += [
+        lines.append(
             f"{board.name:{width}}  {board.title}, {board.device}, {board.clock_mhz:g} MHz, UART "
-            f"{board.baud} baud{button}",
+            f"{board.baud} baud{button}"
+        )
+        lines.append(
             f"{'':{width}}    {each.state}; built with {', '.join(each.built_with)}; loaded with "
-            f"{' or '.join(each.loaded_with)}",
-        ]
+            f"{' or '.join(each.loaded_with)}"
+        )
     notes = [f"  {each.board.name}: {each.board.note}" for each in listed if each.board.note]
     tools: dict[str, str] = {}
     for each in listed:
