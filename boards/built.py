@@ -87,11 +87,12 @@ class Built:
         InputError
             If there is none.
         """
-        path = self.path / (self.bitstream or self.details.get("makes", ""))
+        name = self.bitstream or self.details.get("makes", "top.bit")
+        path = self.path / Path(name).name
         if self.bitstream is None and not path.is_file():
             raise InputError(
                 f"{self.path} holds a project that was written, not built: run its commands "
-                f"({COMMANDS}) in that folder, which make {path.name or 'the bitstream'}"
+                f"({COMMANDS}) in that folder, which make {path.name}"
             )
         return path
 

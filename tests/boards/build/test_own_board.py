@@ -4,9 +4,12 @@ import pytest
 
 from kanhw.boards.build.own_board import board_for
 from kanhw.boards.build.placing import sources
+from kanhw.boards.built import load_built
 from kanhw.boards.catalogue.table import board_named
 from kanhw.boards.link.assembled import linked_network
+from kanhw.cli import main
 from kanhw.errors import InputError
+from kanhw.program import save_program
 from kanhw.schedule.schedule import Schedule
 
 pytest.importorskip("amaranth_boards")
@@ -61,3 +64,15 @@ def test_refusals_are_one_line(name, uart, clock, told):
     with pytest.raises(InputError, match=told) as found:
         board_for(name, uart, clock)
     assert "\n" not in str(found.value)
+
+
+def test_a_project_for_a_class(small, tmp_path, capsys):
+    program, out = tmp_path / "program.safetensors", tmp_path / "build"
+    save_program(small, program)
+    words = ["build", str(program), "--board", FOMU, "--uart", "1,2", "--project"]
+    assert main([*words, "--out", str(out)]) == 2
+    assert "name one with --schedule unrolled or folded" in capsys.readouterr().err
+    assert main([*words, "--schedule", "unrolled", "--out", str(out)]) == 0
+    built = load_built(out)
+    assert (built.board, built.clock_mhz, built.status) == (FOMU, 48, "written, not built")
+    assert "set_io clk48_0__io F5" in (out / "top.pcf").read_text()
