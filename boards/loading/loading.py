@@ -67,9 +67,9 @@ def load_bitstream(built: Built) -> Loaded:
     Raises
     ------
     InputError
-        If the build has no bitstream, or its board is unknown.
+        If the build has no bitstream.
     ToolNotFound
-        If there is no program that loads it.
+        If there is no program that loads it, or none is known for the board.
     ToolFailed
         If that fails: no board, no permission.
     """
