@@ -14,9 +14,12 @@ from kanhw.errors import InputError
 from kanhw.program import Program, load_program
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["BUILD_FORMAT", "TOP_VERILOG", "Built", "load_built"]
+__all__ = ["BUILD_FORMAT", "COMMANDS", "TOP_VERILOG", "Built", "load_built"]
 
 BUILD_FORMAT = 1
+COMMANDS = "commands.txt"
+"""What runs, a line each, in the folder."""
+
 TOP_VERILOG = "link_top.v"
 """The top in portable Verilog, without what only the board's family has."""
 
@@ -71,20 +74,27 @@ class Built:
     details: Mapping[str, Any]
 
     @property
+    def status(self) -> str:
+        """``built``, or ``written, not built``: then nothing is known of the timing."""
+        return "written, not built" if self.bitstream is None else "built"
+
+    @property
     def bitstream_path(self) -> Path:
-        """The bitstream's file.
+        """The bitstream's file; of a project, what its commands have made since.
 
         Raises
         ------
         InputError
             If there is none.
         """
-        if self.bitstream is None:
+        name = self.bitstream or self.details.get("makes", "top.bit")
+        path = self.path / Path(name).name
+        if self.bitstream is None and not path.is_file():
             raise InputError(
-                f"{self.path} holds a project, no bitstream: build it with the tools that its "
-                "commands name"
+                f"{self.path} holds a project that was written, not built: run its commands "
+                f"({COMMANDS}) in that folder, which make {path.name}"
             )
-        return self.path / self.bitstream
+        return path
 
     def load_program(self) -> Program:
         """The Program that the board computes."""
@@ -101,6 +111,7 @@ class Built:
             "clock_mhz": self.clock_mhz,
             "fmax_mhz": self.fmax_mhz,
             "bitstream": self.bitstream,
+            "status": self.status,
             "utilisation": {name: dict(use) for name, use in self.utilisation.items()},
             "link": {"kind": "uart", "baud": self.baud, "divisor": self.divisor},
             "schedule": self.schedule.to_json(),
@@ -116,7 +127,7 @@ class Built:
         known = {
             *("board", "device", "identity", "clock_mhz", "fmax_mhz", "bitstream", "utilisation"),
             *("latency_cycles", "initiation_interval", "build_format", "link", "schedule"),
-            *("input", "output"),
+            *("input", "output", "status"),
         }
         return cls(
             path=path,

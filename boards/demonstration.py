@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from kanhw.boards.build.building import build_for_board
-from kanhw.boards.build.loading import load_bitstream
 from kanhw.boards.build.schedules import schedules_for
 from kanhw.boards.built import Built
 from kanhw.boards.catalogue.table import board_named
+from kanhw.boards.loading.loading import load_bitstream
 from kanhw.boards.running import BoardRun, run_on_board
-from kanhw.errors import ToolFailed, ToolNotFound
+from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.program import load_program
 
 __all__ = ["BoardDemo", "demonstrate_on_board"]
@@ -82,7 +82,8 @@ def demonstrate_on_board(
     not_loaded = ""
     try:
         load_bitstream(built)
-    except (ToolFailed, ToolNotFound) as error:
+    # A project that was written only has nothing to load either.
+    except (InputError, ToolFailed, ToolNotFound) as error:
         not_loaded = str(error)
     run = None
     if port is not None:

@@ -11,10 +11,7 @@ from kanhw.boards.catalogue.board import Board
 from kanhw.boards.catalogue.programmers import PROGRAMMERS
 from kanhw.boards.catalogue.table import BOARDS
 from kanhw.errors import ToolNotFound
-from kanhw.tools.nextpnr import nextpnr
-from kanhw.tools.packers import packer
 from kanhw.tools.tool import Tool
-from kanhw.tools.yosys import YOSYS
 
 __all__ = ["ListedBoard", "listed_boards"]
 
@@ -32,13 +29,28 @@ class ListedBoard:
         Which.
     tools
         Of every program and package that it wants, what was found, or how it is installed.
+    built_with
+        The programs that build for it.
     missing
-        Those that building lacks.
+        What building lacks.
+    loaded_with
+        The programs that load it, in order of preference.
     """
 
     board: Board
     tools: dict[str, str]
+    built_with: tuple[str, ...]
     missing: tuple[str, ...]
+    loaded_with: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """Whether it can be built here, in words."""
+        if not self.missing:
+            return "can be built here"
+        lacking = f"lacks {', '.join(self.missing)}"
+        elsewhere = family_of(self.board).flow.elsewhere and "amaranth-boards" not in self.missing
+        return f"{lacking}: the project is written" if elsewhere else lacking
 
     def to_json(self) -> dict[str, Any]:
         """The board as plain JSON values."""
@@ -53,7 +65,10 @@ class ListedBoard:
             "budget": own.budget,
             "note": own.note,
             "tools": self.tools,
+            "built_with": list(self.built_with),
             "missing": list(self.missing),
+            "loaded_with": list(self.loaded_with),
+            "button": bool(own.button),
         }
 
 
@@ -75,12 +90,7 @@ def listed_boards() -> list[ListedBoard]:
         texts[name] = f"not there: pip install {name}"
     listed = []
     for board in BOARDS.values():
-        family = family_of(board)
-        builders = {
-            "yosys": YOSYS,
-            family.nextpnr: nextpnr(family.nextpnr),
-            family.packer: packer(family.packer),
-        }
+        builders = {tool.program: tool for tool in family_of(board).flow.tools}
         loaders = {each.tool: PROGRAMMERS[each.tool] for each in board.programmers}
         for name, tool in {**builders, **loaders}.items():
             look(name, tool)
@@ -89,7 +99,9 @@ def listed_boards() -> list[ListedBoard]:
             ListedBoard(
                 board,
                 {name: found[name] or texts[name] for name in wanted},
+                tuple(builders),
                 tuple(name for name in ("amaranth-boards", *builders) if found[name] is None),
+                tuple(loaders),
             )
         )
     return listed

@@ -31,7 +31,7 @@ importers.parts
 importers
 layers
 schedule
-targets.cells
+targets.cells targets.verilog
 targets
 program.costs
 measures
@@ -74,10 +74,10 @@ estimation
 reports
 flow
 boards.protocol
-boards.catalogue
+boards.catalogue boards.platforms
 boards.link
 boards.built
-boards.host
+boards.host boards.loading
 boards.build
 boards
 cli.common

@@ -21,7 +21,7 @@ from kanhw.errors import InputError
 from kanhw.importers.load import load_model
 from kanhw.program import Program, load_program
 
-BOARDS = ("icebreaker", "ulx3s-25f", "orangecrab-25f")
+BOARDS = ("ulx3s-25f", "icebreaker", "orangecrab-25f", "tang-nano-9k", "gatemate-evb")
 
 
 def networks(demo: Path | None) -> dict[str, Program]:

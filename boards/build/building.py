@@ -9,21 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kanhw.boards.build.families import family_of
+from kanhw.boards.build.flow import DoesNotFit, Sources
 from kanhw.boards.build.placing import (
-    DoesNotFit,
     Placed,
-    Sources,
     Toolchain,
-    commands_of,
+    check_platforms,
     find_toolchain,
     place,
     sources,
 )
 from kanhw.boards.build.plls import PllSetting, nearest_below
-from kanhw.boards.built import TOP_VERILOG, Built, load_built
+from kanhw.boards.built import COMMANDS, TOP_VERILOG, Built, load_built
 from kanhw.boards.catalogue.board import Board
 from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, sha256_of_bytes
-from kanhw.errors import InputError, ToolFailed
+from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.flow.overwriting import ours
 from kanhw.folders import write_folder
 from kanhw.program import Program, program_bytes
@@ -98,7 +97,7 @@ def build_for_board(
     """
     if clock is not None and clock != AUTO:
         _clock_hz(board, clock)
-    tools = None if project else find_toolchain(board)
+    tools = None if project else _toolchain(board, say)
     error: DoesNotFit | None = None
     for schedule in [schedules] if isinstance(schedules, Schedule) else schedules:
         if error is not None:
@@ -120,6 +119,18 @@ def build_for_board(
         f"The design does not fit {board.title} ({board.device}): {error}; fold it "
         "(--schedule folded), quantize it with fewer bits, or take a larger board ('kanhw boards')"
     ) from error
+
+
+def _toolchain(board: Board, say: Callable[[str], None]) -> Toolchain | None:
+    """The programs; None where they are missing and the project is to be built elsewhere."""
+    try:
+        return find_toolchain(board)
+    except ToolNotFound as error:
+        if not family_of(board).flow.elsewhere:
+            raise
+        check_platforms()
+        say(f"{error}: the project is written, not built")
+        return None
 
 
 _Result = tuple["LinkedNetwork", Sources, Placed]
@@ -146,7 +157,7 @@ class _Wanted:
         linked = linked_network(
             self.program, self.schedule, clock_hz=self.hz(setting), baud=self.baud
         )
-        return linked, sources(linked.top, self.board, setting)
+        return linked, sources(linked.top, self.board, setting, seed=self.seed)
 
 
 class _Search:
@@ -162,41 +173,42 @@ class _Search:
         """At a clock, which must be met."""
         board = self._wanted.board
         linked, given, placed = self._place(setting_for(board, hz))
-        mhz = linked.identity.clock_hz / 1e6
-        if placed.achieved_mhz < mhz:
+        mhz, reached = linked.identity.clock_hz / 1e6, placed.reached.achieved_mhz
+        if reached < mhz:
             raise InputError(
                 f"{board.title} cannot run this design at {mhz:g} MHz: place and route reach "
-                f"{placed.achieved_mhz:g} MHz; take --clock auto or a slower clock, or fewer adder "
-                "levels between registers"
+                f"{reached:g} MHz; take --clock auto or a slower clock, or fewer adder levels "
+                "between registers"
             )
         return linked, given, placed
 
     def auto(self) -> _Result:
         """At the fastest clock that is met with the margin."""
-        family, board = self._tools.family, self._wanted.board
-        setting = setting_for(board, max(family.probe_mhz, board.clock_mhz) * 1e6)
+        flow, board = self._tools.family.flow, self._wanted.board
+        setting = setting_for(board, max(flow.probe_mhz, board.clock_mhz) * 1e6)
         for _ in range(_TRIES):
             linked, given, placed = self._place(setting)
-            mhz = linked.identity.clock_hz / 1e6
-            if placed.achieved_mhz >= MARGIN * mhz:
+            mhz, reached = linked.identity.clock_hz / 1e6, placed.reached.achieved_mhz
+            if reached >= MARGIN * mhz:
                 return linked, given, placed
             # Another clock has another UART, and another placement.
-            setting = setting_for(board, min(placed.achieved_mhz / MARGIN, 0.97 * mhz) * 1e6)
+            setting = setting_for(board, min(reached / MARGIN, 0.97 * mhz) * 1e6)
         raise ToolFailed(
             f"No clock was met with {100 * (MARGIN - 1):.0f} % to spare in {_TRIES} runs of "
-            f"{family.nextpnr}, the last of them at {mhz:g} MHz: name one with --clock MHZ"
+            f"{flow.title}, the last of them at {mhz:g} MHz: name one with --clock MHZ"
         )
 
     def _place(self, setting: PllSetting | None) -> _Result:
         wanted, hz = self._wanted, self._wanted.hz(setting)
         self._say(f"place and route for {wanted.board.title} at {hz / 1e6:g} MHz")
         linked, given = wanted.linked(setting)
-        placed = place(given, self._tools, seed=wanted.seed, cached=self._cached)
+        placed = place(given, self._tools, cached=self._cached)
         # Some tools pass at a clock that nobody asked for.
-        if abs(placed.asked_mhz * 1e6 / hz - 1) > _SAME_CLOCK:
+        asked = placed.reached.asked_mhz
+        if abs(asked * 1e6 / hz - 1) > _SAME_CLOCK:
             raise ToolFailed(
-                f"{self._tools.family.nextpnr} was asked for {hz / 1e6:g} MHz, but its report "
-                f"speaks of {placed.asked_mhz:g} MHz, so the timing of this build is not known"
+                f"{self._tools.family.flow.title} was asked for {hz / 1e6:g} MHz, but its report "
+                f"speaks of {asked:g} MHz, so the timing of this build is not known"
             )
         return linked, given, placed
 
@@ -251,24 +263,23 @@ def _write(
     from kanhw.boards.host.known import remember
     from kanhw.gateware.top.verilog import to_verilog
 
-    board, family = wanted.board, family_of(wanted.board)
-    commands = commands_of(family, given, wanted.seed)
+    board, flow = wanted.board, family_of(wanted.board).flow
     files = {
         **(placed.files if placed else given.files),
         PROGRAM_FILE: program_bytes(wanted.program),
         TOP_VERILOG: to_verilog(linked.top, Path(TOP_VERILOG).stem).encode(),
-        "commands.txt": "".join(f"{line}\n" for line in commands).encode(),
+        COMMANDS: "".join(f"{step}\n" for step in given.steps).encode(),
     }
-    used = (tools.yosys, tools.nextpnr, tools.packer) if tools else ()
+    used = tools.programs if tools else ()
     built = Built(
         path=out,
         board=board.name,
         device=board.device,
         identity=linked.identity.design.hex(),
         clock_mhz=linked.identity.clock_hz / 1e6,
-        fmax_mhz=placed.achieved_mhz if placed else None,
-        bitstream=family.bitstream if placed else None,
-        utilisation=placed.utilisation if placed else {},
+        fmax_mhz=placed.reached.achieved_mhz if placed else None,
+        bitstream=flow.bitstream if placed else None,
+        utilisation=placed.reached.utilisation if placed else {},
         baud=wanted.baud,
         divisor=linked.divisor,
         schedule=wanted.schedule,
@@ -279,7 +290,13 @@ def _write(
         details={
             "kanhw": __version__,
             "tools": [str(tool) for tool in used],
-            "pins": {"uart": board.uart or "of the platform", "leds": list(board.leds)},
+            # What the commands make, where they have not run.
+            "makes": flow.bitstream,
+            "pins": {
+                "uart": board.uart or "of the platform",
+                "leds": list(board.leds),
+                "button": board.button,
+            },
             "platform": board.platform,
         },
     )

@@ -85,20 +85,20 @@ def estimate_on_board(
     from kanhw.boards.link.assembled import linked_network
 
     tools = find_toolchain(board)
-    setting = setting_for(board, max(tools.family.probe_mhz, board.clock_mhz) * 1e6)
+    setting = setting_for(board, max(tools.family.flow.probe_mhz, board.clock_mhz) * 1e6)
     hz = round(board.clock_mhz * 1e6) if setting is None else setting.hz
     linked = linked_network(program, schedule, clock_hz=hz, baud=board.baud)
     try:
-        placed = place(sources(linked.top, board, setting), tools, seed=seed)
+        placed = place(sources(linked.top, board, setting, seed=seed), tools)
     except DoesNotFit as error:
         return BoardEstimate(board=board.name, device=board.device, fits=False, short=str(error))
-    mhz = placed.achieved_mhz
+    mhz = placed.reached.achieved_mhz
     return BoardEstimate(
         board=board.name,
         device=board.device,
         fits=True,
         fmax_mhz=mhz,
-        utilisation=placed.utilisation,
+        utilisation=placed.reached.utilisation,
         latency_ns=1e3 * linked.latency_cycles / mhz,
         inferences_per_second=1e6 * mhz / linked.initiation_interval,
     )

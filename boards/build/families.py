@@ -1,12 +1,23 @@
-"""What is done to build for a family: how it is synthesised, placed and packed."""
+"""The families of FPGAs: how each is built, which clocks its PLL makes, what its cells hold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from kanhw.boards.build.plls import PllSetting, ecp5_settings, ice40_settings
+from kanhw.boards.build.flow import Flow
+from kanhw.boards.build.nextpnr_flow import NextpnrFlow
+from kanhw.boards.build.plls import (
+    PllSetting,
+    ecp5_settings,
+    gowin_settings,
+    ice40_settings,
+    mmcm_settings,
+    no_settings,
+)
+from kanhw.boards.build.vivado_flow import VivadoFlow
 from kanhw.boards.catalogue.board import Board
 from kanhw.errors import InputError
 
@@ -15,58 +26,42 @@ __all__ = ["FAMILIES", "Family", "family_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """A family of FPGAs that is built with programs from pip.
+    """A family of FPGAs.
 
     Parameters
     ----------
     name
         The key of :data:`FAMILIES`.
-    nextpnr, packer
-        Programs: see :func:`kanhw.tools.nextpnr.nextpnr` and :func:`kanhw.tools.packers.packer`.
-    device_flags
-        Options that choose the device of a platform.
-    files
-        Options of files, the netlist ``top.json`` and the report among them.
-    pack
-        Arguments of the packer, for a platform.
-    bitstream
-        Its file.
+    flow
+        How it is built.
     settings
         Clocks that a PLL makes of an oscillator, in MHz.
-    probe_mhz
-        A clock that is asked for to find out what a design reaches.
     logic, memory, multiplier
-        The names of nextpnr's cells that hold a LUT, a block RAM, a multiplier.
+        The names of the tool's cells that hold a LUT, a block RAM, a multiplier.
     memory_bits
         Of a block RAM.
     logic_per_lut
         Cells of logic for a LUT of the resource model, about.
     link_logic, link_memories
         What the link takes, about.
-    told_clock
-        Whether nextpnr is told the clock by an option, as it reads no constraint of it.
     """
 
     name: str
-    nextpnr: str
-    packer: str
-    device_flags: Callable[[Any], tuple[str, ...]]
-    files: tuple[str, ...]
-    pack: Callable[[Any], tuple[str, ...]]
-    bitstream: str
+    flow: Flow
     settings: Callable[[float], Iterator[PllSetting]]
-    probe_mhz: float
     logic: str
     memory: str
     multiplier: str
-    memory_bits: int
-    logic_per_lut: float
-    link_logic: int
-    link_memories: int
-    told_clock: bool = False
+    memory_bits: int = 18432
+    logic_per_lut: float = 3.0
+    link_logic: int = 1200
+    link_memories: int = 1
 
 
-_ICE40_DEVICES = {"iCE40HX1K": "--hx1k", "iCE40HX8K": "--hx8k", "iCE40UP5K": "--up5k"}
+_ICE40_DEVICES = {
+    f"iCE40{name.upper()}": f"--{name}"
+    for name in ("lp384", "lp1k", "lp4k", "lp8k", "hx1k", "hx4k", "hx8k", "up3k", "up5k")
+}
 _ECP5_DEVICES = {
     f"LFE5U{kind}-{size}F": f"--{word}{size}k"
     for kind, word in (("", ""), ("M", "um-"), ("M5G", "um5g-"))
@@ -76,6 +71,8 @@ _ECP5_PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381"
     "BG554": "CABGA554",
     "BG756": "CABGA756",
 }
+# Devices of nextpnr and of the packer, by the family that the platform names.
+_GOWIN_DEVICES = {"GW1NR-9C": "GW1N-9C", "GW1N-9C": "GW1N-9C"}
 
 
 def _ice40_device(platform: Any) -> tuple[str, ...]:
@@ -93,8 +90,10 @@ def _ecp5_device(platform: Any) -> tuple[str, ...]:
     )
 
 
-# Devices of nextpnr and of the packer, by the family that the platform names.
-_GOWIN_DEVICES = {"GW1NR-9C": "GW1N-9C", "GW1N-9C": "GW1N-9C"}
+def _nexus_device(platform: Any) -> tuple[str, ...]:
+    name = f"{platform.device}-{platform.speed}{platform.package}{platform.grade}"
+    # The other router fails on the clock.
+    return "--device", name, "--router", "router1"
 
 
 def _gowin_device(platform: Any) -> tuple[str, ...]:
@@ -109,9 +108,8 @@ def _gowin_pack(platform: Any) -> tuple[str, ...]:
     return "-d", chip, *pins, "-o", "top.fs", "top.pnr.json"
 
 
-def _no_settings(mhz: float) -> Iterator[PllSetting]:
-    """None: the network runs at the oscillator's clock."""
-    return iter(())
+def _gatemate_device(platform: Any) -> tuple[str, ...]:
+    return "--device", platform.device, "--router", "router2"
 
 
 def _known(table: dict[str, str], name: str, tool: str) -> str:
@@ -123,66 +121,123 @@ def _known(table: dict[str, str], name: str, tool: str) -> str:
     return table[name]
 
 
-FAMILIES: dict[str, Family] = {
-    "ice40": Family(
+def _vivado(name: str, oscillator: tuple[float, float], probe_mhz: float) -> Family:
+    """A family of AMD's: a LUT is one of the resource model, a block RAM is half a tile."""
+    return Family(
+        name=name,
+        flow=VivadoFlow(probe_mhz=probe_mhz),
+        settings=partial(mmcm_settings, oscillator=oscillator),
+        logic="LUT",
+        memory="RAMB18",
+        multiplier="DSP",
+        logic_per_lut=1.0,
+        link_logic=600,
+    )
+
+
+_ALL = (
+    Family(
         name="ice40",
-        nextpnr="nextpnr-ice40",
-        packer="icepack",
-        device_flags=_ice40_device,
-        files=("--json", "top.json", "--pcf", "top.pcf", "--asc", "top.asc"),
-        pack=lambda platform: ("top.asc", "top.bin"),
-        bitstream="top.bin",
+        flow=NextpnrFlow(
+            nextpnr="nextpnr-ice40",
+            packer="icepack",
+            device_flags=_ice40_device,
+            files=("--json", "top.json", "--pcf", "top.pcf", "--asc", "top.asc"),
+            pack=lambda platform: ("top.asc", "top.bin"),
+            bitstream="top.bin",
+            probe_mhz=60,
+            constraints=".pcf",
+        ),
         settings=ice40_settings,
-        probe_mhz=60,
         logic="ICESTORM_LC",
         memory="ICESTORM_RAM",
         multiplier="ICESTORM_DSP",
         memory_bits=4096,
-        logic_per_lut=3.0,
-        link_logic=1200,
         link_memories=2,
     ),
-    "ecp5": Family(
+    Family(
         name="ecp5",
-        nextpnr="nextpnr-ecp5",
-        packer="ecppack",
-        device_flags=_ecp5_device,
-        files=("--json", "top.json", "--lpf", "top.lpf", "--textcfg", "top.config"),
-        pack=lambda platform: (
-            *("--compress", "--freq", "38.8", "--input", "top.config", "--bit", "top.bit"),
+        flow=NextpnrFlow(
+            nextpnr="nextpnr-ecp5",
+            packer="ecppack",
+            device_flags=_ecp5_device,
+            files=("--json", "top.json", "--lpf", "top.lpf", "--textcfg", "top.config"),
+            pack=lambda platform: (
+                *("--compress", "--freq", "38.8", "--input", "top.config", "--bit", "top.bit"),
+            ),
+            bitstream="top.bit",
+            probe_mhz=200,
+            constraints=".lpf",
         ),
-        bitstream="top.bit",
         settings=ecp5_settings,
-        probe_mhz=200,
         logic="TRELLIS_COMB",
         memory="DP16KD",
         multiplier="MULT18X18D",
-        memory_bits=18432,
-        logic_per_lut=3.0,
-        link_logic=1200,
-        link_memories=1,
     ),
-    "gowin": Family(
+    Family(
+        name="nexus",
+        flow=NextpnrFlow(
+            nextpnr="nextpnr-nexus",
+            packer="prjoxide",
+            device_flags=_nexus_device,
+            files=("--json", "top.json", "--pdc", "top.pdc", "--fasm", "top.fasm"),
+            pack=lambda platform: ("pack", "top.fasm", "top.bit"),
+            bitstream="top.bit",
+            probe_mhz=12,
+            constraints=".pdc",
+            # Carry chains with a constant carry fail in nextpnr.
+            synthesis=("-noccu2",),
+        ),
+        settings=no_settings,
+        logic="OXIDE_COMB",
+        memory="OXIDE_EBR",
+        multiplier="MULT18_CORE",
+    ),
+    Family(
         name="gowin",
-        nextpnr="nextpnr-himbaechel-gowin",
-        packer="gowin_pack",
-        device_flags=_gowin_device,
-        files=("--json", "top.syn.json", "--vopt", "cst=top.cst", "--write", "top.pnr.json"),
-        pack=_gowin_pack,
-        bitstream="top.fs",
-        settings=_no_settings,
-        probe_mhz=27,
+        flow=NextpnrFlow(
+            nextpnr="nextpnr-himbaechel-gowin",
+            packer="gowin_pack",
+            device_flags=_gowin_device,
+            files=("--json", "top.syn.json", "--vopt", "cst=top.cst", "--write", "top.pnr.json"),
+            pack=_gowin_pack,
+            bitstream="top.fs",
+            probe_mhz=120,
+            constraints=".cst",
+            told_clock=True,
+        ),
+        settings=gowin_settings,
         logic="LUT4",
         memory="BSRAM",
         multiplier="DSP",
-        memory_bits=18432,
-        logic_per_lut=3.0,
-        link_logic=1200,
-        link_memories=1,
-        told_clock=True,
     ),
-}
-"""The families that are built here."""
+    Family(
+        name="gatemate",
+        flow=NextpnrFlow(
+            nextpnr="nextpnr-himbaechel-gatemate",
+            packer="gmpack",
+            device_flags=_gatemate_device,
+            files=("--json", "top.json", "--vopt", "ccf=top.ccf", "--vopt", "out=top.txt"),
+            pack=lambda platform: ("top.txt", "top.bit"),
+            bitstream="top.bit",
+            probe_mhz=10,
+            constraints=".ccf",
+            told_clock=True,
+            synthesis=("-luttree", "-nomx8"),
+        ),
+        settings=no_settings,
+        logic="CPE_LT",
+        memory="RAM_HALF",
+        multiplier="CPE_MULT",
+        memory_bits=20480,
+    ),
+    _vivado("xc7", (600, 1200), 200),
+    _vivado("ultrascale", (600, 1200), 300),
+    _vivado("ultrascale+", (800, 1600), 400),
+)
+
+FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}
+"""The families by name."""
 
 
 def family_of(board: Board) -> Family:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["PllSetting", "ecp5_settings", "ice40_settings", "nearest_below"]
+__all__ = [
+    "PllSetting",
+    "ecp5_settings",
+    "gowin_settings",
+    "ice40_settings",
+    "mmcm_settings",
+    "nearest_below",
+    "no_settings",
+]
 
 
 @dataclass(frozen=True, order=True)
@@ -21,7 +29,7 @@ class PllSetting:
     """
 
     hz: int
-    parameters: dict[str, int | str] = field(compare=False)
+    parameters: dict[str, int | float | str] = field(compare=False)
 
 
 def ice40_settings(source_mhz: float) -> Iterator[PllSetting]:
@@ -74,6 +82,68 @@ def ecp5_settings(source_mhz: float) -> Iterator[PllSetting]:
                     round(made * 1e6),
                     {"CLKI_DIV": divided, "CLKFB_DIV": multiplied, "CLKOP_DIV": output},
                 )
+
+
+_GOWIN_OUTPUTS = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+
+
+def gowin_settings(source_mhz: float) -> Iterator[PllSetting]:
+    """All settings of rPLL with its feedback inside.
+
+    The phase detector works at 3 MHz and more, the oscillator at 400 to 1,200 MHz, and the output
+    gives 3.125 to 600 MHz (Gowin UG286, devices of grade C6/I5).
+    """
+    for divided in range(1, 65):
+        detector = source_mhz / divided
+        if detector < 3:
+            break
+        for multiplied in range(1, 65):
+            made = detector * multiplied
+            output = next((each for each in _GOWIN_OUTPUTS if made * each >= 400), None)
+            if output is not None and made * output <= 1200 and 3.125 <= made <= 600:
+                yield PllSetting(
+                    round(made * 1e6),
+                    {"IDIV_SEL": divided - 1, "FBDIV_SEL": multiplied - 1, "ODIV_SEL": output},
+                )
+
+
+def mmcm_settings(source_mhz: float, oscillator: tuple[float, float]) -> Iterator[PllSetting]:
+    """Settings of an MMCM with whole numbers, its feedback inside.
+
+    The phase detector works at 10 MHz and more, and a global clock carries 464 MHz at the slowest
+    speed grade (AMD DS181, DS892, DS925).
+
+    Parameters
+    ----------
+    source_mhz
+        What is given to it.
+    oscillator
+        MHz that its oscillator works at, the least and the most.
+    """
+    least, most = oscillator
+    for divided in range(1, 11):
+        detector = source_mhz / divided
+        if detector < 10:
+            break
+        for multiplied in range(2, 65):
+            inside = detector * multiplied
+            if not least <= inside <= most:
+                continue
+            for output in range(1, 129):
+                if inside / output <= 464:
+                    yield PllSetting(
+                        round(inside / output * 1e6),
+                        {
+                            "DIVCLK_DIVIDE": divided,
+                            "CLKFBOUT_MULT_F": float(multiplied),
+                            "CLKOUT0_DIVIDE_F": float(output),
+                        },
+                    )
+
+
+def no_settings(source_mhz: float) -> Iterator[PllSetting]:
+    """None: the network runs at the oscillator's clock."""
+    return iter(())
 
 
 def nearest_below(settings: Iterator[PllSetting], most_hz: float) -> PllSetting | None:

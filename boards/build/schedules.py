@@ -51,6 +51,7 @@ def fit_of(program: Program, board: Board) -> Fit:
     InputError
         If even the smallest is too large: what is short, and by how much.
     """
+    _room(board)
     found, family = _choice(program, board, 1.0), family_of(board)
     memories = found.resources.bram * _MODELLED_BRAM_BITS / family.memory_bits
     return Fit(
@@ -79,6 +80,7 @@ def schedules_for(program: Program, board: Board) -> Iterator[Schedule]:
     InputError
         If even the smallest is too large: what is short, and by how much.
     """
+    _room(board)
     earlier: Schedule | None = None
     for share in _SHARES:
         try:
@@ -96,10 +98,29 @@ def schedules_for(program: Program, board: Board) -> Iterator[Schedule]:
         earlier = found
 
 
+def _room(board: Board) -> float:
+    """Cells of logic that a network may take beside the link."""
+    family = family_of(board)
+    if not board.budget:
+        raise InputError(
+            f"What {board.device} holds is not known here, so no schedule can be chosen for it: "
+            "name one with --schedule unrolled or folded"
+        )
+    has = board.budget[family.logic]
+    room = _FULL * has - family.link_logic
+    if room < family.logic_per_lut:
+        raise InputError(
+            f"The link takes {family.link_logic:,} of the {has:,} LUTs of {board.device} and "
+            f"leaves {max(has - family.link_logic, 0):,}, too few for a network: take a larger "
+            "board ('kanhw fits PROGRAM' lists those that will do)"
+        )
+    return room
+
+
 def _choice(program: Program, board: Board, share: float) -> ScheduleChoice:
     """The schedule for a share of what the link leaves."""
     family = family_of(board)
-    room = _FULL * board.budget[family.logic] - family.link_logic
+    room = _room(board)
     blocks = board.budget[family.memory] - family.link_memories
     budget = Budget(
         lut=max(int(share * room / family.logic_per_lut), 1),

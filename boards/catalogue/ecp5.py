@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from kanhw.boards.catalogue.board import Board, Programmer
+from collections.abc import Iterator
+from typing import Any
+
+from kanhw.boards.catalogue.board import Board, Programmer, openfpgaloader
 
 __all__ = ["ECP5_BOARDS"]
 
 _LEDS = ("led:0", "led:1", "led:2")
 _RGB = ("rgb_led:0.g", "rgb_led:0.b", "rgb_led:0.r")
+_TEXTS = ("name", "title", "device", "platform")
 
 
 def _budget(size: int) -> dict[str, int]:
@@ -26,84 +30,79 @@ def _budget(size: int) -> dict[str, int]:
     }
 
 
-def _loader(board: str) -> Programmer:
-    return Programmer("openfpgaloader", ("-b", board, "{bitstream}"))
-
-
-def _ulx3s(size: int) -> Board:
-    return Board(
-        name=f"ulx3s-{size}f",
-        title=f"Radiona ULX3S {size}F",
-        family="ecp5",
-        device=f"LFE5U-{size}F-6BG381",
-        platform=f"amaranth_boards.ulx3s:ULX3S_{size}F_Platform",
-        clock_mhz=25,
-        budget=_budget(size),
-        programmers=(_loader("ulx3s"), Programmer("fujprog", ("{bitstream}",))),
-        leds=_LEDS,
-    )
-
-
-def _orangecrab(size: int) -> Board:
-    return Board(
-        name=f"orangecrab-{size}f",
-        title=f"OrangeCrab r0.2 {size}F",
-        family="ecp5",
-        device=f"LFE5U-{size}F-8MG285",
-        platform=f"amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_{size}FPlatform",
-        clock_mhz=48,
-        budget=_budget(size),
-        programmers=(
-            Programmer("dfu-util", ("-a", "0", "-D", "{bitstream}")),
-            _loader("orangeCrab"),
-        ),
-        uart=("0:io_0", "1:io_0"),
-        uart_attributes={"IO_TYPE": "LVCMOS33", "PULLMODE": "UP"},
-        leds=_RGB,
-        note="a UART adapter of 3.3 V on pins 0 (its tx) and 1 (its rx); hold the button while "
-        "plugging in to load; where that fails, load by JTAG",
-    )
-
-
-def _ecpix5(size: int) -> Board:
-    return Board(
-        name=f"ecpix5-{size}f",
-        title=f"LambdaConcept ECPIX-5 {size}F",
-        family="ecp5",
-        device=f"LFE5UM5G-{size}F-8BG554",
-        platform=f"amaranth_boards.ecpix5:ECPIX5{size}Platform",
-        clock_mhz=100,
-        budget=_budget(size),
-        programmers=(_loader("ecpix5"),),
-        leds=_RGB,
-    )
+def _sizes(*sizes: int, **fields: Any) -> Iterator[Board]:
+    """Boards that differ in their FPGA, whose thousands of LUTs stand for ``{size}`` in texts."""
+    for size in sizes:
+        texts = {name: fields[name].format(size=size) for name in _TEXTS}
+        yield Board(**(fields | texts), family="ecp5", budget=_budget(size))
 
 
 ECP5_BOARDS = (
-    *(_ulx3s(size) for size in (12, 25, 45, 85)),
-    *(_orangecrab(size) for size in (25, 85)),
-    *(_ecpix5(size) for size in (45, 85)),
-    Board(
+    *_sizes(
+        *(12, 25, 45, 85),
+        name="ulx3s-{size}f",
+        title="Radiona ULX3S {size}F",
+        device="LFE5U-{size}F-6BG381",
+        platform="amaranth_boards.ulx3s:ULX3S_{size}F_Platform",
+        clock_mhz=25,
+        programmers=(
+            openfpgaloader("ulx3s", "0403:6015"),
+            Programmer("fujprog", ("{bitstream}",), "0403:6015"),
+        ),
+        button="button_fire:0",
+        leds=_LEDS,
+    ),
+    *_sizes(
+        *(25, 85),
+        name="orangecrab-{size}f",
+        title="OrangeCrab r0.2 {size}F",
+        device="LFE5U-{size}F-8MG285",
+        platform="amaranth_boards.orangecrab_r0_2:OrangeCrabR0_2_{size}FPlatform",
+        clock_mhz=48,
+        programmers=(
+            Programmer(
+                "dfu-util", ("-a", "0", "-D", "{bitstream}"), usb="1209:5af0", suffixed=True
+            ),
+            openfpgaloader("orangeCrab"),
+        ),
+        uart=("0:io_0", "1:io_0"),
+        uart_attributes={"IO_TYPE": "LVCMOS33", "PULLMODE": "UP"},
+        button="button:0",
+        leds=_RGB,
+        note="a UART adapter of 3.3 V on pins 0 (its tx) and 1 (its rx); hold the button while "
+        "plugging in to load; where that fails, load by JTAG",
+    ),
+    *_sizes(
+        *(45, 85),
+        name="ecpix5-{size}f",
+        title="LambdaConcept ECPIX-5 {size}F",
+        device="LFE5UM5G-{size}F-8BG554",
+        platform="amaranth_boards.ecpix5:ECPIX5{size}Platform",
+        clock_mhz=100,
+        programmers=(openfpgaloader("ecpix5"),),
+        button="rst:0",
+        leds=_RGB,
+    ),
+    *_sizes(
+        25,
         name="colorlight-5a75b",
         title="Colorlight 5A-75B 7.0",
-        family="ecp5",
-        device="LFE5U-25F-6BG256",
+        device="LFE5U-{size}F-6BG256",
         platform="amaranth_boards.colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
         clock_mhz=25,
-        budget=_budget(25),
-        programmers=(_loader("colorlight"),),
+        programmers=(openfpgaloader("colorlight"),),
         note="a UART adapter of 3.3 V on the key's pad (its tx) and the LED's (its rx), so there "
         "is no light; JTAG pins are to be soldered",
     ),
-    Board(
+    *_sizes(
+        25,
         name="icepi-zero",
         title="IcePi Zero 1.3",
-        family="ecp5",
-        device="LFE5U-25F-6BG256",
+        device="LFE5U-{size}F-6BG256",
         platform="amaranth_boards.icepi_zero:IcepiZero1_3Platform",
         clock_mhz=50,
-        budget=_budget(25),
-        programmers=(_loader("icepi-zero"),),
+        programmers=(openfpgaloader("icepi-zero"),),
+        button="button:0",
         leds=_LEDS,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kanhw.boards.catalogue.board import Board, Programmer
+from kanhw.boards.catalogue.board import Board, openfpgaloader
 
 __all__ = ["GOWIN_BOARDS"]
 
@@ -15,7 +15,8 @@ GOWIN_BOARDS = (
         platform="amaranth_boards.tang_nano_9k:TangNano9kPlatform",
         clock_mhz=27,
         budget={"LUT4": 8640, "DFF": 6480, "BSRAM": 26},
-        programmers=(Programmer("openfpgaloader", ("-b", "tangnano9k", "{bitstream}")),),
+        programmers=(openfpgaloader("tangnano9k"),),
+        button="button:0",
         leds=("led:0", "led:1", "led:2"),
         # What the chip between UART and USB does for certain.
         baud=115_200,

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from kanhw.boards.catalogue.board import Board, Programmer
+from kanhw.boards.catalogue.board import Board, Programmer, openfpgaloader
 
 __all__ = ["ICE40_BOARDS"]
 
 _LEDS = ("led:0", "led:1", "led:2")
 _ICEPROG = Programmer("iceprog", ("{bitstream}",))
-
-
-def _loader(board: str) -> Programmer:
-    return Programmer("openfpgaloader", ("-b", board, "{bitstream}"))
-
-
+_LOADER = openfpgaloader("ice40_generic")
 _HX = ("-device", "hx")
 _UP = ("-device", "u", "-dsp")
 _UP5K = {"ICESTORM_LC": 5280, "ICESTORM_RAM": 30, "ICESTORM_DSP": 8}
@@ -27,7 +22,8 @@ ICE40_BOARDS = (
         platform="amaranth_boards.icebreaker:ICEBreakerPlatform",
         clock_mhz=12,
         budget=_UP5K,
-        programmers=(_ICEPROG, _loader("ice40_generic")),
+        programmers=(_ICEPROG, _LOADER),
+        button="button:0",
         leds=("led_g:0", "led_r:0"),
         # Pin 35 is the PLL's own input.
         pll="pad",
@@ -41,7 +37,7 @@ ICE40_BOARDS = (
         platform="amaranth_boards.icestick:ICEStickPlatform",
         clock_mhz=12,
         budget={"ICESTORM_LC": 1280, "ICESTORM_RAM": 16},
-        programmers=(_ICEPROG, _loader("ice40_generic")),
+        programmers=(_ICEPROG, _LOADER),
         leds=_LEDS,
         pll="core",
         synthesis=_HX,
@@ -54,7 +50,7 @@ ICE40_BOARDS = (
         platform="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
         clock_mhz=12,
         budget={"ICESTORM_LC": 7680, "ICESTORM_RAM": 32},
-        programmers=(Programmer("iceprog", ("-S", "{bitstream}")), _loader("ice40_generic")),
+        programmers=(Programmer("iceprog", ("-S", "{bitstream}")), _LOADER),
         leds=_LEDS,
         pll="core",
         synthesis=_HX,
@@ -67,7 +63,7 @@ ICE40_BOARDS = (
         platform="amaranth_boards.upduino_v3:UpduinoV3Platform",
         clock_mhz=12,
         budget=_UP5K,
-        programmers=(_ICEPROG, _loader("ice40_generic")),
+        programmers=(_ICEPROG, _LOADER),
         # The internal oscillator is too far off for a UART.
         clock="clk12",
         uart=("23", "25"),

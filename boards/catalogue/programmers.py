@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from kanhw.tools.tool import Package, Tool
+from kanhw.tools.vivado import VIVADO
 
 __all__ = ["PROGRAMMERS"]
 
@@ -21,6 +22,7 @@ def _says(pattern: str) -> Callable[[str], str | None]:
 
 
 PROGRAMMERS: dict[str, Tool] = {
+    "vivado": VIVADO,
     "openfpgaloader": Tool(
         title="openFPGALoader",
         program="openFPGALoader",

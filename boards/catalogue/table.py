@@ -6,15 +6,25 @@ import difflib
 
 from kanhw.boards.catalogue.board import Board
 from kanhw.boards.catalogue.ecp5 import ECP5_BOARDS
+from kanhw.boards.catalogue.gatemate import GATEMATE_BOARDS
 from kanhw.boards.catalogue.gowin import GOWIN_BOARDS
 from kanhw.boards.catalogue.ice40 import ICE40_BOARDS
+from kanhw.boards.catalogue.nexus import NEXUS_BOARDS
+from kanhw.boards.catalogue.xilinx import XILINX_BOARDS
 from kanhw.errors import InputError
 
 __all__ = ["BOARDS", "board_named"]
 
-BOARDS: dict[str, Board] = {
-    board.name: board for board in (*ICE40_BOARDS, *ECP5_BOARDS, *GOWIN_BOARDS)
-}
+_FAMILIES = (
+    ICE40_BOARDS,
+    ECP5_BOARDS,
+    GOWIN_BOARDS,
+    GATEMATE_BOARDS,
+    NEXUS_BOARDS,
+    XILINX_BOARDS,
+)
+
+BOARDS: dict[str, Board] = {board.name: board for family in _FAMILIES for board in family}
 """The boards by name."""
 
 

@@ -95,6 +95,7 @@ int main(int argc, char** argv) {
     Vdut top;
     top.rx = 1;
     top.rst = 1;
+    top.button = 0;
     uint64_t clock = 0, quiet = 0;
     while (true) {
         top.clk = 0;

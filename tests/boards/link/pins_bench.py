@@ -44,13 +44,13 @@ class Host:
 
 @cocotb.test()
 async def samples_with_all_that_happens_to_lines(dut):
-    """200 samples; garbage, a broken frame, a lost byte, a reset and a reconnect between them."""
+    """Samples and pauses; between them garbage, broken frames, a lost byte, resets, a reconnect."""
     built = load_built(os.environ["KANHW_TEST_BUILD"])
-    program = built.load_program()
     codes = np.load(os.environ["KANHW_TEST_CODES"])
-    golden = program(codes)
+    golden = built.load_program()(codes)
     generator = random.Random(1)
     dut.rst.value = 1
+    dut.button.value = 0
     cocotb.start_soon(Clock(dut.clk, round(1e6 / built.clock_mhz / 2) * 2, "ps").start())
     host = Host(dut, built)
     await ClockCycles(dut.clk, 8)
@@ -58,37 +58,53 @@ async def samples_with_all_that_happens_to_lines(dut):
     identity = Identity.from_bytes(await host.ask(Kind.IDENTIFY, 0))
     assert identity.design.hex() == built.identity
     rows = pack_codes(codes, built.input).reshape(len(codes), -1)
-    expected = {"broken": 0}
+    broken = 0
 
-    async def mishap(k):
-        frame = encode_frame(Frame(Kind.VECTOR, 0xEE, rows[k].tobytes()))
-        if k == 40:
-            await host.say(b"\x01garbage\xc0")
-        elif k == 80:
-            place = len(frame) // 2
-            await host.say(frame[:place] + bytes([frame[place] ^ 0x10]) + frame[place + 1 :])
-        elif k == 120:
-            await host.say(frame[:3] + frame[4:])
-        elif k == 160:
-            # Whoever was there went away in the midst of a frame; the next one resets.
-            await host.say(frame[: len(frame) // 2])
-            status = Status.from_bytes(await host.ask(Kind.STATUS, 0xAA))
-            assert status.broken == expected["broken"] + 1
-            await host.ask(Kind.RESET, 0xAB)
-            expected["broken"] = 0
-            return
-        else:
-            return
-        expected["broken"] += 1
+    async def garbage(frame):
+        await host.say(b"\x01garbage\xc0")
+        return broken + 1
 
+    async def a_bit_changes(frame):
+        place = len(frame) // 2
+        await host.say(frame[:place] + bytes([frame[place] ^ 0x10]) + frame[place + 1 :])
+        return broken + 1
+
+    async def a_byte_is_lost(frame):
+        await host.say(frame[:3] + frame[4:])
+        return broken + 1
+
+    async def the_host_goes_away(frame):
+        # In the midst of a frame; the next one resets.
+        await host.say(frame[: len(frame) // 2])
+        status = Status.from_bytes(await host.ask(Kind.STATUS, 0xAA))
+        assert status.broken == broken + 1
+        await host.ask(Kind.RESET, 0xAB)
+        return 0
+
+    async def the_button_is_pressed(frame):
+        # In the midst of a frame, whose rest is then no frame.
+        half = len(frame) // 2
+        await host.say(frame[:half])
+        dut.button.value = 1
+        await ClockCycles(dut.clk, 20)
+        dut.button.value = 0
+        status = Status.from_bytes(await host.ask(Kind.STATUS, 0xAA))
+        assert (status.broken, status.frames) == (0, 1)
+        return 0
+
+    mishaps = (garbage, a_bit_changes, a_byte_is_lost, the_host_goes_away, the_button_is_pressed)
+    places = {(k + 1) * len(rows) // (len(mishaps) + 1): each for k, each in enumerate(mishaps)}
+    assert len(places) == len(mishaps)
     for k, row in enumerate(rows):
-        await mishap(k)
+        if k in places:
+            frame = encode_frame(Frame(Kind.VECTOR, 0xEE, row.tobytes()))
+            broken = await places[k](frame)
         payload = await host.ask(Kind.VECTOR, k & 0xFF, row.tobytes())
         octets = np.frombuffer(payload, np.uint8).reshape(built.output.beats, -1)
         assert (unpack_codes(octets, built.output)[0] == golden[k]).all(), k
         if generator.random() < 0.3:
             await ClockCycles(dut.clk, generator.randrange(1, 400))
-        if k in (100, 199):
+        if k + 1 in places or k == len(rows) - 1:
             status = Status.from_bytes(await host.ask(Kind.STATUS, 0xAC))
-            assert status.broken == expected["broken"] and status.overruns == 0
+            assert status.broken == broken and status.overruns == 0
     assert host.decoder.broken == 0

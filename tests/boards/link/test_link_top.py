@@ -71,6 +71,14 @@ def test_vectors_garbage_refusals_and_the_self_test(bench):
         assert ctx.get(bench.top.failed) == 0 and ctx.get(bench.top.busy) == 0
         answers = await bench.ask(ctx, *asked[:2])
         assert [each.payload for each in answers] == first[:2]
+        # The button, in the midst of a frame: what was there is forgotten.
+        await bench.say(ctx, encode_frame(asked[0])[:4])
+        ctx.set(bench.top.button, 1)
+        await ctx.tick().repeat(8)
+        ctx.set(bench.top.button, 0)
+        (status,) = await bench.ask(ctx, Frame(Kind.STATUS, 9))
+        status = Status.from_bytes(status.payload)
+        assert (status.frames, status.broken, status.testing) == (1, 0, 0)
 
     bench.run(test)
     assert bench.decoder.broken == 0

@@ -10,18 +10,15 @@ from pathlib import Path
 from kanhw.boards.built import Built
 from kanhw.boards.catalogue.board import Board, Programmer
 from kanhw.boards.catalogue.programmers import PROGRAMMERS
-from kanhw.boards.catalogue.table import board_named
+from kanhw.boards.catalogue.table import BOARDS
+from kanhw.boards.loading.dfu import with_suffix
 from kanhw.errors import ToolFailed, ToolNotFound
 from kanhw.tools.processes import error_line, run_logged
 from kanhw.tools.tool import FoundTool
 
-__all__ = ["Loaded", "find_programmer", "load_bitstream"]
+__all__ = ["Loaded", "find_programmer", "load_bitstream", "udev_rule"]
 
 _TIMEOUT = 600.0
-_UDEV = (
-    "on Linux its USB device must be this user's: write 'SUBSYSTEM==\"usb\", TAG+=\"uaccess\"' "
-    "into /etc/udev/rules.d/60-fpga.rules, 'sudo udevadm control --reload', and plug it in again"
-)
 
 
 @dataclass(frozen=True)
@@ -70,31 +67,57 @@ def load_bitstream(built: Built) -> Loaded:
     Raises
     ------
     InputError
-        If the build has no bitstream, or its board is unknown.
+        If the build has no bitstream.
     ToolNotFound
-        If there is no program that loads it.
+        If there is no program that loads it, or none is known for the board.
     ToolFailed
         If that fails: no board, no permission.
     """
     bitstream = built.bitstream_path.resolve()
-    board = board_named(built.board)
+    board = _board_of(built)
     tool, programmer = find_programmer(board)
-    arguments = [word.format(bitstream=str(bitstream)) for word in programmer.arguments]
-    command = (*tool.command, *arguments)
-    with tempfile.TemporaryDirectory(prefix="kanhw-load-") as folder:
-        status, log = run_logged(
-            programmer.tool, command, Path(folder) / "load.log", timeout=_TIMEOUT
-        )
+    with tempfile.TemporaryDirectory(prefix="kanhw-load-") as name:
+        given = bitstream
+        if programmer.suffixed:
+            given = Path(name) / f"{bitstream.stem}.dfu"
+            given.write_bytes(with_suffix(bitstream.read_bytes(), *programmer.usb_numbers))
+        places = {"bitstream": str(given), "folder": str(bitstream.parent)}
+        command = (*tool.command, *(word.format(**places) for word in programmer.arguments))
+        log_path = Path(name) / "load.log"
+        status, log = run_logged(programmer.tool, command, log_path, timeout=_TIMEOUT)
     if status != 0:
-        raise ToolFailed(f"{board.title} was not loaded. {_mended(programmer.tool, log, status)}")
-    return Loaded(board.name, built.bitstream or "", str(tool), command)
+        raise ToolFailed(f"{board.title} was not loaded. {_mended(programmer, log, status)}")
+    return Loaded(board.name, bitstream.name, str(tool), command)
 
 
-def _mended(tool: str, log: str, status: int) -> str:
+def _board_of(built: Built) -> Board:
+    """The board of the catalogue, by its name or by its platform."""
+    platform = built.details.get("platform")
+    known = [each for each in BOARDS.values() if each.platform == platform]
+    if built.board not in BOARDS and not known:
+        raise ToolNotFound(
+            f"kanhw knows no programmer of {built.board}: load {built.bitstream_path} with the "
+            "board's own"
+        )
+    return BOARDS.get(built.board) or known[0]
+
+
+def udev_rule(usb: str) -> str:
+    """The line that gives a device on USB, such as ``0403:6010``, to who is logged in."""
+    vendor, product = usb.split(":")
+    device = f'ATTR{{idVendor}}=="{vendor}", ATTR{{idProduct}}=="{product}"'
+    return f'SUBSYSTEM=="usb", {device}, TAG+="uaccess"'
+
+
+def _mended(programmer: Programmer, log: str, status: int) -> str:
     """Why a programmer failed, and what to do."""
-    text = log.lower()
+    tool, text = programmer.tool, log.lower()
     if any(word in text for word in ("permission", "access denied", "libusb_error_access", "-3:")):
-        return f"{tool} may not reach it: {_UDEV}"
+        return (
+            f"{tool} may not reach it: on Linux its USB device must be this user's: write "
+            f"'{udev_rule(programmer.usb)}' into /etc/udev/rules.d/60-fpga.rules, 'sudo udevadm "
+            "control --reload', and plug it in again"
+        )
     absent = ("unable to open", "no device", "not found", "can't find", "no dfu capable", "fail to")
     if any(word in text for word in absent):
         return (

@@ -1,0 +1,1 @@
+"""Loading a bitstream into a board that is plugged in."""
