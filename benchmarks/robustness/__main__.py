@@ -20,7 +20,8 @@ from pathlib import Path
 from benchmarks.common.measuring import argument_parser, environment_line, write_results
 from benchmarks.robustness.cases import print_cases, run_cases
 from benchmarks.robustness.kills import run_kills
-from benchmarks.robustness.programs import run_programs
+from benchmarks.robustness.programs.comparison import run_programs
+from benchmarks.robustness.programs.heads import run_heads
 from benchmarks.robustness.scale import run_scale
 
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=5000)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--programs", type=int, default=2000)
+    parser.add_argument("--heads", type=int, default=200)
     parser.add_argument("--scale", type=int, default=2000, metavar="WIDEST")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -48,6 +50,9 @@ def main() -> int:
             wrong += found
         if options.programs:
             results["programs"], found = run_programs(options.programs, options.seed, scratch)
+            wrong += found
+        if options.heads:
+            results["heads"], found = run_heads(options.heads, options.seed, scratch)
             wrong += found
         if options.scale:
             results["scale"] = run_scale(options.scale)

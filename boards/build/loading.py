@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from kanhw.boards.built import Built
 from kanhw.boards.catalogue.board import Board, Programmer
 from kanhw.boards.catalogue.programmers import PROGRAMMERS
 from kanhw.boards.catalogue.table import board_named
 from kanhw.errors import ToolFailed, ToolNotFound
+from kanhw.interruption import temporary_folder
 from kanhw.tools.processes import error_line, run_logged
 from kanhw.tools.tool import FoundTool
 
@@ -81,10 +80,8 @@ def load_bitstream(built: Built) -> Loaded:
     tool, programmer = find_programmer(board)
     arguments = [word.format(bitstream=str(bitstream)) for word in programmer.arguments]
     command = (*tool.command, *arguments)
-    with tempfile.TemporaryDirectory(prefix="kanhw-load-") as folder:
-        status, log = run_logged(
-            programmer.tool, command, Path(folder) / "load.log", timeout=_TIMEOUT
-        )
+    with temporary_folder("kanhw-load-") as folder:
+        status, log = run_logged(programmer.tool, command, folder / "load.log", timeout=_TIMEOUT)
     if status != 0:
         raise ToolFailed(f"{board.title} was not loaded. {_mended(programmer.tool, log, status)}")
     return Loaded(board.name, built.bitstream or "", str(tool), command)

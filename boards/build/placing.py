@@ -9,7 +9,6 @@ import json
 import re
 import shlex
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kanhw.boards.build.families import Family, family_of
 from kanhw.boards.catalogue.board import Board
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
+from kanhw.interruption import temporary_folder
 from kanhw.tools.cache import user_cache
 from kanhw.tools.nextpnr import nextpnr
 from kanhw.tools.packers import packer
@@ -226,8 +226,7 @@ def place(given: Sources, tools: Toolchain, *, seed: int = 1, cached: bool = Tru
     kept = cache.find(key) if cache and cached else None
     if kept is not None:
         return _placed(_contents(kept), given, tools)
-    with tempfile.TemporaryDirectory(prefix="kanhw-build-") as name:
-        folder = Path(name)
+    with temporary_folder("kanhw-build-") as folder:
         for file, content in given.files.items():
             (folder / file).write_bytes(content)
         _run(folder, flags, given.pack, tools)
