@@ -1,13 +1,14 @@
 """Hostile cases by class: how many were accepted, refused in one clean line, or went wrong.
 
-    python -m benchmarks.robustness [--cases 5000] [--kills 200] [--programs 2000] [--scale 2000]
+    python -m benchmarks.robustness [--cases 5000] [--kills 200] [--programs 2000] [--heads 200]
+        [--scale 2000] [--seed 0]
 
-Cases run commands in forked processes with limits on time and memory: files with altered bytes,
-JSON with values of other types, manifests altered with and without their seal, tensors and arrays
-of every kind, places of output, words of the command line. Kills send SIGINT, SIGTERM or SIGHUP at
-random moments of every command. Programs are random ones of every layer kind, compared between
-golden model and Verilog. Scale quantizes one layer up to that many inputs and outputs. Exit status
-1 if anything went wrong.
+Cases run commands in forked processes with limits on processor time and memory: files with altered
+bytes, JSON with values of other types, manifests altered with and without their seal, tensors and
+arrays of every kind, places of output, words of the command line. Kills send SIGINT, SIGTERM or
+SIGHUP at random moments of every command. Programs are random ones of every layer kind, compared
+between golden model and Verilog. Heads are written over AXI4-Lite while vectors stream through.
+Scale quantizes one layer up to that many inputs and outputs. Exit status 1 if anything went wrong.
 """
 
 from __future__ import annotations

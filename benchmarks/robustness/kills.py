@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common.measuring import Table
+from benchmarks.robustness.commands import COMMANDS, Command
 from benchmarks.robustness.material import Material, made
 from benchmarks.robustness.trials import snapshot
 from benchmarks.robustness.watching import IDLE, seconds_of, slowness, wait_for
@@ -31,7 +32,7 @@ from kanhw.design.design import load_design
 from kanhw.errors import InputError
 from kanhw.program import load_program
 
-__all__ = ["COMMANDS", "Command", "Killed", "kill_once", "run_kills"]
+__all__ = ["Killed", "kill_once", "run_kills"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MARK = "KANHW_KILL_TRIAL"
@@ -42,75 +43,6 @@ LONGEST = 3600.0
 # The demo takes as long as fifty others, and does what they do: it comes once in so many.
 DEMO = 40
 SCRIPT = "import sys; from kanhw.cli import main; sys.exit(main())"
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command, what it makes, and what tells that this is whole."""
-
-    words: tuple[str, ...]
-    makes: tuple[str, ...] = ()
-
-
-COMMANDS: dict[str, Command] = {
-    "quantize": Command(
-        ("quantize", "model.pt", "--calibration", "data.npz", "--out", "out.safetensors"),
-        ("out.safetensors",),
-    ),
-    "train": Command(
-        ("train", "model.pt", "--data", "data.npz", "--epochs", "20", "--out", "out.safetensors"),
-        ("out.safetensors",),
-    ),
-    "sensitivity": Command(("sensitivity", "model.pt", "--calibration", "data.npz")),
-    "allocate": Command(
-        ("allocate", "model.pt", "--calibration", "data.npz", "--budget", "bits=900",
-         "--choices", "2,4", "--out", "out.safetensors"),
-        ("out.safetensors",),
-    ),
-    "generate": Command(("generate", "program.safetensors", "--out", "out"), ("out",)),
-    "simulate cocotb": Command(
-        ("simulate", "design", "--vectors", "data.npz", "--engine", "cocotb", "--out", "out.json",
-         "--waves", "out"),
-        ("out.json", "out.fst", "out.vcd"),
-    ),
-    "simulate fast": Command(
-        ("simulate", "design", "--vectors", "data.npz", "--engine", "fast", "--outputs", "y.npz"),
-        ("y.npz",),
-    ),
-    "simulate bare": Command(
-        ("simulate", "bare", "--vectors", "data.npz", "--engine", "cocotb", "--out", "out.json"),
-        ("out.json",),
-    ),
-    "generate hls": Command(
-        ("generate", "program.safetensors", "--backend", "hls", "--out", "out"), ("out",)
-    ),
-    "simulate hls": Command(
-        ("simulate", "hls", "--vectors", "data.npz", "--out", "out.json"), ("out.json",)
-    ),
-    "estimate power": Command(
-        ("estimate", "design", "--target", "ice40", "--power", "--clock-mhz", "20",
-         "--vectors", "data.npz", "--out", "out.json"),
-        ("out.json",),
-    ),
-    "fits": Command(("fits", "program.safetensors")),
-    "build project": Command(
-        ("build", "program.safetensors", "--board", "icebreaker", "--project", "--out", "out"),
-        ("out",),
-    ),
-    "build": Command(
-        ("build", "program.safetensors", "--board", "icebreaker", "--schedule", "folded",
-         "--out", "out"),
-        ("out",),
-    ),
-    "estimate": Command(
-        ("estimate", "design", "--target", "ecp5", "--out", "out.json"), ("out.json",)
-    ),
-    "report": Command(
-        ("report", "design", "--model", "model.pt", "--data", "data.npz", "--out", "out.html"),
-        ("out.html",),
-    ),
-    "demo": Command(("demo", "--out", "demo"), ("demo",)),
-}  # fmt: skip
 
 
 # What reads a folder that holds a file of this name.

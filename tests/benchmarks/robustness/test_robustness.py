@@ -15,10 +15,12 @@ pytest.importorskip("torch")
 
 from benchmarks.robustness import watching
 from benchmarks.robustness.cases import SOURCES
-from benchmarks.robustness.kills import COMMANDS, kill_once
+from benchmarks.robustness.commands import COMMANDS
+from benchmarks.robustness.kills import kill_once
 from benchmarks.robustness.material import made
 from benchmarks.robustness.programs.batches import faults
 from benchmarks.robustness.programs.comparison import generated
+from benchmarks.robustness.programs.head_log import HeadLog
 from benchmarks.robustness.programs.heads import attack, built
 from benchmarks.robustness.programs.kinds import KINDS
 from benchmarks.robustness.trials import BAD, Trial, attempt, verdict_of
@@ -125,9 +127,16 @@ def test_a_program_of_every_kind(tmp_path):
 
 
 @pytest.mark.slow
-def test_heads_written_beside_a_stream(tmp_path):
-    """Every vector by its head as it was; a head that comes too late in the model is seen."""
+def test_heads_written_beside_a_stream(tmp_path, monkeypatch):
+    """Every vector by its head as it was; one that the model gives too early is seen."""
     design, simulation = built(np.random.default_rng(3), tmp_path)
     found = attack(design, simulation, 1, tmp_path, resets=60)
     assert found.wrong == []
     assert min(found.counts[each] for each in ("vectors", "commits", "while busy", "resets")) > 3
+    golden = HeadLog.golden
+
+    def early(log, vector, version):
+        return golden(log, vector, min(version + 1, 40))
+
+    monkeypatch.setattr(HeadLog, "golden", early)
+    assert " gave " in attack(design, simulation, 1, tmp_path, resets=60).wrong[0]
