@@ -380,8 +380,8 @@ def test_a_product_beyond_62_bits_names_layer_and_cure():
     join = Requantizer(ones(1), np.zeros(1, np.int64), 48, SIGNED4)
     layer = ProductLayer(((0, 0, 0),), 1, 30, -(1 << 29), (join,), name="cube")
     message = (
-        r"\ALayer 'cube': a product of 3 codes of 30 bits is beyond 62 bits: use fewer bits in front "
-        r"of it \(product_bits\)\Z"
+        r"\ALayer 'cube': a product of 3 codes of 30 bits is beyond 62 bits: use fewer bits in "
+        r"front of it \(product_bits\)\Z"
     )
     with pytest.raises(InputError, match=message):
         Program((layer,), InputEncoder(CodeFormat(30, signed=True), 1))
