@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kanhw.design.design import Port
-from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, sha256_of_bytes
+from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, check_files, check_seal
+from kanhw.entries import Entry, read_json_object
 from kanhw.errors import InputError
 from kanhw.program import Program, load_program
 from kanhw.schedule.schedule import Schedule
@@ -122,30 +122,41 @@ class Built:
         }
 
     @classmethod
-    def from_json(cls, path: Path, data: Mapping[str, Any]) -> Built:
-        """The inverse of :meth:`to_json`."""
+    def from_json(cls, path: Path, entry: Entry) -> Built:
+        """The inverse of :meth:`to_json`.
+
+        Raises
+        ------
+        InputError
+            If an entry is missing or of another type.
+        """
+        link = entry.child("link")
+        link.choice("kind", ("uart",))
+        used = entry.child("utilisation")
+        entry.text("makes", "top.bit")
         known = {
             *("board", "device", "identity", "clock_mhz", "fmax_mhz", "bitstream", "utilisation"),
             *("latency_cycles", "initiation_interval", "build_format", "link", "schedule"),
-            *("input", "output", "status"),
+            *("input", "output", "status", "files", "sha256"),
         }
+        reached = entry.get("fmax_mhz")
         return cls(
             path=path,
-            board=data["board"],
-            device=data["device"],
-            identity=data["identity"],
-            clock_mhz=data["clock_mhz"],
-            fmax_mhz=data["fmax_mhz"],
-            bitstream=data["bitstream"],
-            utilisation=data["utilisation"],
-            baud=data["link"]["baud"],
-            divisor=data["link"]["divisor"],
-            schedule=Schedule.from_json(data["schedule"]),
-            latency_cycles=data["latency_cycles"],
-            initiation_interval=data["initiation_interval"],
-            input=Port.from_json(data["input"]),
-            output=Port.from_json(data["output"]),
-            details={name: value for name, value in data.items() if name not in known},
+            board=entry.text("board"),
+            device=entry.text("device"),
+            identity=entry.text("identity"),
+            clock_mhz=entry.number("clock_mhz"),
+            fmax_mhz=None if reached is None else entry.number("fmax_mhz"),
+            bitstream=entry.text("bitstream", None),
+            utilisation={name: used.counts(name) for name in entry.get("utilisation")},
+            baud=link.integer("baud"),
+            divisor=link.integer("divisor"),
+            schedule=Schedule.from_json(entry.get("schedule")),
+            latency_cycles=entry.integer("latency_cycles"),
+            initiation_interval=entry.integer("initiation_interval"),
+            input=Port.from_json(entry.child("input")),
+            output=Port.from_json(entry.child("output")),
+            details={name: value for name, value in entry.items() if name not in known},
         )
 
 
@@ -160,20 +171,16 @@ def load_built(path: str | Path) -> Built:
     folder = Path(path)
     manifest = folder / MANIFEST
     again = f"build it with 'kanhw build DESIGN --board NAME --out {folder}'"
-    try:
-        data = json.loads(manifest.read_text(encoding="utf-8"))
-        if data.get("build_format", BUILD_FORMAT) > BUILD_FORMAT:
-            raise InputError(f"{folder} was built by a newer kanhw: upgrade kanhw")
-        if "build_format" not in data:
-            raise InputError(
-                f"{folder} holds no build for a board ({manifest} is of another kind): {again}"
-            )
-        for name, digest in data["files"].items():
-            file = folder / Path(name).name
-            if not file.is_file() or sha256_of_bytes(file.read_bytes()) != digest:
-                raise InputError(f"{file} is missing or was changed after the build: {again}")
-        return Built.from_json(folder, data)
-    except FileNotFoundError:
-        raise InputError(f"{folder} holds no build for a board (no {MANIFEST}): {again}") from None
-    except (AttributeError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{manifest} cannot be read ({error!r}): {again}") from error
+    if not manifest.is_file():
+        raise InputError(f"{folder} holds no build for a board (no {MANIFEST}): {again}")
+    data = read_json_object(manifest)
+    entry = Entry(data, str(manifest))
+    if entry.get("build_format", None) is None:
+        raise InputError(
+            f"{folder} holds no build for a board ({manifest} is of another kind): {again}"
+        )
+    if entry.integer("build_format") > BUILD_FORMAT:
+        raise InputError(f"{folder} was built by a newer kanhw: upgrade kanhw")
+    check_seal(manifest, data, entry, again)
+    check_files(folder, entry, again)
+    return Built.from_json(folder, entry)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,11 @@ class Entry:
         if key not in self._values and not default:
             raise InputError(f"{self.place} lacks {key!r}")
         return self._values.get(key, *default)
+
+    def items(self) -> ItemsView[str, Any]:
+        """All keys and their values, whatever they are; they count as asked for."""
+        self._asked |= set(self._values)
+        return self._values.items()
 
     def child(self, key: str) -> Entry:
         """Another object."""

@@ -23,6 +23,11 @@ CALIBRATE = ("--calibration", "data.npz", "--out", "out")
 # Of every file that a command reads: the command.
 READERS: dict[str, tuple[str, ...]] = {
     "model.pt": ("quantize", "model.pt", *CALIBRATE),
+    "fast.pt": ("quantize", "fast.pt", *CALIBRATE),
+    "kagn.pt": ("quantize", "kagn.pt", *CALIBRATE),
+    "py_state": ("quantize", "py", *CALIBRATE),
+    "py_config.yml": ("quantize", "py", *CALIBRATE),
+    "py_cache_data": ("quantize", "py", "--out", "out"),
     "neutral.npz": ("quantize", "neutral.npz", *CALIBRATE),
     "data.npz": ("quantize", "model.pt", *CALIBRATE),
     "data.csv": ("quantize", "model.pt", "--calibration", "data.csv", "--out", "out"),
@@ -31,6 +36,18 @@ READERS: dict[str, tuple[str, ...]] = {
     "kanele/truth_tables.json": ("generate", "kanele", "--out", "out"),
     "simulation.json": ("report", "design", "--simulation", "simulation.json", "--out", "out.html"),
     "estimate.json": ("report", "design", "--estimate", "estimate.json", "--out", "out.html"),
+    "design/kan.v": ("estimate", "design", "--target", "ecp5"),
+    "bare/program.safetensors": ("simulate", "bare", "--vectors", "data.npz"),
+    "hls/kan.cpp": ("simulate", "hls", "--vectors", "data.npz"),
+    "build/manifest.json": ("program", "build"),
+    "build/top.il": ("run", "data.npz", "--port", "/dev/null", "--build", "build"),
+}
+# Folders with a manifest, and the command that reads each.
+FOLDERS: dict[str, tuple[str, ...]] = {
+    "design": ("report", "design", "--out", "out.html"),
+    "bare": ("report", "bare", "--model", "model.pt", "--data", "data.npz", "--out", "out.html"),
+    "hls": ("simulate", "hls", "--vectors", "data.npz"),
+    "build": ("run", "data.npz", "--port", "/dev/null", "--build", "build"),
 }
 JSON_FILES = ("kanele/config.json", "kanele/truth_tables.json", "simulation.json", "estimate.json")
 _PROGRAM_KEY = "kanhw_program"
@@ -210,27 +227,32 @@ def altered_manifests(material: Material, rng: np.random.Generator) -> Iterator[
 
     Of the latter only what is for people may be accepted.
     """
-    original = json.loads((material / f"design/{MANIFEST}").read_text())
     while True:
+        place = str(rng.choice(list(FOLDERS), p=[0.4, 0.2, 0.2, 0.2]))
+        original = json.loads((material / f"{place}/{MANIFEST}").read_text())
         data, told = alter(original, rng)
         sealed = bool(rng.random() < 0.5)
         # These are written anew with the seal, or are not read.
-        free = told.split(" ")[0].split(".")[0] in ("quantities", "kanhw", "files", "sha256")
-        latency = told.startswith("latency_cycles")
+        path = told.split(" ")[0]
+        free = path.split(".")[0] in ("quantities", "kanhw", "files", "sha256", "facts")
+        latency = path.startswith("latency_cycles")
 
-        def prepare(folder: Path, data: Any = data, sealed: bool = sealed) -> None:
+        def prepare(
+            folder: Path, data: Any = data, sealed: bool = sealed, place: str = place
+        ) -> None:
             copies(material, folder)
+            design = folder / place
             content = json.dumps(data).encode()
             if sealed:
-                design = folder / "design"
-                files = {name: (design / name).read_bytes() for name in original["files"]}
+                files = {path.name: path.read_bytes() for path in design.iterdir()}
+                del files[MANIFEST]
                 content = manifest_bytes(data, files)
-            (folder / "design" / MANIFEST).write_bytes(content)
+            (design / MANIFEST).write_bytes(content)
 
         yield Trial(
             "sealed manifest" if sealed else "manifest",
-            told,
-            ("report", "design", "--out", "out.html"),
+            f"{place} {told}",
+            FOLDERS[place],
             prepare,
             must_refuse=not sealed or not (free or latency),
         )

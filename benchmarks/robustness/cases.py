@@ -11,16 +11,37 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common.measuring import Table
-from benchmarks.robustness.altered import altered_bytes, altered_json, altered_manifests
+from benchmarks.robustness.altered import (
+    altered_bytes,
+    altered_json,
+    altered_manifests,
+    copies,
+)
 from benchmarks.robustness.data import strange_data, strange_tensors
 from benchmarks.robustness.material import Material, made
 from benchmarks.robustness.places import full_disk, ordinary_user, strange_places
 from benchmarks.robustness.trials import BAD, VERDICTS, Trial, attempt
+from benchmarks.robustness.warm import imported
 from benchmarks.robustness.words import strange_words
 
 __all__ = ["SOURCES", "print_cases", "run_cases"]
 
 Source = Callable[[Material, np.random.Generator], Iterator[Trial]]
+# What trials import.
+COMMANDS = (
+    ("quantize", "model.pt", "--calibration", "data.npz", "--out", "a"),
+    ("quantize", "neutral.npz", "--calibration", "data.csv", "--out", "b"),
+    ("generate", "kanele", "--testbench", "--out", "c"),
+    ("generate", "a", "--backend", "hls", "--out", "d"),
+    ("sensitivity", "model.pt", "--calibration", "data.npz", "--bits", "2"),
+    ("allocate", "model.pt", "--calibration", "data.npz", "--budget", "bits=900",
+     "--choices", "2,4", "--out", "e"),
+    ("train", "model.pt", "--data", "data.npz", "--epochs", "1", "--out", "f"),
+    ("quantize", "fast.pt", "--calibration", "data.npz", "--out", "k"),
+    ("quantize", "py", "--out", "l"),
+    ("report", "design", "--model", "model.pt", "--data", "data.npz", "--simulation",
+     "simulation.json", "--estimate", "estimate.json", "--out", "g"),
+)  # fmt: skip
 # A share of all cases for every class.
 SOURCES: tuple[tuple[Source, float], ...] = (
     (altered_bytes, 0.2),
@@ -39,6 +60,9 @@ def run_cases(count: int, seed: int, scratch: Path) -> tuple[dict[str, Counter[s
     folder = scratch / "material"
     folder.mkdir()
     material = made(folder)
+    warming = scratch / "warm"
+    copies(material, warming)
+    imported(warming, COMMANDS)
     verdicts: dict[str, Counter[str]] = {}
     wrong = []
     for trial in _trials(material, count, seed, scratch):

@@ -77,7 +77,8 @@ def _can_be_saved(state: Any, path: Path) -> bool:
 def strange_tensors(material: Material, rng: np.random.Generator) -> Iterator[Trial]:
     """A checkpoint with one tensor of another kind, or another name."""
     while True:
-        state = dict(material.state)
+        file = str(rng.choice(list(material.states), p=[0.4, 0.2, 0.2, 0.2]))
+        state = dict(material.states[file])
         name = str(rng.choice(list(state)))
         kind = str(rng.choice([*TENSORS, "missing", "renamed", "doubled", "itself"]))
         if kind == "missing":
@@ -96,13 +97,13 @@ def strange_tensors(material: Material, rng: np.random.Generator) -> Iterator[Tr
             except (RuntimeError, AttributeError, NotImplementedError, TypeError):
                 continue
 
-        def prepare(folder: Path, state: Any = state) -> None:
+        def prepare(folder: Path, state: Any = state, file: str = file) -> None:
             copies(material, folder)
-            torch.save(state, folder / "model.pt")
+            torch.save(state, folder / file)
 
         if not _can_be_saved(state, material.folder.parent / "probe.pt"):
             continue
-        yield Trial("tensors", f"{name} {kind}", READERS["model.pt"], prepare)
+        yield Trial("tensors", f"{file} {name} {kind}", READERS[file], prepare)
 
 
 def _arrays(rng: np.random.Generator) -> dict[str, Any]:
@@ -146,6 +147,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "outputs": (
         "report", "design", "--data", "good.npz", "--outputs", "data.npz", "--out", "out.html"
     ),
+    "simulate": ("simulate", "bare", "--vectors", "data.npz", "--simulator", "nowhere"),
+    "power": (
+        "estimate", "design", "--target", "nowhere", "--power", "--clock-mhz", "20", "--vectors",
+        "data.npz",
+    ),
+    "run": ("run", "data.npz", "--port", "/dev/null", "--build", "build"),
+    "train": ("train", "model.pt", "--data", "data.npz", "--epochs", "1", "--out", "out"),
+    "sensitivity": ("sensitivity", "model.pt", "--calibration", "data.npz", "--bits", "2"),
     "testbench": ("generate", "program.safetensors", "--testbench", "data.npz", "--out", "out"),
 }  # fmt: skip
 

@@ -1,4 +1,8 @@
-"""Signals at random moments of every command: nothing may be left but whole files."""
+"""Signals at random moments of every command: nothing may be left but whole files.
+
+Moments are counted in what a command takes of processors, so that they are spread over all that it
+does, however busy the machine is.
+"""
 
 from __future__ import annotations
 
@@ -11,72 +15,42 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.common.measuring import Table
+from benchmarks.robustness.commands import COMMANDS, Command
 from benchmarks.robustness.material import Material, made
 from benchmarks.robustness.trials import snapshot
+from benchmarks.robustness.watching import IDLE, seconds_of, slowness, wait_for
+from kanhw.boards.built import load_built
+from kanhw.design.backend_design import load_backend_design
 from kanhw.design.design import load_design
 from kanhw.errors import InputError
 from kanhw.program import load_program
 
-__all__ = ["COMMANDS", "Command", "Killed", "kill_once", "run_kills"]
+__all__ = ["Killed", "kill_once", "run_kills"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MARK = "KANHW_KILL_TRIAL"
-# Seconds in which a command must have come to its end after a signal.
+# Seconds of a processor in which a command must have come to its end after a signal.
 PATIENCE = 30.0
-# Seconds that an undisturbed command may take: the demo trains, simulates and synthesises.
+# Those that an undisturbed command may take: the demo trains, simulates and synthesises.
 LONGEST = 3600.0
+# The demo takes as long as fifty others, and does what they do: it comes once in so many.
+DEMO = 40
 SCRIPT = "import sys; from kanhw.cli import main; sys.exit(main())"
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command, what it makes, and what tells that this is whole."""
-
-    words: tuple[str, ...]
-    makes: tuple[str, ...] = ()
-
-
-COMMANDS: dict[str, Command] = {
-    "quantize": Command(
-        ("quantize", "model.pt", "--calibration", "data.npz", "--out", "out.safetensors"),
-        ("out.safetensors",),
-    ),
-    "train": Command(
-        ("train", "model.pt", "--data", "data.npz", "--epochs", "20", "--out", "out.safetensors"),
-        ("out.safetensors",),
-    ),
-    "sensitivity": Command(("sensitivity", "model.pt", "--calibration", "data.npz")),
-    "allocate": Command(
-        ("allocate", "model.pt", "--calibration", "data.npz", "--budget", "bits=900",
-         "--out", "out.safetensors"),
-        ("out.safetensors",),
-    ),
-    "generate": Command(("generate", "program.safetensors", "--out", "out"), ("out",)),
-    "simulate cocotb": Command(
-        ("simulate", "design", "--vectors", "data.npz", "--engine", "cocotb", "--out", "out.json",
-         "--waves", "out"),
-        ("out.json", "out.fst", "out.vcd"),
-    ),
-    "simulate fast": Command(
-        ("simulate", "design", "--vectors", "data.npz", "--engine", "fast", "--outputs", "y.npz"),
-        ("y.npz",),
-    ),
-    "estimate": Command(
-        ("estimate", "design", "--target", "ecp5", "--out", "out.json"), ("out.json",)
-    ),
-    "report": Command(
-        ("report", "design", "--model", "model.pt", "--data", "data.npz", "--out", "out.html"),
-        ("out.html",),
-    ),
-    "demo": Command(("demo", "--out", "demo"), ("demo",)),
-}  # fmt: skip
+# What reads a folder that holds a file of this name.
+READS: dict[str, Callable[[Path], object]] = {
+    "kan.v": load_design,
+    "commands.txt": load_built,
+    "kan.h": load_backend_design,
+}
 
 
 @dataclass(frozen=True)
@@ -99,18 +73,19 @@ def run_kills(
     plain: dict[str, tuple[float, set[str]]] = {}
     found: dict[str, Counter[str]] = {name: Counter() for name in COMMANDS}
     wrong = []
+    others = [name for name in COMMANDS if name != "demo"]
     for number in range(count):
-        name = list(COMMANDS)[number % len(COMMANDS)]
+        name = "demo" if number % DEMO == DEMO - 1 else others[number % len(others)]
         if name not in plain:
             plain[name] = _undisturbed(material, COMMANDS[name], scratch)
         chosen = SIGNALS[int(rng.integers(len(SIGNALS)))]
-        delay = float(rng.uniform(0, plain[name][0]))
+        moment = float(rng.uniform(0, plain[name][0]))
         kept = plain[name][1]
-        killed = kill_once(material, COMMANDS[name], chosen, delay, scratch, kept)
+        killed = kill_once(material, COMMANDS[name], chosen, moment, scratch, kept)
         ended = "in time" if killed.status == 128 + chosen else "finished before"
         found[name]["wrong" if killed.wrong else ended] += 1
         if killed.wrong:
-            wrong.append(f"{name}: {chosen.name} after {delay:.2f} s: {'; '.join(killed.wrong)}")
+            wrong.append(f"{name}: {chosen.name} after {moment:.2f} s: {'; '.join(killed.wrong)}")
             print(wrong[-1], file=sys.stderr, flush=True)
     ends = ("in time", "finished before", "wrong")
     table = Table(["command", "kills", *ends], [16])
@@ -145,40 +120,45 @@ def _start(
 def _undisturbed(
     material: Material, command: Command, scratch: Path
 ) -> tuple[float, set[str]]:
-    started = time.monotonic()
+    """Processor seconds of a command, and what libraries leave among temporary files."""
     process, place = _start(material, command, scratch)
-    try:
-        status = process.wait(LONGEST)
-    finally:
-        process.terminate()  # in case it was not its own end that was waited for
+    before = os.times()
+    if not wait_for(process.pid, lambda: process.poll() is not None, LONGEST):
+        process.kill()
+    status = process.wait()
+    after = os.times()
     if status not in (0, 1):
         raise RuntimeError(f"{command.words}: {(place / 'log').read_text()[-500:]}")
     kept = {path.name for path in (place / "tmp").iterdir() if not path.name.startswith("kanhw-")}
-    return time.monotonic() - started, kept
+    spent = after.children_user + after.children_system
+    return spent - before.children_user - before.children_system, kept
 
 
 def kill_once(
     material: Material,
     command: Command,
     number: signal.Signals,
-    delay: float,
+    moment: float,
     scratch: Path,
     kept: Collection[str] = (),
 ) -> Killed:
-    """Start a command, send a signal a while after it looks after signals, and look around."""
+    """Start a command, send a signal when it has taken so much of processors, and look around.
+
+    No signal comes before the command looks after signals.
+    """
     process, place = _start(material, command, scratch)
     before = snapshot(place / "work")
     _await_handlers(process)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(delay)
+    while process.poll() is None and seconds_of(process.pid) < moment:
+        time.sleep(0.02)
     if process.poll() is None:
         process.send_signal(number)
     wrong = []
-    try:
-        status: int | None = process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        status = None
-        wrong.append(f"still there {PATIENCE:g} s later")
+    status: int | None = None
+    if wait_for(process.pid, lambda: process.poll() is not None, PATIENCE):
+        status = process.returncode
+    else:
+        wrong.append(f"still there after {PATIENCE:g} s of a processor, or idle for {IDLE:g} s")
         process.kill()
         process.wait()
     text = (place / "log").read_text(errors="replace")
@@ -202,7 +182,7 @@ def kill_once(
 
 def _await_handlers(process: subprocess.Popen[bytes]) -> None:
     """Until SIGTERM is caught: what comes before is Python's start, and nothing is made yet."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + IDLE
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError, IndexError):
             status = Path(f"/proc/{process.pid}/status").read_text()
@@ -215,7 +195,7 @@ def _await_handlers(process: subprocess.Popen[bytes]) -> None:
 def _left_processes(place: Path) -> list[str]:
     """Processes with our mark, which all that a trial starts inherits; they have a moment to go."""
     mark = f"{MARK}={place}".encode()
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 3 * slowness()
     while True:
         left = []
         for entry in Path("/proc").glob("[0-9]*"):
@@ -247,7 +227,8 @@ def _is_whole(path: Path) -> bool:
     """Whether a file or folder that a command made can be read to its end."""
     try:
         if path.is_dir():
-            return not (path / "kan.v").exists() or bool(load_design(path))
+            reads = next((READS[n] for n in READS if (path / n).exists()), None)
+            return reads is None or bool(reads(path))
         if path.suffix == ".json":
             return bool(json.loads(path.read_text()))
         if path.suffix == ".npz":

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 import kanhw
-from kanhw.layers import KAN
+from kanhw.boards.build.building import build_for_board
+from kanhw.boards.catalogue.table import board_named
+from kanhw.layers import KAGN, KAN, FastKAN, PyKAN
 from kanhw.model.neutral import save_model
 
 __all__ = ["Material", "made"]
@@ -21,10 +23,10 @@ N_IN, N_OUT = 3, 2
 
 @dataclass(frozen=True)
 class Material:
-    """Files by what they are, and the state of the network."""
+    """Files by what they are, and the state of every checkpoint's network by its name."""
 
     folder: Path
-    state: dict[str, Any]
+    states: dict[str, dict[str, Any]]
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
@@ -34,9 +36,16 @@ def made(folder: Path) -> Material:
     """Make all of it in a folder."""
     torch.manual_seed(0)
     generator = np.random.default_rng(1)
-    network = KAN([N_IN, 2, N_OUT])
-    state = network.state_dict()
-    torch.save(state, folder / "model.pt")
+    sizes = [N_IN, 2, N_OUT]
+    network = KAN(sizes)
+    states = {
+        "model.pt": network.state_dict(),
+        "fast.pt": FastKAN(sizes).state_dict(),
+        "kagn.pt": KAGN(sizes).state_dict(),
+        "py_state": PyKAN(sizes).state_dict(),
+    }
+    for name, state in states.items():
+        torch.save(state, folder / name)
     x = generator.uniform(-1, 1, (128, N_IN))
     labels = generator.integers(0, N_OUT, 128)
     np.savez(folder / "data.npz", x=x, labels=labels)
@@ -48,6 +57,11 @@ def made(folder: Path) -> Material:
     program = kanhw.quantize(model, x, activation_bits=4)
     kanhw.save_program(program, folder / "program.safetensors")
     kanhw.generate(program, folder / "design", schedule=kanhw.Schedule(kind="folded"))
+    kanhw.generate(program, folder / "bare", schedule=kanhw.Schedule(handshake=False))
+    kanhw.generate(program, folder / "hls", backend="hls")
+    board = board_named("icestick")
+    build_for_board(program, kanhw.Schedule(), board, folder / "build", project=True)
+    _write_pykan(folder / "py", x)
     simulation = {
         "engine": "cocotb", "simulator": "icarus", "simulator_version": "11.0", "vectors": 128,
         "mismatches": 0, "expected_mismatches": None, "problems": [], "latency_cycles": 9,
@@ -65,7 +79,23 @@ def made(folder: Path) -> Material:
     (folder / "simulation.json").write_text(json.dumps(simulation))
     (folder / "estimate.json").write_text(json.dumps(estimate))
     _write_kanele(folder / "kanele", generator)
-    return Material(folder, state)
+    return Material(folder, states)
+
+
+def _write_pykan(prefix: Path, x: np.ndarray) -> None:
+    """What PyKAN's ``saveckpt`` writes beside the state."""
+    layers = [
+        f"symbolic.funs_name.{k}:\n" + ("- " + "\n  ".join(["- '0'"] * n) + "\n") * m
+        for k, (n, m) in enumerate(((N_IN, 2), (2, N_OUT)))
+    ]
+    Path(f"{prefix}_config.yml").write_text(
+        "affine_trainable: false\nauto_save: true\nbase_fun_name: silu\nckpt_path: ./model\n"
+        "device: cpu\ngrid: 3\ngrid_eps: 0.02\ngrid_range:\n- -1\n- 1\nk: 3\nmult_arity: 2\n"
+        "round: 0\nsb_trainable: true\nsp_trainable: true\nstate_id: 0\n"
+        f"{''.join(layers)}symbolic_enabled: true\n"
+        f"width:\n- - {N_IN}\n  - 0\n- - 2\n  - 0\n- - {N_OUT}\n  - 0\n"
+    )
+    torch.save(torch.tensor(x, dtype=torch.float32), f"{prefix}_cache_data")
 
 
 def _write_kanele(folder: Path, generator: np.random.Generator) -> None:

@@ -24,8 +24,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "generate": ("generate", "program.safetensors", "--out"),
     "report": ("report", "design", "--out"),
     "allocate": (
-        "allocate", "model.pt", "--calibration", "data.npz", "--budget", "bits=900", "--out"
+        "allocate", "model.pt", "--calibration", "data.npz", "--budget", "bits=900",
+        "--choices", "2,4", "--out",
     ),
+    "hls": ("generate", "program.safetensors", "--backend", "hls", "--out"),
+    "build": ("build", "program.safetensors", "--board", "icebreaker", "--project", "--out"),
 }  # fmt: skip
 
 
@@ -75,7 +78,7 @@ def strange_places(material: Material, rng: np.random.Generator) -> Iterator[Tri
         command = str(rng.choice(list(COMMANDS)))
         kind = str(rng.choice(list(PLACES)))
         make, as_file, as_folder = PLACES[kind]
-        fits = as_folder if command == "generate" else as_file
+        fits = as_folder if command in ("generate", "hls", "build") else as_file
         name = NAMES[int(rng.integers(len(NAMES)))] if kind == "nothing" else "out"
         fits = fits and name not in ("", "n" * 256)
 

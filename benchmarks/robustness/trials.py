@@ -7,15 +7,16 @@ import resource
 import shutil
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.robustness.watching import wait_for
+
 __all__ = ["BAD", "VERDICTS", "Outcome", "Trial", "attempt", "snapshot", "verdict_of"]
 
-# Seconds, and bytes beyond what this process has already, that a trial may take.
+# Seconds of a processor, and bytes beyond what this process has already, that a trial may take.
 SECONDS, MEMORY = 60.0, 6 << 30
 # What a refusal's one line may have.
 LONGEST = 4200
@@ -61,7 +62,6 @@ class Outcome:
 
     verdict: str
     text: str
-    seconds: float
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
@@ -78,8 +78,8 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
 
 def attempt(trial: Trial, scratch: Path) -> Outcome:
     """Run a trial in a forked process, so that kanhw is imported once for all of them."""
-    folder, temporary = scratch / "work", scratch / "tmp"
-    for place in (folder, temporary):
+    folder, temporary, cache = (scratch / name for name in ("work", "tmp", "cache"))
+    for place in (folder, temporary, cache):
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
     log = scratch / "log"
@@ -87,16 +87,15 @@ def attempt(trial: Trial, scratch: Path) -> Outcome:
         trial.prepare(folder)
     except Exception as error:
         raise RuntimeError(f"{trial.group}: {trial.name} cannot be prepared: {error!r}") from error
-    before, started = snapshot(folder), time.monotonic()
+    before = snapshot(folder)
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
-        _child(trial, folder, temporary, log)
-    status = _wait(pid, started + SECONDS)
-    seconds = time.monotonic() - started
+        _child(trial, folder, temporary, cache, log)
+    status = _wait(pid)
     text = log.read_text(encoding="utf-8", errors="surrogateescape") if log.exists() else ""
     new = {name for name, what in snapshot(folder).items() if before.get(name) != what}
-    return Outcome(verdict_of(trial, status, text, new, snapshot(temporary)), text, seconds)
+    return Outcome(verdict_of(trial, status, text, new, snapshot(temporary)), text)
 
 
 def verdict_of(
@@ -121,13 +120,13 @@ def verdict_of(
     return "wrong" if trial.must_refuse else "accepted"
 
 
-def _child(trial: Trial, folder: Path, temporary: Path, log: Path) -> None:
+def _child(trial: Trial, folder: Path, temporary: Path, cache: Path, log: Path) -> None:
     """The command, whose standard error goes to the log; never comes back."""
     status = 70
     try:
         os.setsid()
         os.chdir(folder)
-        os.environ["TMPDIR"] = str(temporary)
+        os.environ |= {"TMPDIR": str(temporary), "KANHW_CACHE": str(cache)}
         import tempfile
 
         tempfile.tempdir = None
@@ -156,16 +155,17 @@ def _child(trial: Trial, folder: Path, temporary: Path, log: Path) -> None:
         os._exit(status)
 
 
-def _wait(pid: int, deadline: float) -> int | None:
+def _wait(pid: int) -> int | None:
     """The exit status of a child, minus its signal; None if it had to be ended."""
-    pause = 0.002
-    while True:
+    ends: list[int] = []
+
+    def ended() -> bool:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > deadline:
-            os.killpg(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            return None
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.05)
+            ends.append(os.waitstatus_to_exitcode(status))
+        return bool(done)
+
+    if not wait_for(pid, ended, SECONDS):
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return ends[0] if ends else None

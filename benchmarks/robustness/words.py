@@ -19,6 +19,8 @@ TEXTS = (
     "%s",
     "{0}", "$(id)", "'; --", "\\", "[" * 5000, '{"a":' * 2000, "true", "None", "[1]", "design",
     "data.npz", "model.pt", "q8.8", "u12:0..4095=-10..50", "s16:", "layers.0=2", "lut=1", "*",
+    "{cycle}", "clock_ns=0", "part=x", "12", "auto", "icebreaker", "/dev/tty", "/dev/null", "build",
+    "hls",
 )  # fmt: skip
 OPTIONS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("quantize", "model.pt", "--calibration", "data.npz", "--out", "out"): (
@@ -35,10 +37,14 @@ OPTIONS: dict[tuple[str, ...], tuple[str, ...]] = {
         "--title", "--date", "--model", "--data", "--outputs", "--simulation", "--estimate",
         "--option", "--nothing",
     ),
-    ("sensitivity", "model.pt", "--calibration", "data.npz"): (
+    ("sensitivity", "model.pt", "--calibration", "data.npz", "--bits", "2"): (
         "--bits", "--held-out", "--seed", "--option", "--layer",
+        "--rest", "--branches",
     ),
-    ("allocate", "model.pt", "--calibration", "data.npz", "--budget", "bits=900", "--out", "out"): (
+    (
+        "allocate", "model.pt", "--calibration", "data.npz", "--budget", "bits=900",
+        "--choices", "2,4", "--out", "out",
+    ): (
         "--budget", "--choices", "--seed", "--held-out", "--criterion",
     ),
     ("train", "model.pt", "--data", "data.npz", "--out", "out", "--epochs", "1"): (
@@ -49,6 +55,25 @@ OPTIONS: dict[tuple[str, ...], tuple[str, ...]] = {
         "--vectors", "--seed", "--simulator", "--waves", "--out", "--outputs", "--netlist",
     ),
     ("estimate", "nowhere"): ("--target", "--seeds", "--out"),
+    ("estimate", "design", "--power", "--clock-mhz", "20", "--target", "nowhere"): (
+        "--clock-mhz", "--toggle-rate", "--part", "--vectors", "--seeds", "--board", "--target",
+    ),
+    ("boards",): ("--json", "--nothing"),
+    ("fits", "program.safetensors"): ("--argmax", "--nothing", "--board"),
+    ("build", "program.safetensors", "--board", "icestick", "--project", "--out", "out"): (
+        "--board", "--clock", "--baud", "--schedule", "--seed", "--out", "--nothing",
+    ),
+    ("program", "build"): ("--nothing", "--json"),
+    ("run", "data.npz", "--port", "/dev/null", "--build", "build"): (
+        "--port", "--build", "--baud", "--self-test", "--nothing",
+    ),
+    ("generate", "program.safetensors", "--backend", "hls", "--out", "out"): (
+        "--backend-option", "--backend", "--name", "--interface", "--testbench", "--nothing",
+    ),
+    ("simulate", "hls", "--vectors", "data.npz", "--engine", "fast"): (
+        "--vectors", "--seed", "--waves", "--outputs", "--netlist", "--simulator",
+    ),
+    ("demo", "--board", "nowhere", "--out", "out"): ("--board", "--port", "--seed", "--out"),
 }  # fmt: skip
 
 
@@ -59,7 +84,7 @@ def strange_words(material: Material, rng: np.random.Generator) -> Iterator[Tria
         words = list(commands[int(rng.integers(len(commands)))])
         text = TEXTS[int(rng.integers(len(TEXTS)))]
         options = OPTIONS[tuple(words)]
-        if rng.random() < 0.15:
+        if rng.random() < 0.15 and len(words) > 1:
             place = 1
             words[place] = text
             told = f"{words[0]} {text!r:.40}"

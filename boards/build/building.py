@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from kanhw.boards.build.placing import (
 from kanhw.boards.build.plls import PllSetting, nearest_below
 from kanhw.boards.built import COMMANDS, TOP_VERILOG, Built, load_built
 from kanhw.boards.catalogue.board import Board
-from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, sha256_of_bytes
+from kanhw.design.manifest import MANIFEST, PROGRAM_FILE, sealed_bytes, sha256_of_bytes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.flow.overwriting import ours
 from kanhw.folders import write_folder
@@ -302,6 +301,6 @@ def _write(
     )
     hashes = {name: sha256_of_bytes(content) for name, content in files.items()}
     manifest = {**built.to_json(), "files": hashes}
-    files[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    files[MANIFEST] = sealed_bytes(manifest)
     write_folder(out, files, ours=ours, force=force)
     remember(out)

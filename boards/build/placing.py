@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from kanhw.boards.build.families import Family, family_of
 from kanhw.boards.build.flow import DoesNotFit, Reached, Sources, Step
 from kanhw.boards.catalogue.board import Board
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
+from kanhw.interruption import temporary_folder
 from kanhw.tools.cache import user_cache
 from kanhw.tools.processes import error_line, run_logged
 from kanhw.tools.tool import FoundTool
@@ -174,8 +174,7 @@ def place(given: Sources, tools: Toolchain, *, cached: bool = True) -> Placed:
     kept = cache.find(key) if cache and cached else None
     if kept is not None:
         return _placed(_contents(kept), given, tools)
-    with tempfile.TemporaryDirectory(prefix="kanhw-build-") as name:
-        folder = Path(name)
+    with temporary_folder("kanhw-build-") as folder:
         for file, content in given.files.items():
             (folder / file).write_bytes(content)
         for step, program in zip(given.steps, tools.programs, strict=True):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from kanhw.boards.built import Built, load_built
 from kanhw.errors import InputError
+from kanhw.interruption import temporary_folder
 from kanhw.tools.cache import Cache, user_cache
 
 __all__ = ["known_build", "known_builds", "remember"]
@@ -24,8 +24,8 @@ def remember(build: Path) -> None:
     if cache.find(key) is not None:
         # The same design, built at another clock.
         shutil.rmtree(cache.folder / key, ignore_errors=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(temporary) / key
+    with temporary_folder("kanhw-board-") as temporary:
+        copy = temporary / key
         shutil.copytree(build, copy)
         cache.keep(key, copy)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from kanhw.boards.built import Built
 from kanhw.boards.catalogue.board import Board, Programmer
@@ -13,6 +11,7 @@ from kanhw.boards.catalogue.programmers import PROGRAMMERS
 from kanhw.boards.catalogue.table import BOARDS
 from kanhw.boards.loading.dfu import with_suffix
 from kanhw.errors import ToolFailed, ToolNotFound
+from kanhw.interruption import temporary_folder
 from kanhw.tools.processes import error_line, run_logged
 from kanhw.tools.tool import FoundTool
 
@@ -76,15 +75,14 @@ def load_bitstream(built: Built) -> Loaded:
     bitstream = built.bitstream_path.resolve()
     board = _board_of(built)
     tool, programmer = find_programmer(board)
-    with tempfile.TemporaryDirectory(prefix="kanhw-load-") as name:
+    with temporary_folder("kanhw-load-") as folder:
         given = bitstream
         if programmer.suffixed:
-            given = Path(name) / f"{bitstream.stem}.dfu"
+            given = folder / f"{bitstream.stem}.dfu"
             given.write_bytes(with_suffix(bitstream.read_bytes(), *programmer.usb_numbers))
         places = {"bitstream": str(given), "folder": str(bitstream.parent)}
         command = (*tool.command, *(word.format(**places) for word in programmer.arguments))
-        log_path = Path(name) / "load.log"
-        status, log = run_logged(programmer.tool, command, log_path, timeout=_TIMEOUT)
+        status, log = run_logged(programmer.tool, command, folder / "load.log", timeout=_TIMEOUT)
     if status != 0:
         raise ToolFailed(f"{board.title} was not loaded. {_mended(programmer, log, status)}")
     return Loaded(board.name, bitstream.name, str(tool), command)

@@ -18,9 +18,12 @@ __all__ = [
     "MANIFEST",
     "PROGRAM_FILE",
     "VERILOG",
+    "check_files",
+    "check_seal",
     "is_sealed",
     "manifest_bytes",
     "read_manifest",
+    "sealed_bytes",
     "sha256_of_bytes",
 ]
 
@@ -34,6 +37,7 @@ PROGRAM_FILE = "program.safetensors"
 VERILOG = "verilog"
 HLS = "hls"
 _SEAL = "sha256"
+_AGAIN = "generate the design again"
 
 _Record = TypeVar("_Record")
 
@@ -56,11 +60,17 @@ def manifest_bytes(entries: Mapping[str, Any], files: Mapping[str, bytes]) -> by
     from kanhw import __version__
 
     data = {
-        **{name: value for name, value in entries.items() if name != _SEAL},
+        **entries,
         "kanhw": __version__,
         "files": {name: sha256_of_bytes(content) for name, content in files.items()},
     }
-    sealed = {**data, _SEAL: _seal(data)}
+    return sealed_bytes(data)
+
+
+def sealed_bytes(data: Mapping[str, Any]) -> bytes:
+    """Entries as JSON, with a digest of all of them in place of one that there may be."""
+    entries = {name: value for name, value in data.items() if name != _SEAL}
+    sealed = {**entries, _SEAL: _seal(entries)}
     return (json.dumps(sealed, indent=1, sort_keys=True) + "\n").encode()
 
 
@@ -95,13 +105,14 @@ def read_manifest(path: str | Path, made: Callable[[Path, Entry], _Record]) -> _
     try:
         entry = Entry(data, str(manifest))
         _check_version(folder, entry)
-        _check_seal(manifest, data, entry)
-        _check_files(folder, entry)
+        check_seal(manifest, data, entry, _AGAIN)
+        entry.text("program")  # of which there must be a hash
+        check_files(folder, entry, _AGAIN)
         record = made(folder, entry)
         entry.finish()
         return record
     except TypeError as error:
-        raise InputError(f"{manifest}: {error}: generate the design again") from error
+        raise InputError(f"{manifest}: {error}: {_AGAIN}") from error
 
 
 def is_sealed(data: Mapping[str, Any]) -> bool:
@@ -122,33 +133,54 @@ def _check_version(folder: Path, entry: Entry) -> None:
         )
 
 
-def _check_seal(manifest: Path, data: Mapping[str, Any], entry: Entry) -> None:
+def check_seal(manifest: Path, data: Mapping[str, Any], entry: Entry, again: str) -> None:
+    """See that a manifest is as it was written.
+
+    Parameters
+    ----------
+    manifest, data, entry
+        Its path, its JSON object, and that as entries.
+    again
+        How it is made anew, for messages.
+
+    Raises
+    ------
+    InputError
+        If it is not, or has no digest of itself.
+    """
     seal = entry.text(_SEAL, None)
     if seal is None:
         raise InputError(
-            f"{manifest} has no digest of itself, as of kanhw before it had one: generate the "
-            "design again"
+            f"{manifest} has no digest of itself, as of kanhw before it had one: {again}"
         )
     if not is_sealed(data):
-        raise InputError(
-            f"{manifest} was changed after it was generated: generate the design again"
-        )
+        raise InputError(f"{manifest} was changed after it was generated: {again}")
 
 
-def _check_files(folder: Path, entry: Entry) -> None:
+def check_files(folder: Path, entry: Entry, again: str) -> None:
+    """See that the files beside a manifest are the ones that it names.
+
+    Parameters
+    ----------
+    folder, entry
+        Where it lies, and its entries.
+    again
+        How it is made anew, for messages.
+
+    Raises
+    ------
+    InputError
+        If one is missing, was changed, or lies elsewhere.
+    """
     files = entry.child("files")
     digests = {name: files.text(name) for name in entry.get("files")}
-    for name in (entry.text("verilog", None), entry.text("program")):
+    for name in (entry.text("verilog", None), entry.text("program", None)):
         if name is not None and name not in digests:
-            raise InputError(
-                f"{folder / MANIFEST} has no hash of {name}: generate the design again"
-            )
+            raise InputError(f"{folder / MANIFEST} has no hash of {name}: {again}")
     for name, digest in digests.items():
         if Path(name).name != name:
             raise InputError(f"{folder / MANIFEST} names {name!r}, which is not a file beside it")
         if not (folder / name).is_file():
-            raise InputError(f"{folder / name} is missing: generate the design again")
+            raise InputError(f"{folder / name} is missing: {again}")
         if sha256_of_bytes((folder / name).read_bytes()) != digest:
-            raise InputError(
-                f"{folder / name} was changed after it was generated: generate the design again"
-            )
+            raise InputError(f"{folder / name} was changed after it was generated: {again}")

@@ -19,6 +19,8 @@ FABRICS = ("portable", "ultrascale+")
 Parallel = int | Mapping[str, int]
 
 _PARALLEL = ("parallel_inputs", "parallel_outputs")
+# What every schedule is written with.
+_ALWAYS = ("kind", "adder_levels", "table_registers", "handshake")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +139,8 @@ class Schedule:
                 f"Unknown schedule {brief(data.get('kind'))}: this version knows "
                 f"{' and '.join(map(repr, SCHEDULES))}"
             )
-        values = {name: entry.get(name) for name in data if name in [f.name for f in fields(cls)]}
+        values = {name: entry.get(name) for name in _ALWAYS}
+        values |= {f.name: entry.get(f.name) for f in fields(cls) if f.name in data}
         entry.finish()
         try:
             return cls(**values)

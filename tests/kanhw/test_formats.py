@@ -88,3 +88,7 @@ def test_schedule():
         Schedule(handshake=1)
     with pytest.raises(InputError, match=r"\AUnknown schedule 'systolic': this version knows"):
         Schedule.from_json({"kind": "systolic"})
+    for name in ("adder_levels", "table_registers", "handshake"):
+        written = {key: v for key, v in Schedule(kind="folded").to_json().items() if key != name}
+        with pytest.raises(InputError, match=rf"\Athe schedule lacks '{name}'\Z"):
+            Schedule.from_json(written)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from kanhw.errors import ToolFailed
 from kanhw.formats import IntArray
 from kanhw.hls.files.testbench import vectors_text
 from kanhw.hls.simulation.compiler import find_compiler, find_headers
+from kanhw.interruption import temporary_folder
 from kanhw.tools.cache import user_cache
 from kanhw.tools.processes import error_line, run_logged
 from kanhw.tools.tool import FoundTool
@@ -95,8 +95,7 @@ def run_cpp(
         integers = "exact" if work <= _PATIENCE else "native"
     compiler = find_compiler()
     ports = Port.from_json(design.facts["input"]), Port.from_json(design.facts["output"])
-    with tempfile.TemporaryDirectory(prefix="kanhw-hls-") as folder:
-        work_folder = Path(folder).resolve()
+    with temporary_folder("kanhw-hls-") as work_folder:
         program = _program(design, compiler, integers, work_folder, timeout)
         vectors, outputs = work_folder / "vectors.txt", work_folder / "outputs.txt"
         vectors.write_text(vectors_text(codes, expected, ports, heads), encoding="utf-8")

@@ -127,7 +127,10 @@ class ProductLayer:
                 ends = [a * int(b) for a in (low, high) for b in (codes.lo[i], codes.hi[i])]
                 low, high = min(ends), max(ends)
             if max(abs(low), abs(high)) >= 1 << 62:
-                raise InputError(f"Layer {self.name!r}: a product of {len(group)} codes overflows")
+                raise InputError(
+                    f"Layer {self.name!r}: a product of {len(group)} codes of {self.width} bits is "
+                    "beyond 62 bits: use fewer bits in front of it (product_bits)"
+                )
             lo.append(round_shift(low, shift))
             hi.append(round_shift(high, shift))
         return (Interval(np.array(lo, np.int64), np.array(hi, np.int64)),)

@@ -124,7 +124,7 @@ def test_a_project_needs_no_tools(small, tmp_path, capsys, monkeypatch):
     # The same again is left as it is; a changed file is seen.
     assert main([*words, "--project", "--schedule", "unrolled"]) == 0
     (built.path / "top.pcf").write_text("")
-    with pytest.raises(InputError, match=r"top\.pcf is missing or was changed"):
+    with pytest.raises(InputError, match=r"top\.pcf was changed after"):
         load_built(built.path)
 
 

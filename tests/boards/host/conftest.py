@@ -1,6 +1,5 @@
 """A small network, and the folder of a build of it that needs no tools."""
 
-import json
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from kanhw.boards.built import BUILD_FORMAT
 from kanhw.boards.link.assembled import identity_of
 from kanhw.design.design import Port
-from kanhw.design.manifest import sha256_of_bytes
+from kanhw.design.manifest import sealed_bytes, sha256_of_bytes
 from kanhw.formats import CodeFormat
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer, program_bytes
 from kanhw.schedule.schedule import Schedule
@@ -50,7 +49,7 @@ def build_of(tmp_path_factory):
             "output": Port.output_of(program).to_json(),
             "files": {"program.safetensors": sha256_of_bytes(content)},
         }
-        (folder / "manifest.json").write_text(json.dumps(manifest))
+        (folder / "manifest.json").write_bytes(sealed_bytes(manifest))
         return folder
 
     return make

@@ -16,7 +16,7 @@ from kanhw.boards.protocol.frames import Frame, encode_frame
 from kanhw.boards.protocol.messages import Kind
 from kanhw.cli import main
 from kanhw.design.design import Port
-from kanhw.design.manifest import sha256_of_bytes
+from kanhw.design.manifest import sealed_bytes, sha256_of_bytes
 from kanhw.design.packing import pack_codes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
 from kanhw.schedule.schedule import Schedule
@@ -115,7 +115,7 @@ def test_the_signature_sees_faults(program, project, tmp_path):
         content = changed.encode()
         (folder / TOP_VERILOG).write_bytes(content)
         manifest["files"][TOP_VERILOG] = sha256_of_bytes(content)
-        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        (folder / "manifest.json").write_bytes(sealed_bytes(manifest))
         with SimulatedBoard(folder) as board, connect(board.port, folder) as device:
             result = device.self_test(1_000_000)
         assert not result.passed and result.answered == 1_000_000

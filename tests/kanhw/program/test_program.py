@@ -15,6 +15,7 @@ from kanhw.program import (
     EdgeTableLayer,
     InputEncoder,
     Interval,
+    ProductLayer,
     Program,
     ProgramLayer,
     Requantizer,
@@ -373,3 +374,14 @@ def test_a_value_outside_its_width_is_caught():
     object.__setattr__(program, "layers", (layer, program.layers[1]))
     with pytest.raises(OverflowError, match=r"\AAn accumulator of layer 'edges' left its declared"):
         program(all_codes(program))
+
+
+def test_a_product_beyond_62_bits_names_layer_and_cure():
+    join = Requantizer(ones(1), np.zeros(1, np.int64), 48, SIGNED4)
+    layer = ProductLayer(((0, 0, 0),), 1, 30, -(1 << 29), (join,), name="cube")
+    message = (
+        r"\ALayer 'cube': a product of 3 codes of 30 bits is beyond 62 bits: use fewer bits in "
+        r"front of it \(product_bits\)\Z"
+    )
+    with pytest.raises(InputError, match=message):
+        Program((layer,), InputEncoder(CodeFormat(30, signed=True), 1))

@@ -1,0 +1,1 @@
+"""Random Programs of every layer kind, extreme widths among them, against their Verilog."""
