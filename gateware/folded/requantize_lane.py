@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, table_luts, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, table_costs, tree_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
 from kanhw.gateware.parts.saturator import Saturator
@@ -91,9 +91,8 @@ class RequantizeLane(Component):
         )
         for b, factors, unit in self._multipliers:
             # The accumulator waits for the first sum.
-            waiting = 2 * self._accumulators[b].format.width + unit.range.format.width
-            total += self._turn_costs(factors)
-            total += HardwareCosts(multipliers=unit.latency, register_bits=waiting)
+            total += self._turn_costs(factors) + unit.costs
+            total += HardwareCosts(register_bits=2 * self._accumulators[b].format.width)
         return total + self._code.costs
 
     def _turn_costs(self, values: IntArray) -> HardwareCosts:
@@ -101,7 +100,7 @@ class RequantizeLane(Component):
         if reach.lo == reach.hi:
             return HardwareCosts()
         width = reach.format.width
-        return HardwareCosts(table_luts=table_luts(self._turn_bits, width), register_bits=width)
+        return table_costs(self._turn_bits, width) + HardwareCosts(register_bits=width)
 
     def elaborate(self, platform: object) -> Module:
         """Bias and common factors first, then multiplier behind multiplier, then saturation."""

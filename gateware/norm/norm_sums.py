@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
+from kanhw.gateware.parts.costs import HardwareCosts, product_of
 from kanhw.gateware.parts.signals import Range
 
 __all__ = ["NormSums"]
@@ -55,6 +56,17 @@ class NormSums(Component):
     def latency(self) -> int:
         """Cycles from the last code to ``done``."""
         return 3
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """A square, two accumulators, and the registers in front of them."""
+        sums = self.sum_range.format.width + self.square_range.format.width
+        code = self._codes.format.width
+        return HardwareCosts(
+            products=(product_of(self._codes, self._codes),),
+            accumulator_bits=sums,
+            register_bits=sums + 4 * code + 7,
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Registers around the squarer, as a DSP block has them, then the accumulators."""

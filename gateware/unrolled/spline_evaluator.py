@@ -15,7 +15,7 @@ from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
-from kanhw.gateware.splines.evaluator_costs import evaluator_costs
+from kanhw.gateware.splines.evaluator_costs import evaluator_costs, source_costs
 from kanhw.gateware.splines.interpolator import Interpolator
 from kanhw.gateware.splines.rotated_spline import ROTATION_LATENCY, RotatedSpline
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
@@ -70,16 +70,21 @@ class SplineEvaluatorCore(LayerCore):
         """An evaluator for every input that is read, the weights and sums, and the joins."""
         return evaluator_costs(cast(SplineEvaluatorLayer, layer)) + join_costs(layer)
 
+    @property
+    def source_costs(self) -> HardwareCosts:
+        """An evaluator for every input that is read, and its values by function."""
+        return source_costs(self.layer)
+
     @cached_property
     def source_latency(self) -> int:
         """Cycles from addresses to values: those of the slowest input, and a register."""
         base = 2 if self.layer.base.fraction_bits else 1
         return max(base, *(unit.latency + ROTATION_LATENCY for unit in self._evaluators)) + 1
 
-    def elaborate(self, platform: object) -> Module:
-        """As any layer, with an evaluator for every input that is read."""
+    def forget(self) -> None:
+        """As any layer; and an evaluator for every input that is read."""
+        super().forget()
         self._rotated: dict[int, RotatedSpline] = {}
-        return super().elaborate(platform)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
         """The number of shifted additions of output j's weights, and of its constant."""

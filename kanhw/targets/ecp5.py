@@ -5,7 +5,9 @@ from __future__ import annotations
 from kanhw.targets.cells.ecp5 import ECP5_KINDS
 from kanhw.targets.ecp5_cells import ECP5_CELLS
 from kanhw.targets.energies import ECP5_ENERGIES
-from kanhw.targets.target import CellCost, CellLibrary, PlaceAndRoute, Target
+from kanhw.targets.memories import BlockRams, BlockShape
+from kanhw.targets.multipliers import MultiplierBlocks
+from kanhw.targets.target import CellCost, CellLibrary, PartWeights, PlaceAndRoute, Target
 
 __all__ = ["ECP5"]
 
@@ -17,6 +19,26 @@ abc -lut 4:7
 clean
 {_SYNTH_ECP5} -run map_cells:
 """
+
+# What Yosys' memory_libmap knows of a block: 16 Kbit and parity; 36 bits only where one port reads
+# and another writes. A DPR16X4 has four bits of 16 words.
+_BLOCK_RAMS = BlockRams(
+    shapes=(BlockShape(1 << 14, ((1, 2, 4, 9, 18, 36), (1, 2, 4, 9, 18)), 128.0, 1),),
+    choice_cost=0.5,
+    lut_words=16,
+    written_ports=4,
+    written_luts=6,
+    constant_bits=2048,
+)
+
+_WEIGHTS = PartWeights(
+    adder_bits=1.2,
+    accumulator_bits=1.5,
+    choice_luts=2.0,
+    serializer_luts=2.0,
+    table_luts=1.5,
+    counters=2.0,
+)
 
 # A CCU2C is a slice whose two LUT4 compute sum and carry: nothing else fits in them. A DPR16X4
 # stores in the four LUT4 of two slices and takes a third slice, two LUT4, for its write port.
@@ -42,6 +64,9 @@ ECP5 = Target(
     },
     bram_unit="EBR18",
     library=CellLibrary("ecp5/cells_sim.v", ECP5_CELLS),
+    block_rams=_BLOCK_RAMS,
+    weights=_WEIGHTS,
+    multipliers=MultiplierBlocks(wide=18, narrow=18),
     energies=ECP5_ENERGIES,
     cell_kinds=ECP5_KINDS,
     place_and_route=PlaceAndRoute(
@@ -53,5 +78,6 @@ ECP5 = Target(
             *("--85k", "--package", "CABGA381", "--speed", "6", "--out-of-context"),
             *("--freq", "400", "--timing-allow-fail"),
         ),
+        cells={"TRELLIS_COMB": "lut", "TRELLIS_FF": "ff", "MULT18X18D": "dsp", "DP16KD": "bram"},
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kanhw.targets.cells.ultrascale_plus import ULTRASCALE_PLUS_KINDS
 from kanhw.targets.energies import ULTRASCALE_PLUS_ENERGIES
 from kanhw.targets.memories import BlockRams, BlockShape
+from kanhw.targets.multipliers import MultiplierBlocks
 from kanhw.targets.target import CellCost, CellLibrary, PartWeights, Target
 from kanhw.targets.ultrascale_plus_cells import ULTRASCALE_PLUS_CELLS
 
@@ -101,6 +102,7 @@ ULTRASCALE_PLUS = Target(
     library=CellLibrary("xilinx/cells_sim.v", ULTRASCALE_PLUS_CELLS),
     block_rams=_BLOCK_RAMS,
     weights=_WEIGHTS,
+    multipliers=MultiplierBlocks(wide=27, narrow=18, least_result=9),
     energies=ULTRASCALE_PLUS_ENERGIES,
     cell_kinds=ULTRASCALE_PLUS_KINDS,
 )
