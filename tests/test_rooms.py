@@ -31,7 +31,7 @@ importers.parts
 importers
 layers
 schedule
-targets.cells
+targets.cells targets.verilog
 targets
 program.costs
 measures

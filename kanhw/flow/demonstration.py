@@ -6,7 +6,7 @@ import importlib.util
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from kanhw.model.network import KanModel
 from kanhw.places import write_whole
 from kanhw.program import save_program
 from kanhw.progress import Progress
-from kanhw.targets.table import TARGETS
+from kanhw.targets.table import DEMONSTRATED
 
 if TYPE_CHECKING:
     from kanhw.estimation import ResourceEstimate
@@ -51,7 +51,7 @@ class DemoSize:
     images
         How many are simulated under cocotb at most; the test part comes first.
     targets
-        What is synthesised for; all by default.
+        What is synthesised for.
     duration
         How long that takes, in words.
     """
@@ -60,7 +60,7 @@ class DemoSize:
     epochs: int = 15
     pruning: tuple[tuple[int, int], ...] = ((700, 10), (500, 10), (400, 10), (320, 10), (250, 30))
     images: int = 1797
-    targets: tuple[str, ...] = field(default_factory=lambda: tuple(TARGETS))
+    targets: tuple[str, ...] = DEMONSTRATED
     duration: str = "some three minutes on two cores"
 
 

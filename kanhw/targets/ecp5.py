@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kanhw.targets.cells.ecp5 import ECP5_KINDS
-from kanhw.targets.ecp5_cells import ECP5_CELLS
 from kanhw.targets.energies import ECP5_ENERGIES
 from kanhw.targets.memories import BlockRams, BlockShape
 from kanhw.targets.multipliers import MultiplierBlocks
 from kanhw.targets.target import CellCost, CellLibrary, PartWeights, PlaceAndRoute, Target
+from kanhw.targets.verilog.ecp5 import ECP5_CELLS
 
 __all__ = ["ECP5"]
 

@@ -11,9 +11,11 @@ from kanhw.targets.energies import CellEnergies
 from kanhw.targets.ice40 import ICE40
 from kanhw.targets.target import CellLibrary, PlaceAndRoute, ResourceModel, Target
 from kanhw.targets.ultrascale_plus import ULTRASCALE_PLUS
+from kanhw.targets.xc7 import XC7
 from kanhw.values import meant
 
 __all__ = [
+    "DEMONSTRATED",
     "MODELLED",
     "TARGETS",
     "cell_kinds_of",
@@ -28,8 +30,13 @@ __all__ = [
     "target_named",
 ]
 
-TARGETS: dict[str, Target] = {target.name: target for target in (ULTRASCALE_PLUS, ECP5, ICE40)}
+_DEMONSTRATED = (ULTRASCALE_PLUS, ECP5, ICE40)
+
+TARGETS: dict[str, Target] = {target.name: target for target in (*_DEMONSTRATED, XC7)}
 """The targets by name. A family of one's own may be added while running."""
+
+DEMONSTRATED = tuple(target.name for target in _DEMONSTRATED)
+"""Those that the demonstration synthesises for: one large, one middling, one small."""
 
 MODELLED = ULTRASCALE_PLUS.name
 """The target whose resources a budget limits where no other is named."""

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kanhw.targets.cells.ultrascale_plus import ULTRASCALE_PLUS_KINDS
 from kanhw.targets.energies import ULTRASCALE_PLUS_ENERGIES
 from kanhw.targets.memories import BlockRams, BlockShape
 from kanhw.targets.multipliers import MultiplierBlocks
 from kanhw.targets.target import CellCost, CellLibrary, PartWeights, Target
-from kanhw.targets.ultrascale_plus_cells import ULTRASCALE_PLUS_CELLS
+from kanhw.targets.verilog.ultrascale_plus import ULTRASCALE_PLUS_CELLS
 
-__all__ = ["ULTRASCALE_PLUS"]
+__all__ = ["ULTRASCALE_PLUS", "XILINX_CELLS", "xilinx_recipes"]
 
-# A reader can repeat both recipes by hand: they are those of the published baselines. `abc9` leaves
-# the F7 and F8 multiplexers unused on tables of 7 address bits and more; `abc` is weaker on adders.
-_SYNTH_XCUP = "synth_xilinx -family xcup -noiopad -noclkbuf -flatten{flags} -top {top}"
-_XCUP_RECIPES = {
-    "abc9": f"{_SYNTH_XCUP}\n",
-    "abc": f"""\
-{_SYNTH_XCUP} -run :map_luts
+
+def xilinx_recipes(family: str) -> dict[str, str]:
+    """Recipes of a family of AMD's with LUTs of six inputs, by Yosys' word for it.
+
+    A reader can repeat both by hand: they are those of the published baselines. ``abc9`` leaves the
+    F7 and F8 multiplexers unused on tables of 7 address bits and more; ``abc`` is weaker on adders.
+    """
+    synth = f"synth_xilinx -family {family} -noiopad -noclkbuf -flatten{{flags}} -top {{top}}"
+    by_abc = f"""\
+{synth} -run :map_luts
 opt_expr -mux_undef -noclkinv
 abc -luts 2:2,3,6:5,10,20
 clean
 techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6
 xilinx_dffopt
 opt_lut_ins -tech xilinx
-{_SYNTH_XCUP} -run finalize:
-""",
-}
+{synth} -run finalize:
+"""
+    return {"abc9": f"{synth}\n", "abc": by_abc}
 
-# LUT sites of the distributed memories and shift registers of UltraScale+ (UG574, UG974).
-_XCUP_MEMORY_LUTS = {
+
+# LUT sites of the distributed memories and shift registers of 7 series (UG474, UG953).
+_MEMORY_LUTS = {
     "CFGLUT5": 1,
     "SRL16E": 1,
     "SRLC16E": 1,
@@ -38,20 +44,35 @@ _XCUP_MEMORY_LUTS = {
     "RAM64X1S": 1,
     "RAM128X1S": 2,
     "RAM256X1S": 4,
-    "RAM512X1S": 8,
     "RAM32X1D": 2,
     "RAM64X1D": 2,
     "RAM128X1D": 4,
-    "RAM256X1D": 8,
     "RAM32M": 4,
     "RAM64M": 4,
+}
+
+# Those that UltraScale+ has besides (UG574, UG974).
+_XCUP_MEMORY_LUTS = {
+    "RAM512X1S": 8,
+    "RAM256X1D": 8,
     "RAM32M16": 8,
     "RAM64M8": 8,
     "RAM32X16DR8": 8,
     "RAM64X8SW": 8,
 }
 
-_XCUP_FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1")
+_FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1")
+
+XILINX_CELLS: Mapping[str, CellCost] = {
+    **{f"LUT{size}": CellCost(lut=size) for size in range(1, 7)},
+    "LUT6_2": CellCost(lut=6),
+    **{name: CellCost(lut_memory=sites) for name, sites in _MEMORY_LUTS.items()},
+    **dict.fromkeys(_FLIP_FLOPS, CellCost(ff=1)),
+    "CARRY4": CellCost(carry=1),
+    **dict.fromkeys(("MUXF7", "MUXF8"), CellCost(mux=1)),
+    "INV": CellCost(inverters=1),
+}
+"""Cells that all these families have."""
 
 # What Yosys' memory_libmap knows of halves and wholes of a block (UG573). A LUT as memory has 64
 # words of a bit; a RAM64M8 has seven read ports for its eight LUTs.
@@ -85,15 +106,12 @@ ULTRASCALE_PLUS = Target(
         "LUT: LUT1 to LUT6 and LUT6_2 cells and LUTs used as memory, inverters not counted; carry: "
         "CARRY8 cells, and CARRY4 cells, half a CARRY8 each; without I/O and clock buffers"
     ),
-    recipes=_XCUP_RECIPES,
+    recipes=xilinx_recipes("xcup"),
     cells={
-        **{f"LUT{size}": CellCost(lut=size) for size in range(1, 7)},
-        "LUT6_2": CellCost(lut=6),
+        **XILINX_CELLS,
         **{name: CellCost(lut_memory=sites) for name, sites in _XCUP_MEMORY_LUTS.items()},
-        **dict.fromkeys(_XCUP_FLIP_FLOPS, CellCost(ff=1)),
-        **dict.fromkeys(("CARRY4", "CARRY8"), CellCost(carry=1)),
-        **dict.fromkeys(("MUXF7", "MUXF8", "MUXF9"), CellCost(mux=1)),
-        "INV": CellCost(inverters=1),
+        "CARRY8": CellCost(carry=1),
+        "MUXF9": CellCost(mux=1),
         "DSP48E2": CellCost(dsp=1),
         "RAMB18E2": CellCost(bram=1),
         "RAMB36E2": CellCost(bram=2),

@@ -9,8 +9,8 @@ import kanhw
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.sim import check_design, find_simulator, netlist_design
 from kanhw.sim.netlist import cell_library, with_verilog
-from kanhw.targets.ecp5_cells import ECP5_CELLS
 from kanhw.targets.table import library_of
+from kanhw.targets.verilog.ecp5 import ECP5_CELLS
 from kanhw.tools.yosys import run_script, share_folder
 
 # A table and a memory that is written, each as wide as block RAM of a family can be, a product.

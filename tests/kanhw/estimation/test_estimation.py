@@ -237,6 +237,20 @@ def test_xcup_recipes_are_those_of_the_published_baselines():
     ]
 
 
+def test_the_families_of_one_vendor_have_the_same_recipes():
+    ours, other = target_named("xcup").recipes, target_named("xc7").recipes
+    assert {name: text.replace("xcup", "xc7") for name, text in ours.items()} == other
+
+
+@pytest.mark.slow
+def test_xc7(tmp_path):
+    path = tmp_path / "top.v"
+    path.write_text(WITH_RAM)
+    found = estimate_verilog(path, "top", "xc7")
+    assert (found.dsp, found.bram, found.carry) == (1, 1, 3)
+    assert found.other == {}
+
+
 def test_flags_reach_every_synthesis_command():
     script = target_named("xcup").script("abc", "kan", ("-nobram", "-widemux", "5"))
     assert script.count("synth_xilinx") == script.count(" -nobram -widemux 5 -top kan") == 2
@@ -251,6 +265,10 @@ def test_flags_reach_every_synthesis_command():
         ("xcup", {"RAMB18E2": 1, "RAMB36E2": 2, "DSP48E2": 3}, {"bram": 5, "dsp": 3}),
         ("xcup", {"FDRE": 2, "FDCE_1": 1, "LDCE": 1}, {"ff": 3, "other": {"LDCE": 1}}),
         ("xcup", {"URAM288": 1, "$scopeinfo": 9}, {"bram": 0, "other": {"URAM288": 1}}),
+        ("xc7", {"LUT6": 2, "SRL16E": 3, "RAM64M": 2}, {"lut": 13, "lut_memory": 11}),
+        ("xc7", {"CARRY4": 3, "MUXF7": 2, "MUXF8": 1}, {"lut": 0, "carry": 3, "mux": 3}),
+        ("xc7", {"RAMB18E1": 1, "RAMB36E1": 2, "DSP48E1": 3}, {"bram": 5, "dsp": 3}),
+        ("xc7", {"RAMB36E2": 1, "MUXF9": 1}, {"other": {"RAMB36E2": 1, "MUXF9": 1}}),
         ("ecp5", {"LUT4": 3, "CCU2C": 2, "PFUMX": 1}, {"lut": 7, "lut_carry": 4, "mux": 1}),
         ("ice40", {"SB_LUT4": 3, "SB_CARRY": 2, "SB_DFFESS": 1}, {"lut": 3, "carry": 2, "ff": 1}),
     ],
@@ -360,7 +378,7 @@ def test_a_relative_path_works(adder, monkeypatch):
 
 
 def test_unknown_targets_are_listed(adder):
-    expected = r"^Unknown target 'virtex': the targets are xcup, ecp5, ice40$"
+    expected = r"^Unknown target 'virtex': the targets are xcup, ecp5, ice40, xc7$"
     with pytest.raises(InputError, match=expected):
         estimate_verilog(adder, "adder", "virtex")
 

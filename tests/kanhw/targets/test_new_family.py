@@ -80,7 +80,7 @@ def test_the_command_line_lists_it(fours, capsys):
     with pytest.raises(SystemExit):
         main(["estimate", "--help"])
     assert "fours (Four Inputs)" in " ".join(capsys.readouterr().out.split())
-    with pytest.raises(InputError, match=r"the targets are xcup, ecp5, ice40, fours$"):
+    with pytest.raises(InputError, match=r"the targets are xcup, ecp5, ice40, xc7, fours$"):
         kanhw.estimate("nowhere", "virtex")
 
 
