@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -197,11 +197,10 @@ def _spline_evaluator(at: Layer) -> ProgramLayer:
 
 
 def _product(at: Layer) -> ProgramLayer:
-    arity = at.number(2, 3) if at.n_in > 2 * at.n_out else 2
-    order = at.rng.permutation(at.n_in)
-    groups = tuple(
-        tuple(int(order[(j * arity + k) % at.n_in]) for k in range(arity)) for j in range(at.n_out)
-    )
+    arity = at.number(2, 3) if at.n_in > 3 else 2
+    every = list(combinations(range(at.n_in), arity))
+    chosen = at.rng.choice(len(every), at.n_out, replace=False)
+    groups = tuple(every[int(k)] for k in chosen)
     width = at.codes.width
     return ProductLayer(
         *(groups, at.n_in, width, at.codes.lo, at.join(1, float(1 << (arity * (width - 1))))),
@@ -277,6 +276,9 @@ def _sizes(rng: np.random.Generator, kind: str, folded: bool) -> tuple[int, ...]
     inputs, outputs = MOST.get(kind, (10, 5) if folded else (5, 3))
     count = 1 if rng.random() < 0.6 else 2
     first = int(rng.integers(2, inputs + 1))
+    if kind == "product":
+        # The same product twice would be made once.
+        return (max(first, 3), int(rng.integers(1, outputs + 1)))
     return (first, *(int(rng.integers(1, outputs + 1)) for _ in range(count)))
 
 

@@ -71,8 +71,6 @@ class CodebookSums(FoldedSums):
         """Memories of edges and of shapes, products, adders."""
         fold, edges = self.fold, self.fold.parallel_inputs * self.fold.parallel_outputs
         reach = self._gain_range * self._shape_range
-        # A single bit, or always the same power of two, only chooses.
-        varies = self._gain_range.format.width > 1
         bits = self._index_bits + self._gain_bits
         words = self._shapes.shape[1] << self._index_bits
         shape = MemoryShape(words, self._shape_range.format.width, PORTS)
@@ -81,13 +79,14 @@ class CodebookSums(FoldedSums):
             lane = MemoryShape(fold.steps, bits * fold.parallel_outputs)
             memories += (lane,) * fold.parallel_inputs
         waiting = self.codes.shape().elem_shape.width * fold.parallel_inputs
-        products = HardwareCosts(
+        products = (product_of(self._gain_range, self._shape_range),)
+        total = HardwareCosts(
             register_bits=waiting
             + edges * (self._gain_bits + (reach.format.width if self._gain_bits else 0)),
-            products=(product_of(self._gain_range, self._shape_range),) * edges * varies,
+            products=products * edges * bool(self._gain_bits),
             memories=memories,
         )
-        return products + self.sum_costs([Term(reach)] * fold.parallel_inputs)
+        return total + self.sum_costs([Term(reach)] * fold.parallel_inputs)
 
     @property
     def _index_bits(self) -> int:

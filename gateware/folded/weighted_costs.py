@@ -119,6 +119,6 @@ class WeightedParts:
 
     def _sums(self, terms: list[Term]) -> HardwareCosts:
         """Of the sum of these terms for every output, and its register."""
-        own = tree_costs(terms, self.schedule.adder_levels)
+        own = tree_costs(terms, self.schedule.adder_levels, self.reach.format.width)
         own += HardwareCosts(register_bits=self.reach.format.width)
         return own.times(self.fold.parallel_outputs)

@@ -110,7 +110,7 @@ class ResidentLane(HeadHolder):
         total = self.memory_costs
         for unit in self._units:
             total += unit.costs + HardwareCosts(
-                register_bits=2 * unit.range.format.width
+                register_bits=unit.range.format.width
             )
         return total + self._code.costs
 

@@ -96,8 +96,8 @@ class ResidentSums(HeadHolder):
     def costs(self) -> HardwareCosts:
         """The memories of all heads, what reads them, products, sums."""
         lanes, outputs = self.fold.parallel_inputs, self.fold.parallel_outputs
-        product, factor = self.product.format.width, self.factors.format.width
-        own = (product_of(self.factors, self.values),) if factor > 1 else ()
+        product = self.product.format.width
+        own = (product_of(self.factors, self.values),)
         one = HardwareCosts(products=own, register_bits=product)
         sums = tree_costs([Term(self.product)] * lanes, self.schedule.adder_levels)
         sums += HardwareCosts(register_bits=self.range.format.width)

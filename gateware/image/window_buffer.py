@@ -100,10 +100,12 @@ class WindowBuffer(Component):
         turn = (fold.turns - 1).bit_length()
         tables = table_costs(turn, place * fold.taps)
         both = 2 * (place + 2)
+        # Where a tap is always the same one, its next place is a constant further on.
+        moves = 1 + (fold.turns > 1)
         return tables + HardwareCosts(
-            adder_bits=2 * place * fold.taps + 2 * both,
-            adders=2 * fold.taps + 4,
-            table_luts=12 + both + 2 * place,
+            adder_bits=place * fold.taps * moves + 2 * both,
+            adders=fold.taps * moves + 4,
+            table_luts=6 + both,
             register_bits=(fold.taps + 1) * place + counters + both
             + self.step_bits + fold.taps + 3,
             counters=counters + place,

@@ -10,7 +10,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, table_costs, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
 from kanhw.gateware.parts.saturator import Saturator, saturator_costs
@@ -113,12 +113,10 @@ class NormScaler(Component):
         total = tree_costs([*terms, Term(totals, 0, True)], 0) + self._normalise.costs
         total += HardwareCosts(
             register_bits=codes.format.width + totals.format.width + len(self.root) + width
-            + 1 + index * (1 + self._normalise.latency) + len(self.side) * self.latency
+            + 1 + index * (1 + self._normalise.latency) + self._wanted_side * self.latency
         )
         for k, (gains, biases, scale) in enumerate(self._scales):
-            for table in (gains, biases):
-                bits = table.range.format.width
-                total += table_costs(index, bits) + HardwareCosts(register_bits=bits)
+            total += gains.costs + biases.costs
             requantizer, clamp = self._layer.requantizers[k], self._clamps[k]
             total += scale.costs
             if requantizer.format is None:
@@ -129,6 +127,13 @@ class NormScaler(Component):
             if clamp is not None:
                 total += clamp.costs
         return total
+
+    @property
+    def _wanted_side(self) -> int:
+        """Bits beside a code that go on: synthesis leaves the others out."""
+        layer = self._layer
+        unwanted = 0 if layer.stream in layer.passes else layer.width
+        return len(self.side) - unwanted
 
     def _scale_latency(self, k: int) -> int:
         """Cycles from a normalised value to the code of a requantizer."""

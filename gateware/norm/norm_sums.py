@@ -5,8 +5,9 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.gateware.parts.costs import HardwareCosts, product_of
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range
+from kanhw.targets.multipliers import Product
 
 __all__ = ["NormSums"]
 
@@ -62,8 +63,9 @@ class NormSums(Component):
         """A square, two accumulators, and the registers in front of them."""
         sums = self.sum_range.format.width + self.square_range.format.width
         code = self._codes.format.width
+        most = max(self._codes.lo**2, self._codes.hi**2)
         return HardwareCosts(
-            products=(product_of(self._codes, self._codes),),
+            products=(Product(code + 1, code + 1, most.bit_length()),),
             accumulator_bits=sums,
             register_bits=sums + 4 * code + 7,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from amaranth.hdl import Cat, EnableInserter, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
@@ -112,8 +114,13 @@ class SerialLayerNorm(Component):
         sums, index = self._sums, max((self._layer.n_in - 1).bit_length(), 1)
         scaled = [Term(sums.square_range, d.shift) for d in signed_digits(self._layer.n_in)]
         variance = len(self._root.variance)
+        # A code that nobody wants back is read and goes no further.
         width = len(Value.cast(self.i.payload))
-        total = sums.costs + self._square.costs + self._root.costs + self._scaler.costs
+        square = self._square.costs
+        # No more bits of the square are wanted than the variance has.
+        short = (replace(p, result=min(p.result, variance)) for p in square.products)
+        total = sums.costs + replace(square, products=tuple(short))
+        total += self._root.costs + self._scaler.costs
         total += tree_costs(scaled, 0)
         return total + HardwareCosts(
             adder_bits=variance + 2 * index,
@@ -122,7 +129,7 @@ class SerialLayerNorm(Component):
             register_bits=sums.sum_range.format.width + 2 * variance + self._square.latency
             + self._scaler.latency + 2 * (index + 2) + 6,
             counters=2 * (index + 2),
-            memories=(MemoryShape(2 << index, width, written=True),),
+            memories=(MemoryShape(2 << index, width, written=True, registered=False),),
         )
 
     @property

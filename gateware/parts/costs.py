@@ -40,12 +40,15 @@ class MemoryShape:
         Read ports.
     written
         Whether it is written as well, so that no table of constants can stand for it.
+    registered
+        Whether a word comes a clock after its address.
     """
 
     words: int
     width: int
     ports: int = 1
     written: bool = False
+    registered: bool = True
 
     @property
     def bits(self) -> int:
@@ -151,11 +154,20 @@ def product_costs(one: Range, other: Range) -> HardwareCosts:
     return HardwareCosts(products=(product_of(one, other),))
 
 
-def tree_costs(terms: Sequence[Term], levels: int) -> HardwareCosts:
+def tree_costs(terms: Sequence[Term], levels: int, limit: int | None = None) -> HardwareCosts:
     """Adders and inner registers of an :class:`~kanhw.gateware.parts.adder_tree.AdderTree`.
 
-    Where one operand has low bits that are zero, the other's go through without an adder.
+    Where one operand has low bits that are zero, the other's go through without an adder. Bits that
+    nobody reads are left out by synthesis.
+
+    Parameters
+    ----------
+    terms, levels
+        As for the tree.
+    limit
+        Bits of the sum that are read, from the lowest on; None: all.
     """
+    most = limit or 1 << 30
     nodes = [(term.value_range, term.shift) for term in terms]
     depth = max(len(nodes) - 1, 0).bit_length()
     adders = registers = bits = 0
@@ -165,10 +177,12 @@ def tree_costs(terms: Sequence[Term], levels: int) -> HardwareCosts:
         for k in range(0, len(ordered) - 1, 2):
             (one, low), (other, high) = ordered[k], ordered[k + 1]
             total = one + other
-            bits += total.format.width - max(low, high)
+            bits += max(min(total.format.width, most) - max(low, high), 0)
             adders += 1
             nodes.append((total, min(low, high)))
         nodes += ordered[len(nodes) * 2 :]
         if levels and level % levels == 0 and level < depth:
-            registers += sum(reach.format.width - low for reach, low in nodes)
+            registers += sum(
+                max(min(reach.format.width, most) - low, 0) for reach, low in nodes
+            )
     return HardwareCosts(adder_bits=bits, adders=adders, register_bits=registers)

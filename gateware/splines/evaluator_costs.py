@@ -13,7 +13,7 @@ from kanhw.program.functions.spline_arithmetic import SplineArithmetic
 from kanhw.program.functions.splines import piece_polynomials
 from kanhw.targets.multipliers import Product
 
-__all__ = ["curve_costs", "evaluator_costs", "source_costs", "spline_costs"]
+__all__ = ["curve_costs", "evaluator_costs", "spline_costs"]
 
 
 def spline_costs(splines: SplineArithmetic) -> HardwareCosts:
@@ -57,7 +57,7 @@ def curve_costs(curves: Interpolation) -> HardwareCosts:
     )
 
 
-def source_costs(layer: SplineEvaluatorLayer) -> HardwareCosts:
+def _source_costs(layer: SplineEvaluatorLayer) -> HardwareCosts:
     """Of the values of every input of an unrolled layer that is read, by function."""
     read = (layer.coefficients != 0).any(axis=(0, 2)), (layer.base_weights != 0).any(axis=(0, 2))
     value = int(layer.splines.pieces.max()).bit_length()
@@ -70,7 +70,7 @@ def evaluator_costs(layer: SplineEvaluatorLayer) -> HardwareCosts:
     """Of an unrolled layer up to its accumulators: every input's values, and their weights."""
     value = int(layer.splines.pieces.max()).bit_length()
     curve = int(np.abs(layer.base.values).max(initial=1)).bit_length() + 1
-    total = source_costs(layer)
+    total = _source_costs(layer)
     for weights, width in ((layer.coefficients, value), (layer.base_weights, curve)):
         adders = round(_digits(weights) * (width + _width(weights) / 2 + 1))
         total += HardwareCosts(adder_bits=adders, register_bits=adders)

@@ -70,7 +70,9 @@ class ProductCore(LayerCore):
         if layer.lowest != -(1 << (layer.width - 1)):
             read = {i for group in layer.groups for i in group}
             total += HardwareCosts(adder_bits=layer.width + 1, adders=1).times(len(read))
-        for group, shift in zip(layer.groups, layer.shifts or (), strict=True):
+        # The same product twice is made once.
+        pairs = zip(layer.groups, layer.shifts or (), strict=True)
+        for group, shift in dict.fromkeys((tuple(sorted(group)), shift) for group, shift in pairs):
             made, _ = _group_costs([self._ranges[i] for i in group], shift)
             levels = (len(group) - 1).bit_length()
             width = sum(self._ranges[i].format.width for i in group)

@@ -15,9 +15,9 @@ from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
-from kanhw.gateware.splines.evaluator_costs import evaluator_costs, source_costs
+from kanhw.gateware.splines.evaluator_costs import evaluator_costs
 from kanhw.gateware.splines.interpolator import Interpolator
-from kanhw.gateware.splines.rotated_spline import ROTATION_LATENCY, RotatedSpline
+from kanhw.gateware.splines.rotated_spline import ROTATION_LATENCY, RotatedSpline, rotation_costs
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.operand import Operand, constant_operand
@@ -73,7 +73,18 @@ class SplineEvaluatorCore(LayerCore):
     @property
     def source_costs(self) -> HardwareCosts:
         """An evaluator for every input that is read, and its values by function."""
-        return source_costs(self.layer)
+        layer, total = self.layer, HardwareCosts()
+        value = int(layer.splines.pieces.max()).bit_length()
+        for i, unit in enumerate(self._evaluators):
+            if (layer.coefficients[:, i] != 0).any():
+                rotation = rotation_costs(unit, layer.count, rows=False)
+                functions = HardwareCosts(register_bits=layer.count * value)
+                total += unit.costs + rotation + functions
+            if (layer.base_weights[:, i] != 0).any():
+                width = self._bases[i].format.width
+                unit_costs = Interpolator(layer.base, (int(layer.base.index[i]),)).costs
+                total += unit_costs + HardwareCosts(register_bits=width)
+        return total
 
     @cached_property
     def source_latency(self) -> int:

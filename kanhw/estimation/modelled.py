@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kanhw import __version__
 from kanhw.estimation.clocks import clocks_of, top_of
 from kanhw.estimation.estimate import COUNTS, Estimate, Figure, timed
+from kanhw.estimation.modelled_power import modelled_power
 from kanhw.estimation.resource_model import resources_of
 from kanhw.estimation.unbuilt import unbuilt
+from kanhw.formats import IntArray
 from kanhw.targets.table import model_of, target_named
 
 if TYPE_CHECKING:
     from kanhw.program import Program
     from kanhw.schedule.schedule import Schedule
 
-__all__ = ["given_clock", "model_estimate"]
+__all__ = ["ModelledStimulus", "given_clock", "model_estimate"]
 
 
 def given_clock(clock_mhz: float | None) -> Figure | None:
@@ -23,8 +26,32 @@ def given_clock(clock_mhz: float | None) -> Figure | None:
     return None if clock_mhz is None else Figure(clock_mhz, "given", "the user")
 
 
+@dataclass(frozen=True)
+class ModelledStimulus:
+    """What power is modelled with.
+
+    Parameters
+    ----------
+    codes
+        ``[N, n_in]`` in the order in which they come.
+    what
+        What they are, in words.
+    part
+        Whose static power is added; None: unknown.
+    """
+
+    codes: IntArray
+    what: str
+    part: str | None = None
+
+
 def model_estimate(
-    program: Program, schedule: Schedule, target: str, *, clock_mhz: float | None = None
+    program: Program,
+    schedule: Schedule,
+    target: str,
+    *,
+    clock_mhz: float | None = None,
+    stimulus: ModelledStimulus | None = None,
 ) -> Estimate:
     """Model a design without making it: milliseconds for small networks.
 
@@ -36,6 +63,8 @@ def model_estimate(
         A target that there is a resource model of.
     clock_mhz
         The clock that latency and throughput are told at; None: they are told in clocks.
+    stimulus
+        What power is modelled with, at that clock; None: it is not.
 
     Raises
     ------
@@ -56,10 +85,19 @@ def model_estimate(
         error = errors.get(name)
         low, high = (None, None) if error is None else (value / (1 + error), value * (1 + error))
         figures[name] = Figure(value, "model", source, low, high)
+    power = None
+    if stimulus is not None and clock_mhz is not None:
+        power = modelled_power(
+            *(program, schedule, target, resources, clocks, stimulus.codes),
+            clock_mhz=clock_mhz,
+            part=stimulus.part,
+            stimulus=stimulus.what,
+        )
     return Estimate(
         target=target,
         grade="model",
         bram_unit=target_named(target).bram_unit,
         figures=figures | timed(clocks, given_clock(clock_mhz)),
         clocks=clocks,
+        power=power,
     )

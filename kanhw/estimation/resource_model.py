@@ -84,7 +84,7 @@ def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
         found["bram"] += own.bram
         found["choice_luts"] += own.choice_luts
         found["memory_luts"] += own.memory_luts
-        found["register_bits"] += own.registers
+        found["register_bits"] += own.registers if memory.registered else 0
         found[f"table_bits {own.table[0]}"] += own.table[1]
     return found
 

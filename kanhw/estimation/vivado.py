@@ -179,6 +179,13 @@ def _chosen(folder: Path) -> dict[str, _Report]:
                 f"({best[0].state}): leave one of them in the folder"
             )
         chosen[kind] = best[0]
+    first, *others = chosen.values()
+    for other in others:
+        if other.device != first.device:
+            raise InputError(
+                f"{first.path} is of {first.device} and {other.path} of {other.device}: leave "
+                "those of one device in the folder"
+            )
     return chosen
 
 

@@ -17,13 +17,14 @@ from kanhw.design.manifest import MANIFEST
 from kanhw.errors import InputError
 from kanhw.estimation.clocks import design_clocks
 from kanhw.estimation.estimate import COUNTS, GRADES, Estimate, Figure, Power, timed
-from kanhw.estimation.modelled import given_clock, model_estimate
+from kanhw.estimation.modelled import ModelledStimulus, given_clock, model_estimate
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.estimation.runs import estimate_design
 from kanhw.flow.generation import generate, given_design
-from kanhw.flow.power import PowerWanted, check_clock, synthesise_with_power
+from kanhw.flow.power import PowerWanted, check_clock, stimulus_of, synthesise_with_power
 from kanhw.importers.load import load_model
 from kanhw.interruption import temporary_folder
+from kanhw.power.propagation import VECTORLESS_RATE
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
 from kanhw.targets.table import TARGETS, place_and_route_of, target_named
@@ -271,7 +272,7 @@ def estimates_up_to(
     if highest.resources is None:
         return [highest]
     return estimates_of(
-        subject, highest.resources, highest.power, clock_mhz=clock_mhz, grade=grade
+        subject, highest.resources, highest.power, clock_mhz=clock_mhz, grade=grade, wanted=power
     )
 
 
@@ -282,6 +283,7 @@ def estimates_of(
     *,
     clock_mhz: float | None = None,
     grade: str = "synthesis",
+    wanted: PowerWanted | None = None,
 ) -> list[Estimate]:
     """The estimates that a synthesis gives, and the model's where the target has one.
 
@@ -293,9 +295,13 @@ def estimates_of(
         What came of it; placed as well if it has a timing.
     clock_mhz, grade
         As for :func:`estimates_up_to`.
+    wanted
+        What power the model is asked for; None: none.
     """
     target = resources.target
-    asked = _Asked(subject, target, clock_mhz, None, 0)
+    if wanted is not None and wanted.clock_mhz is None and resources.fmax_mhz is not None:
+        wanted = replace(wanted, clock_mhz=resources.fmax_mhz)
+    asked = _Asked(subject, target, clock_mhz, wanted, 0)
     found = [replace(_of_resources(asked, resources), power=power)]
     if resources.timing is not None or grade == "place":
         found.append(_of_placed(found[0], clock_mhz))
@@ -334,9 +340,17 @@ def _checked(
 
 
 def _modelled(asked: _Asked) -> Estimate:
-    subject = asked.subject
+    program, wanted, stimulus = asked.subject.program, asked.power, None
+    if wanted is not None and wanted.vectorless:
+        # Inputs that change as often, whatever they are.
+        rate = wanted.toggle_rate or VECTORLESS_RATE
+        wanted = replace(wanted, vectorless=False, toggle_rate=rate)
+    if wanted is not None:
+        codes, what = stimulus_of(program, wanted)
+        stimulus = ModelledStimulus(codes, what, wanted.part)
+    clock = asked.clock_mhz if asked.power is None else asked.power.clock_mhz
     return model_estimate(
-        subject.program, subject.schedule, asked.target, clock_mhz=asked.clock_mhz
+        program, asked.subject.schedule, asked.target, clock_mhz=clock, stimulus=stimulus
     )
 
 

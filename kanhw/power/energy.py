@@ -18,7 +18,16 @@ from kanhw.targets.energies import Band, CellEnergies
 from kanhw.targets.table import energies_of
 from kanhw.targets.target import Target
 
-__all__ = ["PARTS", "VECTORLESS", "PowerEstimate", "power_of", "static_power", "switching_energies"]
+__all__ = [
+    "PARTS",
+    "VECTORLESS",
+    "PowerEstimate",
+    "power_of",
+    "quantity",
+    "ranged",
+    "static_power",
+    "switching_energies",
+]
 
 VECTORLESS = "vectorless"
 """What the stimulus of a figure without vectors begins with."""
@@ -124,21 +133,21 @@ class PowerEstimate:
         """The estimate for people, two digits each."""
         dynamic, static = self.power_w["dynamic"], self.power_w["static"]
         parts = ", ".join(
-            f"{name} {_quantity(band, 'W')}"
+            f"{name} {quantity(band, 'W')}"
             for name in PARTS
             if (band := self.power_w[name]) is not None and band.high
         )
         energy, rest = self.energy_per_inference_j, "static unknown: name a part with --part"
         if static is not None:
-            rest = f"static {_quantity(static, 'W')} ({self.part}, 25 C)"
-        whole = "" if static is None else f", {_ranged(energy['total'], 'J')} with static"
-        each = _ranged(energy["dynamic"], "J")
+            rest = f"static {quantity(static, 'W')} ({self.part}, 25 C)"
+        whole = "" if static is None else f", {ranged(energy['total'], 'J')} with static"
+        each = ranged(energy["dynamic"], "J")
         moved, changed = f"{self.inferences_per_second:.3g}", f"{100 * self.input_toggle:.2g}"
         rows = f", {self.vectors} vectors in their order" if self.vectors else ""
         seen = f"stimulus: {self.stimulus}{rows}"
         least = "at least " if self.unknown else ""
         glitches = f"glitches are not counted{self._bounded()}"
-        drawn = f"dynamic {least}{_ranged(dynamic, 'W')}"
+        drawn = f"dynamic {least}{ranged(dynamic, 'W')}"
         text = [
             f"{drawn} at {self.clock_mhz:g} MHz, the core alone ({parts})",
             rest,
@@ -262,17 +271,18 @@ def _sum(bands: list[Band | None]) -> Band:
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
 
 
-def _quantity(band: Band | None, unit: str) -> str:
+def quantity(band: Band | None, unit: str) -> str:
     """The middle of a band with two digits and a prefix."""
     if band is None:
         return "unknown"
     return _written(band.middle, unit)
 
 
-def _ranged(band: Band | None, unit: str) -> str:
+def ranged(band: Band | None, unit: str) -> str:
+    """The middle of a band, and its ends."""
     if band is None:
         return "unknown"
-    return f"{_quantity(band, unit)} ({_written(band.low, unit)} to {_written(band.high, unit)})"
+    return f"{quantity(band, unit)} ({_written(band.low, unit)} to {_written(band.high, unit)})"
 
 
 def _written(value: float, unit: str) -> str:

@@ -28,16 +28,23 @@ _BLOCK_RAMS = BlockRams(
     lut_words=16,
     written_ports=4,
     written_luts=6,
-    constant_bits=2048,
+    constant_cost=1 / 16,
 )
 
+# Fitted to random designs of every kind, as for UltraScale+.
 _WEIGHTS = PartWeights(
-    adder_bits=1.2,
-    accumulator_bits=1.5,
-    choice_luts=2.0,
-    serializer_luts=2.0,
-    table_luts=1.5,
-    counters=2.0,
+    adder_bits=1.06,
+    adders=0.43,
+    accumulator_bits=1.11,
+    choice_luts=0.92,
+    serializer_luts=1.07,
+    table_luts=0.89,
+    counters=2.96,
+    product_bits=1.6,
+    table_bits=(0.0, 0.0, 0.73, 0.93, 0.96, 2.27, 3.82, 8.56, 13.3),
+    carry_bits=0.4,
+    carry_adders=0.25,
+    errors={"lut": 0.17, "ff": 0.12, "carry": 0.45},
 )
 
 # A CCU2C is a slice whose two LUT4 compute sum and carry: nothing else fits in them. A DPR16X4

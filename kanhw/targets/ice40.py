@@ -22,17 +22,24 @@ _BLOCK_RAMS = BlockRams(
     lut_words=16,
     written_ports=0,
     written_luts=0,
-    constant_bits=1024,
-    written_bits=64,
+    constant_cost=1 / 16,
+    written_bits=65,
 )
 
+# Fitted to random designs of every kind, as for UltraScale+.
 _WEIGHTS = PartWeights(
-    adder_bits=1.1,
-    accumulator_bits=1.5,
-    choice_luts=2.5,
-    serializer_luts=2.5,
-    table_luts=1.5,
-    counters=2.0,
+    adder_bits=1.16,
+    adders=0.3,
+    accumulator_bits=1.68,
+    choice_luts=0.54,
+    serializer_luts=2.35,
+    table_luts=0.82,
+    counters=2.99,
+    product_bits=1.61,
+    table_bits=(0.0, 0.0, 0.79, 0.59, 0.75, 3.36, 7.33, 18.0, 22.9),
+    carry_bits=0.9,
+    carry_adders=-0.8,
+    errors={"lut": 0.41, "ff": 0.18, "carry": 0.9},
 )
 
 # No -dsp: of the family only UltraPlus parts have multipliers (at most 8), so the default counts

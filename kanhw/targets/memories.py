@@ -83,8 +83,11 @@ class BlockRams:
     written_ports, written_luts
         Bits, and LUTs that it takes, of the widest memory of ``lut_words`` words that is written; 0
         where no LUT can be written, and flip-flops are.
-    constant_bits, written_bits
-        Memories of this many bits, constants or written, become blocks though nobody asks for them.
+    constant_cost
+        What memory_libmap weighs a bit of constants in logic with; where a block is cheaper it is
+        taken though nobody asks for it.
+    written_bits
+        Memories of this many bits that are written become blocks likewise.
     """
 
     shapes: tuple[BlockShape, ...]
@@ -92,7 +95,7 @@ class BlockRams:
     lut_words: int
     written_ports: int
     written_luts: int
-    constant_bits: int = BLOCK_BITS
+    constant_cost: float = 0.0
     written_bits: int = BLOCK_BITS
 
     def mapped(self, words: int, width: int, ports: int = 1, written: bool = False) -> MappedMemory:
@@ -112,13 +115,16 @@ class BlockRams:
 
 @cache
 def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) -> MappedMemory:
-    least = min(rams.written_bits if written else rams.constant_bits, BLOCK_BITS)
-    if words * width >= least:
-        _, blocks, rows = min(_ways(rams, words, width, ports))
+    bits = words * width
+    cost, blocks, rows = min(_ways(rams, words, width, ports))
+    cheaper = bits >= rams.written_bits if written else cost <= bits * rams.constant_cost
+    if bits >= BLOCK_BITS or cheaper:
         return MappedMemory(bram=blocks, choice_luts=_choices(rows, width) * ports)
     if not written:
         address = max((words - 1).bit_length(), 1)
-        return MappedMemory(table=(address, width * ports), registers=width * ports)
+        # Of few words there are few different bits: the others are copies.
+        different = min(width, (1 << min(words, 60)) - 2) * ports
+        return MappedMemory(table=(address, different), registers=different)
     if not rams.written_ports:
         return MappedMemory(
             choice_luts=_choices(words, width) * ports, registers=words * width + width * ports

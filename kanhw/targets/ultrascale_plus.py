@@ -87,16 +87,21 @@ _BLOCK_RAMS = BlockRams(
     written_luts=8,
 )
 
-# Fitted to folded designs that Yosys had synthesised (benchmarks/hardware/resource_model.py prints
-# the errors on others); a bit of an accumulator was set to one LUT, since it cannot be told from
-# what hands its value on.
+# Fitted to random designs of every kind that Yosys had synthesised (the errors of each, left one
+# out: benchmarks/hardware/resource_model.py).
 _WEIGHTS = PartWeights(
-    adder_bits=0.65,
-    accumulator_bits=1.0,
-    choice_luts=1.09,
-    serializer_luts=1.4,
-    table_luts=0.63,
-    counters=3.6,
+    adder_bits=0.63,
+    adders=0.0,
+    accumulator_bits=1.03,
+    choice_luts=0.58,
+    serializer_luts=0.88,
+    table_luts=0.93,
+    counters=1.51,
+    product_bits=0.64,
+    table_bits=(0.0, 0.0, 0.64, 0.68, 1.0, 1.17, 1.02, 2.07, 4.6),
+    carry_bits=0.22,
+    carry_adders=0.25,
+    errors={"lut": 0.22, "ff": 0.2, "carry": 0.5},
 )
 
 ULTRASCALE_PLUS = Target(
