@@ -42,8 +42,8 @@ FIELDS = (
 MOST_BITS = 8
 # How strongly a fit is held to the guesses below, in relative errors of one design.
 HOLD = 0.15
-# Guesses in the order of FIELDS, then of tables of 2 to 8 address bits. They know no design, so that
-# a fit without a design does not know it either.
+# Guesses in the order of FIELDS, then of tables of 2 to 8 address bits. They know no design, so a
+# fit without a design does not know it either.
 GUESSES = {
     "xcup": (0.8, 0.0, 1.0, 1.0, 1.2, 1.0, 2.0, 1.8, 0.9, 0.9, 0.95, 0.95, 1.0, 1.9, 3.6),
     "ecp5": (1.2, 0.5, 1.8, 2.0, 2.0, 1.5, 2.5, 1.6, 0.9, 0.9, 1.0, 1.9, 3.8, 7.5, 15.0),

@@ -71,7 +71,7 @@ class RangeClamp(Component):
         ]
         total = HardwareCosts(register_bits=len(self.o))
         if any((end == end[0]).all() for end in ends):
-            total += HardwareCosts(choice_luts=self._width)
+            total += HardwareCosts(table_luts=self._width)
         for end in ends:
             if (end == end[0]).all():
                 total += HardwareCosts(table_luts=-(-self._width // CONSTANT_BITS))

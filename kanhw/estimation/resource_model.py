@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kanhw.estimation.unbuilt import unbuilt
+from kanhw.targets.lut import LUT_INPUTS
 from kanhw.targets.table import MODELLED, model_of
 from kanhw.targets.target import PartWeights, ResourceModel
 
@@ -78,7 +79,13 @@ def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
     for product in costs.products:
         blocks = model.multipliers.blocks(product) if model.multipliers else 0
         found["dsp"] += blocks
-        found["product_bits"] += 0 if blocks else product.partial_bits
+        if blocks:
+            continue
+        if product.wide + product.narrow <= LUT_INPUTS:
+            # So few bits are a table of both factors.
+            found[f"table_bits {product.wide + product.narrow}"] += product.result
+        else:
+            found["product_bits"] += product.partial_bits
     for memory in costs.memories:
         own = model.block_rams.mapped(memory.words, memory.width, memory.ports, memory.written)
         found["bram"] += own.bram

@@ -136,8 +136,10 @@ def read_vivado_reports(folder: str | Path, interval: int | None = None) -> Esti
             rate = 1e9 / reached / interval
             figures["inferences_per_second"] = Figure(rate, "report", own.tool)
     if "power" in chosen:
-        rate = None if period is None or interval is None else 1e9 / period / interval
-        power = _power(chosen["power"], rate)
+        asked = None
+        if period is not None and interval is not None:
+            asked = 1e9 / period / interval
+        power = _power(chosen["power"], asked)
     notes += [f"{kind}: {report.path.name}, {report.state}" for kind, report in chosen.items()]
     first = next(iter(chosen.values()))
     return Estimate(

@@ -51,18 +51,20 @@ def registers(core):
     return sum(map(int, widths))
 
 
-@pytest.mark.parametrize("program", programs(), ids=["direct", "joined", "basis"])
+@pytest.mark.parametrize("program", list(programs()), ids=["direct", "joined", "basis"])
 @pytest.mark.parametrize("levels", [0, 1, 3])
 def test_every_register_is_counted(program, levels):
     schedule = Schedule(adder_levels=levels, handshake=False)
     with unbuilt():
         counted = ProgramCore(program, schedule).costs.register_bits
     built = registers(ProgramCore(program, schedule))
-    # Bits that tables of an input have in common are built twice, and merged by synthesis.
-    assert 0.97 * built - 4 <= counted <= built * 1.03 + 4
+    # Low bits of shifted operands that are always 0 wait in registers between adders, and bits that
+    # tables have in common are there twice: synthesis leaves them out, and so does the count.
+    least = 0.97 if levels == 0 else 0.88
+    assert least * built - 2 <= counted <= built
 
 
-@pytest.mark.parametrize("program", programs(), ids=["direct", "joined", "basis"])
+@pytest.mark.parametrize("program", list(programs()), ids=["direct", "joined", "basis"])
 def test_cells_of_the_fabric_are_counted(program):
     schedule = Schedule(adder_levels=2, handshake=False, fabric="ultrascale+")
     with unbuilt():
