@@ -97,8 +97,8 @@ _WEIGHTS = PartWeights(
     serializer_luts=0.88,
     table_luts=0.93,
     counters=1.51,
-    # Of products by themselves (tests/gateware/top/test_stage_costs.py): in the random designs there
-    # are too few to tell.
+    # Of products by themselves (tests/gateware/top/test_stage_costs.py): the random designs have
+    # too few to tell.
     product_bits=2.0,
     table_bits=(0.0, 0.0, 0.64, 0.68, 1.0, 1.17, 1.02, 2.07, 4.6),
     carry_bits=0.22,
