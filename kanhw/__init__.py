@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from kanhw.design.design import Design, load_design
     from kanhw.errors import InputError, ToolFailed, ToolNotFound
     from kanhw.estimation.schedule_choice import ScheduleChoice, schedule_for
-    from kanhw.flow.generation import estimate, generate, quantize
+    from kanhw.flow.estimating import estimate
+    from kanhw.flow.generation import generate, quantize
     from kanhw.flow.power import estimate_power
     from kanhw.flow.reporting import report
     from kanhw.flow.training import convert, prepare
@@ -86,7 +87,7 @@ _HOMES = {
     "ScheduleChoice": "estimation.schedule_choice",
     "Verification": "flow.verification",
     "convert": "flow.training",
-    "estimate": "flow.generation",
+    "estimate": "flow.estimating",
     "estimate_power": "flow.power",
     "from_callable": "model.sampling",
     "generate": "flow.generation",

@@ -81,7 +81,7 @@ boards.host boards.loading
 boards.build
 boards
 cli.common
-cli.boards
+cli.boards cli.estimates
 cli
 """
 # More than a room should have, and why.

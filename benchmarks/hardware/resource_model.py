@@ -1,241 +1,235 @@
-"""The resource model against Yosys, on designs of random integers; and the fit of its weights.
+"""The resource model against Yosys, on random designs of every kind; and the fit of its weights.
 
-    python -m benchmarks.hardware.resource_model [--seed 1] [--kinds product heads] [--fit]
-        [--json FILE]
+    python -m benchmarks.hardware.resource_model [--count 36] [--first 0 1000] [--minutes 30]
+        [--targets xcup ecp5 ice40] [--cache FILE] [--fit] [--json FILE]
 
-Every design is modelled from its Program and schedule and then synthesised for UltraScale+ (as
-``kanhw estimate`` does). --fit prints the weights that would suit these designs best, beside those
-that the target has (kanhw/targets/).
+Designs are drawn by number (``random_programs.py``): every kind of layer, unrolled and folded,
+fabrics, adder levels, with and without table registers and handshake. Each is modelled from its
+Program and schedule and synthesised as ``kanhw estimate`` does. Printed are the median and the 90 %
+error of LUTs and flip-flops, and in how many designs block RAMs and multiplier blocks differ: with
+the weights that the targets have, and with weights fitted to all designs but the one that they are
+tried on. --fit prints the weights that suit all of them best. Synthesis takes some 15 s of
+processor time a design and target: what was synthesised is kept in --cache, and it ends after
+--minutes of processor time with what there is.
 """
 
 from __future__ import annotations
 
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, replace
-from itertools import pairwise
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.common.measuring import Table, argument_parser, environment_line, write_results
-from kanhw.estimation import estimate_verilog, yosys_version
-from kanhw.estimation.resource_model import features_of, model_design
+from benchmarks.hardware.random_programs import Drawn, draw
+from benchmarks.hardware.synthesised import Found, cpu_seconds
+from kanhw.estimation import yosys_version
+from kanhw.estimation.clocks import top_of
+from kanhw.estimation.resource_model import features_of, resources_of
 from kanhw.estimation.unbuilt import unbuilt
-from kanhw.formats import CodeFormat
-from kanhw.gateware import generate_verilog
-from kanhw.gateware.top.stage_costs import stage_costs
-from kanhw.program import (
-    BasisTableLayer,
-    CodebookLayer,
-    EdgeTableLayer,
-    InputEncoder,
-    ProductLayer,
-    Program,
-    ProgramLayer,
-    Requantizer,
-    join_heads,
+from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.targets.table import model_of
+from kanhw.targets.target import PartWeights
+
+FIELDS = (
+    *("adder_bits", "adders", "accumulator_bits", "choice_luts", "serializer_luts"),
+    *("table_luts", "counters", "product_bits"),
 )
-from kanhw.schedule.schedule import Schedule
-from kanhw.targets.table import MODELLED, model_of
-
-RAMS, PARTS = model_of(MODELLED)
-WEIGHTS = asdict(PARTS)
-CODE = CodeFormat(4, signed=True)
-
-
-def requantizer(rng: np.random.Generator, branches: int, n_out: int, *, last: bool) -> Requantizer:
-    """Multipliers of 15 bits, and codes of 4 unless it is the last layer."""
-    factors = rng.integers(9000, 32000, (branches, n_out))
-    return Requantizer(
-        factors, rng.integers(-9999, 9999, n_out), 0 if last else 20, None if last else CODE
-    )
-
-
-def splines(rng: np.random.Generator, top: int, live: int, functions: int = 8) -> Any:
-    """A table ``[1, 16, functions]`` of which ``live`` neighbours at a code are not zero."""
-    tables = np.zeros((1, 16, functions), np.int64)
-    for code in range(16):
-        start = code * (functions - live) // 15
-        tables[0, code, start : start + live] = rng.integers(1, top + 1, live)
-    return tables
-
-
-def basis(
-    rng: np.random.Generator, n_in: int, n_out: int, *, last: bool, top: int, live: int
-) -> ProgramLayer:
-    """Basis tables up to ``top``, weights of 4 bits, a base branch of 8."""
-    base = rng.integers(-20, 128, (1, 16, 1))
-    zero = np.zeros(n_in, np.int64)
-    return BasisTableLayer(
-        *(splines(rng, top, live), zero, rng.integers(-8, 8, (n_out, n_in, 8))),
-        *(base, zero, rng.integers(-8, 8, (n_out, n_in, 1))),
-        (requantizer(rng, 2, n_out, last=last),),
-    )
-
-
-def codebook(
-    rng: np.random.Generator, n_in: int, n_out: int, *, last: bool, shapes: int, gains: int
-) -> ProgramLayer:
-    """Shapes of 8 bits, gains up to ``gains``, no base branch."""
-    return CodebookLayer(
-        rng.integers(-128, 128, (shapes, 16)),
-        rng.integers(0, shapes, (n_out, n_in)),
-        rng.integers(1, gains + 1, (n_out, n_in)),
-        np.zeros((1, 16, 1), np.int64),
-        np.zeros(n_in, np.int64),
-        np.zeros((n_out, n_in, 1), np.int64),
-        (requantizer(rng, 2, n_out, last=last),),
-    )
-
-
-def edges(
-    rng: np.random.Generator, n_in: int, n_out: int, *, last: bool, bits: int
-) -> ProgramLayer:
-    """Edge tables of ``bits``."""
-    tables = rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), (n_out, n_in, 16))
-    return EdgeTableLayer(tables, (requantizer(rng, 1, n_out, last=last),))
-
-
-def product(
-    rng: np.random.Generator, n_in: int, n_out: int, *, last: bool, width: int
-) -> ProgramLayer:
-    """Products of all codes, of ``width`` bits, in ``n_out`` groups."""
-    groups = tuple(tuple(range(j, n_in, n_out)) for j in range(n_out))
-    lowest = CodeFormat(width, signed=True).lo
-    join = requantizer(rng, 1, n_out, last=last)
-    return ProductLayer(groups, n_in, width, lowest, (join,))
-
-
-MAKERS: dict[str, Any] = {
-    "basis": basis,
-    "codebook": codebook,
-    "edges": edges,
-    "product": product,
-    "heads": codebook,
+# Tables of more address bits are counted as so many of these.
+MOST_BITS = 8
+# How strongly a fit is held to the guesses below, in relative errors of one design.
+HOLD = 0.15
+# Guesses in the order of FIELDS, then of tables of 2 to 8 address bits. They know no design, so a
+# fit without a design does not know it either.
+GUESSES = {
+    "xcup": (0.8, 0.0, 1.0, 1.0, 1.2, 1.0, 2.0, 1.8, 0.9, 0.9, 0.95, 0.95, 1.0, 1.9, 3.6),
+    "ecp5": (1.2, 0.5, 1.8, 2.0, 2.0, 1.5, 2.5, 1.6, 0.9, 0.9, 1.0, 1.9, 3.8, 7.5, 15.0),
+    "ice40": (1.1, 0.3, 1.5, 3.0, 3.0, 1.6, 2.5, 2.0, 0.9, 0.9, 1.0, 2.5, 5.0, 10.0, 20.0),
 }
-# Kind, its settings, sizes, P_in and P_out (0: unrolled).
-DESIGNS: tuple[tuple[str, dict[str, int], tuple[int, ...], int, int], ...] = (
-    ("basis", {"top": 7, "live": 4}, (64, 16, 8), 1, 1),
-    ("basis", {"top": 7, "live": 3}, (96, 16), 8, 2),
-    ("basis", {"top": 3, "live": 3}, (64, 32), 2, 8),
-    ("basis", {"top": 15, "live": 4}, (48, 16), 3, 4),
-    ("codebook", {"shapes": 32, "gains": 1}, (64, 32, 8), 1, 8),
-    ("codebook", {"shapes": 16, "gains": 7}, (48, 16), 2, 4),
-    ("edges", {"bits": 6}, (64, 16, 8), 2, 4),
-    ("edges", {"bits": 6}, (24, 8), 0, 0),
-    ("basis", {"top": 7, "live": 4}, (12, 8), 0, 0),
-    ("codebook", {"shapes": 16, "gains": 1}, (16, 8), 0, 0),
-    ("product", {"width": 4}, (16, 8), 0, 0),
-    ("product", {"width": 8}, (18, 6), 0, 0),
-    ("heads", {"shapes": 16, "gains": 7, "heads": 1}, (32, 16), 2, 4),
-    ("heads", {"shapes": 16, "gains": 7, "heads": 3}, (48, 16, 8), 2, 4),
-    ("heads", {"shapes": 16, "gains": 7, "heads": 3, "writable": 1}, (48, 16), 2, 4),
-)
 
 
-def designs(seed: int, kinds: list[str]) -> Iterator[tuple[str, Program, Schedule]]:
-    """Name, Program and schedule of every design of these kinds."""
-    for number, (kind, settings, sizes, inputs, outputs) in enumerate(DESIGNS):
-        if kind not in kinds:
-            continue
-        rng = np.random.default_rng([seed, number])
-        if seed and inputs:
-            # Other lanes than those that were fitted.
-            inputs, outputs = inputs + seed % 2 + 1, max(outputs - seed % 3, 1)
-        program = program_of(rng, kind, sizes, **settings)
-        folded = {"kind": "folded", "parallel_inputs": inputs, "parallel_outputs": outputs}
-        name = (
-            f"{kind} {'-'.join(map(str, sizes))} {inputs}x{outputs}"
-            if inputs
-            else (f"{kind} {'-'.join(map(str, sizes))} unrolled")
-        )
-        yield name, program, Schedule(**(folded if inputs else {}))  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class Case:
+    """A design on a target: what it is made of, and what became of it."""
+
+    drawn: Drawn
+    costs: HardwareCosts
+    found: dict[str, Any]
 
 
-def program_of(
-    rng: np.random.Generator,
-    kind: str,
-    sizes: tuple[int, ...],
-    heads: int = 0,
-    writable: int = 0,
-    **settings: int,
-) -> Program:
-    """A network of one kind of layer, or ``heads`` of them that share their shapes."""
-    code = CodeFormat(settings.get("width", CODE.width), signed=True)
-    networks: list[Program] = []
-    for _ in range(max(heads, 1)):
-        layers = [
-            MAKERS[kind](rng, a, b, last=k == len(sizes) - 2, **settings)
-            for k, (a, b) in enumerate(pairwise(sizes))
-        ]
-        if networks:
-            shared = zip(layers, networks[0].layers, strict=True)
-            layers = [replace(own, shapes=first.shapes) for own, first in shared]
-        networks.append(Program(tuple(layers), InputEncoder(code, sizes[0])))
-    return join_heads(networks, writable=bool(writable)) if heads else networks[0]
+def batches(options: Any) -> list[list[Drawn]]:
+    """Designs in groups that are synthesised together."""
+    numbers = [first + k for first in options.first for k in range(options.count)]
+    drawn = [draw(number) for number in numbers]
+    return [drawn[k : k + 9] for k in range(0, len(drawn), 9)]
 
 
-def measure(name: str, program: Program, schedule: Schedule, folder: Path) -> dict[str, Any]:
-    """One design, modelled and synthesised."""
-    verilog = folder / "kan.v"
-    text = generate_verilog(program, schedule)
-    verilog.write_text(text.text, encoding="utf-8")
-    found = estimate_verilog(verilog, text.top, MODELLED, jobs=1)
-    modelled = model_design(program, schedule)
+def can_be_made(drawn: Drawn, target: str) -> bool:
+    """Whether there is hardware of a design on a target."""
+    if target != "xcup" and drawn.schedule.fabric != "portable":
+        return False
+    # A norm keeps its vectors in LUTs that are written, which the family has not.
+    return not (target == "ice40" and drawn.kind == "layer_norm")
+
+
+def costs_of(drawn: Drawn) -> HardwareCosts:
+    """What the model counts."""
     with unbuilt():
-        parts = [features_of(option.costs, RAMS) for option in stage_costs(program, schedule)]
+        return top_of(drawn.program, drawn.schedule).costs
+
+
+def cases_of(options: Any) -> dict[str, list[Case]]:
+    """All designs that are synthesised, or were, within the time."""
+    found, cases = Found(options.cache), defaultdict(list)
+    started = cpu_seconds()
+    for batch in batches(options):
+        counted = {drawn.number: costs_of(drawn) for drawn in batch}
+        for target in options.targets:
+            wanted = [drawn for drawn in batch if can_be_made(drawn, target)]
+            if cpu_seconds() - started < 60 * options.minutes:
+                found.add(wanted, target)
+            for drawn in wanted:
+                counts = found.counts(drawn, target)
+                if counts is not None:
+                    cases[target].append(Case(drawn, counted[drawn.number], counts))
+    return cases
+
+
+def row_of(case: Case, target: str) -> tuple[np.ndarray, float]:
+    """The units that a fit weighs, and LUTs that are counted exactly."""
+    features = features_of(case.costs, model_of(target))
+    tables = np.zeros(MOST_BITS + 1)
+    for name, bits in features.items():
+        kind, _, size = name.partition(" ")
+        if kind == "table_bits":
+            more = max(int(size) - MOST_BITS, 0)
+            tables[min(int(size), MOST_BITS)] += bits << more
+    own = np.array([features[name] for name in FIELDS], float)
+    # A bit that is an address bit costs nothing.
+    return np.concatenate([own, tables[2:]]), features["cells"] + features["memory_luts"]
+
+
+def vector_of(weights: PartWeights) -> np.ndarray:
+    """Weights in the order of a row."""
+    own = [getattr(weights, name) for name in FIELDS]
+    return np.array([*own, *(weights.table_bit(bits) for bits in range(2, MOST_BITS + 1))])
+
+
+def fitted(rows: np.ndarray, exact: np.ndarray, luts: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Weights that are not negative, leave small relative errors, and stay near their start.
+
+    Large errors count less than their squares, so that one design does not bend all.
+    """
+    from scipy.optimize import nnls
+
+    held = HOLD * np.eye(len(start)) / np.maximum(start, 0.3)
+    relative = 1 / np.maximum(luts, 20)
+    weight, found = np.ones(len(luts)), start
+    for _ in range(8):
+        scale = relative * weight
+        matrix = np.concatenate([rows * scale[:, None], held])
+        wanted = np.concatenate([(luts - exact) * scale, held @ start])
+        found, _ = nnls(matrix, wanted)
+        error = np.abs(rows @ found + exact - luts) * relative
+        weight = 1 / np.sqrt(np.maximum(error, 0.05) / 0.05)
+    return found
+
+
+def errors_of(target: str, cases: list[Case]) -> dict[str, Any]:
+    """Relative errors of every design, with the target's weights and left one out."""
+    present, start = vector_of(model_of(target).weights), np.array(GUESSES[target])
+    made = [row_of(case, target) for case in cases]
+    rows, exact = np.array([row for row, _ in made]), np.array([each for _, each in made], float)
+    luts = np.array([case.found["lut"] for case in cases], float)
+    out = np.array(
+        [
+            rows[k] @ fitted(*(np.delete(each, k, 0) for each in (rows, exact, luts)), start)
+            for k in range(len(cases))
+        ]
+    )
+    models = [resources_of(case.costs, target) for case in cases]
+    pairs = [(model, case.found) for model, case in zip(models, cases, strict=True)]
     return {
-        "design": name,
-        "features": {key: sum(part[key] for part in parts) for key in WEIGHTS},
-        "model": {"lut": modelled.lut, "bram": modelled.bram, "dsp": modelled.dsp},
-        "yosys": {"lut": found.lut, "bram": found.bram, "dsp": found.dsp, "recipe": found.recipe},
+        "lut": np.abs((rows @ present + exact) / luts - 1),
+        "left_out": np.abs((out + exact) / luts - 1),
+        "ff": np.abs([model.ff / max(found["ff"], 1) - 1 for model, found in pairs]),
+        # A few cells more or less are no error of a kind.
+        "carry": np.abs(
+            [(model.carry or 0) / max(found["carry"], 4) - 1 for model, found in pairs]
+        ),
+        "dsp": np.array([model.dsp != found["dsp"] for model, found in pairs]),
+        "bram": np.array([model.bram != found["bram"] for model, found in pairs]),
+        "weights": fitted(rows, exact, luts, start),
     }
 
 
-def fitted(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Weights that are not negative and leave the least relative error."""
-    from scipy.optimize import nnls
+def percent(errors: np.ndarray) -> str:
+    """Median and 90 %."""
+    return f"{100 * np.median(errors):.1f} / {100 * np.quantile(errors, 0.9):.1f}"
 
-    luts = np.array([row["yosys"]["lut"] for row in rows], float)
-    features = np.array([[row["features"][key] for key in WEIGHTS] for row in rows], float)
-    weights, _ = nnls(features / luts[:, None], np.ones(len(rows)))
-    return dict(zip(WEIGHTS, weights.round(3).tolist(), strict=True))
+
+def show(target: str, cases: list[Case], results: dict[str, Any]) -> None:
+    """Rows by kind, and one for all."""
+    table = Table(
+        (
+            *("target", "kind", "designs", "LUT error, median / 90 %", "left one out"),
+            *("FF error", "carry error", "DSP differ", "BRAM differ"),
+        ),
+        (6, 17),
+    )
+    kinds = sorted({case.drawn.kind for case in cases})
+    groups = [(kind, [c.drawn.kind == kind for c in cases]) for kind in kinds]
+    groups += [
+        ("unrolled", [not c.drawn.schedule.folded for c in cases]),
+        ("folded", [c.drawn.schedule.folded for c in cases]),
+        ("all", [True] * len(cases)),
+    ]
+    for name, members in groups:
+        mask = np.array(members)
+        if not mask.any():
+            continue
+        relative = [percent(results[key][mask]) for key in ("lut", "left_out", "ff", "carry")]
+        differ = [int(results[key][mask].sum()) for key in ("dsp", "bram")]
+        table.add(target, name, int(mask.sum()), *relative, *differ)
+
+
+def one_design(case: Case, target: str) -> str:
+    """Every count of a design beside the model's."""
+    own, found = resources_of(case.costs, target), case.found
+    counts = ", ".join(
+        f"{name} {getattr(own, name)} of {found[name]}"
+        for name in ("lut", "ff", "carry", "dsp", "bram")
+    )
+    return f"  {case.drawn.number} {case.drawn}: {counts}"
 
 
 def main() -> int:
     """Run and print."""
     parser = argument_parser(__doc__, json_file=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--kinds", nargs="+", choices=MAKERS, default=list(MAKERS), help="of designs, not all"
-    )
+    parser.add_argument("--count", type=int, default=36, help="designs")
+    parser.add_argument("--first", type=int, nargs="+", default=[0], help="numbers to begin at")
+    parser.add_argument("--minutes", type=float, default=30, help="of processor time")
+    parser.add_argument("--targets", nargs="+", default=["xcup", "ecp5", "ice40"])
+    parser.add_argument("--cache", type=Path, metavar="FILE", help="what was synthesised")
     parser.add_argument("--fit", action="store_true", help="print the weights that suit these best")
+    parser.add_argument("--designs", action="store_true", help="print every design")
     options = parser.parse_args()
     print(environment_line(yosys_version()) + "\n")
-    head = ("design", "LUT model", "Yosys", "error %", "BRAM18", "Yosys", "DSP", "Yosys")
-    table = Table(head, (34, 9, 6, 7))
-    rows = []
-    for name, program, schedule in designs(options.seed, options.kinds):
-        with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as folder:
-            row = measure(name, program, schedule, Path(folder))
-        rows.append(row)
-        model, yosys = row["model"], row["yosys"]
-        row["error"] = 100 * (model["lut"] / yosys["lut"] - 1)
-        counts = [part[key] for key in ("bram", "dsp") for part in (model, yosys)]
-        table.add(name, model["lut"], yosys["lut"], f"{row['error']:+.1f}", *counts)
-    errors = np.abs([row["error"] for row in rows])
-    print(
-        f"\nLUT: error {errors.mean():.1f} % on average, {np.median(errors):.1f} in the median, "
-        f"{errors.max():.1f} at most; block RAM and DSP differ in "
-        f"{sum(row['model'][k] != row['yosys'][k] for row in rows for k in ('bram', 'dsp'))} of "
-        f"{2 * len(rows)} counts"
-    )
-    if options.fit:
-        print("\nfitted:", fitted(rows), "\nmodel: ", WEIGHTS)
-    write_results(options.json, rows)
+    kept: dict[str, Any] = {}
+    for target, cases in cases_of(options).items():
+        results = errors_of(target, cases)
+        show(target, cases, results)
+        for case in cases if options.designs else ():
+            print(one_design(case, target))
+        if options.fit:
+            names = [*FIELDS, *(f"table_bits {bits}" for bits in range(2, MOST_BITS + 1))]
+            print(dict(zip(names, results["weights"].round(2).tolist(), strict=True)))
+        print()
+        kept[target] = {key: np.asarray(value).tolist() for key, value in results.items()}
+    write_results(options.json, kept)
     return 0
 
 

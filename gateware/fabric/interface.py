@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from amaranth.lib.wiring import Component
 
 from kanhw.formats import CodeFormat
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -119,6 +120,12 @@ class Fabric(ABC):
         """
 
     @abstractmethod
+    def tree_costs(
+        self, terms: list[Term], levels: int, bound: Range | None
+    ) -> tuple[HardwareCosts, int, Range]:
+        """What :meth:`tree` is made of, its latency, and the range of its sum."""
+
+    @abstractmethod
     def address(
         self, lo: int, hi: int, format: CodeFormat, *, last: bool, codes: tuple[int, int] | None
     ) -> Address:
@@ -159,6 +166,12 @@ class Fabric(ABC):
         """
 
     @abstractmethod
+    def saturator_costs(
+        self, sums: Range, base: int, shift: int, address: Address, cycles: int
+    ) -> HardwareCosts:
+        """What :meth:`saturator` is made of."""
+
+    @abstractmethod
     def window(self, address: Address, shift: int, *, signed: bool) -> Window | None:
         """The low bits that the saturator of an address wants added up; None for the whole sum."""
 
@@ -185,6 +198,12 @@ class Fabric(ABC):
         registered
             Whether a register follows every table.
         """
+
+    @abstractmethod
+    def table_costs(
+        self, tables: Sequence[MinimisedTable], *, registered: bool
+    ) -> HardwareCosts:
+        """What the tables of one input in a :meth:`bank` are made of."""
 
     @abstractmethod
     def bank(self, *, registered: bool) -> TableBank:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from amaranth.hdl import Module, Value
 
 from kanhw.formats import CodeFormat
+from kanhw.gateware.fabric.counted_tables import bits_of_tables
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, TableBank, Window
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_cost, tree_latency
 from kanhw.gateware.parts.address import Address, output_address
+from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
 from kanhw.gateware.parts.minimise import MinimisedTable, table_cost
-from kanhw.gateware.parts.saturator import Saturator
+from kanhw.gateware.parts.saturator import Saturator, saturator_costs
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.terms import Term
@@ -59,6 +61,15 @@ class Portable(Fabric):
         """Two operands per adder."""
         return AdderTree(terms, levels=levels)
 
+    def tree_costs(
+        self, terms: list[Term], levels: int, bound: Range | None
+    ) -> tuple[HardwareCosts, int, Range]:
+        """Its adders, and the registers between them."""
+        total = Range(0, 0)
+        for term in terms:
+            total = total + term.value_range
+        return tree_costs(terms, levels), tree_latency(len(terms), levels), total
+
     def address(
         self, lo: int, hi: int, format: CodeFormat, *, last: bool, codes: tuple[int, int] | None
     ) -> Address:
@@ -74,6 +85,12 @@ class Portable(Fabric):
     ) -> Saturator:
         """Multiplexers in front of a register."""
         return Saturator(sums, shift, address.width)
+
+    def saturator_costs(
+        self, sums: Range, base: int, shift: int, address: Address, cycles: int
+    ) -> HardwareCosts:
+        """The multiplexers, of an end that the sum can be beyond, and the register."""
+        return saturator_costs(sums, shift, address.width)
 
     def window(self, address: Address, shift: int, *, signed: bool) -> Window | None:
         """None: the whole constant is added."""
@@ -96,6 +113,12 @@ class Portable(Fabric):
             home = _cheapest_home(tables, total)
             changed[home] = _with_constant(tables[home], total)
         return Summands(tuple(changed.items()), 0, 0)
+
+    def table_costs(
+        self, tables: Sequence[MinimisedTable], *, registered: bool
+    ) -> HardwareCosts:
+        """Every bit of them by itself."""
+        return bits_of_tables(tables, registered=registered)
 
     def bank(self, *, registered: bool) -> PlainTables:
         """Memories."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from amaranth.hdl import Cat, Const, Module
 
+from kanhw.gateware.fabric.primitives import CARRY_BITS
 from kanhw.gateware.fabric.ternary_adders import Bits, PlannedAdders, bits_of_term
 from kanhw.gateware.fabric.ternary_plan import plan_sum, ternary_depth
 from kanhw.gateware.fabric.ternary_rows import Row, Sum
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.terms import TermSum
 
 __all__ = ["TernaryTree", "ternary_latency"]
@@ -51,6 +55,12 @@ class TernaryTree(TermSum):
         levels = self._levels * (self.latency + 1) if self._levels else len(rows)
         return plan_sum([bits.row for bits in rows], levels, len(self.o))
 
+    @property
+    def costs(self) -> HardwareCosts:
+        """A LUT a column of every adder, carry cells of eight, and the registers between levels."""
+        limit = len(self.o)
+        return _costs(self.plan(), self._levels * (self.latency + 1), limit, self._registers)
+
     def elaborate(self, platform: object) -> Module:
         """The adders of the plan."""
         m = Module()
@@ -84,3 +94,20 @@ class TernaryTree(TermSum):
             bits = tuple((Const(constant >> k & 1, 1), False) for k in range(width))
             rows.append(Bits(Row(constant, 0, fixed=True), bits))
         return rows
+
+
+def _costs(
+    total: Sum, used: int, limit: int, registers: Callable[[int, int], int]
+) -> HardwareCosts:
+    """Of a planned sum in time for an adder level, and of all that it adds."""
+    own = HardwareCosts()
+    if not total.row.fixed:
+        width = min(total.row.maximum.bit_length(), limit) - total.row.shift
+        own = HardwareCosts(register_bits=max(width, 0) * registers(total.level, used))
+    if not total.parts:
+        return own
+    columns = len(total.columns(limit))
+    own += HardwareCosts(cells=columns, carries=-(-columns // CARRY_BITS))
+    for part in (*total.parts, *([total.carried] if total.carried else [])):
+        own += _costs(part, total.level, limit, registers)
+    return own

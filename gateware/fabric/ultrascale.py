@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kanhw.formats import CodeFormat
@@ -18,6 +18,7 @@ from kanhw.gateware.fabric.ternary_plan import plan_sum, ternary_depth
 from kanhw.gateware.fabric.ternary_rows import Row
 from kanhw.gateware.fabric.ternary_tree import TernaryTree, ternary_latency
 from kanhw.gateware.parts.address import Address, output_address
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -29,6 +30,8 @@ ADDER_LUTS = (1.0, 0.6, 0.8, 1.3, 2.0, 9.0)
 # Sums of more tables than this are not planned several times.
 WEIGHED = 64
 WIDEST = 64
+# Upper bits of a sum that a LUT compares.
+COMPARED_BITS = 5
 # How many LUTs a cycle more must save; its registers are as many.
 CYCLE_LUTS = 16
 
@@ -43,6 +46,13 @@ class UltraScalePlus(Fabric):
     def tree(self, terms: list[Term], levels: int, bound: Range | None) -> TernaryTree:
         """Three operands per adder."""
         return TernaryTree(terms, levels=levels, bound=bound)
+
+    def tree_costs(
+        self, terms: list[Term], levels: int, bound: Range | None
+    ) -> tuple[HardwareCosts, int, Range]:
+        """Every column of the planned adders a LUT, eight of them a carry cell; and registers."""
+        tree = TernaryTree(terms, levels=levels, bound=bound)
+        return tree.costs, tree.latency, tree.range
 
     def address(
         self, lo: int, hi: int, format: CodeFormat, *, last: bool, codes: tuple[int, int] | None
@@ -65,6 +75,18 @@ class UltraScalePlus(Fabric):
     ) -> ResettingSaturator:
         """Set and reset of the address's registers."""
         return ResettingSaturator(sums, base, shift, address, cycles=cycles)
+
+    def saturator_costs(
+        self, sums: Range, base: int, shift: int, address: Address, cycles: int
+    ) -> HardwareCosts:
+        """Comparisons of the upper bits, and the registers that they set and reset."""
+        above = max((sums.hi >> shift).bit_length() - address.width, 0) + (sums.lo < 0)
+        compared = 2 if above > 1 else int(above > 0)
+        width = address.width
+        return HardwareCosts(
+            table_luts=compared * max(-(-above // COMPARED_BITS), 1) if above else 0,
+            register_bits=width if cycles == 1 else 2 * width + 1,
+        )
 
     def window(self, address: Address, shift: int, *, signed: bool) -> Window:
         """Only the low bits are added: the saturator compares the upper bits with the rest."""
@@ -93,6 +115,14 @@ class UltraScalePlus(Fabric):
             found = _summands(parts, constant, window)
             choices.append((_cost(found, registered), found))
         return min(choices, key=lambda choice: choice[0])[1]
+
+    def table_costs(
+        self, tables: Sequence[MinimisedTable], *, registered: bool
+    ) -> HardwareCosts:
+        """Two bits of up to five address bits a cell, the others as anywhere."""
+        luts = sum(table_luts(table, registered=registered) for table in tables)
+        bits = sum(max(table.outputs).bit_length() for table in tables)
+        return HardwareCosts(cells=round(luts), register_bits=bits * registered)
 
     def bank(self, *, registered: bool) -> PairedTables:
         """LUT6_2 cells, each two bits of the tables of an input."""

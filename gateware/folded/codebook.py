@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import tree_latency
-from kanhw.gateware.parts.costs import PRODUCT_BITS, HardwareCosts, MemoryShape
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, product_of
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
@@ -72,7 +70,7 @@ class CodebookSums(FoldedSums):
     def costs(self) -> HardwareCosts:
         """Memories of edges and of shapes, products, adders."""
         fold, edges = self.fold, self.fold.parallel_inputs * self.fold.parallel_outputs
-        reach, gain = self._gain_range * self._shape_range, self._gain_range.format.width
+        reach = self._gain_range * self._shape_range
         bits = self._index_bits + self._gain_bits
         words = self._shapes.shape[1] << self._index_bits
         shape = MemoryShape(words, self._shape_range.format.width, PORTS)
@@ -81,15 +79,14 @@ class CodebookSums(FoldedSums):
             lane = MemoryShape(fold.steps, bits * fold.parallel_outputs)
             memories += (lane,) * fold.parallel_inputs
         waiting = self.codes.shape().elem_shape.width * fold.parallel_inputs
-        products = HardwareCosts(
+        products = (product_of(self._gain_range, self._shape_range),)
+        total = HardwareCosts(
             register_bits=waiting
             + edges * (self._gain_bits + (reach.format.width if self._gain_bits else 0)),
-            adder_bits=0 if gain == 1 else edges * gain * self._shape_range.format.width,
+            products=products * edges * bool(self._gain_bits),
             memories=memories,
         )
-        if gain > 1 and reach.format.width >= PRODUCT_BITS:
-            products = replace(products, adder_bits=0, multipliers=edges)
-        return products + self.sum_costs([Term(reach)] * fold.parallel_inputs)
+        return total + self.sum_costs([Term(reach)] * fold.parallel_inputs)
 
     @property
     def _index_bits(self) -> int:

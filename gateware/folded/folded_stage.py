@@ -9,7 +9,9 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Member
 
 from kanhw.gateware.folded.code_buffer import CodeBuffer
+from kanhw.gateware.folded.folded_costs import buffer_costs, folded_costs
 from kanhw.gateware.folded.folded_layer import FoldedLayer
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
@@ -124,6 +126,7 @@ class FoldedStage(BufferedStage):
     def __init__(
         self, layer: ProgramLayer, inputs: Payload, schedule: Schedule, fold: Fold
     ) -> None:
+        self._layer = layer
         self._folded = FoldedLayer(layer, inputs, schedule, fold)
         super().__init__(layer, inputs, self._folded.outputs, fold)
 
@@ -136,6 +139,12 @@ class FoldedStage(BufferedStage):
     def accumulators(self) -> tuple[Range, ...]:
         """Ranges of every branch's accumulators; 0 to 0 for one that has none."""
         return self._folded.accumulators
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The buffer, and what is computed of its steps."""
+        fold = self._fold
+        return folded_costs(self._layer, self._folded, fold) + buffer_costs(fold, self._codes.size)
 
     @property
     def through(self) -> tuple[int, ...]:

@@ -70,7 +70,8 @@ class FoldedSums(Component):
     def sum_costs(self, terms: Sequence[Term], late: int = 0) -> HardwareCosts:
         """The costs of :meth:`add` for all outputs of a group, which are alike."""
         registers = HardwareCosts(register_bits=self.range.format.width * (1 + late))
-        own = tree_costs(terms, self.schedule.adder_levels) + registers
+        width = self.range.format.width
+        own = tree_costs(terms, self.schedule.adder_levels, width) + registers
         return own.times(self.fold.parallel_outputs)
 
     def present(self, m: Module, lane: int, value: Value, cycles: int) -> Value:

@@ -12,7 +12,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.parts.bit_planes import SharedPair, subset_range
-from kanhw.gateware.parts.costs import PRODUCT_BITS, HardwareCosts, MemoryShape
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, product_of
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
@@ -114,10 +114,8 @@ class MultipliedSums(FoldedSums):
         )
         if self.banks == 1:
             product = self._weight_range * self.values
-            blocks = product.format.width >= PRODUCT_BITS
             one = HardwareCosts(
-                multipliers=int(blocks),
-                adder_bits=0 if blocks else weight * value,
+                products=(product_of(self._weight_range, self.values),),
                 register_bits=product.format.width,
             )
             own = one.times(count * fold.parallel_outputs)

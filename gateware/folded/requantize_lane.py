@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, table_luts, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
 from kanhw.gateware.parts.saturator import Saturator
@@ -91,17 +91,12 @@ class RequantizeLane(Component):
         )
         for b, factors, unit in self._multipliers:
             # The accumulator waits for the first sum.
-            waiting = 2 * self._accumulators[b].format.width + unit.range.format.width
-            total += self._turn_costs(factors)
-            total += HardwareCosts(multipliers=unit.latency, register_bits=waiting)
+            total += self._turn_costs(factors) + unit.costs
+            total += HardwareCosts(register_bits=2 * self._accumulators[b].format.width)
         return total + self._code.costs
 
     def _turn_costs(self, values: IntArray) -> HardwareCosts:
-        reach = _range_of(values)
-        if reach.lo == reach.hi:
-            return HardwareCosts()
-        width = reach.format.width
-        return HardwareCosts(table_luts=table_luts(self._turn_bits, width), register_bits=width)
+        return HardwareCosts() if (values == values[0]).all() else self._table(values).costs
 
     def elaborate(self, platform: object) -> Module:
         """Bias and common factors first, then multiplier behind multiplier, then saturation."""
@@ -174,11 +169,15 @@ class RequantizeLane(Component):
         reach = _range_of(values)
         if reach.lo == reach.hi:
             return Const(reach.lo, reach.shape)
-        depth = 1 << self._turn_bits
-        table = Table((*values.tolist(), *[int(values[-1])] * (depth - len(values))))
+        table = self._table(values)
         m.submodules[name] = table
         m.d.comb += table.i.eq(delayed(m, self.turn, time - 1, f"{name}_turn"))
         return table.o
+
+    def _table(self, values: IntArray) -> Table:
+        """One entry a turn; the last is repeated up to a power of two."""
+        depth = 1 << self._turn_bits
+        return Table((*values.tolist(), *[int(values[-1])] * (depth - len(values))))
 
 
 def _range_of(values: IntArray) -> Range:

@@ -11,9 +11,8 @@ from kanhw.gateware.folded.multiplied_sums import BankValue, MultipliedSums
 from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
-from kanhw.gateware.splines.evaluator_costs import curve_costs, spline_costs
 from kanhw.gateware.splines.interpolator import Interpolator
-from kanhw.gateware.splines.rotated_spline import ROTATION_LATENCY, RotatedSpline
+from kanhw.gateware.splines.rotated_spline import ROTATION_LATENCY, RotatedSpline, rotation_costs
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
 from kanhw.program import SplineEvaluatorLayer
 from kanhw.program.functions.interpolation import Interpolation
@@ -74,7 +73,11 @@ class EvaluatedSums(MultipliedSums):
     @property
     def source_costs(self) -> HardwareCosts:
         """Of an evaluator for every lane."""
-        return spline_costs(self._splines).times(self.fold.parallel_inputs)
+        count = self.weights.shape[2]
+        return sum(
+            (unit.costs + rotation_costs(unit, count, rows=True) for unit in self._units),
+            HardwareCosts(),
+        )
 
     def sources(self, m: Module, lane: int) -> list[BankValue]:
         """The live value of every bank, 0 where there is no such function, and its row."""
@@ -129,7 +132,7 @@ class InterpolatedSums(MultipliedSums):
     @property
     def source_costs(self) -> HardwareCosts:
         """Of an interpolator for every lane."""
-        return curve_costs(self._curves).times(self.fold.parallel_inputs)
+        return sum((unit.costs for unit in self._units), HardwareCosts())
 
     def sources(self, m: Module, lane: int) -> list[BankValue]:
         """The base activation of a lane."""

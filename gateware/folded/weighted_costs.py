@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from kanhw.gateware.folded.basis_banks import BasisBanks
 from kanhw.gateware.parts.bit_planes import subset_range
 from kanhw.gateware.parts.costs import (
-    PRODUCT_BITS,
     HardwareCosts,
     MemoryShape,
-    table_luts,
+    product_of,
+    table_costs,
     tree_costs,
 )
 from kanhw.gateware.parts.paired_products import PairedProducts
@@ -67,15 +67,15 @@ class WeightedParts:
         kinds = (banks.values.shape[0] - 1).bit_length()
         rows = (banks.depth - 1).bit_length()
         words, word = fold.steps * banks.depth, self.weights.format.width * fold.parallel_outputs
-        total = HardwareCosts(table_luts=table_luts((fold.steps - 1).bit_length(), kinds))
+        total = table_costs((fold.steps - 1).bit_length(), kinds)
         # Bit planes: weights wait for the choice, and codes for the weights.
         waiting = word if banks.count > 1 else 0
         total += HardwareCosts(register_bits=(self.width + kinds) * (banks.count > 1))
         for bank in range(banks.count):
             values = banks.values[:, :, bank]
             width = Range(int(values.min()), int(values.max())).format.width
+            total += table_costs(self.width + kinds, width + rows)
             total += HardwareCosts(
-                table_luts=table_luts(self.width + kinds, width + rows),
                 register_bits=width + rows + waiting,
                 adder_bits=self._place_bits if banks.depth & (banks.depth - 1) else 0,
                 memories=(MemoryShape(words, word),),
@@ -106,18 +106,19 @@ class WeightedParts:
         held = HardwareCosts(register_bits=2 * self.values.format.width * lanes)
         pairs = PairedProducts(self.weights, self.values, self.reach)
         if not pairs.fits:
-            large = product.format.width >= PRODUCT_BITS
-            bits = 0 if large else self.weights.format.width * self.values.format.width
             waiting = self.weights.format.width + product.format.width
-            each = HardwareCosts(multipliers=int(large), adder_bits=bits, register_bits=waiting)
+            own = (product_of(self.weights, self.values),)
+            each = HardwareCosts(products=own, register_bits=waiting)
             return held + each.times(lanes * outputs) + self._sums([Term(product)] * lanes)
         levels = self.schedule.adder_levels
         packed = pairs.costs(lanes, levels).times(outputs // 2)
-        rest = tree_costs([Term(product)] * lanes, levels) + HardwareCosts(multipliers=lanes)
+        rest = tree_costs([Term(product)] * lanes, levels) + HardwareCosts(
+            products=(product_of(self.weights, self.values),) * lanes
+        )
         return held + packed + rest.times(outputs % 2) + self._sums([Term(self.reach)])
 
     def _sums(self, terms: list[Term]) -> HardwareCosts:
         """Of the sum of these terms for every output, and its register."""
-        own = tree_costs(terms, self.schedule.adder_levels)
+        own = tree_costs(terms, self.schedule.adder_levels, self.reach.format.width)
         own += HardwareCosts(register_bits=self.reach.format.width)
         return own.times(self.fold.parallel_outputs)

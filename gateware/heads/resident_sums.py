@@ -11,10 +11,10 @@ from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, range_over
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.parts.costs import (
-    PRODUCT_BITS,
     HardwareCosts,
     MemoryShape,
-    table_luts,
+    product_of,
+    table_costs,
     tree_costs,
 )
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
@@ -96,13 +96,9 @@ class ResidentSums(HeadHolder):
     def costs(self) -> HardwareCosts:
         """The memories of all heads, what reads them, products, sums."""
         lanes, outputs = self.fold.parallel_inputs, self.fold.parallel_outputs
-        product, factor = self.product.format.width, self.factors.format.width
-        blocks = factor > 1 and product >= PRODUCT_BITS
-        one = HardwareCosts(
-            multipliers=int(blocks),
-            adder_bits=0 if blocks or factor == 1 else factor * self.values.format.width,
-            register_bits=product,
-        )
+        product = self.product.format.width
+        own = (product_of(self.factors, self.values),)
+        one = HardwareCosts(products=own, register_bits=product)
         sums = tree_costs([Term(self.product)] * lanes, self.schedule.adder_levels)
         sums += HardwareCosts(register_bits=self.range.format.width)
         total = self.memory_costs + self._lane_costs.times(lanes)
@@ -274,7 +270,7 @@ class FactorSums(ResidentSums):
         """The table of which values an input has, by step."""
         if not self._kind_bits:
             return HardwareCosts()
-        return HardwareCosts(table_luts=table_luts(len(self.step), self._kind_bits))
+        return table_costs(len(self.step), self._kind_bits)
 
     @property
     def word_widths(self) -> list[int]:

@@ -8,9 +8,11 @@ from functools import cached_property
 from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import data
 
+from kanhw.gateware.folded.folded_costs import folded_costs
 from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.image.window_buffer import WindowBuffer
 from kanhw.gateware.image.window_pace import FoldedPace
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.stream.cycle_model import simulated_timing
 from kanhw.gateware.stream.stage import Payload, Stage
@@ -52,6 +54,7 @@ class FoldedConvolutionStage(Stage):
         fold: Fold,
         windows: WindowFold,
     ) -> None:
+        self._layer = layer
         self._fold = fold
         self._windows = windows
         # In the order in which they sit in a word of the buffer.
@@ -80,6 +83,11 @@ class FoldedConvolutionStage(Stage):
     def accumulators(self) -> tuple[Range, ...]:
         """Ranges of every branch's accumulators; 0 to 0 for one that has none."""
         return self._folded.accumulators
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The buffer of rows, and what is computed of its steps."""
+        return self._buffer.costs + folded_costs(self._layer.taps, self._folded, self._fold)
 
     @property
     def latency(self) -> int:

@@ -8,6 +8,7 @@ from amaranth.lib.memory import Memory
 from kanhw.errors import InputError
 from kanhw.gateware.folded.requantize_lane import RequantizeLane
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, table_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.stream.cycle_model import Pace
@@ -76,6 +77,20 @@ class FoldedPoolingStage(Stage):
     def clocks(self) -> tuple[Formula, Formula]:
         """A clock per beat, and those of its registers."""
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Values of a beat's channels, the memory of totals, lanes, counters."""
+        count, width = self.inputs.count, self._totals.format.width
+        beats, bits = self.inputs.pixel_beats, len(self._layer.table).bit_length() - 1
+        place = (beats - 1).bit_length() + (self._layer.area - 1).bit_length()
+        total = table_costs(bits, width).times(count) + HardwareCosts(
+            accumulator_bits=width * count,
+            register_bits=2 * width * count + 3 * place + self.latency,
+            counters=place,
+            memories=(MemoryShape(beats, width * count, written=True),),
+        )
+        return sum((lane.costs for lanes in self._lanes for lane in lanes), total)
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""

@@ -11,6 +11,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.gateware.parts.table import Table
 from kanhw.schedule.raster import Raster
 from kanhw.windows import Window
@@ -72,6 +73,29 @@ class LineBuffer(Component):
     def interval(self) -> int:
         """Clocks between two images in steady state."""
         return self._raster.interval
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Rows in a memory or in registers, the pixels of a window, counters and flags of both."""
+        raster, width = self._raster, self._width
+        lines, depth = raster.axes[0].size - 1, raster.line
+        columns = raster.axes[1].dilation * (raster.axes[1].size - 1) + 1
+        taps = raster.axes[0].size * columns * width
+        places = sum(max((axis.slots - 1).bit_length(), 1) for axis in raster.axes)
+        pads = len(self.o.payload.pad)
+        fill = (raster.first + 1).bit_length() if raster.first else 0
+        total = HardwareCosts(
+            table_luts=12 + pads,
+            register_bits=taps + 2 * places + pads + fill + 3,
+            counters=2 * places + fill,
+        )
+        if not lines:
+            return total
+        if depth <= REGISTERS:
+            return total + HardwareCosts(register_bits=lines * depth * width)
+        place = (depth - 1).bit_length()
+        memory = MemoryShape(depth, lines * width, written=True)
+        return total + HardwareCosts(register_bits=place, counters=place, memories=(memory,))
 
     def elaborate(self, platform: object) -> Module:
         """Places within the image, the windows' flags, the pixels' delays."""

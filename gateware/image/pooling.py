@@ -8,6 +8,7 @@ from amaranth.lib import data
 from kanhw.gateware.image.line_buffer import LineBuffer
 from kanhw.gateware.image.pooling_core import ChannelValues, PoolingCore
 from kanhw.gateware.image.windowed_stage import WindowedStage
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.gateware.stream.valid_bits import valid_bits
@@ -46,6 +47,11 @@ class PoolingStage(WindowedStage):
         )
         core = PoolingCore(layer, self._values, schedule, as_codes=as_codes, gathered=False)
         super().__init__(inputs, LineBuffer(layer.window, self._pixel.size), core)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Values in front of what any layer of windows has."""
+        return super().costs + self._values.costs(registered=False)
 
     def elaborate(self, platform: object) -> Module:
         """Values, line buffer, pooling."""
@@ -96,6 +102,23 @@ class GlobalPoolingStage(Stage):
     def clocks(self) -> tuple[Formula, Formula]:
         """A clock per beat, and those of its registers."""
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Values, a total for every channel, what makes codes of these, and a counter."""
+        count = (self._layer.area - 1).bit_length()
+        widths = sum(reach.format.width for reach in self._core.ranges)
+        most = self._layer.mode == "max"
+        return (
+            self._core.own_costs
+            + self._values.costs(registered=self._registered)
+            + HardwareCosts(
+                accumulator_bits=widths * (1 + most),
+                table_luts=2,
+                register_bits=widths + count + self.latency + 2 * self._registered,
+                counters=count,
+            )
+        )
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""

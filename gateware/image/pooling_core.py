@@ -11,6 +11,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.costs import HardwareCosts, table_costs
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
@@ -47,6 +48,15 @@ class ChannelValues:
     def ranges(self) -> tuple[Range, ...]:
         """Of every channel's values."""
         return tuple(Range(min(table.values), max(table.values)) for table in self.tables)
+
+    def costs(self, *, registered: bool) -> HardwareCosts:
+        """A table for every channel."""
+        total = HardwareCosts()
+        for table, reach in zip(self.tables, self.ranges, strict=True):
+            width = reach.format.width
+            total += table_costs(len(table.values).bit_length() - 1, width)
+            total += HardwareCosts(register_bits=width * registered)
+        return total
 
     def look_up(self, m: Module, pixel: list[Value], *, registered: bool) -> list[Value]:
         """The values of a pixel's addresses."""
@@ -112,6 +122,18 @@ class PoolingCore(LayerCore):
     def ranges(self) -> list[Range]:
         """Of the values of every channel at the input."""
         return self._ranges
+
+    @property
+    def source_costs(self) -> HardwareCosts:
+        """Matches of the largest value of every channel; a sum has none."""
+        if self._mode != "max":
+            return HardwareCosts()
+        matches = self._taps - 1
+        each = HardwareCosts(adders=1, adder_bits=1, table_luts=1, register_bits=1).times(matches)
+        total = HardwareCosts()
+        for reach in self._ranges:
+            total += each.times(reach.format.width)
+        return total
 
     @property
     def source_latency(self) -> int:

@@ -11,6 +11,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, table_costs
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
 from kanhw.schedule.window_fold import WindowFold
@@ -88,6 +89,28 @@ class WindowBuffer(Component):
     def freed(self) -> IntArray:
         """Words given up when a row of windows has been read, ``[rows of windows]``."""
         return np.diff(self._fold.released, append=self._fold.words)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """A copy of the memory and an address for every tap, counters, and tables of moves."""
+        fold, place = self._fold, (self._fold.depth - 1).bit_length()
+        counts = (fold.pixel_beats, fold.turns, self._steps, *fold.window.out_size)
+        counters = sum(max((count - 1).bit_length(), 1) for count in counts)
+        memory = MemoryShape(fold.depth, len(self.i.payload), written=True)
+        turn = (fold.turns - 1).bit_length()
+        tables = table_costs(turn, place * fold.taps)
+        both = 2 * (place + 2)
+        # Where a tap is always the same one, its next place is a constant further on.
+        moves = 1 + (fold.turns > 1)
+        return tables + HardwareCosts(
+            adder_bits=place * fold.taps * moves + 2 * both,
+            adders=fold.taps * moves + 4,
+            table_luts=6 + both,
+            register_bits=(fold.taps + 1) * place + counters + both
+            + self.step_bits + fold.taps + 3,
+            counters=counters + place,
+            memories=(memory,) * fold.taps,
+        )
 
     def elaborate(self, platform: object) -> Module:
         """A memory, places at both ends, and what the one lacks and the other has room for."""

@@ -9,6 +9,7 @@ from amaranth.hdl import Cat, EnableInserter, Module, Value
 
 from kanhw.gateware.image.line_buffer import LineBuffer
 from kanhw.gateware.image.window_pace import LinePace
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.gateware.stream.valid_bits import valid_bits
@@ -70,6 +71,12 @@ class WindowedStage(Stage):
         """A clock per pixel and per gap between rows; the line buffer, and the layer behind it."""
         rows, columns = (Formula.of(axis.slots) for axis in self.raster.axes)
         return rows * columns, Formula.of(self._buffer.latency) + self._core.latency
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The line buffer, the layer of a window, and its valid bits."""
+        valid = HardwareCosts(table_luts=1, register_bits=self._core.latency)
+        return self._buffer.costs + self._core.own_costs + valid
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""

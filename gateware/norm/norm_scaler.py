@@ -10,9 +10,10 @@ from kanhw.formats import IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
-from kanhw.gateware.parts.saturator import Saturator
+from kanhw.gateware.parts.saturator import Saturator, saturator_costs
 from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.terms import Term
@@ -101,6 +102,38 @@ class NormScaler(Component):
     def latency(self) -> int:
         """Cycles from a code to its normalised codes."""
         return 2 + self._normalise.latency + max(map(self._scale_latency, range(len(self._scales))))
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The difference, its product with the root, and gain, bias and saturation of each code."""
+        codes, totals = self._ranges
+        terms = [Term(codes, d.shift, d.negative) for d in signed_digits(self._layer.n_in)]
+        index = len(self.index)
+        width = self._normalise.range.format.width
+        total = tree_costs([*terms, Term(totals, 0, True)], 0) + self._normalise.costs
+        total += HardwareCosts(
+            register_bits=codes.format.width + totals.format.width + len(self.root) + width
+            + 1 + index * (1 + self._normalise.latency) + self._wanted_side * self.latency
+        )
+        for k, (gains, biases, scale) in enumerate(self._scales):
+            total += gains.costs + biases.costs
+            requantizer, clamp = self._layer.requantizers[k], self._clamps[k]
+            total += scale.costs
+            if requantizer.format is None:
+                total += HardwareCosts(register_bits=scale.range.format.width)
+            else:
+                own = getattr(self, f"o{k}")
+                total += saturator_costs(scale.range, requantizer.shift, len(own))
+            if clamp is not None:
+                total += clamp.costs
+        return total
+
+    @property
+    def _wanted_side(self) -> int:
+        """Bits beside a code that go on: synthesis leaves the others out."""
+        layer = self._layer
+        unwanted = 0 if layer.stream in layer.passes else layer.width
+        return len(self.side) - unwanted
 
     def _scale_latency(self, k: int) -> int:
         """Cycles from a normalised value to the code of a requantizer."""

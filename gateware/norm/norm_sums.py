@@ -5,7 +5,9 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range
+from kanhw.targets.multipliers import Product
 
 __all__ = ["NormSums"]
 
@@ -55,6 +57,18 @@ class NormSums(Component):
     def latency(self) -> int:
         """Cycles from the last code to ``done``."""
         return 3
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """A square, two accumulators, and the registers in front of them."""
+        sums = self.sum_range.format.width + self.square_range.format.width
+        code = self._codes.format.width
+        most = max(self._codes.lo**2, self._codes.hi**2)
+        return HardwareCosts(
+            products=(Product(code + 1, code + 1, most.bit_length()),),
+            accumulator_bits=sums,
+            register_bits=sums + 4 * code + 7,
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Registers around the squarer, as a DSP block has them, then the accumulators."""

@@ -8,6 +8,7 @@ from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.errors import InputError
+from kanhw.gateware.parts.costs import HardwareCosts
 
 __all__ = ["ReciprocalRoot"]
 
@@ -65,16 +66,36 @@ class ReciprocalRoot(Component):
         """Cycles from ``start`` to ``done``: one to prepare, one for every digit."""
         return self.bits + 1
 
+    @property
+    def costs(self) -> HardwareCosts:
+        """A subtraction, an addition and their choices, three times the variance, the digits."""
+        remainder, trial, triple = self._widths
+        return HardwareCosts(
+            adder_bits=max(remainder, trial) + trial + triple,
+            adders=3,
+            table_luts=remainder + trial + triple + 4,
+            register_bits=remainder + trial + triple + self.bits + 1,
+        )
+
+    @property
+    def _widths(self) -> tuple[int, int, int]:
+        """Bits of the remainder, of the trial, and of three times the variance."""
+        power, highest = self._fraction_bits, self._highest
+        side = math.isqrt(highest << (2 * power)) + 1
+        first = 1 << (2 * (power - self.bits + 1))
+        return (
+            max(first, 4 * side + 4 * highest).bit_length(),
+            (2 * side + highest).bit_length(),
+            (3 * highest).bit_length(),
+        )
+
     def elaborate(self, platform: object) -> Module:
         """One step a clock, until the marker above the digits has reached the top."""
         m = Module()
-        bits, power, highest = self.bits, self._fraction_bits, self._highest
+        bits, power = self.bits, self._fraction_bits
         # r V <= 2**F sqrt(V), with r of all digits but the last in the last trial.
-        side = math.isqrt(highest << (2 * power)) + 1
         first = 1 << (2 * (power - bits + 1))
-        remainder = Signal(max(first, 4 * side + 4 * highest).bit_length(), reset_less=True)
-        trial = Signal((2 * side + highest).bit_length(), reset_less=True)
-        triple = Signal((3 * highest).bit_length(), reset_less=True)
+        remainder, trial, triple = (Signal(width, reset_less=True) for width in self._widths)
         digits = Signal(bits + 1, init=1 << bits)
 
         # A digit a clock, without a divider: the digit is 1 where the trial fits into the

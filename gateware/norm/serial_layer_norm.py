@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from amaranth.hdl import Cat, EnableInserter, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
@@ -14,6 +16,7 @@ from kanhw.gateware.norm.reciprocal_root import ReciprocalRoot
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.address import Address, input_addresses
 from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, tree_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -104,6 +107,30 @@ class SerialLayerNorm(Component):
     def initiation_interval(self) -> int:
         """Clocks between two vectors in steady state."""
         return max(self._layer.n_in, self._turn + 2)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The sums, the variance and its root, the scaling, and the memory of two vectors."""
+        sums, index = self._sums, max((self._layer.n_in - 1).bit_length(), 1)
+        scaled = [Term(sums.square_range, d.shift) for d in signed_digits(self._layer.n_in)]
+        variance = len(self._root.variance)
+        # A code that nobody wants back is read and goes no further.
+        width = len(Value.cast(self.i.payload))
+        square = self._square.costs
+        # No more bits of the square are wanted than the variance has.
+        short = (replace(p, result=min(p.result, variance)) for p in square.products)
+        total = sums.costs + replace(square, products=tuple(short))
+        total += self._root.costs + self._scaler.costs
+        total += tree_costs(scaled, 0)
+        return total + HardwareCosts(
+            adder_bits=variance + 2 * index,
+            adders=1,
+            table_luts=14,
+            register_bits=sums.sum_range.format.width + 2 * variance + self._square.latency
+            + self._scaler.latency + 2 * (index + 2) + 6,
+            counters=2 * (index + 2),
+            memories=(MemoryShape(2 << index, width, written=True, registered=False),),
+        )
 
     @property
     def _turn(self) -> int:

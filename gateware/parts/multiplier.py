@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
+from kanhw.gateware.parts.costs import HardwareCosts, product_of
 from kanhw.gateware.parts.signals import Range
 
 __all__ = ["CHUNK_BITS", "WHOLE_BITS", "Multiplier"]
@@ -58,6 +59,36 @@ class Multiplier(Component):
         """Cycles from operands to result: the number of chunks, and one to add two halves."""
         a, b, _ = self._ranges
         return len(_chunks(b)) + (_signed_width(a) > WHOLE_BITS)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """A product a block; what it is added to, and what waits for the blocks."""
+        a, b, c = self._ranges
+        if _signed_width(a) > WHOLE_BITS:
+            bits = WHOLE_BITS - 1
+            low = Multiplier(Range(0, (1 << bits) - 1), b, c)
+            high = Multiplier(Range(a.lo >> bits, a.hi >> bits), b)
+            width = self._output.format.width
+            joined = HardwareCosts(adder_bits=width - bits, adders=1, register_bits=width)
+            return low.costs + high.costs + joined
+        total, carried = HardwareCosts(), c
+        chunks = _chunks(b)
+        for index, chunk in enumerate(chunks):
+            done = (CHUNK_BITS - 1) * index
+            last = index == len(chunks) - 1
+            added = a * chunk + carried
+            if last:
+                added = Range(self._output.lo >> done, self._output.hi >> done)
+            width, adds = added.format.width, carried != Range(0, 0)
+            waiting = done + (0 if last else _signed_width(b) - done + a.format.width)
+            total += HardwareCosts(
+                products=(product_of(a, chunk),),
+                adder_bits=width * adds,
+                adders=int(adds),
+                register_bits=width + waiting,
+            )
+            carried = Range(added.lo >> (CHUNK_BITS - 1), added.hi >> (CHUNK_BITS - 1))
+        return total
 
     def elaborate(self, platform: object) -> Module:
         """The blocks of one row, or two rows and their sum."""

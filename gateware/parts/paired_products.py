@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 
 from kanhw.gateware.parts.adder_tree import AdderTree
-from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, product_of, tree_costs
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 
@@ -32,6 +32,7 @@ class PairedProducts:
 
     def __init__(self, weights: Range, values: Range, reach: Range) -> None:
         self._values = values
+        self._weight_bits = weights.format.width
         self._place = reach.format.width + (not reach.format.signed)
         self._packed = weights + weights.shifted_left(self._place)
         self.range = reach
@@ -49,8 +50,10 @@ class PairedProducts:
         """The costs of the two sums over ``count`` values: blocks, adders, the last correction."""
         tree = tree_costs([Term(self._packed * self._values)] * count, levels)
         own = HardwareCosts(
-            multipliers=count,
-            adder_bits=count * LEAST_BITS // 2 + self.range.format.width,
+            products=(product_of(self._packed, self._values),) * count,
+            # The two weights are put together, of which the lower may be negative.
+            adder_bits=count * self._weight_bits + self.range.format.width,
+            adders=count + 1,
             register_bits=self._sum.format.width
             + count * (2 * LEAST_BITS + (self._packed * self._values).format.width),
         )

@@ -7,7 +7,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.costs import HardwareCosts, table_luts
+from kanhw.gateware.parts.costs import HardwareCosts, table_costs
 from kanhw.gateware.parts.table import Table
 from kanhw.targets.lut import LUT_INPUTS
 
@@ -71,14 +71,14 @@ class RangeClamp(Component):
         ]
         total = HardwareCosts(register_bits=len(self.o))
         if any((end == end[0]).all() for end in ends):
-            total += HardwareCosts(choice_luts=self._width)
+            total += HardwareCosts(table_luts=self._width)
         for end in ends:
             if (end == end[0]).all():
                 total += HardwareCosts(table_luts=-(-self._width // CONSTANT_BITS))
                 continue
             total += HardwareCosts(adder_bits=self._width, choice_luts=self._width)
-            luts = table_luts(len(self.turn), self._width)
-            total += HardwareCosts(table_luts=luts, register_bits=self._width)
+            total += table_costs(len(self.turn), self._width)
+            total += HardwareCosts(register_bits=self._width)
         return total
 
     def elaborate(self, platform: object) -> Module:

@@ -5,9 +5,30 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range
 
-__all__ = ["Saturator"]
+__all__ = ["Saturator", "saturator_costs"]
+
+# Upper bits that a LUT of six inputs compares, besides what the LUT before it says.
+_COMPARED = 5
+
+
+def saturator_costs(sums: Range, shift: int, width: int) -> HardwareCosts:
+    """The costs of a :class:`Saturator`.
+
+    A LUT a bit where the sum can be beyond either end, and those that compare the bits above the
+    code with it; and the register.
+    """
+    lo, hi = sums.lo >> shift, sums.hi >> shift
+    register = HardwareCosts(register_bits=width)
+    if hi < 0 or lo >= 1 << width:
+        return HardwareCosts()
+    if lo >= 0 and hi < 1 << width:
+        return HardwareCosts(register_bits=max(hi.bit_length(), 1))
+    above = max(hi.bit_length() - width, 0)
+    compared = -(-(above - 1) // _COMPARED) if above > 1 else 0
+    return register + HardwareCosts(table_luts=width + compared)
 
 
 class Saturator(Component):

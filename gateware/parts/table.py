@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import numpy as np
 from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.errors import InputError
+from kanhw.formats import IntArray
+from kanhw.gateware.parts.costs import TABLE_SIZES, HardwareCosts
 from kanhw.gateware.parts.signals import Range
 
-__all__ = ["Table"]
+__all__ = ["Table", "column_sizes", "costs_of_columns"]
+
+
+def column_sizes(values: IntArray, width: int) -> dict[bytes, int]:
+    """The different output bits of a table, by their entries: on how many address bits each hangs.
+
+    Parameters
+    ----------
+    values
+        ``[2**n]`` entries.
+    width
+        Bits of an entry.
+    """
+    bits = len(values).bit_length() - 1
+    places = ((values[None] >> np.arange(width)[:, None]) & 1).astype(np.uint8)
+    support = np.zeros(width, np.int64)
+    for bit in range(bits):
+        halves = places.reshape(width, -1, 2, 1 << bit)
+        support += (halves[:, :, 0] != halves[:, :, 1]).any(axis=(1, 2))
+    return {row.tobytes(): int(size) for row, size in zip(places, support, strict=True)}
+
+
+def costs_of_columns(sizes: dict[bytes, int], *, registered: bool) -> HardwareCosts:
+    """The costs of different output bits; one that is an address bit needs no logic."""
+    found = [0] * TABLE_SIZES
+    for size in sizes.values():
+        found[min(size, TABLE_SIZES - 1)] += size > 1
+    varying = sum(size > 0 for size in sizes.values())
+    return HardwareCosts(table_bits=tuple(found), register_bits=varying * registered)
 
 
 class Table(Component):
@@ -63,6 +94,12 @@ class Table(Component):
         """Smallest and largest of what the table hands out."""
         padding = () if self._padding is None else (self._padding,)
         return Range(min(*self._values, *padding), max(*self._values, *padding))
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Its different bits; what is always the same, or the same as another, costs nothing."""
+        sizes = column_sizes(np.array(self._values, np.int64), self.range.format.width)
+        return costs_of_columns(sizes, registered=self._registered)
 
     @property
     def latency(self) -> int:

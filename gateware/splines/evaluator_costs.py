@@ -11,6 +11,7 @@ from kanhw.program import SplineEvaluatorLayer
 from kanhw.program.functions.interpolation import Interpolation
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic
 from kanhw.program.functions.splines import piece_polynomials
+from kanhw.targets.multipliers import Product
 
 __all__ = ["curve_costs", "evaluator_costs", "spline_costs"]
 
@@ -34,7 +35,7 @@ def spline_costs(splines: SplineArithmetic) -> HardwareCosts:
     power = splines.scale.bit_length()
     terms = sum(len(signed_digits(c)) for piece in piece_polynomials(order) for c in piece[1:])
     return common + HardwareCosts(
-        multipliers=order - 1,
+        products=(Product(place + 1, power + 1, place + power),) * (order - 1),
         adder_bits=terms * (power + 2),
         register_bits=order * (power + place) + terms * power,
     )
@@ -48,21 +49,28 @@ def curve_costs(curves: Interpolation) -> HardwareCosts:
     )
     between = curves.fraction_bits
     memory = MemoryShape(curves.tables.shape[1] - 1, point + (way if between else 0))
+    products = (Product(max(way, between + 1), min(way, between + 1), way + between),)
     return HardwareCosts(
-        multipliers=int(between > 0),
+        products=products * (between > 0),
         register_bits=point + between,
         memories=(memory,),
     )
 
 
-def evaluator_costs(layer: SplineEvaluatorLayer) -> HardwareCosts:
-    """Of an unrolled layer up to its accumulators: every input's values, and their weights."""
+def _source_costs(layer: SplineEvaluatorLayer) -> HardwareCosts:
+    """Of the values of every input of an unrolled layer that is read, by function."""
     read = (layer.coefficients != 0).any(axis=(0, 2)), (layer.base_weights != 0).any(axis=(0, 2))
     value = int(layer.splines.pieces.max()).bit_length()
-    curve = int(np.abs(layer.base.values).max(initial=1)).bit_length() + 1
-    values = HardwareCosts(choice_luts=layer.count * value, register_bits=layer.count * value)
+    values = HardwareCosts(table_luts=layer.count * value, register_bits=layer.count * value)
     total = (spline_costs(layer.splines) + values).times(int(read[0].sum()))
-    total += curve_costs(layer.base).times(int(read[1].sum()))
+    return total + curve_costs(layer.base).times(int(read[1].sum()))
+
+
+def evaluator_costs(layer: SplineEvaluatorLayer) -> HardwareCosts:
+    """Of an unrolled layer up to its accumulators: every input's values, and their weights."""
+    value = int(layer.splines.pieces.max()).bit_length()
+    curve = int(np.abs(layer.base.values).max(initial=1)).bit_length() + 1
+    total = _source_costs(layer)
     for weights, width in ((layer.coefficients, value), (layer.base_weights, curve)):
         adders = round(_digits(weights) * (width + _width(weights) / 2 + 1))
         total += HardwareCosts(adder_bits=adders, register_bits=adders)

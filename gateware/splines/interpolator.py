@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Module, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, product_of
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.program.functions.interpolation import Interpolation
@@ -48,6 +49,23 @@ class Interpolator(Component):
     def latency(self) -> int:
         """Cycles from code to value."""
         return 2 if self._curves.fraction_bits else 1
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The memory; between points a product, two additions and their register."""
+        between, columns = self._curves.fraction_bits, self._columns()
+        ranges = [Range(int(c.min()), int(c.max())) for c in columns]
+        memory = MemoryShape(len(columns[0]), sum(r.format.width for r in ranges))
+        if between == 0:
+            return HardwareCosts(memories=(memory,))
+        width = self.range.format.width
+        return HardwareCosts(
+            products=(product_of(ranges[1], Range(0, (1 << between) - 1)),),
+            adder_bits=2 * width + self._curves.guard_bits,
+            adders=2,
+            register_bits=width + between,
+            memories=(memory,),
+        )
 
     def elaborate(self, platform: object) -> Module:
         """The memory, and the line between two points."""

@@ -6,14 +6,37 @@ import numpy as np
 from amaranth.hdl import Array, Module, Mux, Signal, Value
 
 from kanhw.formats import IntArray
+from kanhw.gateware.parts.costs import HardwareCosts, choice_luts, table_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
 
-__all__ = ["ROTATION_LATENCY", "RotatedSpline"]
+__all__ = ["ROTATION_LATENCY", "RotatedSpline", "rotation_costs"]
 
 ROTATION_LATENCY = 2
 """Cycles from the outputs of an evaluator to rotated values."""
+
+
+def rotation_costs(unit: SplineEvaluator, count: int, *, rows: bool) -> HardwareCosts:
+    """The costs of a :class:`RotatedSpline`, and of what is asked of it.
+
+    Parameters
+    ----------
+    unit, count
+        As there.
+    rows
+        Whether every bank's row and presence is asked for; else whether every function lives.
+    """
+    banks, width = unit.order + 1, unit.range.format.width
+    cells = count + unit.order
+    place, turn = cells.bit_length(), max((banks - 1).bit_length(), 1)
+    asked = banks * (1 + (-(-count // banks) - 1).bit_length()) if rows else count
+    total = table_costs((cells - 1).bit_length(), turn) + table_costs(place, asked)
+    return total + HardwareCosts(
+        choice_luts=banks * choice_luts(banks, width),
+        register_bits=2 * banks * width + place + turn + asked,
+        counters=place,
+    )
 
 
 class RotatedSpline:

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.errors import InputError
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, product_of, tree_costs
 from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
@@ -47,6 +48,11 @@ class SplinePieces(Component):
         """Cycles from place to values."""
         raise NotImplementedError
 
+    @property
+    def costs(self) -> HardwareCosts:
+        """What makes the values."""
+        raise NotImplementedError
+
 
 class PolynomialPieces(SplinePieces):
     """By powers of the place: a multiplication each beyond the first, then additions.
@@ -66,7 +72,7 @@ class PolynomialPieces(SplinePieces):
             raise InputError("These splines have a table: use TablePieces")
         power = Range(0, splines.scale)
         half = (1 << splines.guard_bits) >> 1
-        self._trees, self._sources = [], []
+        self._trees, self._sources, self._levels = [], [], levels
         for piece in piece_polynomials(splines.order):
             constant = piece[0] * splines.scale + half
             terms, sources = [], []
@@ -83,6 +89,28 @@ class PolynomialPieces(SplinePieces):
     def latency(self) -> int:
         """A cycle for every power, then the additions."""
         return self.splines.order + self._adding
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """A product and a rounding for every power beyond the first, and a tree a function."""
+        splines, order = self.splines, self.splines.order
+        place, power = Range(0, (1 << splines.fraction_bits) - 1), Range(0, splines.scale)
+        digits = [Term(place, d.shift, d.negative) for d in signed_digits(splines.scale)]
+        width, bits = power.format.width, splines.fraction_bits
+        # Powers wait for the highest, and the place for those beyond the first.
+        waiting = width * order * (order + 1) // 2 + bits * (order - 1)
+        total = tree_costs(digits, 0) + HardwareCosts(
+            products=(product_of(power, place),) * (order - 1),
+            adder_bits=(order - 1) * width,
+            adders=order - 1,
+            register_bits=waiting,
+        )
+        value = self.range.format.width
+        for tree in self._trees:
+            late = self._adding - tree.latency
+            total += tree_costs(tree.terms, self._levels, value + splines.guard_bits)
+            total += HardwareCosts(register_bits=late * value)
+        return total
 
     @property
     def _adding(self) -> int:
@@ -151,6 +179,19 @@ class TablePieces(SplinePieces):
         if splines.table is None:
             raise InputError("These splines have no table: use PolynomialPieces")
         super().__init__(splines)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The memory with two ports, an address that goes backwards, and registers."""
+        table, bits, value = self.splines.table, len(self.i), self.range.format.width
+        rows, columns = (1, 1) if table is None else table.shape
+        return HardwareCosts(
+            adder_bits=bits,
+            adders=1,
+            table_luts=columns * value,
+            register_bits=2 * bits + 1 + value * (self.splines.order + 1),
+            memories=(MemoryShape(rows - 1, columns * value, ports=2),),
+        )
 
     @property
     def latency(self) -> int:

@@ -9,6 +9,7 @@ from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.constant_digits import signed_digits
+from kanhw.gateware.parts.costs import HardwareCosts, table_costs, tree_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
@@ -47,7 +48,7 @@ class SplinePosition(Component):
             raise InputError(f"kinds must have the shape [T, 2], not {list(kinds.shape)}")
         self._code = Range(0, (1 << width) - 1)
         self._kinds = [(int(m), int(c)) for m, c in kinds]
-        self._shift = shift
+        self._shift, self._levels = shift, levels
         wholes = [self._code * Range(m, m) + Range(c, c) for m, c in self._kinds]
         self._whole = Range(min(r.lo for r in wholes), max(r.hi for r in wholes))
         self.range = Range(self._whole.lo >> shift, self._whole.hi >> shift)
@@ -75,6 +76,20 @@ class SplinePosition(Component):
             return self._tree.latency + 1
         # The pair is looked up, multiplied and added, and what is dropped is known behind it.
         return 1 + (self._multiplier.latency if self._multiplier else 0)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The additions and their register; or tables of both constants, and the multiplier."""
+        if self._tree is not None:
+            own = tree_costs(self._tree.terms, self._levels)
+            return own + HardwareCosts(register_bits=self.range.format.width)
+        multiplier = self._multiplier
+        total = HardwareCosts() if multiplier is None else multiplier.costs
+        bits = (len(self._kinds) - 1).bit_length()
+        for values in zip(*self._kinds, strict=True):
+            width = Range(min(0, *values), max(0, *values)).format.width
+            total += table_costs(bits, width) + HardwareCosts(register_bits=width)
+        return total + HardwareCosts(register_bits=self._code.format.width)
 
     def elaborate(self, platform: object) -> Module:
         """The additions and their register, or tables and a multiplier."""

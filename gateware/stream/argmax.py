@@ -7,6 +7,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.errors import InputError
+from kanhw.gateware.parts.costs import HardwareCosts
 
 __all__ = ["Argmax"]
 
@@ -42,6 +43,21 @@ class Argmax(Component):
     def latency(self) -> int:
         """Cycles from values to index."""
         return (self._count - 1).bit_length()
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """A comparison, a choice and a register of every match, and of who had no opponent."""
+        width, total, left = self._shape.width, HardwareCosts(), self._count
+        for round in range(self.latency):
+            matches, left = left // 2, -(-left // 2)
+            kept = round + 1 + width * (round + 1 < self.latency)
+            total += HardwareCosts(
+                adder_bits=matches * width,
+                adders=matches,
+                table_luts=matches * kept,
+                register_bits=left * kept,
+            )
+        return total
 
     def elaborate(self, platform: object) -> Module:
         """Rounds of comparisons, a register after each."""

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.adder_tree import AdderTree
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, product_costs, table_luts, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, product_costs, table_costs, tree_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.range_clamp import clamp_of
 from kanhw.gateware.parts.saturator import Saturator
@@ -97,13 +97,16 @@ class CodeConversion(Component):
         if isinstance(self._sum, AdderTree):
             return own + tree_costs(list(self._sum.terms), self._levels)
         tables = sum(
-            table_luts(len(self.turn), _reach(values).format.width)
-            for values in (self._factors, self._bias)
+            (
+                table_costs(len(self.turn), _reach(values).format.width)
+                for values in (self._factors, self._bias)
+            ),
+            HardwareCosts(),
         )
         product = product_costs(self._address, _reach(self._factors))
         waiting = self.latency * len(self.i)
-        return own + product + HardwareCosts(
-            adder_bits=self._sums.format.width, table_luts=tables, register_bits=waiting
+        return own + product + tables + HardwareCosts(
+            adder_bits=self._sums.format.width, adders=1, register_bits=waiting
         )
 
     def elaborate(self, platform: object) -> Module:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from amaranth.hdl import Module, Signal
 
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import BeatStage, Payload
 
@@ -36,6 +37,14 @@ class GatherStage(BeatStage):
     def latency(self) -> int:
         """Clock edges from the last pixel to the vector."""
         return 1
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Shift registers, and a counter."""
+        count = (self.inputs.beats - 1).bit_length()
+        return HardwareCosts(
+            table_luts=4, register_bits=self.outputs.layout.size + count + 1, counters=count
+        )
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""

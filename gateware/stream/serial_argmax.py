@@ -5,6 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, Value
 
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import BeatStage, Payload
 
@@ -31,6 +32,18 @@ class SerialArgmax(BeatStage):
     def latency(self) -> int:
         """Clock edges from the last value to the index."""
         return 1
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """A comparison, the largest, its index and the result, and a counter."""
+        width, place = self.inputs.layout.size, max((self.inputs.beats - 1).bit_length(), 1)
+        return HardwareCosts(
+            adder_bits=width,
+            adders=1,
+            table_luts=place + 5,
+            register_bits=width + 3 * place + 1,
+            counters=place,
+        )
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""

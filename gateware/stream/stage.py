@@ -9,8 +9,10 @@ from amaranth.hdl import Shape, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Member, Out
 
+from kanhw.errors import InputError
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import shape_of
 from kanhw.gateware.stream.cycle_model import BeatPace, Pace
 from kanhw.schedule.formula import Formula
@@ -137,6 +139,20 @@ class Stage(Component):
     @abstractmethod
     def clocks(self) -> tuple[Formula, Formula]:
         """The interval and the latency as formulas of sizes, with the numbers in them."""
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """What it is made of, without building it.
+
+        Raises
+        ------
+        InputError
+            If a sub-class does not say it.
+        """
+        raise InputError(
+            f"There are no costs of {type(self).__name__}, so designs with one cannot be "
+            "modelled: give it a property 'costs', or estimate by synthesis"
+        )
 
     @abstractmethod
     def pace(self) -> Pace:

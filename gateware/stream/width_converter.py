@@ -8,6 +8,7 @@ from dataclasses import replace
 from amaranth.hdl import Module, Mux, Signal, Value
 
 from kanhw.gateware.parts.address import Address
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import BeatStage, Payload, Stage
 from kanhw.schedule.formula import Formula
@@ -50,6 +51,18 @@ class SplitStage(Stage):
         beats = Formula.ceil(self.inputs.count, self.outputs.count)
         pixels = self.inputs.beats
         return (beats if pixels == 1 else Formula.of(pixels) * beats), beats
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """A register for every code, a choice in front of those that are shifted, a counter."""
+        lanes, bits = self.outputs.layout.size, self.outputs.layout.size // self.outputs.count
+        held = bits * self.inputs.count
+        place = (self.outputs.pixel_beats - 1).bit_length()
+        return HardwareCosts(
+            table_luts=max(held - lanes, 0) + 3,
+            register_bits=held + place + 1,
+            counters=place,
+        )
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""
@@ -118,6 +131,16 @@ class CollectStage(BeatStage):
     def latency(self) -> int:
         """Clock edges from the last beat to the last larger one."""
         return 1
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """A register for every code, who is loaded, and counters."""
+        place = (self.collected_beats - 1).bit_length() + (self.unit - 1).bit_length()
+        return HardwareCosts(
+            table_luts=self.collected_beats + 3,
+            register_bits=self.outputs.layout.size + place + 1,
+            counters=place,
+        )
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""

@@ -12,12 +12,12 @@ from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.heads.resident_stage import ResidentStage
 from kanhw.gateware.norm.norm_stage import NormStage
 from kanhw.gateware.parts.address import Address
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.gateware.stream.input_conversion import ConversionStage
 from kanhw.gateware.stream.input_ranges import InputRanges, input_payload, is_clamped
 from kanhw.gateware.stream.stage import Payload
 from kanhw.gateware.unrolled.unrolled_layers import layer_costs
-from kanhw.program import ConvolutionLayer, NormLayer, PoolingLayer, Program
+from kanhw.program import ConvolutionLayer, PoolingLayer, Program
 from kanhw.schedule.code_streams import inputs_as_codes
 from kanhw.schedule.layer_fold import input_transfer
 from kanhw.schedule.layer_layouts import edges_of
@@ -174,25 +174,19 @@ def _folded_convolution(at: CostSite) -> HardwareCosts:
 
 
 def _norm(at: CostSite) -> HardwareCosts:
-    """A register for the vector, a choice among its elements, and the arithmetic of one."""
-    layer: NormLayer = at.layer
-    bits = layer.width * layer.n_in
-    own = sum(r.format.width for r in layer.requantizers if r.format is not None)
-    sums = layer.fraction_bits + layer.width
-    choice = choice_luts(layer.n_in, layer.width)
-    return HardwareCosts(
-        adder_bits=12 * sums,
-        choice_luts=choice + own * layer.n_in,
-        register_bits=bits + own * layer.n_in + 12 * sums,
-        multipliers=4,
-        counters=3 * layer.n_in.bit_length(),
+    """As the stage says of itself."""
+    return _norm_stage(at).costs
+
+
+def _norm_stage(at: CostSite) -> NormStage:
+    return NormStage(
+        at.layer, Payload(tuple(stream * at.layer.n_in for stream in at.inputs.streams))
     )
 
 
 def _norm_clocks(at: CostSite) -> int:
     """A feature a clock, or as long as a root takes."""
-    vector = Payload(tuple(stream * at.layer.n_in for stream in at.inputs.streams))
-    return NormStage(at.layer, vector).initiation_interval
+    return _norm_stage(at).initiation_interval
 
 
 def _convolution(at: CostSite) -> HardwareCosts:

@@ -13,6 +13,7 @@ from kanhw.design.design import Port
 from kanhw.errors import InputError
 from kanhw.gateware.heads.head_stream import HeadStream
 from kanhw.gateware.heads.resident_stage import ResidentStage
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.stream.stage import Stage
 from kanhw.gateware.stream.timing import chain_timing
 from kanhw.gateware.top.chain import stages_of
@@ -78,6 +79,11 @@ class StreamTop(Component):
     def stages(self) -> tuple[Stage, ...]:
         """The stages, in order."""
         return self._stages
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Of all stages; those with heads count the queues in front of them."""
+        return sum((stage.costs for stage in self._stages), HardwareCosts())
 
     @property
     def latency(self) -> int:
@@ -203,6 +209,11 @@ class CoreTop(Component):
                 "o__payload": Out(unsigned(self._core.o.shape().size)),
             }
         )
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Of the core."""
+        return self._core.costs
 
     @property
     def control_bits(self) -> int:

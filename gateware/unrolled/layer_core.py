@@ -18,6 +18,7 @@ from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.stream.stage import Payload, vector_layout
+from kanhw.gateware.unrolled.core_costs import counted_core
 from kanhw.gateware.unrolled.operand import Operand, constant_operand
 from kanhw.gateware.unrolled.output_addresses import (
     output_addresses,
@@ -78,6 +79,7 @@ class LayerCore(Component):
         self.schedule = schedule
         self.fabric = fabric_named(schedule.fabric)
         self._as_codes = as_codes
+        self._bank: TableBank
         self._accumulators = self.accumulator_intervals()
         self.outputs = output_addresses(layer, self._accumulators, as_codes, self.fabric)
         self._clamps = {
@@ -119,6 +121,16 @@ class LayerCore(Component):
             f"There are no costs of layers of kind {layer.kind!r}, so they cannot be modelled: "
             f"give {cls.__name__} a class method costs(layer)"
         )
+
+    @property
+    def own_costs(self) -> HardwareCosts:
+        """The costs of this core, from the operands that it adds."""
+        return counted_core(self)
+
+    @property
+    def source_costs(self) -> HardwareCosts:
+        """Of what makes operands and is no table."""
+        return HardwareCosts()
 
     @property
     @abstractmethod
@@ -243,9 +255,8 @@ class LayerCore(Component):
     def elaborate(self, platform: object) -> Module:
         """Every output by itself, from its operands to its delayed code."""
         m = Module()
-        # What sub-classes make once however many ask for it.
-        self._tables: dict[tuple[object, ...], Value] = {}
-        self._bank: TableBank = self.fabric.bank(registered=self.schedule.table_registers)
+        self.forget()
+        self._bank = self.fabric.bank(registered=self.schedule.table_registers)
         for j in range(self.layer.n_out):
             # One tree for everything, or a tree a branch and one to join them.
             if self._direct(j):
@@ -257,6 +268,10 @@ class LayerCore(Component):
                 self._finish(m, r, j, self._join(r, j, accumulators), 0)
         self._bank.finish(m, platform)
         return m
+
+    def forget(self) -> None:
+        """Begin anew with what is made once however many ask for it."""
+        self._tables: dict[tuple[object, ...], Value] = {}
 
     def table(self, m: Module, branch: int, i: int, table: MinimisedTable) -> Value:
         """Output of a table on input i, made once however many ask for it."""
@@ -327,7 +342,7 @@ class LayerCore(Component):
                 m.d.comb += clamp.i.eq(result)
                 result = clamp.o
         # Trees of several depths end here; codes are the narrowest thing to delay.
-        cycles = self._output_cycles(r, j, tree)
+        cycles = self._output_cycles(r, j, tree.latency)
         output = delayed(m, result, self.latency - cycles, f"output{r}_{j}")
         m.d.comb += getattr(self, f"o{r}")[str(j)].eq(output)
 
@@ -338,7 +353,7 @@ class LayerCore(Component):
         more = self._constant(r, j) - int(requantizer.bias[j]) - remaining
         return Range(int(sums.lo[j]) + more, int(sums.hi[j]) + more)
 
-    def _output_cycles(self, r: int, j: int, tree: Any) -> int:
+    def _output_cycles(self, r: int, j: int, tree_latency: int) -> int:
         """Cycles from operands to output j as built: a join without a constant may be shorter."""
-        cycles: int = self.source_latency + tree.latency + self._result_latency(r, j)
+        cycles: int = self.source_latency + tree_latency + self._result_latency(r, j)
         return cycles if self._direct(j) else cycles + self._accumulator_latency(j) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, EnableInserter, Module, Signal
 
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Stage
 from kanhw.gateware.unrolled.unrolled_layers import PipelineCore
@@ -51,6 +52,11 @@ class PipelineStage(Stage):
     def clocks(self) -> tuple[Formula, Formula]:
         """A clock per beat, and those of its registers."""
         return Formula.of(self.inputs.beats), Formula.of(self.latency)
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """The core, a valid bit for every register, and the gate that says whether they move."""
+        return self._core.costs + HardwareCosts(table_luts=1, register_bits=self.latency)
 
     def pace(self) -> Pace:
         """A model of its handshake, which timing is simulated with."""

@@ -64,6 +64,23 @@ class ProductCore(LayerCore):
         return total
 
     @property
+    def source_costs(self) -> HardwareCosts:
+        """The multiplications of every group, and products that wait for the longest."""
+        layer, total = self.layer, HardwareCosts()
+        if layer.lowest != -(1 << (layer.width - 1)):
+            read = {i for group in layer.groups for i in group}
+            total += HardwareCosts(adder_bits=layer.width + 1, adders=1).times(len(read))
+        # The same product twice is made once.
+        pairs = zip(layer.groups, layer.shifts or (), strict=True)
+        for group, shift in dict.fromkeys((tuple(sorted(group)), shift) for group, shift in pairs):
+            made, _ = _group_costs([self._ranges[i] for i in group], shift)
+            levels = (len(group) - 1).bit_length()
+            width = sum(self._ranges[i].format.width for i in group)
+            waiting = (self.source_latency - levels) * width
+            total += made + HardwareCosts(register_bits=waiting)
+        return total
+
+    @property
     def source_latency(self) -> int:
         """Cycles from addresses to products: the levels of the largest group."""
         return max(len(group) - 1 for group in self.layer.groups).bit_length()

@@ -17,7 +17,7 @@ from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.splines.evaluator_costs import evaluator_costs
 from kanhw.gateware.splines.interpolator import Interpolator
-from kanhw.gateware.splines.rotated_spline import ROTATION_LATENCY, RotatedSpline
+from kanhw.gateware.splines.rotated_spline import ROTATION_LATENCY, RotatedSpline, rotation_costs
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.operand import Operand, constant_operand
@@ -70,16 +70,32 @@ class SplineEvaluatorCore(LayerCore):
         """An evaluator for every input that is read, the weights and sums, and the joins."""
         return evaluator_costs(cast(SplineEvaluatorLayer, layer)) + join_costs(layer)
 
+    @property
+    def source_costs(self) -> HardwareCosts:
+        """An evaluator for every input that is read, and its values by function."""
+        layer, total = self.layer, HardwareCosts()
+        value = int(layer.splines.pieces.max()).bit_length()
+        for i, unit in enumerate(self._evaluators):
+            if (layer.coefficients[:, i] != 0).any():
+                rotation = rotation_costs(unit, layer.count, rows=False)
+                functions = HardwareCosts(register_bits=layer.count * value)
+                total += unit.costs + rotation + functions
+            if (layer.base_weights[:, i] != 0).any():
+                width = self._bases[i].format.width
+                unit_costs = Interpolator(layer.base, (int(layer.base.index[i]),)).costs
+                total += unit_costs + HardwareCosts(register_bits=width)
+        return total
+
     @cached_property
     def source_latency(self) -> int:
         """Cycles from addresses to values: those of the slowest input, and a register."""
         base = 2 if self.layer.base.fraction_bits else 1
         return max(base, *(unit.latency + ROTATION_LATENCY for unit in self._evaluators)) + 1
 
-    def elaborate(self, platform: object) -> Module:
-        """As any layer, with an evaluator for every input that is read."""
+    def forget(self) -> None:
+        """As any layer; and an evaluator for every input that is read."""
+        super().forget()
         self._rotated: dict[int, RotatedSpline] = {}
-        return super().elaborate(platform)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
         """The number of shifted additions of output j's weights, and of its constant."""

@@ -11,9 +11,8 @@ import numpy as np
 
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.parts.costs import HardwareCosts, table_costs
 from kanhw.program import ProgramLayer
-from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = ["edge_table_costs", "join_costs", "weighted_costs"]
 
@@ -25,12 +24,11 @@ def edge_table_costs(tables: IntArray) -> HardwareCosts:
     common = np.bitwise_or.reduce(tables - tables.min(axis=2, keepdims=True), axis=2)
     zeros = np.where(common > 0, np.log2(np.maximum(common & -common, 1)), 0)
     bits = np.where(spans > 0, np.floor(np.log2(np.maximum(spans, 1))) + 1 - zeros, 0)
-    deep = 1 << max(tables.shape[2].bit_length() - 1 - LUT_INPUTS, 0)
     edges = int((bits > 0).sum())
     adders = int(bits.sum()) + edges
-    return HardwareCosts(
-        table_luts=int(bits.sum()) * deep,
+    return table_costs(tables.shape[2].bit_length() - 1, int(bits.sum())) + HardwareCosts(
         adder_bits=adders,
+        adders=edges,
         register_bits=int(bits.sum()) + adders,
     )
 
@@ -47,12 +45,11 @@ def weighted_costs(tables: IntArray, index: IntArray, weights: IntArray) -> Hard
     weights
         ``[n_out, n_in, K]``.
     """
-    deep = 1 << max(tables.shape[1].bit_length() - 1 - LUT_INPUTS, 0)
     # [tables, K]: bits of every function.
     lo, hi = np.minimum(tables.min(axis=1), 0), np.maximum(tables.max(axis=1), 0)
     widths = np.ceil(np.log2(hi - lo + 1))[index]
     used = (weights != 0).any(axis=0)
-    table_luts = int((widths * used).sum()) * deep
+    table_bits = int((widths * used).sum())
     values, counts = np.unique(np.abs(weights), return_counts=True)
     digits = sum(
         len(signed_digits(int(v))) * int(c) for v, c in zip(values, counts, strict=True) if v
@@ -60,8 +57,8 @@ def weighted_costs(tables: IntArray, index: IntArray, weights: IntArray) -> Hard
     # A digit is an operand: a value, shifted, in a sum that has some bits more.
     wide = float(widths[used].mean()) if used.any() else 0.0
     adders = round(digits * (wide + np.log2(max(int(np.abs(weights).max(initial=1)), 1)) / 2 + 1))
-    return HardwareCosts(
-        table_luts=table_luts, adder_bits=adders, register_bits=table_luts // deep + adders
+    return table_costs(tables.shape[1].bit_length() - 1, table_bits) + HardwareCosts(
+        adder_bits=adders, adders=digits, register_bits=table_bits + adders
     )
 
 
@@ -79,6 +76,7 @@ def join_costs(layer: ProgramLayer) -> HardwareCosts:
         code = requantizer.format.width if requantizer.format else 0
         total += HardwareCosts(
             adder_bits=extra * (width * 2 // 3) + width * outputs,
+            adders=extra + outputs,
             choice_luts=code * outputs,
             register_bits=(width + code) * outputs,
         )

@@ -154,6 +154,12 @@ class UnrolledLayers:
         argmax = self._argmax.latency if self._argmax else 0
         return sum(core.latency for core in self._cores) + argmax
 
+    @property
+    def costs(self) -> HardwareCosts:
+        """Of all layers, and of the argmax."""
+        own = self._argmax.costs if self._argmax else HardwareCosts()
+        return sum((core.own_costs for core in self._cores), own)
+
     def connect(self, m: Module, streams: list[list[Value]]) -> list[list[Value]]:
         """Put the layers into a module, fed by streams of addresses; gives what they hand out."""
         for index, core in enumerate(self._cores):
@@ -212,6 +218,11 @@ class PipelineCore(Component):
     def outputs(self) -> Payload:
         """The payload that it gives."""
         return self._layers.outputs
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Of all layers."""
+        return self._layers.costs
 
     @property
     def latency(self) -> int:
@@ -296,6 +307,14 @@ class ProgramCore(Component):
     def program(self) -> Program:
         """The network."""
         return self._program
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Of what makes codes of the input, and of all layers."""
+        total = self._layers.costs
+        if self._converter is not None:
+            total += self._converter.costs
+        return sum((clamp.costs for clamp in self._clamps), total)
 
     @property
     def latency(self) -> int:

@@ -20,7 +20,6 @@ from kanhw import __version__
 from kanhw.cli import (
     allocate,
     demo,
-    estimate,
     generate,
     quantize,
     report,
@@ -30,6 +29,7 @@ from kanhw.cli import (
 )
 from kanhw.cli.boards import build, catalogue, fits, load, run
 from kanhw.cli.common import Parser
+from kanhw.cli.estimates import estimate
 from kanhw.errors import InputError, ToolFailed, ToolNotFound, TrainingDiverged
 from kanhw.interruption import Interrupted, received
 from kanhw.values import shown

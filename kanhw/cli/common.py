@@ -13,16 +13,20 @@ from kanhw.values import meant, shown
 if TYPE_CHECKING:
     from kanhw.model.network import KanModel
     from kanhw.program import Program
+    from kanhw.schedule.schedule import Schedule
 
 __all__ = [
     "Commands",
     "Parser",
     "add_command",
     "add_force",
+    "add_layout",
     "add_model",
     "add_option",
     "add_reading",
+    "given_layout",
     "given_options",
+    "lanes_text",
     "load_given",
     "show",
 ]
@@ -167,3 +171,73 @@ def given_options(options: argparse.Namespace) -> dict[str, Any]:
 def show(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:
     """Print a result: JSON if it was asked for, else a line for people."""
     print(json.dumps(data, sort_keys=True) if options.json else shown(text, len(text)), flush=True)
+
+
+def add_layout(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Lanes, registers, fabric and handshake; the kind of the schedule is the command's."""
+    for what in ("inputs", "outputs"):
+        parser.add_argument(
+            f"--parallel-{what}",
+            default="1",
+            metavar="N|LAYER=N,...",
+            help=f"folded: {what} of a layer at a time, for all layers or by name (default: 1)",
+        )
+    parser.add_argument(
+        "--adder-levels",
+        type=int,
+        default=1,
+        metavar="N",
+        help="adder levels between two registers; 0 for none inside the trees (default: 1)",
+    )
+    parser.add_argument(
+        "--fabric",
+        default="portable",
+        metavar="NAME",
+        help="portable (default): no vendor cells; ultrascale+: adders of three operands from its "
+        "LUTs and carry chains, saturation by set and reset, split tables",
+    )
+    parser.add_argument(
+        "--no-table-registers", action="store_true", help="no registers behind the tables"
+    )
+    parser.add_argument(
+        "--no-handshake", action="store_true", help="the bare core: a vector at every clock"
+    )
+
+
+def given_layout(options: argparse.Namespace, kind: str) -> Schedule:
+    """The schedule of these options."""
+    from kanhw.schedule.schedule import Schedule
+
+    return Schedule(
+        adder_levels=options.adder_levels,
+        fabric=options.fabric,
+        table_registers=not options.no_table_registers,
+        handshake=not options.no_handshake,
+        kind=kind,
+        parallel_inputs=_parallel("--parallel-inputs", options.parallel_inputs),
+        parallel_outputs=_parallel("--parallel-outputs", options.parallel_outputs),
+    )
+
+
+def lanes_text(schedule: Schedule) -> str:
+    """What was chosen for every layer, as options."""
+    lanes = [
+        ",".join(f"{name}={schedule.parallel(name)[k]}" for name in schedule.named) for k in (0, 1)
+    ]
+    if not schedule.named:
+        return ""
+    return f"\n  as with --parallel-inputs {lanes[0]} --parallel-outputs {lanes[1]}"
+
+
+def _parallel(option: str, text: str) -> int | dict[str, int]:
+    """A number for all layers, or numbers by the name of the layer."""
+    try:
+        if "=" not in text:
+            return int(text)
+        pairs = [pair.rpartition("=") for pair in text.split(",")]
+        return {name: int(number) for name, _, number in pairs}
+    except ValueError:
+        raise InputError(
+            f"{option} needs a number, or numbers by layer as in layers.0=2,layers.1=1, not "
+            f"{text!r}"
+        ) from None

@@ -6,13 +6,22 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from kanhw.cli.common import Commands, add_command, add_force, add_model, load_given, show
+from kanhw.cli.common import (
+    Commands,
+    add_command,
+    add_force,
+    add_layout,
+    add_model,
+    given_layout,
+    lanes_text,
+    load_given,
+    show,
+)
 from kanhw.errors import InputError
 
 if TYPE_CHECKING:
     from kanhw.design.backend_design import BackendDesign
     from kanhw.design.design import Design
-    from kanhw.schedule.schedule import Schedule
 
 
 _FORMATS = {
@@ -44,33 +53,7 @@ def add_parser(commands: Commands) -> None:
         "in memories; or what the design may take of UltraScale+, any of "
         "lut=N,bram=N,dsp=N,clocks=N, from which the schedule is chosen",
     )
-    for what in ("inputs", "outputs"):
-        parser.add_argument(
-            f"--parallel-{what}",
-            default="1",
-            metavar="N|LAYER=N,...",
-            help=f"folded: {what} of a layer at a time, for all layers or by name (default: 1)",
-        )
-    parser.add_argument(
-        "--adder-levels",
-        type=int,
-        default=1,
-        metavar="N",
-        help="adder levels between two registers; 0 for none inside the trees (default: 1)",
-    )
-    parser.add_argument(
-        "--fabric",
-        default="portable",
-        metavar="NAME",
-        help="portable (default): no vendor cells; ultrascale+: adders of three operands from its "
-        "LUTs and carry chains, saturation by set and reset, split tables",
-    )
-    parser.add_argument(
-        "--no-table-registers", action="store_true", help="no registers behind the tables"
-    )
-    parser.add_argument(
-        "--no-handshake", action="store_true", help="the bare core: a vector at every clock"
-    )
+    add_layout(parser)
     for end in ("input", "output"):
         parser.add_argument(
             f"--{end}-format",
@@ -122,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     from kanhw.schedule.budget import Budget
 
     budget = Budget.from_text(options.schedule) if "=" in options.schedule else None
-    schedule = _schedule(options, "unrolled" if budget else options.schedule)
+    schedule = given_layout(options, "unrolled" if budget else options.schedule)
     own = _backend_options(options)
     program = load_given(options)
     if not isinstance(program, Program):
@@ -143,7 +126,7 @@ def run(options: argparse.Namespace) -> int:
         choice = schedule_for(program, budget, schedule)
         schedule = choice.schedule
         data = {"budget": budget.limits, "modelled": asdict(choice.resources)}
-        text = f"\n  chosen for {budget}: {choice}{_lanes(schedule)}"
+        text = f"\n  chosen for {budget}: {choice}{lanes_text(schedule)}"
     design = generate(
         program,
         options.out,
@@ -190,41 +173,3 @@ def _described(design: Design | BackendDesign) -> str:
         f"{design.verilog}, latency {design.latency_cycles} cycles, one inference every "
         f"{design.initiation_interval}"
     )
-
-
-def _schedule(options: argparse.Namespace, kind: str) -> Schedule:
-    from kanhw.schedule.schedule import Schedule
-
-    return Schedule(
-        adder_levels=options.adder_levels,
-        fabric=options.fabric,
-        table_registers=not options.no_table_registers,
-        handshake=not options.no_handshake,
-        kind=kind,
-        parallel_inputs=_parallel("--parallel-inputs", options.parallel_inputs),
-        parallel_outputs=_parallel("--parallel-outputs", options.parallel_outputs),
-    )
-
-
-def _lanes(schedule: Schedule) -> str:
-    """What was chosen for every layer, as options."""
-    lanes = [
-        ",".join(f"{name}={schedule.parallel(name)[k]}" for name in schedule.named) for k in (0, 1)
-    ]
-    if not schedule.named:
-        return ""
-    return f"\n  as with --parallel-inputs {lanes[0]} --parallel-outputs {lanes[1]}"
-
-
-def _parallel(option: str, text: str) -> int | dict[str, int]:
-    """A number for all layers, or numbers by the name of the layer."""
-    try:
-        if "=" not in text:
-            return int(text)
-        pairs = [pair.rpartition("=") for pair in text.split(",")]
-        return {name: int(number) for name, _, number in pairs}
-    except ValueError:
-        raise InputError(
-            f"{option} needs a number, or numbers by layer as in layers.0=2,layers.1=1, not "
-            f"{text!r}"
-        ) from None

@@ -1,5 +1,6 @@
 """Resource estimates: a design through open-source synthesis, counted for a family of FPGAs."""
 
+from kanhw.estimation.estimate import Estimate, Figure
 from kanhw.estimation.place_and_route import PlacedTiming
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.estimation.runs import estimate_design, estimate_many, estimate_verilog
@@ -9,6 +10,8 @@ from kanhw.tools.yosys import yosys_version
 
 __all__ = [
     "TARGETS",
+    "Estimate",
+    "Figure",
     "PlacedTiming",
     "ResourceEstimate",
     "Target",

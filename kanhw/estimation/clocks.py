@@ -9,10 +9,11 @@ from kanhw.estimation.unbuilt import unbuilt
 from kanhw.schedule.formula import Formula
 
 if TYPE_CHECKING:
+    from kanhw.gateware.top.stream_top import CoreTop, StreamTop
     from kanhw.program import Program
     from kanhw.schedule.schedule import Schedule
 
-__all__ = ["DesignClocks", "StageClocks", "design_clocks"]
+__all__ = ["DesignClocks", "StageClocks", "clocks_of", "design_clocks", "top_of"]
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,22 @@ def design_clocks(program: Program, schedule: Schedule) -> DesignClocks:
         If there is no such hardware.
     """
     with unbuilt():
-        return _clocks(program, schedule)
+        return clocks_of(top_of(program, schedule))
 
 
-def _clocks(program: Program, schedule: Schedule) -> DesignClocks:
+def top_of(program: Program, schedule: Schedule) -> StreamTop | CoreTop:
+    """The top of a design, to be looked at (:func:`kanhw.estimation.unbuilt.unbuilt`)."""
     from kanhw.gateware.top.stream_top import CoreTop, StreamTop
 
-    if not schedule.handshake:
-        latency = CoreTop(program, schedule).latency
-        core = StageClocks("ProgramCore", Formula.of(1), Formula.of(latency))
-        return DesignClocks((core,), 1, latency)
-    top = StreamTop(program, schedule)
+    return (StreamTop if schedule.handshake else CoreTop)(program, schedule)
+
+
+def clocks_of(top: StreamTop | CoreTop) -> DesignClocks:
+    """The clocks of a top."""
+    from kanhw.gateware.top.stream_top import CoreTop
+
+    if isinstance(top, CoreTop):
+        core = StageClocks("ProgramCore", Formula.of(1), Formula.of(top.latency))
+        return DesignClocks((core,), 1, top.latency)
     stages = tuple(StageClocks(type(stage).__name__, *stage.clocks()) for stage in top.stages)
     return DesignClocks(stages, top.initiation_interval, top.latency)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 
 from kanhw.estimation.resource_model import Resources, resources_of
 from kanhw.program import Program
@@ -145,12 +145,18 @@ def _shorter(n_in: int, inputs: int) -> list[int]:
     return found
 
 
+def _limited(folds: FoldedLayers) -> tuple[int, int, int]:
+    """What a budget can limit."""
+    own = folds.resources
+    return own.lut, own.bram, own.dsp
+
+
 def _unbeaten(candidates: Iterable[FoldedLayers]) -> list[FoldedLayers]:
     """Those that no other beats in one resource without losing in another."""
     kept: list[FoldedLayers] = []
-    for candidate in sorted(candidates, key=lambda each: astuple(each.resources)):
-        own = astuple(candidate.resources)
-        others = (astuple(other.resources) for other in kept)
+    for candidate in sorted(candidates, key=_limited):
+        own = _limited(candidate)
+        others = (_limited(other) for other in kept)
         if not any(all(b <= a for a, b in zip(own, other, strict=True)) for other in others):
             kept.append(candidate)
     return kept

@@ -11,8 +11,8 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,9 @@ class PlacedTiming:
         Its options, without seed and files.
     seconds
         Wall-clock time of all seeds.
+    counted
+        Cells of the placed design (of the first seed, packing has no luck), by the names of
+        ``CellCounts``; those that the target does not name are absent.
     """
 
     fmax_mhz: float
@@ -52,10 +55,12 @@ class PlacedTiming:
     tool: str
     flags: str
     seconds: float
+    counted: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The timing as plain JSON values."""
-        return {**asdict(self), "fmax_by_seed": list(self.fmax_by_seed)}
+        own = {**asdict(self), "fmax_by_seed": list(self.fmax_by_seed)}
+        return {**own, "counted": dict(self.counted)}
 
     @classmethod
     def from_json(cls, entry: Entry) -> PlacedTiming:
@@ -67,6 +72,7 @@ class PlacedTiming:
             tool=entry.text("tool"),
             flags=entry.text("flags"),
             seconds=entry.number("seconds"),
+            counted=entry.counts("counted", {}),
         )
         entry.finish()
         return timing
@@ -127,7 +133,8 @@ def place_and_route(
     tool = nextpnr(own.tool).find()
     placing = tool, own.flags
     started = time.perf_counter()
-    found = [_fmax(placing, netlist, seed, timeout, stop) for seed in range(1, seeds + 1)]
+    reports = [_placed(placing, netlist, seed, timeout, stop) for seed in range(1, seeds + 1)]
+    found = [_fmax(report) for report in reports]
     return PlacedTiming(
         fmax_mhz=round(statistics.median(found), 2),
         fmax_by_seed=tuple(found),
@@ -135,17 +142,34 @@ def place_and_route(
         tool=str(tool),
         flags=" ".join(own.flags),
         seconds=round(time.perf_counter() - started, 2),
+        counted=_counted(reports[0], own.cells),
     )
 
 
-def _fmax(
+def _counted(report: Mapping[str, Any], cells: Mapping[str, str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for kind, use in report.get("utilization", {}).items():
+        if kind in cells:
+            found[cells[kind]] = found.get(cells[kind], 0) + int(use["used"])
+    return found
+
+
+def _fmax(report: Mapping[str, Any]) -> float:
+    """MHz of the slowest clock of a placed design."""
+    clocks = report["fmax"]
+    if not clocks:
+        raise ToolFailed("The design has no path between two registers, so no clock limits it")
+    return round(min(float(clock["achieved"]) for clock in clocks.values()), 2)
+
+
+def _placed(
     placing: tuple[FoundTool, tuple[str, ...]],
     netlist: Path,
     seed: int,
     timeout: float,
     stop: threading.Event | None,
-) -> float:
-    """MHz of the slowest clock with one seed, by a nextpnr with flags."""
+) -> dict[str, Any]:
+    """The report of one seed, by a nextpnr with flags."""
     tool, flags = placing
     report = netlist.parent / f"report{seed}.json"
     words: Sequence[str] = (
@@ -157,7 +181,5 @@ def _fmax(
     status, log = run_logged(name, words, log_path, timeout=timeout, stop=stop)
     if status != 0:
         raise ToolFailed(f"{name} failed with seed {seed}: {error_line(log, status)}")
-    clocks = json.loads(report.read_text(encoding="utf-8"))["fmax"]
-    if not clocks:
-        raise ToolFailed("The design has no path between two registers, so no clock limits it")
-    return round(min(float(clock["achieved"]) for clock in clocks.values()), 2)
+    read: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    return read

@@ -7,12 +7,15 @@ fitted for it (``benchmarks/hardware/resource_model.py`` prints the errors).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kanhw.estimation.unbuilt import unbuilt
-from kanhw.targets.memories import BlockRams
+from kanhw.targets.lut import LUT_INPUTS
 from kanhw.targets.table import MODELLED, model_of
+from kanhw.targets.target import PartWeights, ResourceModel
 
 if TYPE_CHECKING:
     from kanhw.gateware.parts.costs import HardwareCosts
@@ -30,27 +33,80 @@ class Resources:
     ----------
     lut, bram, dsp
         LUTs, block RAMs (in the target's ``bram_unit``), multiplier blocks.
+    ff
+        Flip-flops.
+    carry
+        Carry cells; None: they are not modelled.
     """
 
     lut: int = 0
     bram: int = 0
     dsp: int = 0
+    ff: int = 0
+    carry: int | None = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(self.lut + other.lut, self.bram + other.bram, self.dsp + other.dsp)
+        unknown = self.carry is None or other.carry is None
+        return Resources(
+            self.lut + other.lut,
+            self.bram + other.bram,
+            self.dsp + other.dsp,
+            self.ff + other.ff,
+            None if unknown else (self.carry or 0) + (other.carry or 0),
+        )
 
 
-def features_of(costs: HardwareCosts, rams: BlockRams) -> dict[str, float]:
-    """The number of parts of every sort, by the fields of ``PartWeights``."""
-    mapped = [rams.mapped(m.words, m.width, m.ports, m.written) for m in costs.memories]
-    return {
-        "adder_bits": costs.adder_bits,
-        "accumulator_bits": costs.accumulator_bits,
-        "serializer_luts": costs.serializer_luts,
-        "choice_luts": costs.choice_luts + sum(memory.choice_luts for memory in mapped),
-        "table_luts": costs.table_luts + sum(memory.table_luts for memory in mapped),
-        "counters": costs.counters,
-    }
+def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
+    """The number of parts of every sort, by the fields of ``PartWeights``.
+
+    Tables are ``table_bits N`` by their N address bits; ``cells`` and ``carries`` are instances,
+    ``memory_luts`` LUTs as memory, ``dsp`` and ``bram`` blocks.
+    """
+    found = Counter[str](
+        adder_bits=costs.adder_bits,
+        adders=costs.adders,
+        accumulator_bits=costs.accumulator_bits,
+        choice_luts=costs.choice_luts,
+        serializer_luts=costs.serializer_luts,
+        table_luts=costs.table_luts,
+        counters=costs.counters,
+        register_bits=costs.register_bits,
+        cells=costs.cells,
+        carries=costs.carries,
+    )
+    for size, bits in enumerate(costs.table_bits):
+        found[f"table_bits {size}"] += bits
+    for product in costs.products:
+        blocks = model.multipliers.blocks(product) if model.multipliers else 0
+        found["dsp"] += blocks
+        if blocks:
+            continue
+        if product.wide + product.narrow <= LUT_INPUTS:
+            # So few bits are a table of both factors.
+            found[f"table_bits {product.wide + product.narrow}"] += product.result
+        else:
+            found["product_bits"] += product.partial_bits
+    for memory in costs.memories:
+        own = model.block_rams.mapped(memory.words, memory.width, memory.ports, memory.written)
+        found["bram"] += own.bram
+        found["choice_luts"] += own.choice_luts
+        found["memory_luts"] += own.memory_luts
+        found["register_bits"] += own.registers if memory.registered else 0
+        found[f"table_bits {own.table[0]}"] += own.table[1]
+    return found
+
+
+def _luts(features: Counter[str], weights: PartWeights) -> float:
+    fields = (
+        *("adder_bits", "adders", "accumulator_bits", "choice_luts", "serializer_luts"),
+        *("table_luts", "counters", "product_bits"),
+    )
+    total = sum(getattr(weights, name) * features[name] for name in fields)
+    for name, count in features.items():
+        kind, _, size = name.partition(" ")
+        if kind == "table_bits":
+            total += weights.table_bit(int(size)) * count
+    return float(total + features["cells"] + features["memory_luts"])
 
 
 def resources_of(costs: HardwareCosts, target: str = MODELLED) -> Resources:
@@ -61,15 +117,27 @@ def resources_of(costs: HardwareCosts, target: str = MODELLED) -> Resources:
     InputError
         If the model was not fitted for the target, or there is none of that name.
     """
-    rams, weights = model_of(target)
-    weight = asdict(weights)
-    lut = sum(weight[name] * count for name, count in features_of(costs, rams).items())
-    bram = sum(rams.mapped(m.words, m.width, m.ports, m.written).bram for m in costs.memories)
-    return Resources(round(lut), bram, costs.multipliers)
+    model = model_of(target)
+    features, weights = features_of(costs, model), model.weights
+    carry = None
+    if weights.carry_bits is not None:
+        added = features["adder_bits"] + features["accumulator_bits"]
+        carry = round(
+            weights.carry_bits * added
+            + weights.carry_adders * features["adders"]
+            + features["carries"]
+        )
+    return Resources(
+        lut=round(_luts(features, weights)),
+        bram=features["bram"],
+        dsp=features["dsp"],
+        ff=round(weights.register_bits * features["register_bits"]),
+        carry=carry,
+    )
 
 
 def model_design(program: Program, schedule: Schedule, target: str = MODELLED) -> Resources:
-    """The resources of a Program under a schedule, without making it.
+    """The resources of a Program's layers under a schedule, without making them.
 
     Parameters
     ----------
@@ -89,4 +157,9 @@ def model_design(program: Program, schedule: Schedule, target: str = MODELLED) -
     model_of(target)
     with unbuilt():
         options = stage_costs(program, schedule)
-    return sum((resources_of(option.costs, target) for option in options), Resources())
+    return total_of((option.costs for option in options), target)
+
+
+def total_of(parts: Iterable[HardwareCosts], target: str) -> Resources:
+    """The resources of several parts together."""
+    return sum((resources_of(part, target) for part in parts), Resources())

@@ -15,7 +15,11 @@ __all__ = ["ResourceEstimate"]
 
 
 # What 'kanhw estimate' writes beside an estimate.
-_BESIDE = ("stage", "clocks", "power", "power_w", "energy_per_inference_j")
+_BESIDE = (
+    *("stage", "clocks", "power", "power_w", "energy_per_inference_j", "grade", "grades"),
+    *("figures", "clock_mhz", "cycles", "interval", "latency_ns", "inferences_per_second"),
+    *("notes", "vivado"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,8 +73,7 @@ def schedule_for(
         Registers; its kind and its parallel inputs and outputs are what is chosen. None is
         ``Schedule()``.
     target
-        Whose resources the budget limits: one that the resource model was fitted for, which is
-        UltraScale+.
+        Whose resources the budget limits: one that the resource model was fitted for.
 
     Raises
     ------

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, Unpack, overload
 import numpy.typing as npt
 
 from kanhw.design.backend_design import BackendDesign, backend_of, load_backend_design
-from kanhw.design.derivation import checked_program
 from kanhw.design.design import Design, load_design, not_verilog
 from kanhw.design.manifest import HLS, MANIFEST, PROGRAM_FILE, VERILOG, manifest_bytes
 from kanhw.errors import InputError
@@ -22,12 +21,11 @@ from kanhw.program import Labels, Program, fit_warnings, program_bytes, with_for
 from kanhw.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
-    from kanhw.estimation import ResourceEstimate
     from kanhw.progress import Progress
     from kanhw.quant import QuantConfig
     from kanhw.quant.config import QuantOptions
 
-__all__ = ["estimate", "generate", "given_cpp", "given_design", "quantize"]
+__all__ = ["generate", "given_cpp", "given_design", "quantize"]
 
 
 def quantize(
@@ -233,51 +231,6 @@ def _given(**options: object) -> dict[str, object]:
     return {name: v for name, v in options.items() if v is not None and v is not False}
 
 
-def estimate(
-    design: Design | str | Path, target: str, *, fmax: bool = False, seeds: int = 3
-) -> ResourceEstimate:
-    """Synthesise a design with Yosys and count what it takes.
-
-    Parameters
-    ----------
-    design
-        From :func:`kanhw.generate`, or its folder.
-    target
-        A key of ``kanhw.estimation.TARGETS``, such as ``xcup`` (UltraScale+).
-    fmax
-        Whether to place and route too (minutes for a large design), for the clock that the design
-        reaches, where the target can be: ``ecp5``.
-    seeds
-        How many times it is placed; the clock is the median.
-
-    Returns
-    -------
-    ResourceEstimate
-        A post-synthesis estimate in cells of the target: ``lut``, ``ff``, ``dsp``, ``bram`` and
-        more; the smallest of the target's recipes, which it names. ``fmax_mhz`` is None unless it
-        was asked for.
-
-    Raises
-    ------
-    InputError
-        If the target is unknown or has no place and route, ``seeds`` is no positive integer, or
-        the folder holds no design, one of another back end than Verilog's, or its files were
-        changed.
-    ToolNotFound, ToolFailed
-        If there is no Yosys or nextpnr, or one fails.
-    TypeError
-        If the design is neither, or the target is no string.
-    """
-    from kanhw.estimation import TARGETS, estimate_design, target_named
-
-    if not isinstance(target, str):
-        raise TypeError(f"target must be the name of one ({', '.join(TARGETS)}), not {target!r}")
-    target_named(target)
-    loaded = given_design(design)
-    checked_program(loaded)
-    return estimate_design(loaded.path, target, fmax=fmax, seeds=seeds)
-
-
 def given_cpp(design: Design | BackendDesign | str | Path) -> BackendDesign | None:
     """The design of the back end ``hls`` itself, or the one in a folder; None if it is another."""
     if isinstance(design, BackendDesign):
@@ -287,7 +240,7 @@ def given_cpp(design: Design | BackendDesign | str | Path) -> BackendDesign | No
     return load_backend_design(design)
 
 
-def given_design(design: Design | BackendDesign | str | Path) -> Design:
+def given_design(design: Program | Design | BackendDesign | str | Path) -> Design:
     """The design itself, or the one in a folder, for functions that take either."""
     if isinstance(design, Design):
         return design

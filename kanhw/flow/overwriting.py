@@ -118,6 +118,11 @@ def _is_outputs(path: Path) -> bool:
 PROGRAM = Product("Program", _is_program)
 REPORT = Product("report of kanhw", _is_report)
 SIMULATION = Product("result of a simulation", _has_keys("engine", "mismatches", "vectors"))
-_by_target, _by_board = _has_keys("target", "lut", "recipe"), _has_keys("board", "fits", "short")
-ESTIMATE = Product("estimate of kanhw", lambda path: _by_target(path) or _by_board(path))
+_ESTIMATES = (
+    _has_keys("target", "lut", "recipe"),
+    _has_keys("target", "grade", "figures"),
+    _has_keys("target", "grade", "designs"),
+    _has_keys("board", "fits", "short"),
+)
+ESTIMATE = Product("estimate of kanhw", lambda path: any(is_one(path) for is_one in _ESTIMATES))
 OUTPUTS = Product("file of outputs", _is_outputs)

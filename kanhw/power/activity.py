@@ -15,7 +15,7 @@ import numpy.typing as npt
 from kanhw.design.design import Design
 from kanhw.design.packing import checked_codes, pack_codes, unpack_codes
 from kanhw.errors import InputError, ToolFailed
-from kanhw.formats import IntArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.power.mapped import MappedNetlist
 from kanhw.power.simulation import Simulation
 from kanhw.targets.cells.batch import CellKind, Words
@@ -49,7 +49,7 @@ class Activity:
         It took.
     """
 
-    toggles: npt.NDArray[np.int64]
+    toggles: npt.NDArray[np.int64] | FloatArray
     clocks: int
     vectors: int
     rows: int

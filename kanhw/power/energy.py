@@ -18,7 +18,19 @@ from kanhw.targets.energies import Band, CellEnergies
 from kanhw.targets.table import energies_of
 from kanhw.targets.target import Target
 
-__all__ = ["PARTS", "PowerEstimate", "power_of", "static_power", "switching_energies"]
+__all__ = [
+    "PARTS",
+    "VECTORLESS",
+    "PowerEstimate",
+    "power_of",
+    "quantity",
+    "ranged",
+    "static_power",
+    "switching_energies",
+]
+
+VECTORLESS = "vectorless"
+"""What the stimulus of a figure without vectors begins with."""
 
 # What real data were seen to have.
 _USUAL_TOGGLES = (0.03, 0.5)
@@ -60,7 +72,11 @@ class PowerEstimate:
     measured
         Whether from measurements; else from a vendor's estimates.
     unknown
-        Cells whose energy is not known and not in the sums, by type.
+        Cells whose energy is not known and not in the sums, by type; then ``dynamic`` is a lower
+        bound and no total.
+    glitch_bound
+        How many times the toggles there are at most with glitches, which are not counted; None: it
+        was not bounded.
     warnings
         Why the figure may mean little.
     """
@@ -79,6 +95,7 @@ class PowerEstimate:
     measured: bool
     unknown: Mapping[str, int]
     warnings: tuple[str, ...]
+    glitch_bound: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: middles of bands, and the bands beside them."""
@@ -104,6 +121,8 @@ class PowerEstimate:
             "input_toggle": self.input_toggle,
             "toggles_per_clock": self.toggles_per_clock,
             "glitches": "not counted",
+            "glitch_bound": self.glitch_bound,
+            "lower_bound": bool(self.unknown),
             "basis": self.basis,
             "measured": self.measured,
             "unknown_cells": dict(self.unknown),
@@ -114,28 +133,38 @@ class PowerEstimate:
         """The estimate for people, two digits each."""
         dynamic, static = self.power_w["dynamic"], self.power_w["static"]
         parts = ", ".join(
-            f"{name} {_quantity(band, 'W')}"
+            f"{name} {quantity(band, 'W')}"
             for name in PARTS
             if (band := self.power_w[name]) is not None and band.high
         )
         energy, rest = self.energy_per_inference_j, "static unknown: name a part with --part"
         if static is not None:
-            rest = f"static {_quantity(static, 'W')} ({self.part}, 25 C)"
-        whole = "" if static is None else f", {_ranged(energy['total'], 'J')} with static"
-        each = _ranged(energy["dynamic"], "J")
+            rest = f"static {quantity(static, 'W')} ({self.part}, 25 C)"
+        whole = "" if static is None else f", {ranged(energy['total'], 'J')} with static"
+        each = ranged(energy["dynamic"], "J")
         moved, changed = f"{self.inferences_per_second:.3g}", f"{100 * self.input_toggle:.2g}"
-        seen = f"stimulus: {self.stimulus}, {self.vectors} vectors in their order"
+        rows = f", {self.vectors} vectors in their order" if self.vectors else ""
+        seen = f"stimulus: {self.stimulus}{rows}"
+        least = "at least " if self.unknown else ""
+        glitches = f"glitches are not counted{self._bounded()}"
+        drawn = f"dynamic {least}{ranged(dynamic, 'W')}"
         text = [
-            f"dynamic {_ranged(dynamic, 'W')} at {self.clock_mhz:g} MHz, the core alone ({parts})",
+            f"{drawn} at {self.clock_mhz:g} MHz, the core alone ({parts})",
             rest,
-            f"per inference {each} dynamic{whole}, at {moved} inferences a second",
-            f"{seen}, of which a bit changes in {changed} % of clocks; glitches are not counted",
+            f"per inference {least}{each} dynamic{whole}, at {moved} inferences a second",
+            f"{seen}, of which a bit changes in {changed} % of clocks; {glitches}",
             f"energies: {self.basis}; bands are theirs",
         ]
         if self.unknown:
             cells = ", ".join(f"{count} {kind}" for kind, count in self.unknown.items())
             text.append(f"not in it, as no energy is known: {cells}")
         return text + [f"warning: {warning}" for warning in self.warnings]
+
+
+    def _bounded(self) -> str:
+        if self.glitch_bound is None:
+            return ""
+        return f": with them nets change at most {self.glitch_bound:.2g} times as often"
 
 
 def switching_energies(
@@ -242,17 +271,18 @@ def _sum(bands: list[Band | None]) -> Band:
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
 
 
-def _quantity(band: Band | None, unit: str) -> str:
+def quantity(band: Band | None, unit: str) -> str:
     """The middle of a band with two digits and a prefix."""
     if band is None:
         return "unknown"
     return _written(band.middle, unit)
 
 
-def _ranged(band: Band | None, unit: str) -> str:
+def ranged(band: Band | None, unit: str) -> str:
+    """The middle of a band, and its ends."""
     if band is None:
         return "unknown"
-    return f"{_quantity(band, unit)} ({_written(band.low, unit)} to {_written(band.high, unit)})"
+    return f"{quantity(band, unit)} ({_written(band.low, unit)} to {_written(band.high, unit)})"
 
 
 def _written(value: float, unit: str) -> str:
@@ -271,6 +301,7 @@ def power_of(
     clock_mhz: float,
     part: str | None,
     stimulus: str,
+    glitch_bound: float | None = None,
 ) -> PowerEstimate:
     """The power of a design at a clock, from its activity.
 
@@ -286,6 +317,8 @@ def power_of(
         Whose static power is added; None: unknown.
     stimulus
         What the vectors were, in words.
+    glitch_bound
+        As in the estimate.
 
     Raises
     ------
@@ -319,13 +352,20 @@ def power_of(
         basis=energies.basis,
         measured=energies.measured,
         unknown=unknown,
+        glitch_bound=glitch_bound,
         warnings=_warnings(activity, stimulus),
     )
 
 
 def _warnings(activity: Activity, stimulus: str) -> tuple[str, ...]:
     """Why the stimulus may not be what the design will see."""
-    found = []
+    found: list[str] = []
+    if stimulus.startswith(VECTORLESS):
+        found.append(
+            "nothing is known of the data here: the figure is to be compared with vendors' "
+            "reports without vectors, and is not what the design takes"
+        )
+        return tuple(found)
     if stimulus.startswith("random"):
         found.append(
             "random inputs are not data, whose activity is up to tenfold less: give rows like "

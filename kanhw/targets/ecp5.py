@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from kanhw.targets.cells.ecp5 import ECP5_KINDS
 from kanhw.targets.energies import ECP5_ENERGIES
-from kanhw.targets.target import CellCost, CellLibrary, PlaceAndRoute, Target
+from kanhw.targets.memories import BlockRams, BlockShape
+from kanhw.targets.multipliers import MultiplierBlocks
+from kanhw.targets.target import CellCost, CellLibrary, PartWeights, PlaceAndRoute, Target
 from kanhw.targets.verilog.ecp5 import ECP5_CELLS
 
 __all__ = ["ECP5"]
@@ -17,6 +19,33 @@ abc -lut 4:7
 clean
 {_SYNTH_ECP5} -run map_cells:
 """
+
+# What Yosys' memory_libmap knows of a block: 16 Kbit and parity; 36 bits only where one port reads
+# and another writes. A DPR16X4 has four bits of 16 words.
+_BLOCK_RAMS = BlockRams(
+    shapes=(BlockShape(1 << 14, ((1, 2, 4, 9, 18, 36), (1, 2, 4, 9, 18)), 128.0, 1),),
+    choice_cost=0.5,
+    lut_words=16,
+    written_ports=4,
+    written_luts=6,
+    constant_cost=1 / 16,
+)
+
+# Fitted to random designs of every kind, as for UltraScale+.
+_WEIGHTS = PartWeights(
+    adder_bits=1.06,
+    adders=0.43,
+    accumulator_bits=1.11,
+    choice_luts=0.92,
+    serializer_luts=1.07,
+    table_luts=0.89,
+    counters=2.96,
+    product_bits=1.6,
+    table_bits=(0.0, 0.0, 0.73, 0.93, 0.96, 2.27, 3.82, 8.56, 13.3),
+    carry_bits=0.4,
+    carry_adders=0.25,
+    errors={"lut": 0.17, "ff": 0.12, "carry": 0.45},
+)
 
 # A CCU2C is a slice whose two LUT4 compute sum and carry: nothing else fits in them. A DPR16X4
 # stores in the four LUT4 of two slices and takes a third slice, two LUT4, for its write port.
@@ -42,6 +71,9 @@ ECP5 = Target(
     },
     bram_unit="EBR18",
     library=CellLibrary("ecp5/cells_sim.v", ECP5_CELLS),
+    block_rams=_BLOCK_RAMS,
+    weights=_WEIGHTS,
+    multipliers=MultiplierBlocks(wide=18, narrow=18),
     energies=ECP5_ENERGIES,
     cell_kinds=ECP5_KINDS,
     place_and_route=PlaceAndRoute(
@@ -53,5 +85,6 @@ ECP5 = Target(
             *("--85k", "--package", "CABGA381", "--speed", "6", "--out-of-context"),
             *("--freq", "400", "--timing-allow-fail"),
         ),
+        cells={"TRELLIS_COMB": "lut", "TRELLIS_FF": "ff", "MULT18X18D": "dsp", "DP16KD": "bram"},
     ),
 )

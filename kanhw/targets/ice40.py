@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kanhw.targets.cells.ice40 import ICE40_KINDS
 from kanhw.targets.energies import ICE40_ENERGIES
-from kanhw.targets.target import CellCost, CellLibrary, Target
+from kanhw.targets.memories import BlockRams, BlockShape
+from kanhw.targets.target import CellCost, CellLibrary, PartWeights, Target
 
 __all__ = ["ICE40"]
 
@@ -12,6 +13,33 @@ _ICE40_FLIP_FLOPS = tuple(
     f"SB_DFF{edge}{rest}"
     for edge in ("", "N")
     for rest in ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")
+)
+
+# A block of 4,096 bits has a port that reads and one that writes: two read ports are two blocks.
+_BLOCK_RAMS = BlockRams(
+    shapes=(BlockShape(1 << 12, ((2, 4, 8, 16), ()), 64.0, 1, parity=False),),
+    choice_cost=0.5,
+    lut_words=16,
+    written_ports=0,
+    written_luts=0,
+    constant_cost=1 / 16,
+    written_bits=65,
+)
+
+# Fitted to random designs of every kind, as for UltraScale+.
+_WEIGHTS = PartWeights(
+    adder_bits=1.16,
+    adders=0.3,
+    accumulator_bits=1.68,
+    choice_luts=0.54,
+    serializer_luts=2.35,
+    table_luts=0.82,
+    counters=2.99,
+    product_bits=1.61,
+    table_bits=(0.0, 0.0, 0.79, 0.59, 0.75, 3.36, 7.33, 18.0, 22.9),
+    carry_bits=0.9,
+    carry_adders=-0.8,
+    errors={"lut": 0.41, "ff": 0.18, "carry": 0.9},
 )
 
 # No -dsp: of the family only UltraPlus parts have multipliers (at most 8), so the default counts
@@ -32,6 +60,8 @@ ICE40 = Target(
         **{f"SB_RAM40_4K{edge}": CellCost(bram=1) for edge in ("", "NR", "NW", "NRNW")},
     },
     bram_unit="RAM4K",
+    block_rams=_BLOCK_RAMS,
+    weights=_WEIGHTS,
     energies=ICE40_ENERGIES,
     cell_kinds=ICE40_KINDS,
     # Values of inputs that are left open, which Verilog-2005 has not; Yosys leaves none open.

@@ -8,8 +8,8 @@ from functools import cache
 
 __all__ = ["BLOCK_BITS", "BlockRams", "BlockShape", "MappedMemory"]
 
-# Block RAM is asked for from this many bits on; smaller memories of constants are left to the
-# synthesiser, which may make them of LUTs.
+# Block RAM is asked for from this many bits on; smaller memories are left to the synthesiser, which
+# may make them of LUTs.
 BLOCK_BITS = 4096
 
 
@@ -22,14 +22,21 @@ class MappedMemory:
     bram
         Block RAMs, in the ``bram_unit`` of the target.
     choice_luts
-        LUTs that choose between blocks that hold different words.
-    table_luts
-        LUTs of a memory that is no block RAM.
+        LUTs that choose between blocks, or LUTs, that hold different words.
+    memory_luts
+        LUTs that are used as memory.
+    table
+        Address bits and bits of a table of constants that the memory becomes; (0, 0): none.
+    registers
+        Flip-flops: those behind the read ports of what is no block RAM, and those of a memory that
+        is made of them.
     """
 
     bram: int = 0
     choice_luts: int = 0
-    table_luts: int = 0
+    memory_luts: int = 0
+    table: tuple[int, int] = (0, 0)
+    registers: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,23 +46,26 @@ class BlockShape:
     Parameters
     ----------
     bits
-        It holds, without parity: widths of 9 and more have a parity bit for every 8.
+        It holds, without parity.
     widths
-        Bits a word may have with one read port, and with two.
+        Bits a word may have with one read port, and with two; none with two where there is one.
     cost
         What Yosys' memory_libmap weighs it with.
     count
         Of the target's ``bram_unit``.
+    parity
+        Whether widths of 9 and more have a parity bit for every 8.
     """
 
     bits: int
     widths: tuple[tuple[int, ...], tuple[int, ...]]
     cost: float
     count: int
+    parity: bool = True
 
     def words(self, width: int) -> int:
         """Words of ``width`` bits."""
-        return self.bits // (width // 9 * 8 if width >= 9 else width)
+        return self.bits // (width // 9 * 8 if self.parity and width >= 9 else width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +81,13 @@ class BlockRams:
     lut_words
         Words, of a bit, that a LUT holds as memory.
     written_ports, written_luts
-        Bits, and LUTs that it takes, of the widest memory of ``lut_words`` words that is written.
+        Bits, and LUTs that it takes, of the widest memory of ``lut_words`` words that is written; 0
+        where no LUT can be written, and flip-flops are.
+    constant_cost
+        What memory_libmap weighs a bit of constants in logic with; where a block is cheaper it is
+        taken though nobody asks for it.
+    written_bits
+        Memories of this many bits that are written become blocks likewise.
     """
 
     shapes: tuple[BlockShape, ...]
@@ -79,6 +95,8 @@ class BlockRams:
     lut_words: int
     written_ports: int
     written_luts: int
+    constant_cost: float = 0.0
+    written_bits: int = BLOCK_BITS
 
     def mapped(self, words: int, width: int, ports: int = 1, written: bool = False) -> MappedMemory:
         """The cheapest way to hold ``words`` of ``width`` bits.
@@ -88,7 +106,7 @@ class BlockRams:
         words, width
             The memory's size.
         ports
-            Read ports; a block has two.
+            Read ports; a block has two at most.
         written
             Whether it is written as well, in which case one port is the writer's.
         """
@@ -97,21 +115,36 @@ class BlockRams:
 
 @cache
 def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) -> MappedMemory:
-    if words * width < BLOCK_BITS:
-        groups = -(-words // rams.lut_words)
-        sites = width * groups
-        if written:
-            sites = -(-width // rams.written_ports) * rams.written_luts * groups
-        return MappedMemory(table_luts=sites * ports, choice_luts=_choices(groups, width) * ports)
-    _, blocks, rows = min(_ways(rams, words, width, min(ports, 2)))
-    return MappedMemory(bram=blocks, choice_luts=_choices(rows, width) * ports)
+    bits = words * width
+    cost, blocks, rows = min(_ways(rams, words, width, ports))
+    cheaper = bits >= rams.written_bits if written else cost <= bits * rams.constant_cost
+    if bits >= BLOCK_BITS or cheaper:
+        return MappedMemory(bram=blocks, choice_luts=_choices(rows, width) * ports)
+    if not written:
+        address = max((words - 1).bit_length(), 1)
+        # Of few words there are few different bits: the others are copies.
+        different = min(width, (1 << min(words, 60)) - 2) * ports
+        return MappedMemory(table=(address, different), registers=different)
+    if not rams.written_ports:
+        return MappedMemory(
+            choice_luts=_choices(words, width) * ports, registers=words * width + width * ports
+        )
+    groups = -(-words // rams.lut_words)
+    sites = -(-width // rams.written_ports) * rams.written_luts * groups
+    return MappedMemory(
+        memory_luts=sites * ports,
+        choice_luts=_choices(groups, width) * ports,
+        registers=width * ports,
+    )
 
 
 def _ways(rams: BlockRams, words: int, width: int, ports: int) -> Iterator[tuple[float, int, int]]:
     """Cost, number and rows of blocks of every shape and width of word."""
     for shape in rams.shapes:
-        for wide in shape.widths[ports - 1]:
-            rows, columns = -(-words // shape.words(wide)), -(-width // wide)
+        two = bool(shape.widths[1])
+        copies = 1 if two else ports
+        for wide in shape.widths[min(ports, 2) - 1] if two else shape.widths[0]:
+            rows, columns = -(-words // shape.words(wide)), -(-width // wide) * copies
             choice = rams.choice_cost * (rows - 1) * width * ports
             yield rows * columns * shape.cost + choice, rows * columns * shape.count, rows
 

@@ -11,9 +11,8 @@ from kanhw.targets.energies import CellEnergies
 from kanhw.targets.gatemate import GATEMATE
 from kanhw.targets.gowin import GOWIN
 from kanhw.targets.ice40 import ICE40
-from kanhw.targets.memories import BlockRams
 from kanhw.targets.nexus import NEXUS
-from kanhw.targets.target import CellLibrary, PartWeights, PlaceAndRoute, Target
+from kanhw.targets.target import CellLibrary, PlaceAndRoute, ResourceModel, Target
 from kanhw.targets.ultrascale_plus import ULTRASCALE_PLUS
 from kanhw.targets.xc7 import XC7
 from kanhw.values import meant
@@ -26,6 +25,7 @@ __all__ = [
     "energies_of",
     "library_of",
     "model_of",
+    "names_of_modelled",
     "names_of_placed",
     "names_of_powered",
     "names_of_simulated",
@@ -146,7 +146,12 @@ def names_of_placed() -> str:
     return _names(lambda target: target.place_and_route)
 
 
-def model_of(name: str) -> tuple[BlockRams, PartWeights]:
+def names_of_modelled() -> str:
+    """The targets that there is a resource model of, for a message or a help text."""
+    return _names(lambda each: each.block_rams and each.weights)
+
+
+def model_of(name: str) -> ResourceModel:
     """What the resource model knows of a target.
 
     Raises
@@ -158,10 +163,10 @@ def model_of(name: str) -> tuple[BlockRams, PartWeights]:
     if target.block_rams is None or target.weights is None:
         raise InputError(
             f"There is no resource model of {name}, it was fitted for "
-            f"{_names(lambda each: each.block_rams and each.weights)} only: generate the design "
+            f"{names_of_modelled()} only: generate the design "
             f"and estimate it for {name}"
         )
-    return target.block_rams, target.weights
+    return ResourceModel(target.block_rams, target.weights, target.multipliers)
 
 
 def _names(part: Callable[[Target], object]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from kanhw.targets.cells.batch import CellKind
 from kanhw.targets.energies import CellEnergies
 from kanhw.targets.memories import BlockRams
+from kanhw.targets.multipliers import MultiplierBlocks
 
 __all__ = [
     "CellCost",
@@ -19,6 +20,7 @@ __all__ = [
     "CellLibrary",
     "PartWeights",
     "PlaceAndRoute",
+    "ResourceModel",
     "Target",
 ]
 
@@ -89,19 +91,39 @@ class PlaceAndRoute:
         The part with its speed grade, as results name it.
     flags
         Options that choose the part; those of the seed and of files follow them.
+    cells
+        Which count each kind of cell of the placed design is, by the names of ``CellCounts``.
     """
 
     tool: str
     device: str
     flags: tuple[str, ...]
+    cells: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartWeights:
-    """LUTs that a unit of every part of a design takes.
+    """What a unit of every part of a design takes.
 
-    The parts are those of :class:`kanhw.gateware.parts.costs.HardwareCosts`; the LUTs of
-    multiplexers and tables include those around memories.
+    The parts are those of :class:`kanhw.gateware.parts.costs.HardwareCosts`, which are LUTs here
+    unless something else is said; the LUTs of multiplexers and tables include those around
+    memories.
+
+    Parameters
+    ----------
+    adder_bits, adders, accumulator_bits, choice_luts, serializer_luts, table_luts, counters
+        A unit of each.
+    product_bits
+        A bit of the partial products of a product that is made of LUTs.
+    table_bits
+        A bit of a table by its address bits, 0 on; every further one doubles the last.
+    register_bits
+        Flip-flops of a bit of a register.
+    carry_bits, carry_adders
+        Carry cells of a bit of an adder, and of every adder; None: they are not modelled.
+    errors
+        By the name of a count, how far from synthesis nine of ten random designs are, as a share
+        (``benchmarks/hardware/resource_model.py``); empty: not measured.
     """
 
     adder_bits: float
@@ -110,6 +132,37 @@ class PartWeights:
     serializer_luts: float
     table_luts: float
     counters: float
+    adders: float = 0.0
+    product_bits: float = 1.0
+    table_bits: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    register_bits: float = 1.0
+    carry_bits: float | None = None
+    carry_adders: float = 0.0
+    errors: Mapping[str, float] = field(default_factory=dict)
+
+    def table_bit(self, address_bits: int) -> float:
+        """LUTs of a bit of a table with so many address bits."""
+        last = len(self.table_bits) - 1
+        return self.table_bits[min(address_bits, last)] * float(1 << max(address_bits - last, 0))
+
+
+@dataclass(frozen=True)
+class ResourceModel:
+    """What is known of a family before a design is made.
+
+    Parameters
+    ----------
+    block_rams
+        How memories are spread over blocks.
+    weights
+        What a unit of every other part takes.
+    multipliers
+        Its multiplier blocks; None: products are made of LUTs.
+    """
+
+    block_rams: BlockRams
+    weights: PartWeights
+    multipliers: MultiplierBlocks | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +190,9 @@ class Target:
         Models of its cells; None: its netlists cannot be simulated.
     place_and_route
         How it is placed and routed; None: its clock cannot be estimated.
-    block_rams, weights
-        What the resource model of a design that is not made yet knows; None: there is no model.
+    block_rams, weights, multipliers
+        What the resource model of a design that is not made yet knows; no block RAMs or weights:
+        there is no model; no multipliers: products are made of LUTs.
     energies, cell_kinds
         What toggles and clocks take, and what its cells compute, by their types; None: its power
         cannot be estimated.
@@ -155,6 +209,7 @@ class Target:
     place_and_route: PlaceAndRoute | None = None
     block_rams: BlockRams | None = None
     weights: PartWeights | None = None
+    multipliers: MultiplierBlocks | None = None
     energies: CellEnergies | None = None
     cell_kinds: Mapping[str, CellKind] | None = None
 

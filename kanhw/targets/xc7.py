@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kanhw.targets.cells.xc7 import XC7_KINDS
+from kanhw.targets.energies import XC7_ENERGIES
 from kanhw.targets.target import CellCost, Target
 from kanhw.targets.ultrascale_plus import XILINX_CELLS, xilinx_recipes
 
@@ -22,4 +24,6 @@ XC7 = Target(
         "RAMB36E1": CellCost(bram=2),
     },
     bram_unit="BRAM18",
+    energies=XC7_ENERGIES,
+    cell_kinds=XC7_KINDS,
 )

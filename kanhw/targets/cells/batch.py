@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kanhw.targets.cells.cell import Cell
 
-__all__ = ["Batch", "CellKind", "Words", "masks", "ports_of"]
+__all__ = ["Batch", "CellKind", "FlipFlop", "Words", "masks", "ports_of"]
 
 Words = npt.NDArray[np.uint64]
 
@@ -36,6 +36,29 @@ class Batch(ABC):
 
 
 @dataclass(frozen=True)
+class FlipFlop:
+    """How one flip-flop is set up.
+
+    Parameters
+    ----------
+    initial, reset
+        Its value at first, and behind a reset.
+    inverted
+        Whether data, enable and reset are low when they are true.
+    enabled
+        Whether its enable counts.
+    enable_first
+        Whether a reset works only while it is enabled.
+    """
+
+    initial: int = 0
+    reset: int = 0
+    inverted: tuple[int, int, int] = (0, 0, 0)
+    enabled: bool = True
+    enable_first: bool = False
+
+
+@dataclass(frozen=True)
 class CellKind:
     """A type of cell, as it is simulated.
 
@@ -51,6 +74,13 @@ class CellKind:
         Whether it has a state.
     looks_up
         Of a clocked one: inputs that its outputs hang on within a clock.
+    register
+        Of a flip-flop: how a cell is set up; its inputs are data, enable and reset.
+    chain
+        Of a carry chain: bits. Its inputs are those that pass a carry on, those that make one where
+        it is not passed, and the carries that come in; its outputs sums and carries.
+    delays
+        Of a shift register: the input that leaves it later; empty for any other.
     """
 
     part: str
@@ -59,6 +89,9 @@ class CellKind:
     make: Callable[[Sequence[Cell], int], Batch]
     clocked: bool = False
     looks_up: Sequence[tuple[str, int]] = ()
+    register: Callable[[Cell], FlipFlop] | None = None
+    chain: int = 0
+    delays: Sequence[tuple[str, int]] = ()
 
 
 def masks(bits: npt.ArrayLike) -> Words:

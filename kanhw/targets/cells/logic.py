@@ -122,4 +122,5 @@ def carry_chain(width: int, entering: Sequence[str]) -> CellKind:
         (*ports_of({"S": width, "DI": width}), *((name, 0) for name in entering)),
         ports_of({"O": width, "CO": width}),
         lambda _, __: _CarryChain(width),
+        chain=width,
     )

@@ -127,4 +127,5 @@ def shift_register(
         lambda cells, words: _ShiftRegisters(cells, len(address), words),
         clocked=True,
         looks_up=address,
+        delays=(("D", 0),),
     )

@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from kanhw.targets.cells.batch import Batch, CellKind, Words, masks
+from kanhw.targets.cells.batch import Batch, CellKind, FlipFlop, Words, masks
 from kanhw.targets.cells.cell import Cell
 
 __all__ = ["FlipFlop", "flip_flop"]
-
-
-@dataclass(frozen=True)
-class FlipFlop:
-    """How one flip-flop is set up.
-
-    Parameters
-    ----------
-    initial, reset
-        Its value at first, and behind a reset.
-    inverted
-        Whether data, enable and reset are low when they are true.
-    enabled
-        Whether its enable counts.
-    enable_first
-        Whether a reset works only while it is enabled.
-    """
-
-    initial: int = 0
-    reset: int = 0
-    inverted: tuple[int, int, int] = (0, 0, 0)
-    enabled: bool = True
-    enable_first: bool = False
 
 
 class _FlipFlops(Batch):
@@ -77,4 +53,5 @@ def flip_flop(ports: Sequence[str], output: str, describe: Callable[[Cell], Flip
         [(output, 0)],
         lambda cells, words: _FlipFlops([describe(cell) for cell in cells], words),
         clocked=True,
+        register=describe,
     )

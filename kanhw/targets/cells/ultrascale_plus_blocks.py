@@ -12,18 +12,18 @@ from kanhw.targets.cells.blocks import BlockRead, block_ram, multiplier
 from kanhw.targets.cells.cell import HIGH, LOW, Cell
 from kanhw.targets.cells.memories import LutMemory, lut_memory, shift_register
 
-__all__ = ["ULTRASCALE_PLUS_BLOCKS"]
+__all__ = ["ULTRASCALE_PLUS_BLOCKS", "block_ram_kind", "check_product"]
 
 
-def _check_product(cell: Cell) -> None:
+def check_product(cell: Cell) -> None:
     """Refuse a multiplier block that does more than multiply."""
     operation = [cell.net("OPMODE", bit) for bit in range(9)]
     registers = [name for name in cell.parameters if name.endswith("REG") and name != "PATREG"]
     busy = [name for name in registers if any(cell.bits(name, 32))]
     if operation != [HIGH, LOW, HIGH, *[LOW] * 6] or busy:
+        more = ", ".join(busy) or "its operation"
         raise InputError(
-            f"DSP48E2 {cell.name} does more than a product ({', '.join(busy) or 'its operation'}), "
-            "which is not simulated"
+            f"{cell.kind} {cell.name} does more than a product ({more}), which is not simulated"
         )
 
 
@@ -65,7 +65,11 @@ def _reads(size: int) -> Callable[[Cell], Sequence[BlockRead]]:
     return reads
 
 
-def _block_ram(size: int) -> CellKind:
+def block_ram_kind(size: int, data: str = "DOUT{0}DOUT", parity: str = "DOUTP{0}DOUTP") -> CellKind:
+    """A block RAM of ``size`` times 1,024 bytes of 9 bits, and what its outputs are called.
+
+    Families of one vendor differ in the names alone, and in address bits that are not used.
+    """
     bits = 14 if size == 2 else 15
     ports = [
         (ports_of({"ADDRARDADDR": bits}), ("ENARDEN", 0)),
@@ -74,8 +78,8 @@ def _block_ram(size: int) -> CellKind:
     outputs: list[tuple[str, int]] = []
     for letter in "AB":
         for byte in range(size):
-            outputs += [(f"DOUT{letter}DOUT", 8 * byte + k) for k in range(8)]
-            outputs.append((f"DOUTP{letter}DOUTP", byte))
+            outputs += [(data.format(letter), 8 * byte + k) for k in range(8)]
+            outputs.append((parity.format(letter), byte))
     return block_ram(ports, outputs, _reads(size))
 
 
@@ -86,10 +90,10 @@ def _columns(letters: str, address: int, width: int) -> CellKind:
 
 ULTRASCALE_PLUS_BLOCKS: Mapping[str, CellKind] = {
     "DSP48E2": multiplier(
-        ports_of({"A": 27}), ports_of({"B": 18}), ports_of({"P": 48}), _check_product
+        ports_of({"A": 27}), ports_of({"B": 18}), ports_of({"P": 48}), check_product
     ),
-    "RAMB18E2": _block_ram(2),
-    "RAMB36E2": _block_ram(4),
+    "RAMB18E2": block_ram_kind(2),
+    "RAMB36E2": block_ram_kind(4),
     "RAM32M": _columns("ABCD", 5, 2),
     "RAM64M": _columns("ABCD", 6, 1),
     "RAM32M16": _columns("ABCDEFGH", 5, 2),

@@ -150,7 +150,7 @@ def test_other_errors_are_one_line(error, line, shop, monkeypatch, capsys):
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("kanhw.flow.generation.estimate", fail)
+    monkeypatch.setattr("kanhw.flow.estimating.estimate", fail)
     assert run("estimate", shop / "design", "--target", "ecp5") == 2
     assert capsys.readouterr().err == f"kanhw: error: {line}\n"
 
@@ -170,7 +170,7 @@ def test_ctrl_c(shop, monkeypatch, capsys):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kanhw.flow.generation.estimate", stop)
+    monkeypatch.setattr("kanhw.flow.estimating.estimate", stop)
     assert run("estimate", shop / "design", "--target", "ecp5") == 130
     assert capsys.readouterr() == ("", "kanhw: stopped\n")
 
@@ -206,7 +206,7 @@ def test_progress_is_for_terminals(arguments, words, terminal, shop, monkeypatch
         raise ToolFailed("it fell over")
 
     monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setattr("kanhw.flow.generation.estimate", fail)
+    monkeypatch.setattr("kanhw.flow.estimating.estimate", fail)
     monkeypatch.setattr("kanhw.flow.verification.simulate", fail)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     assert run(*(argument.replace("{shop}", str(shop)) for argument in arguments)) == 2
@@ -216,7 +216,7 @@ def test_progress_is_for_terminals(arguments, words, terminal, shop, monkeypatch
 
 
 def test_a_bug_is_told_from_bad_input(shop, monkeypatch, capsys):
-    monkeypatch.setattr("kanhw.flow.generation.estimate", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("kanhw.flow.estimating.estimate", lambda *_, **__: 1 / 0)
     assert run("estimate", shop / "design", "--target", "ecp5") == 3
     error = capsys.readouterr().err
     assert "ZeroDivisionError" in error and "bug in kanhw" in error.splitlines()[-1]

@@ -181,8 +181,8 @@ def test_block_rams(words, width, ports, bram):
 
 
 def test_small_memories_are_luts():
-    assert ULTRASCALE_PLUS.block_rams.mapped(256, 4) == MappedMemory(table_luts=16, choice_luts=4)
-    assert ULTRASCALE_PLUS.block_rams.mapped(64, 32).table_luts == 32
+    assert ULTRASCALE_PLUS.block_rams.mapped(256, 4) == MappedMemory(table=(8, 4), registers=4)
+    assert ULTRASCALE_PLUS.block_rams.mapped(64, 32).table == (6, 32)
     assert ULTRASCALE_PLUS.block_rams.mapped(128, 16, written=True).bram == 0
 
 

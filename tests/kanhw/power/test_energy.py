@@ -68,6 +68,7 @@ def test_what_is_not_known_is_absent():
     text = "\n".join(found.lines())
     assert "static unknown: name a part with --part" in text
     assert "not in it, as no energy is known: 1 DSP48E2" in text
+    assert text.startswith("dynamic at least") and found.to_json()["lower_bound"]
     data = json.loads(json.dumps(found.to_json()))
     assert data["power_w"]["dsp"] is None and data["energy_per_inference_j"]["total"] is None
     with pytest.raises(InputError, match="static power of 'xc7z' is not known; of xcup parts that"):
@@ -127,6 +128,18 @@ def test_the_command(design, tmp_path, capsys):
 def test_mistakes(design, words, message, capsys):
     assert main(["estimate", str(design.path), "--target", "ice40", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_without_vectors_rates_are_propagated(design):
+    _, still = estimate_power(design, "ice40", clock_mhz=12, vectorless=True)
+    _, drawn = estimate_power(design, "ice40", clock_mhz=12, toggle_rate=0.125)
+    assert still.stimulus.startswith("vectorless, bits of the inputs change in 12.5 %")
+    assert "compared with vendors' reports" in still.warnings[0] and still.vectors == 0
+    assert still.toggles_per_clock == pytest.approx(drawn.toggles_per_clock, rel=0.2)
+    assert still.inferences_per_second == 12e6
+    assert still.glitch_bound > 1 and drawn.glitch_bound > 1
+    assert "with them nets change at most" in "\n".join(still.lines())
+    assert not still.to_json()["lower_bound"]
 
 
 def test_random_inputs_are_called_so(design):

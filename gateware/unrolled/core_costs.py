@@ -1,0 +1,135 @@
+"""What an unrolled layer is made of, counted from the operands that its adders would get."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from amaranth.hdl import Module, Signal, Value
+
+from kanhw.gateware.fabric import Fabric, Place, TableBank
+from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.parts.minimise import MinimisedTable
+from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.terms import Term
+from kanhw.gateware.unrolled.operand import Operand
+
+if TYPE_CHECKING:
+    from kanhw.gateware.unrolled.layer_core import LayerCore
+
+__all__ = ["CountedTables", "counted_core"]
+
+
+def counted_core(core: LayerCore) -> HardwareCosts:
+    """The costs of a core's tables, sums, joins, saturation and registers.
+
+    Every output is gone through as it is when it is built, but that nothing is.
+    """
+    return _Count(core).costs()
+
+
+class CountedTables(TableBank):
+    """Tables that are counted and not made.
+
+    Bits that tables of the same input have in common are one: synthesis merges them.
+
+    Parameters
+    ----------
+    fabric
+        Whose tables they would be.
+    registered
+        Whether a register follows every table.
+    """
+
+    def __init__(self, fabric: Fabric, *, registered: bool) -> None:
+        self._fabric = fabric
+        self._registered = registered
+        self._outputs: dict[tuple[object, ...], Value] = {}
+        self._tables: dict[object, list[MinimisedTable]] = defaultdict(list)
+
+    def output(
+        self, m: Module, input: Place, address: Value, table: MinimisedTable, pad: Value | None
+    ) -> Value:
+        """A signal in place of a table's output."""
+        key = (input, table.values, table.padding)
+        if key not in self._outputs:
+            self._tables[input].append(table)
+            shape = Range(min(table.outputs), max(table.outputs)).shape
+            self._outputs[key] = Signal(shape, name="table")
+        return self._outputs[key]
+
+    def finish(self, m: Module, platform: object) -> None:
+        """Nothing is left to do."""
+
+    @property
+    def costs(self) -> HardwareCosts:
+        """Of all tables that were asked for."""
+        total = HardwareCosts()
+        for tables in self._tables.values():
+            total += self._fabric.table_costs(tables, registered=self._registered)
+        return total
+
+
+class _Count:
+    """The costs of one core."""
+
+    def __init__(self, core: LayerCore) -> None:
+        self._core = core
+        self._bank = CountedTables(core.fabric, registered=core.schedule.table_registers)
+        # Products with constants are made in it, and nobody elaborates it.
+        self._m = Module()
+
+    def costs(self) -> HardwareCosts:
+        """Of everything."""
+        core, total = self._core, self._core.source_costs
+        core.forget()
+        core._bank = self._bank
+        for j in range(core.layer.n_out):
+            if core._direct(j):
+                operands, remaining = core.operands(
+                    self._m, core._branches, j, core._constant(0, j)
+                )
+                total += self._finished(0, j, operands, remaining)
+                continue
+            accumulators = []
+            for branch in core._branches:
+                own, found = self._accumulator(branch, j)
+                total += own
+                accumulators.append(found)
+            for r in range(len(core.layer.requantizers)):
+                total += self._finished(r, j, core._join(r, j, accumulators), 0)
+        return total + self._bank.costs
+
+    def _accumulator(self, branch: int, j: int) -> tuple[HardwareCosts, tuple[Value, Range, int]]:
+        core = self._core
+        operands, remaining = core.operands(self._m, (branch,), j, None)
+        terms = [operand.term for operand in operands]
+        if not terms:
+            return HardwareCosts(), (Signal(1), Range(0, 0), remaining)
+        own, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, None)
+        waiting = 1 + core._accumulator_latency(j) - latency
+        own += HardwareCosts(register_bits=waiting * reach.format.width)
+        return own, (Signal(reach.shape), reach, remaining)
+
+    def _finished(
+        self, r: int, j: int, operands: list[Operand], remaining: int
+    ) -> HardwareCosts:
+        core = self._core
+        terms = [operand.term for operand in operands] or [Term(Range(0, 0))]
+        bound = core._sums(r, j, remaining)
+        total, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, bound)
+        requantizer = core.layer.requantizers[r]
+        width = reach.format.width
+        if requantizer.format is None:
+            total += HardwareCosts(register_bits=width)
+        else:
+            address, clamp = core.outputs[r][j], core._clamps.get((r, j))
+            cycles = core._result_latency(r, j) - (clamp is not None)
+            total += core.fabric.saturator_costs(
+                reach, remaining, requantizer.shift, address, cycles
+            )
+            width = address.width
+            if clamp is not None:
+                total += clamp.costs
+        waiting = core.latency - core._output_cycles(r, j, latency)
+        return total + HardwareCosts(register_bits=waiting * width)

@@ -1,0 +1,1 @@
+"""``kanhw estimate``: the command, and its tables."""

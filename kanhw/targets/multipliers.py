@@ -1,0 +1,61 @@
+"""How synthesis makes products: in blocks of a family, and of LUTs where there are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["MultiplierBlocks", "Product"]
+
+
+@dataclass(frozen=True, order=True)
+class Product:
+    """A product of two integers that change.
+
+    Parameters
+    ----------
+    wide, narrow
+        Bits of the factors in two's complement.
+    result
+        Bits of the product.
+    """
+
+    wide: int
+    narrow: int
+    result: int
+
+    @property
+    def partial_bits(self) -> int:
+        """Bits of the partial products that make it in logic: a row for every bit of one factor."""
+        return (self.narrow - 1) * self.wide
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiplierBlocks:
+    """The multiplier blocks of a family, as Yosys' mul2dsp uses them.
+
+    Parameters
+    ----------
+    wide, narrow
+        Bits of the factors of one block, in two's complement.
+    least_result, least_factor
+        Products of fewer bits are made of LUTs.
+    """
+
+    wide: int
+    narrow: int
+    least_result: int = 0
+    least_factor: int = 2
+
+    def blocks(self, product: Product) -> int:
+        """Blocks of a product; 0 where it is made of LUTs.
+
+        A factor that is too wide is cut into parts of a bit less than a block takes, since all but
+        the highest have no sign.
+        """
+        if product.result < self.least_result or product.narrow < self.least_factor:
+            return 0
+        return _parts(product.wide, self.wide) * _parts(product.narrow, self.narrow)
+
+
+def _parts(width: int, most: int) -> int:
+    return 1 if width <= most else -(-(width - 1) // (most - 1))
