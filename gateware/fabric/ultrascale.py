@@ -8,7 +8,7 @@ from dataclasses import replace
 from kanhw.formats import CodeFormat
 from kanhw.gateware.fabric.coding import FLIP_FLOP_LUTS, codings_of
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, Window
-from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts
+from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts, table_supports
 from kanhw.gateware.fabric.resetting_saturator import (
     ResettingSaturator,
     code_bits,
@@ -93,6 +93,10 @@ class UltraScalePlus(Fabric):
             found = _summands(parts, constant, window)
             choices.append((_cost(found, registered), found))
         return min(choices, key=lambda choice: choice[0])[1]
+
+    def supports(self, table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:
+        """Without the address bits that the set or reset of a register takes care of."""
+        return table_supports(table, registered=registered)
 
     def bank(self, *, registered: bool) -> PairedTables:
         """LUT6_2 cells, each two bits of the tables of an input."""

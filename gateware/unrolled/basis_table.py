@@ -78,7 +78,7 @@ class BasisTableCore(LayerCore):
         for branch in branches:
             for i, k, weight in self._live(branch, j):
                 table = self._columns[branch][i][k]
-                value = self.table(m, branch, i, table)
+                value = self.table(m, self.place(branch, i), table)
                 span = Range(min(table.outputs), max(table.outputs))
                 operands += [
                     Operand(value, Term(span, table.shift + digit.shift, digit.negative))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.errors import InputError
-from kanhw.gateware.fabric import TableBank, Window, fabric_named
+from kanhw.gateware.fabric import Place, Reading, TableBank, Window, fabric_named
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.costs import HardwareCosts
@@ -258,11 +259,24 @@ class LayerCore(Component):
         self._bank.finish(m, platform)
         return m
 
-    def table(self, m: Module, branch: int, i: int, table: MinimisedTable) -> Value:
-        """Output of a table on input i, made once however many ask for it."""
-        pad = None if table.padding is None else self.pad[i]
-        input = (self.layer.streams[branch], i)
-        return self._bank.output(m, input, self.address(branch, i), table, pad)
+    def place(self, branch: int, i: int) -> Place:
+        """What a table reads that reads input i, all of its address."""
+        width = self.inputs[self.layer.streams[branch]][i].width
+        return (Reading(branch, i, tuple(range(width))),)
+
+    def table(self, m: Module, place: Place, table: MinimisedTable) -> Value:
+        """Output of a table, made once however many ask for it."""
+        pad = None if table.padding is None else self.pad[place[0].input]
+        streams = tuple(replace(r, branch=self.layer.streams[r.branch]) for r in place)
+        words = [self._word(reading) for reading in place]
+        address = words[0] if len(words) == 1 else Cat(*words)
+        return self._bank.output(m, streams, address, table, pad)
+
+    def _word(self, reading: Reading) -> Value:
+        address = self.address(reading.branch, reading.input)
+        if reading.bits == tuple(range(len(address))):
+            return address
+        return Cat(*(address[bit] for bit in reading.bits))
 
     def _accumulator(self, m: Module, branch: int, j: int) -> tuple[Value, Range, int]:
         """A registered accumulator, its range, and the constant that its users have to add."""

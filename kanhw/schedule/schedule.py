@@ -48,6 +48,9 @@ class Schedule:
         "portable": Verilog without vendor cells. "ultrascale+": adders of three operands from
         LUT6_2 and CARRY8 cells, where an adder level takes three operands instead of two,
         saturation by set and reset, tables split where that takes fewer LUTs (unrolled layers).
+    merge_tables
+        The name of a target on which edge tables of one output are merged, their sum in one table,
+        wherever that takes fewer LUTs there; None merges none (unrolled layers).
     """
 
     adder_levels: int = 1
@@ -57,6 +60,7 @@ class Schedule:
     parallel_inputs: Parallel = 1
     parallel_outputs: Parallel = 1
     fabric: str = "portable"
+    merge_tables: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.adder_levels, int) or isinstance(self.adder_levels, bool):
@@ -82,6 +86,15 @@ class Schedule:
             raise InputError(
                 "parallel_inputs and parallel_outputs are for the folded schedule: add "
                 "kind='folded', or leave them out"
+            )
+        if not isinstance(self.merge_tables, str | None):
+            raise TypeError(
+                f"merge_tables must be the name of a target or None, not {self.merge_tables!r}"
+            )
+        if self.kind == "folded" and self.merge_tables is not None:
+            raise InputError(
+                "merge_tables is for the unrolled schedule, since folded tables share their "
+                "hardware: use kind='unrolled', or leave it out"
             )
         if self.kind == "folded" and not self.handshake:
             raise InputError(
@@ -117,6 +130,8 @@ class Schedule:
         values = {name: getattr(self, name) for name in names}
         if self.fabric == "portable":
             del values["fabric"]
+        if self.merge_tables is None:
+            del values["merge_tables"]
         return {
             name: dict(value) if isinstance(value, Mapping) else value
             for name, value in values.items()
