@@ -16,7 +16,7 @@ from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore
-from kanhw.gateware.unrolled.merged_tables import merging_of
+from kanhw.gateware.unrolled.merged_tables import merging_costs, merging_of
 from kanhw.gateware.unrolled.operand import Operand, constant_operand, minimise_input
 from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
 from kanhw.program import EdgeTableLayer, ProgramLayer
@@ -153,6 +153,12 @@ class EdgeTableCore(SummedTablesCore):
         """A table for every edge, their sums, and the joins."""
         own = cast(EdgeTableLayer, layer)
         return edge_table_costs(own.tables) + join_costs(layer)
+
+    @classmethod
+    def merging(cls, layer: ProgramLayer, schedule: Schedule) -> HardwareCosts:
+        """What merged tables save."""
+        own = cast(EdgeTableLayer, layer)
+        return merging_costs((own.tables,), schedule)
 
 
 def _range(table: MinimisedTable) -> Range:

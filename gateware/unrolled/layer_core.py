@@ -121,6 +121,11 @@ class LayerCore(Component):
             f"give {cls.__name__} a class method costs(layer)"
         )
 
+    @classmethod
+    def merging(cls, layer: ProgramLayer, schedule: Schedule) -> HardwareCosts:
+        """What merging tables takes off :meth:`costs`: nothing, unless a sub-class sums tables."""
+        return HardwareCosts()
+
     @property
     @abstractmethod
     def source_latency(self) -> int:

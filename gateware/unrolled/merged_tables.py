@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import log2
 
 import numpy as np
 
-from kanhw.gateware.fabric import Fabric, Place, fabric_named
-from kanhw.gateware.fabric.interface import Reading
+from kanhw.formats import IntArray
+from kanhw.gateware.fabric import Fabric, Place, Reading, fabric_named
+from kanhw.gateware.parts.costs import HardwareCosts, table_luts
 from kanhw.gateware.parts.minimise import (
     MinimisedTable,
     minimise_table,
@@ -20,7 +22,7 @@ from kanhw.gateware.parts.minimise import (
 from kanhw.schedule.schedule import Schedule
 from kanhw.targets.table_costs import TableCosts, table_costs_of
 
-__all__ = ["MERGED_BITS", "Merging", "merging_of"]
+__all__ = ["MERGED_BITS", "Merging", "merging_costs", "merging_of"]
 
 # Most address bits of a table that is merged of others: more never pay.
 MERGED_BITS = 6
@@ -30,6 +32,8 @@ WORTH = 0.25
 TRIED = 24
 
 _Tables = Mapping[Place, MinimisedTable]
+# How many outputs ask for a table.
+_Uses = Callable[[Place, MinimisedTable], int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +68,7 @@ class Merging:
     fabric: Fabric
     registered: bool
 
-    def merged(
-        self, tables: _Tables, uses: Callable[[Place, MinimisedTable], int]
-    ) -> dict[Place, MinimisedTable]:
+    def merged(self, tables: _Tables, uses: _Uses) -> dict[Place, MinimisedTable]:
         """The tables of an output, some of them merged; their sum is the same.
 
         Whatever saves most is merged first. Tables of inputs that may be absent stay as they are.
@@ -115,7 +117,7 @@ class Merging:
         return group
 
     def _candidate(
-        self, place: Place, table: MinimisedTable, uses: Callable[[Place, MinimisedTable], int]
+        self, place: Place, table: MinimisedTable, uses: _Uses
     ) -> _Candidate | None:
         if table.padding is not None:
             return None
@@ -163,6 +165,52 @@ def merging_of(schedule: Schedule) -> Merging | None:
         fabric_named(schedule.fabric),
         schedule.table_registers,
     )
+
+
+def merging_costs(tables: Sequence[IntArray], schedule: Schedule) -> HardwareCosts:
+    """What merging changes in the costs of edge tables, counted as ``edge_table_costs`` does.
+
+    Parameters
+    ----------
+    tables
+        ``[n_out, n_in, 2**width]`` of every branch, which are merged by themselves.
+    schedule
+        Which says whether they are merged.
+    """
+    merging = merging_of(schedule)
+    total = HardwareCosts()
+    if merging is None:
+        return total
+    for branch in tables:
+        every = tuple(range(branch.shape[2].bit_length() - 1))
+        minimised = [
+            {
+                (Reading(0, i, every),): minimise_table(table, 0, len(table) - 1)
+                for i, table in enumerate(row)
+                if np.ptp(table)
+            }
+            for row in branch
+        ]
+        uses = _uses(minimised)
+        for row in minimised:
+            total += _summed(merging.merged(row, uses)) + _summed(row).times(-1)
+    return total
+
+
+def _uses(outputs: Sequence[_Tables]) -> _Uses:
+    """How many outputs have a table."""
+    found = Counter(
+        (place, table.values) for row in outputs for place, table in row.items()
+    )
+    return lambda place, table: found[place, table.values]
+
+
+def _summed(tables: _Tables) -> HardwareCosts:
+    """Tables of an output, their registers and adders."""
+    bits = [max(table.values).bit_length() for table in tables.values()]
+    luts = sum(map(table_luts, (sum(len(r.bits) for r in place) for place in tables), bits))
+    adders = sum(bits) + len(bits)
+    return HardwareCosts(table_luts=luts, adder_bits=adders, register_bits=sum(bits) + adders)
 
 
 def _sum(a: MinimisedTable, b: MinimisedTable) -> MinimisedTable:

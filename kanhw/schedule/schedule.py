@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from kanhw.entries import Entry
@@ -54,7 +54,7 @@ class Schedule:
     """
 
     adder_levels: int = 1
-    table_registers: bool = True
+    table_registers: bool | Mapping[str, bool] = True
     handshake: bool = True
     kind: str = "unrolled"
     parallel_inputs: Parallel = 1
@@ -67,9 +67,9 @@ class Schedule:
             raise TypeError(f"adder_levels must be an integer, not {self.adder_levels!r}")
         if not 0 <= self.adder_levels <= 16:
             raise InputError(f"adder_levels must be 0 to 16, not {self.adder_levels}")
-        for name in ("table_registers", "handshake"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
+        object.__setattr__(self, "table_registers", _registered(self.table_registers))
+        if not isinstance(self.handshake, bool):
+            raise TypeError(f"handshake must be True or False, not {self.handshake!r}")
         if self.kind not in SCHEDULES:
             raise InputError(
                 f"Unknown schedule {self.kind!r}: this version knows "
@@ -108,8 +108,19 @@ class Schedule:
         return self.kind == "folded"
 
     @property
+    def registered(self) -> tuple[str, ...]:
+        """The layers that the mapping of ``table_registers`` names."""
+        return () if isinstance(self.table_registers, bool) else tuple(self.table_registers)
+
+    def of_layer(self, name: str) -> Schedule:
+        """The schedule with what it says of the layer of this name in place of mappings."""
+        if isinstance(self.table_registers, bool):
+            return self
+        return replace(self, table_registers=self.table_registers.get(name, True))
+
+    @property
     def named(self) -> tuple[str, ...]:
-        """The layers that some mapping names."""
+        """The layers that some mapping names for its lanes."""
         mappings = [m for m in self._parallel if not isinstance(m, int)]
         return tuple(dict.fromkeys(name for mapping in mappings for name in mapping))
 
@@ -158,6 +169,15 @@ class Schedule:
             return cls(**values)
         except TypeError as error:
             raise InputError(f"The schedule is damaged: {error}") from error
+
+
+def _registered(given: Any) -> bool | dict[str, bool]:
+    """True or False, or a copy of a mapping to them."""
+    if isinstance(given, bool):
+        return given
+    if isinstance(given, Mapping) and all(isinstance(value, bool) for value in given.values()):
+        return dict(given)
+    raise TypeError(f"table_registers must be True or False, or these by layer, not {given!r}")
 
 
 def _checked(name: str, given: Any) -> Parallel:

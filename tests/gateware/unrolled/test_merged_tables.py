@@ -1,6 +1,5 @@
 """Tables of one output merged into one: the same numbers, fewer tables, never a higher cost."""
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +12,9 @@ from kanhw.design.design import load_design
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.gateware import generate_verilog
-from kanhw.gateware.fabric import fabric_named
+from kanhw.gateware.fabric import Reading, fabric_named
+from kanhw.gateware.parts.minimise import minimise_table
+from kanhw.gateware.top.stage_costs import stage_costs
 from kanhw.gateware.unrolled import merged_tables
 from kanhw.gateware.unrolled.merged_tables import MERGED_BITS, merging_of
 from kanhw.gateware.unrolled.unrolled_layers import ProgramCore
@@ -25,7 +26,7 @@ FABRIC = pytest.mark.parametrize("fabric", FABRICS)
 
 
 def _schedule(fabric="portable", **fields):
-    return Schedule(fabric=fabric, merge_tables="xcup", handshake=False, **fields)
+    return Schedule(**{"fabric": fabric, "merge_tables": "xcup", "handshake": False, **fields})
 
 
 def _coarse(rng, n_out, n_in, code, most=3, height=9):
@@ -90,8 +91,98 @@ def test_random_networks(fabric, seed, run_core, stimulus):
 
 def test_a_wrong_sum_is_seen(run_core, stimulus, monkeypatch):
     real = merged_tables._sum
-    monkeypatch.setattr(merged_tables, "_sum", lambda a, b: real(a, replace(b, offset=b.offset + 1)))
+    monkeypatch.setattr(
+        merged_tables, "_sum", lambda a, b: real(a, replace(b, offset=b.offset + 1))
+    )
     rng = np.random.default_rng(0)
     program = _network(rng, (5, 3), (2,))
     codes = stimulus(program, rng)
     assert (run_core(program, _schedule(), codes) != program(codes)).any()
+
+
+def _tables(rng, count, bits, width=3):
+    """Tables that depend on all of ``bits`` address bits, by what they read."""
+    every = tuple(range(bits))
+    return {
+        (Reading(0, i, every),): minimise_table(
+            np.append(rng.permutation(1 << bits)[:-1] % (1 << width), 0), 0, (1 << bits) - 1
+        )
+        for i in range(count)
+    }
+
+
+def _luts(tables, fabric):
+    costs = table_costs_of("xcup", fabric)
+    supports = [fabric_named(fabric).supports(t, registered=True) for t in tables.values()]
+    own = sum(costs.table[n - 1] for support in supports for n in support if n)
+    widths = [np.log2(max(t.values) + 1) for t in tables.values()]
+    return own + sum(costs.adder * (width + costs.adder_offset) for width in widths)
+
+
+@FABRIC
+@settings(max_examples=20)
+@given(seed=st.integers(0, 1 << 30), count=st.integers(2, 8), bits=st.integers(1, 4))
+def test_the_cost_never_rises(fabric, seed, count, bits):
+    tables = _tables(np.random.default_rng(seed), count, bits)
+    made = merging_of(_schedule(fabric)).merged(tables, lambda place, table: 1)
+    assert _luts(made, fabric) <= _luts(tables, fabric)
+    assert sorted(r.input for place in made for r in place) == list(range(count))
+    assert max(sum(len(r.bits) for r in place) for place in made) <= MERGED_BITS
+    for table in made.values():
+        assert min(table.values) >= 0
+
+
+def test_tables_of_many_outputs_stay_apart():
+    """What others have made as well is not worth a table of its own."""
+    tables = _tables(np.random.default_rng(0), 2, 3)
+    merging = merging_of(_schedule())
+    assert len(merging.merged(tables, lambda place, table: 1)) == 1
+    assert merging.merged(tables, lambda place, table: 50) == tables
+
+
+def test_tables_of_inputs_that_may_be_absent_stay_apart():
+    tables = {p: replace(t, padding=0) for p, t in _tables(np.random.default_rng(0), 4, 1).items()}
+    assert merging_of(_schedule()).merged(tables, lambda place, table: 1) == tables
+
+
+def test_nothing_is_merged_unless_asked_for():
+    rng = np.random.default_rng(0)
+    program = _network(rng, (5, 3), (2,))
+    assert merging_of(Schedule()) is None
+    apart = _schedule(merge_tables=None)
+    texts = [generate_verilog(program, s).text for s in (apart, _schedule())]
+    assert texts[0].count("table") > texts[1].count("table")
+
+
+def test_the_resource_model_counts_what_is_left():
+    program = _network(np.random.default_rng(0), (5, 3), (2,))
+    apart, merged = (stage_costs(program, s)[0].costs for s in (Schedule(), _schedule()))
+    assert merged.adder_bits < apart.adder_bits
+    assert merged.table_luts > 0
+
+
+def test_images(image_program, check_images):
+    rng = np.random.default_rng(5)
+    program = image_program(rng, ["convolution"], dense=True)
+    check_images(program, Schedule(merge_tables="xcup"), rng)
+
+
+def test_command_line(tmp_path, capsys):
+    source, out = tmp_path / "kan.safetensors", tmp_path / "design"
+    save_program(_network(np.random.default_rng(0), (5, 3), (2,)), source)
+    arguments = ["generate", str(source), "--out", str(out), "--merge-tables"]
+    assert main([*arguments, "xcup"]) == 0
+    schedule = load_design(out).schedule
+    assert schedule == Schedule(merge_tables="xcup")
+    assert "merge_tables" not in Schedule().to_json()
+    assert main([*arguments, "xcvu", "--force"]) != 0
+    assert "no costs of tables for fabric 'portable' on target 'xcvu'" in capsys.readouterr().err
+
+
+def test_what_cannot_be_merged_is_refused():
+    with pytest.raises(InputError, match=r"\Amerge_tables is for the unrolled schedule"):
+        Schedule(kind="folded", merge_tables="xcup")
+    with pytest.raises(TypeError, match=r"\Amerge_tables must be the name of a target or None"):
+        Schedule(merge_tables=True)
+    with pytest.raises(InputError, match=r"ecp5"):
+        merging_of(Schedule(fabric="ultrascale+", merge_tables="ecp5"))
