@@ -44,19 +44,33 @@ def main() -> int:
     return 0
 
 
-def measured(pair: str, seeds: range, seed: int) -> list[dict[str, Any]]:
-    """The networks of some numbers, each with its sizes and its LUTs."""
+def measured(
+    pair: str, numbers: range, seed: int, *, recipe: str | None, merge: bool
+) -> list[dict[str, Any]]:
+    """The networks of some numbers, each with its sizes and what it takes."""
     target, fabric = pair.split("/")
-    schedule = Schedule(adder_levels=LEVELS, handshake=False, fabric=fabric)
-    networks = {f"n{k}": random_network(np.random.default_rng([seed, k])) for k in seeds}
+    schedule = Schedule(
+        adder_levels=LEVELS,
+        handshake=False,
+        fabric=fabric,
+        merge_tables=target if merge else None,
+    )
+    networks = {f"n{k}": random_network(np.random.default_rng([seed, k])) for k in numbers}
     designs = {
         name: generate_verilog(network.program, schedule, name=name).text
         for name, network in networks.items()
     }
-    found = synthesise(designs, target)
+    found = synthesise(designs, target, recipe)
     return [
-        {"lut": found[name].lut, "ff": found[name].ff, "sizes": asdict(network.sizes)}
-        for name, network in networks.items()
+        {
+            "pair": pair,
+            "number": number,
+            "merged": merge,
+            "lut": found[name].lut,
+            "ff": found[name].ff,
+            "sizes": asdict(network.sizes),
+        }
+        for number, (name, network) in zip(numbers, networks.items(), strict=True)
     ]
 
 

@@ -17,8 +17,10 @@ __all__ = ["synthesise"]
 _TOP = "every_design"
 
 
-def synthesise(designs: Mapping[str, str], target: str) -> dict[str, CellCounts]:
-    """The cells of each design, of the recipe with the fewest LUTs.
+def synthesise(
+    designs: Mapping[str, str], target: str, recipe: str | None = None
+) -> dict[str, CellCounts]:
+    """The cells of each design, of the recipe with the fewest LUTs unless one is named.
 
     All are kept apart in one module that holds one of each, so that reading cells and starting
     Yosys, which small designs take most of their time for, happens once.
@@ -29,11 +31,13 @@ def synthesise(designs: Mapping[str, str], target: str) -> dict[str, CellCounts]
         Verilog by the name of its top module; no two have a module of the same name.
     target
         The name of a target.
+    recipe
+        One of its recipes; None tries all.
     """
     found = target_named(target)
     best: dict[str, CellCounts] = {}
-    for recipe in found.recipes:
-        script = found.script(recipe, _TOP)
+    for each in [recipe] if recipe else found.recipes:
+        script = found.script(each, _TOP)
         for name, cells in _cells(designs, script).items():
             counts = found.count(cells)
             if name not in best or counts.lut < best[name].lut:
