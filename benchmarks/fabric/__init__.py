@@ -1,1 +1,1 @@
-"""Networks whose widths were chosen for the fabric: what their parts cost, and what they reach."""
+"""Training with learned widths, measured through gateware."""
