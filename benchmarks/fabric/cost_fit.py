@@ -4,10 +4,10 @@
         [--merged] [--keep ROWS.jsonl]
 
 Random networks of the kind that learned widths give are generated as bare cores (two adder levels
-between registers), and synthesised as ``kanhw estimate`` does. Two thirds of them are what the
-factors of :mod:`kanhw.targets.table_costs` are fitted to; errors are those on the last third, of
-networks of at least 30 LUTs. ``--merged`` synthesises each once more with merged tables and says
-what that saves. A row of ``--keep`` is a network that was synthesised: a run goes on behind it.
+between registers), and synthesised as ``kanhw estimate`` does. The factors of
+:mod:`kanhw.targets.table_costs` are fitted to those of at least 100 LUTs; errors are those on the
+third that a fit has not seen, three times. ``--merged`` synthesises each once more with merged
+tables and says what that saves. A row of ``--keep`` is a network that was synthesised: a run goes on behind it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import numpy as np
 
 from benchmarks.common.measuring import Table, argument_parser, environment_line
 from benchmarks.fabric.formula import fitted, luts_of
-from benchmarks.fabric.random_networks import EdgeSizes, NetworkSizes, random_network
+from benchmarks.fabric.random_networks import random_network
+from benchmarks.fabric.sizes import EdgeSizes, NetworkSizes, sizes_of
 from benchmarks.fabric.synthesis import synthesise
 from kanhw.estimation import yosys_version
 from kanhw.gateware import generate_verilog
@@ -31,9 +32,9 @@ from kanhw.schedule.schedule import Schedule
 from kanhw.targets.table_costs import TABLE_COSTS, TableCosts, table_costs_of
 
 LEVELS = 2
-# Every third network is kept from the fit.
-HELD_OUT = 3
-LEAST_LUTS = 30
+# Every third network is kept from a fit.
+FOLDS = 3
+LEAST_LUTS = 100
 
 _SIX = {"adder_offset": 0.7, "encoder": 1.0}
 # What structure says: a bit of a table is a LUT of as many inputs, or half of one that has two
@@ -91,7 +92,7 @@ def measured(
     )
     networks = {f"n{k}": random_network(np.random.default_rng([seed, k])) for k in numbers}
     designs = {
-        name: generate_verilog(network.program, schedule, name=name).text
+        name: generate_verilog(network, schedule, name=name).text
         for name, network in networks.items()
     }
     found = synthesise(designs, target, recipe)
@@ -102,7 +103,7 @@ def measured(
             "merged": merge,
             "lut": found[name].lut,
             "ff": found[name].ff,
-            "sizes": asdict(network.sizes),
+            "sizes": asdict(sizes_of(network)),
         }
         for number, (name, network) in zip(numbers, networks.items(), strict=True)
     ]
@@ -119,13 +120,13 @@ def print_fits(rows: list[dict[str, Any]], pairs: list[str]) -> None:
             for row in _of(rows, pair, merge=False)
             if row["lut"] >= LEAST_LUTS
         ]
-        if len(networks) < HELD_OUT:
+        if len(networks) < FOLDS:
             continue
         structure = structure_of(*pair.split("/"))
-        own = table_costs_of(*pair.split("/"))
-        fit = [network for k, network in enumerate(networks) if k % HELD_OUT]
-        test = networks[::HELD_OUT]
-        errors, theirs = _errors(test, fitted(fit, structure)), _errors(test, own)
+        errors, theirs = list[float](), _errors(networks, table_costs_of(*pair.split("/")))
+        for fold in range(FOLDS):
+            seen = [network for k, network in enumerate(networks) if k % FOLDS != fold]
+            errors += _errors(networks[fold::FOLDS], fitted(seen, structure))
         luts = [lut for _, lut in networks]
         cells = [f"{value:.1f}" for value in (*_spread(errors), *_spread(theirs)[:2])]
         table.add(pair, len(networks), f"{min(luts)}-{max(luts)}", *cells)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.fabric.random_networks import ADDRESS_BITS, NetworkSizes
+from benchmarks.fabric.random_networks import ADDRESS_BITS
+from benchmarks.fabric.sizes import NetworkSizes
 from kanhw.targets.table_costs import TableCosts
 
 __all__ = ["fitted", "luts_of"]
@@ -17,7 +18,7 @@ Vector = npt.NDArray[np.float64]
 
 # How much a factor may be off from what structure says before that weighs as much as an error of
 # as many per cent in one network. Where networks cannot tell factors apart, structure does.
-PULL = 0.1
+PULL = 0.3
 # Beyond the address bits of the networks a table doubles with every bit.
 BEYOND = 2
 

@@ -1,4 +1,4 @@
-"""Random networks of edge tables of the kind that learned widths give, and their sizes.
+"""Random networks of edge tables of the kind that learned widths give.
 
 Every edge has address bits and a last place of its own, every value codes of its own. Tables are
 cubic B-splines with random coefficients, rounded: smooth, as those of trained networks are.
@@ -14,64 +14,29 @@ import numpy as np
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
 
-__all__ = ["EdgeSizes", "NetworkSizes", "RandomNetwork", "random_network"]
+__all__ = ["random_network"]
 
 INPUT = CodeFormat(6, signed=False)
 # Most output bits of a table, address bits of an edge, and coefficients of a spline.
 OUTPUT_BITS, ADDRESS_BITS, COEFFICIENTS = 8, 6, 10
-# How many places the last one of an edge is above that of its output's sum, and how often.
-PLACES, PLACE_SHARES = 3, (0.6, 0.25, 0.15)
+# How many places the last one of an edge may be above that of its output's sum.
+PLACES = 4
 
 
-@dataclass(frozen=True)
-class EdgeSizes:
-    """The output, the address bits and the (real) output bits of an edge that is not pruned."""
-
-    output: tuple[int, int]
-    address_bits: int
-    output_bits: float
-
-
-@dataclass(frozen=True)
-class NetworkSizes:
-    """All that training knows of what a network will take.
-
-    Parameters
-    ----------
-    edges
-        Of all layers.
-    saturated_bits
-        Bits of the codes between layers.
-    """
-
-    edges: tuple[EdgeSizes, ...]
-    saturated_bits: int
-
-
-@dataclass(frozen=True, eq=False)
-class RandomNetwork:
-    """A network and its sizes."""
-
-    program: Program
-    sizes: NetworkSizes
-
-
-def random_network(rng: np.random.Generator) -> RandomNetwork:
+def random_network(rng: np.random.Generator) -> Program:
     """One or two layers that hand out sums; from a handful of edges to about a hundred."""
-    n_in, n_out = int(rng.integers(3, 17)), int(rng.integers(2, 8))
+    n_in, n_out = int(rng.integers(2, 17)), int(rng.integers(1, 8))
     hidden = int(rng.integers(2, 8)) if rng.random() < 0.6 else 0
-    sources = _Codes(INPUT, rng.integers(2, INPUT.width + 1, n_in), np.zeros(n_in, np.int64))
-    layers, edges, saturated = [], list[EdgeSizes](), 0
+    sources = _Codes(INPUT, np.full(n_in, INPUT.width), np.zeros(n_in, np.int64))
+    layers = []
     for number, count in enumerate([hidden, n_out] if hidden else [n_out]):
-        tables, sizes = _edges(rng, sources, count, number)
-        edges += sizes
+        tables = _edges(rng, sources, count)
         join = Requantizer(np.ones((1, count), int), rng.integers(-9, 10, count))
         if number == 0 and hidden:
-            join, sources = _saturated(rng, tables)
-            saturated = int(sources.bits.sum())
+            sources = _codes(rng, count)
+            join = _requantizer(rng, tables, sources)
         layers.append(EdgeTableLayer(tables, (join,), f"layers.{number}"))
-    program = Program(tuple(layers), InputEncoder(INPUT, n_in))
-    return RandomNetwork(program, NetworkSizes(tuple(edges), saturated))
+    return Program(tuple(layers), InputEncoder(INPUT, n_in))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,37 +48,32 @@ class _Codes:
     lowest: IntArray
 
 
-def _edges(
-    rng: np.random.Generator, sources: _Codes, n_out: int, layer: int
-) -> tuple[IntArray, list[EdgeSizes]]:
-    """Tables ``[n_out, n_in, codes]``, and the sizes of those that are not pruned."""
-    n_in = len(sources.bits)
-    present = rng.random((n_out, n_in)) < rng.uniform(0.3, 1.0)
-    # Training prunes what nobody reads and what reads nothing; here both are given an edge.
-    present[rng.integers(0, n_out, n_in), np.arange(n_in)] = True
-    present[np.arange(n_out), rng.integers(0, n_in, n_out)] = True
+def _codes(rng: np.random.Generator, count: int) -> _Codes:
+    """Of 2 to 6 bits for each value, around zero."""
+    bits = rng.integers(2, 7, count)
+    return _Codes(CodeFormat(int(bits.max()), signed=True), bits, -(1 << (bits - 1)))
+
+
+def _edges(rng: np.random.Generator, sources: _Codes, n_out: int) -> IntArray:
+    """Tables ``[n_out, n_in, codes]``; those of edges that are pruned are zeros."""
+    n_in, density = len(sources.bits), rng.uniform(0.3, 1.0)
     tables = np.zeros((n_out, n_in, sources.format.count), np.int64)
-    sizes, typical = [], rng.uniform(2.5, 6.0)
-    for j, i in zip(*(axis.tolist() for axis in np.nonzero(present)), strict=True):
-        bits, lowest = int(sources.bits[i]), int(sources.lowest[i])
-        address_bits = int(rng.integers(max(1, bits - 3), bits + 1))
-        # Spans of one output are alike; an edge that matters less has a coarser last place.
-        span = float(np.clip(rng.normal(typical, 1.0), 1.0, OUTPUT_BITS))
-        place = min(int(rng.choice(PLACES, p=PLACE_SHARES)), int(span) - 1)
-        entries = _entries(rng, address_bits, 2.0 ** (span - place) - 1)
-        codes = sources.format.codes().clip(lowest, lowest + (1 << bits) - 1) - lowest
-        tables[j, i] = entries[codes >> (bits - address_bits)] << place
-        width = float(np.log2(np.ptp(entries) + 1))
-        sizes.append(EdgeSizes((layer, j), address_bits, width))
-    return tables, sizes
-
-
-def _entries(rng: np.random.Generator, address_bits: int, span: float) -> IntArray:
-    """Rounded values of a curve with about that span, at least two of them different."""
-    while True:
-        entries = np.rint(_curve(rng, 1 << address_bits) * span).astype(np.int64)
-        if np.ptp(entries):
-            return entries
+    codes = sources.format.codes()
+    typical = rng.uniform(2.0, 6.5)
+    for j in range(n_out):
+        for i in range(n_in):
+            if rng.random() > density:
+                continue
+            bits, lowest = int(sources.bits[i]), int(sources.lowest[i])
+            address_bits = int(rng.integers(1, min(bits, ADDRESS_BITS) + 1))
+            span = 2.0 ** np.clip(rng.normal(typical, 1.5), 0, OUTPUT_BITS) - 1
+            entries = np.rint(_curve(rng, 1 << address_bits) * span).astype(np.int64)
+            if not np.ptp(entries):
+                continue
+            inside = codes.clip(lowest, lowest + (1 << bits) - 1) - lowest
+            place = int(rng.integers(0, PLACES)) if rng.random() < 0.5 else 0
+            tables[j, i] = entries[inside >> (bits - address_bits)] << place
+    return tables
 
 
 def _curve(rng: np.random.Generator, count: int) -> Any:
@@ -128,18 +88,17 @@ def _curve(rng: np.random.Generator, count: int) -> Any:
     return (spline((np.arange(count) + 0.5) / count) - dense.mean()) / np.ptp(dense)
 
 
-def _saturated(rng: np.random.Generator, tables: IntArray) -> tuple[Requantizer, _Codes]:
-    """Rounding to codes of 2 to 6 bits by value that the sums fill or go beyond, and the codes."""
-    most, least = tables.max(axis=2).sum(axis=1), tables.min(axis=2).sum(axis=1)
-    spread = most - least
-    shift = max(round(float(np.log2(np.median(spread) / 2.0 ** rng.uniform(3, 5)))), 0)
-    filled = np.log2(np.maximum(spread, 1) / 2.0**shift * rng.uniform(0.4, 1.0, len(spread)))
-    bits = np.rint(filled).astype(np.int64).clip(2, ADDRESS_BITS)
-    lowest = -(1 << (bits - 1))
-    format = CodeFormat(int(bits.max()), signed=True)
-    join = Requantizer(
-        *(np.ones((1, len(spread)), int), -((most + least) // 2), shift, format),
-        lo=lowest,
-        hi=-lowest - 1,
+def _requantizer(rng: np.random.Generator, tables: IntArray, made: _Codes) -> Requantizer:
+    """Rounding to codes that the sums fill, and go beyond in many cases."""
+    spread = (tables.max(axis=2) - tables.min(axis=2)).sum(axis=1)
+    middle = (tables.max(axis=2) + tables.min(axis=2)).sum(axis=1) // 2
+    typical = float(np.median(np.maximum(spread, 1) / 2.0 ** made.bits))
+    shift = max(round(np.log2(typical * rng.uniform(0.3, 1.0))), 0)
+    return Requantizer(
+        np.ones((1, len(spread)), int),
+        -middle,
+        shift,
+        made.format,
+        lo=made.lowest,
+        hi=-made.lowest - 1,
     )
-    return join, _Codes(format, bits, lowest)

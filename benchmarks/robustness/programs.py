@@ -270,7 +270,10 @@ def _schedule(kind: str, rng: Rng) -> kanhw.Schedule:
     if not folded:
         levels = int(rng.integers(0, 4))
         return kanhw.Schedule(
-            adder_levels=levels, fabric=fabric, table_registers=bool(rng.random() < 0.7)
+            adder_levels=levels,
+            fabric=fabric,
+            table_registers=bool(rng.random() < 0.7),
+            merge_tables="xcup" if rng.random() < 0.5 else None,
         )
     lanes = rng.integers(1, 4, 2).tolist()
     return kanhw.Schedule(
