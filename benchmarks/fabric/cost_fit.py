@@ -7,7 +7,8 @@ Random networks of the kind that learned widths give are generated as bare cores
 between registers), and synthesised as ``kanhw estimate`` does. The factors of
 :mod:`kanhw.targets.table_costs` are fitted to those of at least 100 LUTs; errors are those on the
 third that a fit has not seen, three times. ``--merged`` synthesises each once more with merged
-tables and says what that saves. A row of ``--keep`` is a network that was synthesised: a run goes on behind it.
+tables and says what that saves. A row of ``--keep`` is a network that was synthesised: a run goes
+on behind it.
 """
 
 from __future__ import annotations

@@ -62,17 +62,17 @@ _SIX_PORTABLE = TableCosts(
     encoder=9.4,
 )
 _ECP5 = TableCosts(
-    table=(0.05, 0.71, 0.97, 0.97, 2.42, 2.91, 5.82, 11.6),
-    adder=1.15,
-    adder_offset=0.52,
-    saturator=0.86,
+    table=(0.05, 0.7, 0.94, 1.23, 2.7, 4.86, 9.72, 19.4),
+    adder=1.17,
+    adder_offset=0.59,
+    saturator=0.91,
     encoder=15.3,
 )
 _ICE40 = TableCosts(
-    table=(0.05, 0.71, 0.97, 0.97, 2.42, 4.8, 9.6, 19.2),
-    adder=1.0,
-    adder_offset=0.52,
-    saturator=0.86,
+    table=(0.05, 0.73, 0.97, 1.16, 2.62, 5.82, 11.6, 23.3),
+    adder=1.23,
+    adder_offset=0.55,
+    saturator=0.91,
     encoder=15.3,
 )
 
