@@ -59,7 +59,7 @@ class BasisTableCore(LayerCore):
     @property
     def source_latency(self) -> int:
         """Cycles from addresses to table outputs."""
-        return int(self.schedule.table_registers)
+        return int(self.schedule.tables_registered)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
         """The number of shifted additions of output j's weights, and of its constant."""

@@ -73,7 +73,7 @@ class SummedTablesCore(LayerCore):
     @property
     def source_latency(self) -> int:
         """Cycles from addresses to table outputs."""
-        return int(self.schedule.table_registers)
+        return int(self.schedule.tables_registered)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
         """The number of output j's varying tables, as the fabric makes them, and its constant."""
@@ -119,7 +119,7 @@ class SummedTablesCore(LayerCore):
             varying,
             constant,
             None if constant is None else self.window(0, j),
-            registered=self.schedule.table_registers,
+            registered=self.schedule.tables_registered,
         )
 
     def _outputs_of(self, place: Place, table: MinimisedTable) -> int:

@@ -251,7 +251,7 @@ class LayerCore(Component):
         m = Module()
         # What sub-classes make once however many ask for it.
         self._tables: dict[tuple[object, ...], Value] = {}
-        self._bank: TableBank = self.fabric.bank(registered=self.schedule.table_registers)
+        self._bank: TableBank = self.fabric.bank(registered=self.schedule.tables_registered)
         for j in range(self.layer.n_out):
             # One tree for everything, or a tree a branch and one to join them.
             if self._direct(j):

@@ -163,7 +163,7 @@ def merging_of(schedule: Schedule) -> Merging | None:
     return Merging(
         table_costs_of(schedule.merge_tables, schedule.fabric),
         fabric_named(schedule.fabric),
-        schedule.table_registers,
+        schedule.tables_registered,
     )
 
 
@@ -183,7 +183,7 @@ def merging_costs(tables: Sequence[IntArray], schedule: Schedule) -> HardwareCos
         return total
     for branch in tables:
         every = tuple(range(branch.shape[2].bit_length() - 1))
-        minimised = [
+        minimised: list[dict[Place, MinimisedTable]] = [
             {
                 (Reading(0, i, every),): minimise_table(table, 0, len(table) - 1)
                 for i, table in enumerate(row)

@@ -108,6 +108,13 @@ class Schedule:
         return self.kind == "folded"
 
     @property
+    def tables_registered(self) -> bool:
+        """Whether registers are behind the tables; of a layer, by the schedule of that layer."""
+        if not isinstance(self.table_registers, bool):
+            raise TypeError("table_registers differ by layer: ask of_layer(name)")
+        return self.table_registers
+
+    @property
     def registered(self) -> tuple[str, ...]:
         """The layers that the mapping of ``table_registers`` names."""
         return () if isinstance(self.table_registers, bool) else tuple(self.table_registers)

@@ -62,18 +62,18 @@ _SIX_PORTABLE = TableCosts(
     encoder=9.4,
 )
 _ECP5 = TableCosts(
-    table=(0.05, 0.7, 0.94, 1.23, 2.7, 4.86, 9.72, 19.4),
-    adder=1.17,
-    adder_offset=0.59,
-    saturator=0.91,
+    table=(0.05, 0.72, 0.96, 1.28, 2.76, 4.7, 9.41, 18.8),
+    adder=1.33,
+    adder_offset=0.54,
+    saturator=0.89,
     encoder=15.3,
 )
 _ICE40 = TableCosts(
-    table=(0.05, 0.73, 0.97, 1.16, 2.62, 5.82, 11.6, 23.3),
-    adder=1.23,
-    adder_offset=0.55,
-    saturator=0.91,
-    encoder=15.3,
+    table=(0.05, 0.74, 0.99, 1.21, 2.62, 5.89, 11.8, 23.6),
+    adder=1.33,
+    adder_offset=0.53,
+    saturator=0.9,
+    encoder=12.5,
 )
 
 TABLE_COSTS: Mapping[tuple[str, str], TableCosts] = {
