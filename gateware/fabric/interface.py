@@ -17,10 +17,30 @@ from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 
-__all__ = ["Fabric", "Place", "Summands", "TableBank", "Window"]
+__all__ = ["Fabric", "Place", "Reading", "Summands", "TableBank", "Window"]
 
-Place = tuple[int, int]
-"""Branch and input of a table."""
+
+@dataclass(frozen=True, order=True)
+class Reading:
+    """The bits of an input's address that a table reads, as the next lowest bits of its own.
+
+    Parameters
+    ----------
+    branch
+        Of a layer's table; where tables of several branches meet, the stream that it reads.
+    input
+        The number of the input.
+    bits
+        Of its address, in order.
+    """
+
+    branch: int
+    input: int
+    bits: tuple[int, ...]
+
+
+Place = tuple[Reading, ...]
+"""What a table reads: one input, or several where tables of one output are merged."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +104,7 @@ class TableBank(ABC):
         m
             Where the tables go.
         input
-            Stream and number of the input, which name its address.
+            What it reads, by streams: tables with the same have the same address.
         address, table
             The two.
         pad
@@ -204,6 +224,18 @@ class Fabric(ABC):
         self, tables: Sequence[MinimisedTable], *, registered: bool
     ) -> HardwareCosts:
         """What the tables of one input in a :meth:`bank` are made of."""
+
+    @abstractmethod
+    def supports(self, table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:
+        """Of every output bit of a table the number of address bits that its LUTs depend on.
+
+        Parameters
+        ----------
+        table
+            Whose outputs are not negative.
+        registered
+            Whether a register follows.
+        """
 
     @abstractmethod
     def bank(self, *, registered: bool) -> TableBank:

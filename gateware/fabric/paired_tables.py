@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,11 +12,11 @@ from kanhw.formats import IntArray
 from kanhw.gateware.fabric.coding import bit_luts
 from kanhw.gateware.fabric.interface import Place, TableBank
 from kanhw.gateware.fabric.primitives import lut6_2
-from kanhw.gateware.parts.minimise import MinimisedTable
+from kanhw.gateware.parts.minimise import MinimisedTable, bit_supports, projected, support_of
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
 
-__all__ = ["PairedTables", "table_luts"]
+__all__ = ["PairedTables", "table_luts", "table_supports"]
 
 PAIR_INPUTS = 5
 
@@ -23,22 +24,26 @@ PAIR_INPUTS = 5
 _Literal = tuple[int, int]
 
 
+# An address bit as every table sees it: stream, input, and which bit of its address.
+_Source = tuple[int, int, int]
+
+
 @dataclass(eq=False)
 class _Bit:
-    """One output bit: its truth table over all address bits, and which of them matter."""
+    """An output bit of tables: the address bits that matter, in order, and its truth table."""
 
-    column: IntArray
-    support: tuple[int, ...]
-    place: int
+    support: tuple[_Source, ...]
+    function: tuple[int, ...]
     value: Signal = field(default_factory=Signal)
 
 
 class PairedTables(TableBank):
-    """Tables that share their LUTs with the others on the same input.
+    """Tables that share their LUTs with one another.
 
-    Two bits that depend on five address bits together are one LUT6_2. In front of a register, where
-    an address bit alone decides that a table hands out a certain entry (or either of two bits
-    does), the flip-flops are set or reset and the LUTs do not read that bit.
+    Two bits that depend on five address bits together are one LUT6_2: of the same inputs where
+    there are two, else of any. The same function of the same address bits is made once. In front of
+    a register, where an address bit alone decides that a table hands out a certain entry (or
+    either of two bits does), the flip-flops are set or reset and the LUTs do not read that bit.
 
     Parameters
     ----------
@@ -49,8 +54,8 @@ class PairedTables(TableBank):
     def __init__(self, *, registered: bool) -> None:
         self._registered = registered
         self._outputs: dict[tuple[object, ...], Value] = {}
-        self._addresses: dict[object, Value] = {}
-        self._bits: dict[object, list[_Bit]] = {}
+        self._wires: dict[_Source, Value] = {}
+        self._bits: dict[tuple[object, ...], _Bit] = {}
 
     def output(
         self, m: Module, input: Place, address: Value, table: MinimisedTable, pad: Value | None
@@ -62,7 +67,7 @@ class PairedTables(TableBank):
         m
             Where the registers go.
         input
-            A name for the address: tables with the same name have the same.
+            What it reads: tables with the same have the same address.
         address, table
             The two.
         pad
@@ -70,17 +75,20 @@ class PairedTables(TableBank):
         """
         key = (input, table.values, table.padding)
         if key not in self._outputs:
-            self._addresses.setdefault(input, address)
             self._outputs[key] = self._table_output(m, input, address, table, pad)
         return self._outputs[key]
 
     def _table_output(
         self, m: Module, input: Place, address: Value, table: MinimisedTable, pad: Value | None
     ) -> Value:
+        sources = tuple((r.branch, r.input, bit) for r in input for bit in r.bits)
+        for place, source in enumerate(sources):
+            self._wires.setdefault(source, address[place])
         shape = Range(min(table.outputs), max(table.outputs)).shape
         values = np.array(table.values, np.int64)
         literals, constant = _exception(values) if self._registered else ((), 0)
-        value: Value = Cat(*self._columns(input, values, literals, shape.width))
+        inside = _elsewhere(values, literals)
+        value: Value = Cat(*(self._bit(sources, inside >> k & 1) for k in range(shape.width)))
         if literals:
             away = Cat(*(address[b] if v else ~address[b] for b, v in literals)).any()
             value = Mux(away, Const(constant, shape.width), value)
@@ -92,70 +100,83 @@ class PairedTables(TableBank):
         m.d.sync += register.eq(value)
         return register
 
-    def _columns(
-        self, input: object, values: IntArray, literals: tuple[_Literal, ...], width: int
-    ) -> list[Value]:
-        """The bits of a table where none of the literals holds."""
-        values = _elsewhere(values, literals)
-        bits = []
-        for place in range(width):
-            column = values >> place & 1
-            bits.append(_Bit(column, _support(column), place))
-        self._bits.setdefault(input, []).extend(bits)
-        return [bit.value for bit in bits]
+    def _bit(self, sources: tuple[_Source, ...], column: IntArray) -> Signal:
+        """The signal of an output bit, of which this is the truth table over all address bits."""
+        order = tuple(sorted(support_of(column), key=lambda place: sources[place]))
+        support = tuple(sources[place] for place in order)
+        bit = _Bit(support, tuple(projected(column, order).tolist()))
+        return self._bits.setdefault((bit.support, bit.function), bit).value
 
     def finish(self, m: Module, platform: object) -> None:
         """Make the LUTs of everything that was asked for."""
-        for input, bits in self._bits.items():
-            address = self._addresses[input]
-            small = [bit for bit in bits if len(bit.support) <= PAIR_INPUTS]
-            large: dict[tuple[int, ...], list[_Bit]] = {}
-            for bit in bits:
-                if len(bit.support) > PAIR_INPUTS:
-                    large.setdefault(bit.support, []).append(bit)
-            for support, group in large.items():
-                self._large(m, Cat(*(address[b] for b in support)), support, group)
-            self._pair(m, platform, address, small)
+        large: dict[tuple[_Source, ...], list[_Bit]] = {}
+        small: dict[tuple[tuple[int, int], ...], list[_Bit]] = {}
+        for bit in self._bits.values():
+            if len(bit.support) > PAIR_INPUTS:
+                large.setdefault(bit.support, []).append(bit)
+            elif len(bit.support) > 1:
+                inputs = tuple(dict.fromkeys(source[:2] for source in bit.support))
+                small.setdefault(inputs, []).append(bit)
+            else:
+                wire = self._wires[bit.support[0]] if bit.support else Const(0, 1)
+                m.d.comb += bit.value.eq(wire ^ bit.function[0])
+        for group in large.values():
+            self._large(m, group)
+        alone = [bit for bits in small.values() for bit in self._pair(m, platform, bits)]
+        for bit in self._pair_apart(m, platform, alone):
+            wires = Cat(*(self._wires[source] for source in bit.support))
+            truth = Const(_number(bit.function), len(bit.function))
+            m.d.comb += bit.value.eq(truth.bit_select(wires, 1))
 
-    def _pair(self, m: Module, platform: object, address: Value, bits: list[_Bit]) -> None:
-        waiting = sorted(bits, key=lambda bit: -len(bit.support))
+    def _pair(self, m: Module, platform: object, bits: list[_Bit]) -> list[_Bit]:
+        """LUTs of two bits of the same inputs; gives those that are left."""
+        waiting, alone = sorted(bits, key=lambda bit: -len(bit.support)), []
         while waiting:
             first = waiting.pop(0)
-            if len(first.support) <= 1:
-                wire = address[first.support[0]] if first.support else Const(0, 1)
-                m.d.comb += first.value.eq(wire ^ int(first.column[0]))
-                continue
-            second = next(
-                (b for b in waiting if b.support and _fits(first, b)),
-                None,
-            )
-            support = tuple(sorted({*first.support, *(second.support if second else ())}))
-            inputs = [address[b] for b in support]
+            second = next((bit for bit in waiting if _fits(first, bit)), None)
             if second is None:
-                m.d.comb += first.value.eq(_truth(first, support, inputs))
+                alone.append(first)
                 continue
             waiting.remove(second)
-            upper, lower = lut6_2(
-                m, platform, inputs, _function(first, support), _function(second, support)
-            )
-            m.d.comb += [first.value.eq(upper), second.value.eq(lower)]
+            self._lut(m, platform, first, second)
+        return alone
 
-    def _large(self, m: Module, address: Value, support: tuple[int, ...], bits: list[_Bit]) -> None:
+    def _pair_apart(self, m: Module, platform: object, bits: list[_Bit]) -> list[_Bit]:
+        """LUTs of two bits whatever they read; gives those that are left."""
+        twos = [bit for bit in bits if len(bit.support) == 2]
+        threes = [bit for bit in bits if len(bit.support) == 3]
+        while twos and len(threes) + len(twos) > 1:
+            self._lut(m, platform, threes.pop() if threes else twos.pop(), twos.pop())
+        return [*twos, *threes, *(bit for bit in bits if len(bit.support) > 3)]
+
+    def _lut(self, m: Module, platform: object, first: _Bit, second: _Bit) -> None:
+        support = tuple(sorted({*first.support, *second.support}))
+        inputs = [self._wires[source] for source in support]
+        upper, lower = lut6_2(
+            m, platform, inputs, _truth(first, support), _truth(second, support)
+        )
+        m.d.comb += [first.value.eq(upper), second.value.eq(lower)]
+
+    def _large(self, m: Module, bits: list[_Bit]) -> None:
         """Bits that depend on the same six or more address bits."""
-        values = sum(_projected(bit.column, support) << k for k, bit in enumerate(bits))
-        words = values if isinstance(values, np.ndarray) else np.zeros(1, np.int64)
-        table = Table(tuple(int(v) for v in words), registered=False)
+        words = sum(np.array(bit.function) << k for k, bit in enumerate(bits))
+        table = Table(tuple(np.atleast_1d(words).tolist()), registered=False)
         m.submodules += table
-        m.d.comb += [table.i.eq(address), Cat(*(bit.value for bit in bits)).eq(table.o)]
+        wires = Cat(*(self._wires[source] for source in bits[0].support))
+        m.d.comb += [table.i.eq(wires), Cat(*(bit.value for bit in bits)).eq(table.o)]
 
 
 def table_luts(table: MinimisedTable, *, registered: bool) -> float:
     """About how many LUTs a table takes in a :class:`PairedTables`."""
+    return sum(bit_luts(count) for count in table_supports(table, registered=registered))
+
+
+def table_supports(table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:
+    """Of every bit of a table the address bits that its LUTs in a :class:`PairedTables` read."""
     values = np.array(table.values, np.int64)
     if registered:
         values = _elsewhere(values, _exception(values)[0])
-    width = int(values.max()).bit_length()
-    return sum(bit_luts(len(_support(values >> place & 1))) for place in range(width))
+    return bit_supports(values)
 
 
 def _elsewhere(values: IntArray, literals: tuple[_Literal, ...]) -> IntArray:
@@ -167,28 +188,21 @@ def _elsewhere(values: IntArray, literals: tuple[_Literal, ...]) -> IntArray:
 
 
 def _fits(first: _Bit, second: _Bit) -> bool:
-    return len(second.support) > 1 and len({*first.support, *second.support}) <= PAIR_INPUTS
+    return len({*first.support, *second.support}) <= PAIR_INPUTS
 
 
-def _support(column: IntArray) -> tuple[int, ...]:
-    bits = len(column).bit_length() - 1
-    halves = (column.reshape(-1, 2, 1 << bit) for bit in range(bits))
-    return tuple(bit for bit, h in enumerate(halves) if (h[:, 0] != h[:, 1]).any())
+def _truth(bit: _Bit, support: tuple[_Source, ...]) -> int:
+    """The truth table of a bit over more address bits than it depends on, as a number."""
+    places = [support.index(source) for source in bit.support]
+    address = np.arange(1 << len(support))
+    own = sum(
+        ((address >> place & 1) << k for k, place in enumerate(places)), np.zeros_like(address)
+    )
+    return _number(np.array(bit.function)[own].tolist())
 
 
-def _projected(column: IntArray, support: tuple[int, ...]) -> IntArray:
-    """The truth table over the supporting address bits only."""
-    small = np.arange(1 << len(support))
-    address = sum(((small >> k & 1) << bit for k, bit in enumerate(support)), np.zeros_like(small))
-    return column[address]
-
-
-def _function(bit: _Bit, support: tuple[int, ...]) -> int:
-    return sum(int(v) << k for k, v in enumerate(_projected(bit.column, support)))
-
-
-def _truth(bit: _Bit, support: tuple[int, ...], inputs: list[Value]) -> Value:
-    return Const(_function(bit, support), 1 << len(support)).bit_select(Cat(*inputs), 1)
+def _number(function: Sequence[int]) -> int:
+    return sum(value << k for k, value in enumerate(function))
 
 
 def _exception(values: IntArray) -> tuple[tuple[_Literal, ...], int]:

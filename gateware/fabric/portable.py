@@ -13,7 +13,7 @@ from kanhw.gateware.fabric.interface import Fabric, Place, Summands, TableBank, 
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_cost, tree_latency
 from kanhw.gateware.parts.address import Address, output_address
 from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
-from kanhw.gateware.parts.minimise import MinimisedTable, table_cost
+from kanhw.gateware.parts.minimise import MinimisedTable, bit_supports, table_cost
 from kanhw.gateware.parts.saturator import Saturator, saturator_costs
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
@@ -39,7 +39,8 @@ class PlainTables(TableBank):
         key = (input, table.values, table.padding)
         if key not in self._outputs:
             unit = Table(table.values, registered=self._registered, padding=table.padding)
-            m.submodules[f"table{len(self._outputs)}_input{input[1]}"] = unit
+            name = "_".join(str(reading.input) for reading in input)
+            m.submodules[f"table{len(self._outputs)}_input{name}"] = unit
             m.d.comb += unit.i.eq(address)
             if table.padding is not None:
                 m.d.comb += unit.pad.eq(pad)
@@ -119,6 +120,10 @@ class Portable(Fabric):
     ) -> HardwareCosts:
         """Every bit of them by itself."""
         return bits_of_tables(tables, registered=registered)
+
+    def supports(self, table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:
+        """Those of its bits."""
+        return bit_supports(np.array(table.values))
 
     def bank(self, *, registered: bool) -> PlainTables:
         """Memories."""

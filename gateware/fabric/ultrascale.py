@@ -8,7 +8,7 @@ from dataclasses import replace
 from kanhw.formats import CodeFormat
 from kanhw.gateware.fabric.coding import FLIP_FLOP_LUTS, codings_of
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, Window
-from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts
+from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts, table_supports
 from kanhw.gateware.fabric.resetting_saturator import (
     ResettingSaturator,
     code_bits,
@@ -123,6 +123,10 @@ class UltraScalePlus(Fabric):
         luts = sum(table_luts(table, registered=registered) for table in tables)
         bits = sum(max(table.outputs).bit_length() for table in tables)
         return HardwareCosts(cells=round(luts), register_bits=bits * registered)
+
+    def supports(self, table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:
+        """Without the address bits that the set or reset of a register takes care of."""
+        return table_supports(table, registered=registered)
 
     def bank(self, *, registered: bool) -> PairedTables:
         """LUT6_2 cells, each two bits of the tables of an input."""

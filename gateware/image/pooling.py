@@ -84,7 +84,7 @@ class GlobalPoolingStage(Stage):
         self, layer: PoolingLayer, inputs: Payload, schedule: Schedule, as_codes: tuple[bool, ...]
     ) -> None:
         self._layer = layer
-        self._registered = schedule.table_registers
+        self._registered = schedule.tables_registered
         self._values = ChannelValues(layer, inputs.streams[layer.stream])
         self._core = PoolingCore(layer, self._values, schedule, as_codes=as_codes, gathered=True)
         super().__init__(inputs, self._core.payload)

@@ -14,7 +14,14 @@ import numpy.typing as npt
 from kanhw.formats import IntArray
 from kanhw.targets.lut import LUT_INPUTS
 
-__all__ = ["MinimisedTable", "minimise_table", "table_cost"]
+__all__ = [
+    "MinimisedTable",
+    "bit_supports",
+    "minimise_table",
+    "projected",
+    "support_of",
+    "table_cost",
+]
 
 # How many offsets of a table are tried at most, and how many entries that may take.
 OFFSETS, OFFSET_ENTRIES = 64, 1 << 14
@@ -129,3 +136,28 @@ def _support(columns: npt.NDArray[np.bool_], address_bits: int) -> IntArray:
         halves = columns.reshape(*columns.shape[:2], -1, 2, 1 << bit)
         support += (halves[:, :, :, 0] != halves[:, :, :, 1]).any(axis=(2, 3))
     return support
+
+
+def support_of(values: IntArray) -> tuple[int, ...]:
+    """The address bits that the entries ``[2**n]`` of a table, or of a bit of it, depend on."""
+    bits = len(values).bit_length() - 1
+    halves = (values.reshape(-1, 2, 1 << bit) for bit in range(bits))
+    return tuple(bit for bit, h in enumerate(halves) if (h[:, 0] != h[:, 1]).any())
+
+
+def projected(values: IntArray, support: tuple[int, ...]) -> IntArray:
+    """The entries ``[2**len(support)]`` over some address bits, where all others are 0."""
+    small = np.arange(1 << len(support))
+    address = sum(((small >> k & 1) << bit for k, bit in enumerate(support)), np.zeros_like(small))
+    return values[address]
+
+
+def bit_supports(values: IntArray) -> tuple[int, ...]:
+    """Of every bit of entries ``[2**n]`` that are not negative, the address bits it depends on."""
+    places = np.arange(int(values.max()).bit_length())
+    columns = values >> places[:, None] & 1
+    counts = np.zeros(len(places), np.int64)
+    for bit in range(len(values).bit_length() - 1):
+        halves = columns.reshape(len(places), len(values) >> bit + 1, 2, 1 << bit)
+        counts += (halves[:, :, 0] != halves[:, :, 1]).any(axis=(1, 2))
+    return tuple(counts.tolist())

@@ -60,6 +60,11 @@ class Site:
         return self.program.layers[self.planned.layer]
 
     @property
+    def own_schedule(self) -> Schedule:
+        """What the schedule says of that layer."""
+        return self.schedule.of_layer(self.layer.name)
+
+    @property
     def as_codes(self) -> tuple[bool, ...]:
         """Of every stream behind that layer, whether it must be codes."""
         (only,) = self.planned.as_codes
@@ -130,15 +135,15 @@ def _norm(at: Site) -> Stage:
 
 
 def _convolution(at: Site) -> Stage:
-    return ConvolutionStage(at.layer, at.inputs, at.schedule, at.as_codes)
+    return ConvolutionStage(at.layer, at.inputs, at.own_schedule, at.as_codes)
 
 
 def _pooling(at: Site) -> Stage:
-    return PoolingStage(at.layer, at.inputs, at.schedule, at.as_codes)
+    return PoolingStage(at.layer, at.inputs, at.own_schedule, at.as_codes)
 
 
 def _global_pooling(at: Site) -> Stage:
-    return GlobalPoolingStage(at.layer, at.inputs, at.schedule, at.as_codes)
+    return GlobalPoolingStage(at.layer, at.inputs, at.own_schedule, at.as_codes)
 
 
 def _folded_pooling(at: Site) -> Stage:

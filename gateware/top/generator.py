@@ -12,6 +12,7 @@ from kanhw.gateware.top.stream_top import CoreTop, StreamTop, ports_of
 from kanhw.gateware.top.verilog import to_verilog
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
+from kanhw.targets.table_costs import table_costs_of
 
 __all__ = ["TOP", "GeneratedVerilog", "generate_verilog", "ports_of"]
 
@@ -68,10 +69,13 @@ def generate_verilog(
     ------
     InputError
         If the name is no plain identifier of Verilog, or there is no hardware for a layer, no such
-        interface, or none without a handshake.
+        interface, or none without a handshake; or if tables are to be merged for a target whose
+        costs are not known.
     """
     wires_of(interface, handshake=schedule.handshake)
     checked_identifier(name, "The name of a design")
+    if schedule.merge_tables is not None:
+        table_costs_of(schedule.merge_tables, schedule.fabric)  # also where no layer has tables
     top: StreamTop | CoreTop | AxiStreamTop
     if interface == AXI4_STREAM:
         top = AxiStreamTop(program, schedule)

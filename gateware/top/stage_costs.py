@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kanhw.errors import InputError
@@ -145,7 +145,7 @@ def _widths(program: Program, index: int) -> list[int]:
 
 
 def _pipeline(at: CostSite) -> HardwareCosts:
-    return layer_costs(at.layer)
+    return layer_costs(at.layer, at.schedule.of_layer(at.layer.name))
 
 
 def _folded(at: CostSite) -> HardwareCosts:
@@ -193,7 +193,10 @@ def _convolution(at: CostSite) -> HardwareCosts:
     """A line buffer, then the layer of a window, unrolled."""
     layer: ConvolutionLayer = at.layer
     buffer, _ = _line_buffer(layer.window, max(at.widths))
-    return buffer + layer_costs(layer.taps)
+    own = at.schedule.of_layer(layer.name)
+    if any(layer.window.padding):
+        own = replace(own, merge_tables=None)  # tables of taps that may be absent stay apart
+    return buffer + layer_costs(layer.taps, own)
 
 
 def _pooling(at: CostSite) -> HardwareCosts:

@@ -59,7 +59,7 @@ class BasisTableCore(LayerCore):
     @property
     def source_latency(self) -> int:
         """Cycles from addresses to table outputs."""
-        return int(self.schedule.table_registers)
+        return int(self.schedule.tables_registered)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
         """The number of shifted additions of output j's weights, and of its constant."""
@@ -78,7 +78,7 @@ class BasisTableCore(LayerCore):
         for branch in branches:
             for i, k, weight in self._live(branch, j):
                 table = self._columns[branch][i][k]
-                value = self.table(m, branch, i, table)
+                value = self.table(m, self.place(branch, i), table)
                 span = Range(min(table.outputs), max(table.outputs))
                 operands += [
                     Operand(value, Term(span, table.shift + digit.shift, digit.negative))

@@ -7,6 +7,7 @@ from typing import cast
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.unrolled.edge_table import SummedTablesCore
+from kanhw.gateware.unrolled.merged_tables import merging_costs
 from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
 from kanhw.program import BranchEdgeTableLayer, ProgramLayer
 from kanhw.schedule.schedule import Schedule
@@ -37,3 +38,10 @@ class BranchEdgeTableCore(SummedTablesCore):
         own = cast(BranchEdgeTableLayer, layer)
         tables = edge_table_costs(own.spline_tables) + edge_table_costs(own.base_tables)
         return tables + join_costs(layer)
+
+    @classmethod
+    def merging(cls, layer: ProgramLayer, schedule: Schedule) -> HardwareCosts:
+        """What merged tables save."""
+        own = cast(BranchEdgeTableLayer, layer)
+        return merging_costs((own.spline_tables, own.base_tables), schedule)
+

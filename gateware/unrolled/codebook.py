@@ -7,6 +7,7 @@ from typing import cast
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.unrolled.edge_table import SummedTablesCore
+from kanhw.gateware.unrolled.merged_tables import merging_costs
 from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
 from kanhw.program import CodebookLayer, ProgramLayer
 from kanhw.schedule.schedule import Schedule
@@ -38,3 +39,10 @@ class CodebookCore(SummedTablesCore):
         own = cast(CodebookLayer, layer)
         spline, base = own.edge_tables()
         return edge_table_costs(spline) + edge_table_costs(base) + join_costs(layer)
+
+    @classmethod
+    def merging(cls, layer: ProgramLayer, schedule: Schedule) -> HardwareCosts:
+        """What merged tables save."""
+        own = cast(CodebookLayer, layer)
+        return merging_costs(own.edge_tables(), schedule)
+

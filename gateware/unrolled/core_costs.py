@@ -75,7 +75,7 @@ class _Count:
 
     def __init__(self, core: LayerCore) -> None:
         self._core = core
-        self._bank = CountedTables(core.fabric, registered=core.schedule.table_registers)
+        self._bank = CountedTables(core.fabric, registered=core.schedule.tables_registered)
         # Products with constants are made in it, and nobody elaborates it.
         self._m = Module()
 

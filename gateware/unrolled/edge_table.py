@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import cast
 
 from amaranth.hdl import Module
 
 from kanhw.formats import IntArray
-from kanhw.gateware.fabric import Summands
+from kanhw.gateware.fabric import Place, Summands
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore
+from kanhw.gateware.unrolled.merged_tables import merging_costs, merging_of
 from kanhw.gateware.unrolled.operand import Operand, constant_operand, minimise_input
 from kanhw.gateware.unrolled.unrolled_costs import edge_table_costs, join_costs
 from kanhw.program import EdgeTableLayer, ProgramLayer
@@ -22,15 +24,16 @@ from kanhw.schedule.schedule import Schedule
 
 __all__ = ["EdgeTableCore", "SummedTablesCore"]
 
-# A table of an output, by branch and input.
-_Tables = dict[tuple[int, int], MinimisedTable]
+# The tables of an output, by what they read.
+_Tables = dict[Place, MinimisedTable]
 
 
 class SummedTablesCore(LayerCore):
     """A layer whose every accumulator is a sum of edge tables.
 
-    Tables are minimised and shared where two outputs need the same one. What was taken out of them
-    is one constant per output, which the fabric adds where it costs the least.
+    Tables are minimised and shared where two outputs need the same one; those of one output are
+    merged where the schedule says so. What was taken out of them is one constant per output, which
+    the fabric adds where it costs the least.
 
     Parameters
     ----------
@@ -58,12 +61,19 @@ class SummedTablesCore(LayerCore):
             for branch, stream in zip(tables, layer.streams, strict=True)
         ]
         self._known: dict[tuple[tuple[int, ...], int, int | None], Summands] = {}
+        self._merging = merging_of(schedule)
+        self._uses = Counter(
+            (layer.streams[branch], i, table.values)
+            for branch, rows in enumerate(self._minimised)
+            for row in rows
+            for i, table in enumerate(row)
+        )
         super().__init__(layer, inputs, schedule, as_codes=as_codes)
 
     @property
     def source_latency(self) -> int:
         """Cycles from addresses to table outputs."""
-        return int(self.schedule.table_registers)
+        return int(self.schedule.tables_registered)
 
     def operand_count(self, branches: tuple[int, ...], j: int, constant: int | None) -> int:
         """The number of output j's varying tables, as the fabric makes them, and its constant."""
@@ -76,8 +86,8 @@ class SummedTablesCore(LayerCore):
         """The tables of output j, as the fabric makes them, and its constant."""
         summands = self._summands(branches, j, constant)
         operands = [
-            Operand(self.table(m, branch, i, table), _term(table))
-            for (branch, i), table in summands.tables
+            Operand(self.table(m, place, table), _term(table))
+            for place, table in summands.tables
         ]
         return operands + constant_operand(summands.constant), summands.remaining
 
@@ -91,6 +101,8 @@ class SummedTablesCore(LayerCore):
                 if table.constant
             )
             varying = {place: table for place, table in tables.items() if not table.constant}
+            if self._merging is not None:
+                varying = self._merging.merged(varying, self._outputs_of)
             self._known[key] = self._summands_of(varying, fixed, constant, j)
         return self._known[key]
 
@@ -107,12 +119,17 @@ class SummedTablesCore(LayerCore):
             varying,
             constant,
             None if constant is None else self.window(0, j),
-            registered=self.schedule.table_registers,
+            registered=self.schedule.tables_registered,
         )
+
+    def _outputs_of(self, place: Place, table: MinimisedTable) -> int:
+        """The number of outputs that have a table."""
+        (reading,) = place
+        return self._uses[self.layer.streams[reading.branch], reading.input, table.values]
 
     def _tables_of(self, branches: tuple[int, ...], j: int) -> _Tables:
         return {
-            (branch, i): table
+            self.place(branch, i): table
             for branch in branches
             for i, table in enumerate(self._minimised[branch][j])
         }
@@ -136,6 +153,12 @@ class EdgeTableCore(SummedTablesCore):
         """A table for every edge, their sums, and the joins."""
         own = cast(EdgeTableLayer, layer)
         return edge_table_costs(own.tables) + join_costs(layer)
+
+    @classmethod
+    def merging(cls, layer: ProgramLayer, schedule: Schedule) -> HardwareCosts:
+        """What merged tables save."""
+        own = cast(EdgeTableLayer, layer)
+        return merging_costs((own.tables,), schedule)
 
 
 def _range(table: MinimisedTable) -> Range:

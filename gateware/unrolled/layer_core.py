@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-from amaranth.hdl import Const, Module, Shape, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.errors import InputError
-from kanhw.gateware.fabric import TableBank, Window, fabric_named
+from kanhw.gateware.fabric import Place, Reading, TableBank, Window, fabric_named
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.costs import HardwareCosts
@@ -121,6 +122,11 @@ class LayerCore(Component):
             f"There are no costs of layers of kind {layer.kind!r}, so they cannot be modelled: "
             f"give {cls.__name__} a class method costs(layer)"
         )
+
+    @classmethod
+    def merging(cls, layer: ProgramLayer, schedule: Schedule) -> HardwareCosts:
+        """What merging tables takes off :meth:`costs`: nothing, unless a sub-class sums tables."""
+        return HardwareCosts()
 
     @property
     def own_costs(self) -> HardwareCosts:
@@ -256,7 +262,7 @@ class LayerCore(Component):
         """Every output by itself, from its operands to its delayed code."""
         m = Module()
         self.forget()
-        self._bank = self.fabric.bank(registered=self.schedule.table_registers)
+        self._bank = self.fabric.bank(registered=self.schedule.tables_registered)
         for j in range(self.layer.n_out):
             # One tree for everything, or a tree a branch and one to join them.
             if self._direct(j):
@@ -273,11 +279,24 @@ class LayerCore(Component):
         """Begin anew with what is made once however many ask for it."""
         self._tables: dict[tuple[object, ...], Value] = {}
 
-    def table(self, m: Module, branch: int, i: int, table: MinimisedTable) -> Value:
-        """Output of a table on input i, made once however many ask for it."""
-        pad = None if table.padding is None else self.pad[i]
-        input = (self.layer.streams[branch], i)
-        return self._bank.output(m, input, self.address(branch, i), table, pad)
+    def place(self, branch: int, i: int) -> Place:
+        """What a table reads that reads input i, all of its address."""
+        width = self.inputs[self.layer.streams[branch]][i].width
+        return (Reading(branch, i, tuple(range(width))),)
+
+    def table(self, m: Module, place: Place, table: MinimisedTable) -> Value:
+        """Output of a table, made once however many ask for it."""
+        pad = None if table.padding is None else self.pad[place[0].input]
+        streams = tuple(replace(r, branch=self.layer.streams[r.branch]) for r in place)
+        words = [self._word(reading) for reading in place]
+        address = words[0] if len(words) == 1 else Cat(*words)
+        return self._bank.output(m, streams, address, table, pad)
+
+    def _word(self, reading: Reading) -> Value:
+        address = self.address(reading.branch, reading.input)
+        if reading.bits == tuple(range(len(address))):
+            return address
+        return Cat(*(address[bit] for bit in reading.bits))
 
     def _accumulator(self, m: Module, branch: int, j: int) -> tuple[Value, Range, int]:
         """A registered accumulator, its range, and the constant that its users have to add."""

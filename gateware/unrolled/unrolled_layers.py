@@ -59,8 +59,15 @@ LAYER_CORES: dict[str, type[LayerCore]] = {
 }
 
 
-def layer_costs(layer: ProgramLayer) -> HardwareCosts:
+def layer_costs(layer: ProgramLayer, schedule: Schedule) -> HardwareCosts:
     """The costs of a layer of a kind in ``LAYER_CORES``, as its core declares them.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    schedule
+        Which says whether tables are merged.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def layer_costs(layer: ProgramLayer) -> HardwareCosts:
             f"There are no costs of unrolled layers of kind {layer.kind!r}, which have no core: "
             "register one (kanhw.gateware.top.registration.register_realisation), or fold the layer"
         )
-    return core.costs(layer)
+    return core.costs(layer) + core.merging(layer, schedule)
 
 
 def flip_sign(value: Value, format: CodeFormat) -> Value:
@@ -137,7 +144,12 @@ class UnrolledLayers:
         self._cores: list[LayerCore] = []
         for entry in layers:
             kind = LAYER_CORES[entry.layer.kind]
-            core = kind(entry.layer, self.outputs.streams, schedule, as_codes=entry.as_codes)
+            core = kind(
+                entry.layer,
+                self.outputs.streams,
+                schedule.of_layer(entry.layer.name),
+                as_codes=entry.as_codes,
+            )
             self._cores.append(core)
             self.outputs = core.payload
         self._ranked = argmax

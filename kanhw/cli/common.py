@@ -197,7 +197,18 @@ def add_layout(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> Non
         "LUTs and carry chains, saturation by set and reset, split tables",
     )
     parser.add_argument(
-        "--no-table-registers", action="store_true", help="no registers behind the tables"
+        "--no-table-registers",
+        metavar="LAYER,...",
+        nargs="?",
+        const=True,
+        default=False,
+        help="no registers behind the tables, of these layers or of all",
+    )
+    parser.add_argument(
+        "--merge-tables",
+        metavar="TARGET",
+        help="edge tables of one output become one, their sum, wherever that takes fewer LUTs on "
+        "this target, such as xcup (default: none do)",
     )
     parser.add_argument(
         "--no-handshake", action="store_true", help="the bare core: a vector at every clock"
@@ -211,12 +222,20 @@ def given_layout(options: argparse.Namespace, kind: str) -> Schedule:
     return Schedule(
         adder_levels=options.adder_levels,
         fabric=options.fabric,
-        table_registers=not options.no_table_registers,
+        table_registers=_table_registers(options.no_table_registers),
+        merge_tables=options.merge_tables,
         handshake=not options.no_handshake,
         kind=kind,
         parallel_inputs=_parallel("--parallel-inputs", options.parallel_inputs),
         parallel_outputs=_parallel("--parallel-outputs", options.parallel_outputs),
     )
+
+
+def _table_registers(without: bool | str) -> bool | dict[str, bool]:
+    """Of ``--no-table-registers``: those of all layers, or of some by name."""
+    if isinstance(without, bool):
+        return not without
+    return dict.fromkeys(without.split(","), False)
 
 
 def lanes_text(schedule: Schedule) -> str:

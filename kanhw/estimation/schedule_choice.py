@@ -104,7 +104,9 @@ class _Search:
         self._program = program
         self._target = target
         self._plain = replace(schedule, kind="unrolled", parallel_inputs=1, parallel_outputs=1)
-        self._folded = replace(self._plain, kind="folded", handshake=True, table_registers=True)
+        self._folded = replace(
+            self._plain, kind="folded", handshake=True, table_registers=True, merge_tables=None
+        )
         # Folded designs have a handshake; without one there is nothing to choose.
         self._folds = LayerFolds(program, self._folded, target) if schedule.handshake else None
         # Layers whose heads share a codebook are always folded.

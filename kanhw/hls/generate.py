@@ -31,6 +31,7 @@ _MEANINGLESS: dict[str, Any] = {
     "fabric": "portable",
     "adder_levels": 1,
     "table_registers": True,
+    "merge_tables": None,
     "handshake": True,
 }
 

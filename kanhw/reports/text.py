@@ -10,6 +10,7 @@ from kanhw.formats import CodeFormat
 from kanhw.reports.kinds.words import lsb
 from kanhw.reports.scores import STAGES, Score
 from kanhw.reports.summary import Summary
+from kanhw.schedule.schedule import Schedule
 
 __all__ = [
     "NOTHING_ESTIMATED",
@@ -148,7 +149,7 @@ def schedule_text(summary: Summary) -> str:
         registers = f"a register after every {between}"
     else:
         registers = "no registers inside the adder trees"
-    tables = f"table outputs {'' if schedule.table_registers else 'not '}registered"
+    tables = _tables_text(schedule)
     ports = "valid/ready streams" if schedule.handshake else "bare core without handshake"
     if schedule.folded:
         inputs = _parallel_text(schedule.parallel_inputs)
@@ -157,6 +158,15 @@ def schedule_text(summary: Summary) -> str:
     # Norms and windows take their values one after the other.
     serial = any(layer.kind in _SERIAL for layer in summary.layers)
     return f"{'tables ' if serial else ''}unrolled, {registers}, {tables}, {ports}"
+
+
+def _tables_text(schedule: Schedule) -> str:
+    """Which tables have registers behind them, and whether some are merged."""
+    without = [name for name in schedule.registered if not schedule.of_layer(name).table_registers]
+    merged = f", merged for {schedule.merge_tables}" if schedule.merge_tables else ""
+    if without:
+        return f"table outputs registered but for {', '.join(without)}{merged}"
+    return f"table outputs {'' if schedule.table_registers else 'not '}registered{merged}"
 
 
 def _parallel_text(parallel: int | Mapping[str, int]) -> str:

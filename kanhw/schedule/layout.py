@@ -269,3 +269,10 @@ def _check_names(program: Program, schedule: Schedule) -> None:
                 f"The schedule names layer {name!r}, but the layers that can be folded are "
                 f"{', '.join(map(repr, known)) or 'none'}"
             )
+    unrolled = [layer.name for layer in program.layers if layer.name not in known]
+    for name in schedule.registered:
+        if name not in unrolled:
+            raise InputError(
+                f"table_registers names layer {name!r}, but the layers that are unrolled are "
+                f"{', '.join(map(repr, unrolled)) or 'none'}"
+            )

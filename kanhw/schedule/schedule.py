@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from kanhw.entries import Entry
@@ -50,24 +50,28 @@ class Schedule:
         "portable": Verilog without vendor cells. "ultrascale+": adders of three operands from
         LUT6_2 and CARRY8 cells, where an adder level takes three operands instead of two,
         saturation by set and reset, tables split where that takes fewer LUTs (unrolled layers).
+    merge_tables
+        The name of a target on which edge tables of one output are merged, their sum in one table,
+        wherever that takes fewer LUTs there; None merges none (unrolled layers).
     """
 
     adder_levels: int = 1
-    table_registers: bool = True
+    table_registers: bool | Mapping[str, bool] = True
     handshake: bool = True
     kind: str = "unrolled"
     parallel_inputs: Parallel = 1
     parallel_outputs: Parallel = 1
     fabric: str = "portable"
+    merge_tables: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.adder_levels, int) or isinstance(self.adder_levels, bool):
             raise TypeError(f"adder_levels must be an integer, not {self.adder_levels!r}")
         if not 0 <= self.adder_levels <= 16:
             raise InputError(f"adder_levels must be 0 to 16, not {self.adder_levels}")
-        for name in ("table_registers", "handshake"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
+        object.__setattr__(self, "table_registers", _registered(self.table_registers))
+        if not isinstance(self.handshake, bool):
+            raise TypeError(f"handshake must be True or False, not {self.handshake!r}")
         if self.kind not in SCHEDULES:
             raise InputError(
                 f"Unknown schedule {self.kind!r}: this version knows "
@@ -85,6 +89,15 @@ class Schedule:
                 "parallel_inputs and parallel_outputs are for the folded schedule: add "
                 "kind='folded', or leave them out"
             )
+        if not isinstance(self.merge_tables, str | None):
+            raise TypeError(
+                f"merge_tables must be the name of a target or None, not {self.merge_tables!r}"
+            )
+        if self.kind == "folded" and self.merge_tables is not None:
+            raise InputError(
+                "merge_tables is for the unrolled schedule, since folded tables share their "
+                "hardware: use kind='unrolled', or leave it out"
+            )
         if self.kind == "folded" and not self.handshake:
             raise InputError(
                 "The folded schedule needs a handshake, since it takes no vector at every clock: "
@@ -97,8 +110,26 @@ class Schedule:
         return self.kind == "folded"
 
     @property
+    def tables_registered(self) -> bool:
+        """Whether registers are behind the tables; of a layer, by the schedule of that layer."""
+        if not isinstance(self.table_registers, bool):
+            raise TypeError("table_registers differ by layer: ask of_layer(name)")
+        return self.table_registers
+
+    @property
+    def registered(self) -> tuple[str, ...]:
+        """The layers that the mapping of ``table_registers`` names."""
+        return () if isinstance(self.table_registers, bool) else tuple(self.table_registers)
+
+    def of_layer(self, name: str) -> Schedule:
+        """The schedule with what it says of the layer of this name in place of mappings."""
+        if isinstance(self.table_registers, bool):
+            return self
+        return replace(self, table_registers=self.table_registers.get(name, True))
+
+    @property
     def named(self) -> tuple[str, ...]:
-        """The layers that some mapping names."""
+        """The layers that some mapping names for its lanes."""
         mappings = [m for m in self._parallel if not isinstance(m, int)]
         return tuple(dict.fromkeys(name for mapping in mappings for name in mapping))
 
@@ -119,6 +150,8 @@ class Schedule:
         values = {name: getattr(self, name) for name in names}
         if self.fabric == "portable":
             del values["fabric"]
+        if self.merge_tables is None:
+            del values["merge_tables"]
         return {
             name: dict(value) if isinstance(value, Mapping) else value
             for name, value in values.items()
@@ -146,6 +179,15 @@ class Schedule:
             return cls(**values)
         except TypeError as error:
             raise InputError(f"The schedule is damaged: {error}") from error
+
+
+def _registered(given: Any) -> bool | dict[str, bool]:
+    """True or False, or a copy of a mapping to them."""
+    if isinstance(given, bool):
+        return given
+    if isinstance(given, Mapping) and all(isinstance(value, bool) for value in given.values()):
+        return dict(given)
+    raise TypeError(f"table_registers must be True or False, or these by layer, not {given!r}")
 
 
 def _checked(name: str, given: Any) -> Parallel:

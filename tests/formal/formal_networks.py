@@ -133,6 +133,10 @@ NETWORKS = {
     ),
     "evaluated splines": (EVALUATED, Schedule()),
     "cells of UltraScale+": (network(edges(4, 2)), Schedule(fabric="ultrascale+")),
+    "merged tables, registers behind some": (
+        network(edges(3, 2, name="first"), edges(2, 2, None)),
+        Schedule(merge_tables="xcup", table_registers={"first": False}, adder_levels=0),
+    ),
     "folded edge tables": (network(edges(2, 2), edges(2, 2)), FOLDED),
     "two outputs at a time": (network(edges(3, 2)), WIDE),
     "folded basis tables": (network(_splines(2, 2)), FOLDED),

@@ -286,6 +286,7 @@ def random_schedule(kind: str, rng: Rng) -> kanhw.Schedule:
             adder_levels=int(rng.choice([0, 1, 2, 3, 16])),
             fabric=fabric,
             table_registers=bool(rng.random() < 0.7),
+            merge_tables="xcup" if rng.random() < 0.5 else None,
             handshake=kind in WITH_HANDSHAKE or bool(rng.random() < 0.7),
         )
     lanes = rng.integers(1, 4, 2).tolist()

@@ -343,6 +343,7 @@ _LAYOUT = {
     "adder_levels": 1,
     "fabric": "portable",
     "no_table_registers": False,
+    "merge_tables": None,
     "no_handshake": False,
     "schedule": None,
 }

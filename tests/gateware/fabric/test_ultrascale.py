@@ -9,7 +9,7 @@ from kanhw.cli import main
 from kanhw.design.design import load_design
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.gateware.fabric import fabric_named, paired_tables
+from kanhw.gateware.fabric import Reading, fabric_named, paired_tables
 from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.top.generator import generate_verilog
@@ -96,8 +96,9 @@ class _Bank(Component):
 
     def elaborate(self, platform):
         m = Module()
+        place = (Reading(0, 0, tuple(range(len(self.i)))),)
         for k, table in enumerate(self._tables):
-            value = self._bank.output(m, (0, 0), self.i, table, None)
+            value = self._bank.output(m, place, self.i, table, None)
             m.d.comb += self.o[8 * k : 8 * k + 8].eq(value)
         self._bank.finish(m, platform)
         return m

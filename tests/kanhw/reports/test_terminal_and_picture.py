@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 from reported_designs import CHECK, design_of
@@ -15,7 +16,8 @@ from kanhw.reports import (
     summary_table,
     summary_text,
 )
-from kanhw.reports.text import real
+from kanhw.reports.text import real, schedule_text
+from kanhw.schedule.schedule import Schedule
 
 
 class TestTerminal:
@@ -90,3 +92,11 @@ def test_heavy_packages_wait():
 )
 def test_numbers(value, text):
     assert real(value) == text
+
+
+def test_places_of_registers_and_merged_tables_are_said(full_summary):
+    schedule = Schedule(table_registers={"layers.0": False}, merge_tables="xcup")
+    words = schedule_text(replace(full_summary, schedule=schedule))
+    assert "table outputs registered but for layers.0, merged for xcup" in words
+    plain = schedule_text(replace(full_summary, schedule=Schedule(table_registers=False)))
+    assert "table outputs not registered, valid/ready" in plain

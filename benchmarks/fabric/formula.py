@@ -1,0 +1,81 @@
+"""The formula of :mod:`kanhw.targets.table_costs`, of sizes, and its fit to synthesis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.fabric.random_networks import ADDRESS_BITS
+from benchmarks.fabric.sizes import NetworkSizes
+from kanhw.targets.table_costs import TableCosts
+
+__all__ = ["fitted", "luts_of"]
+
+Vector = npt.NDArray[np.float64]
+
+# How much a factor may be off from what structure says before that weighs as much as an error of
+# as many per cent in one network. Where networks cannot tell factors apart, structure does.
+PULL = 0.3
+# Beyond the address bits of the networks a table doubles with every bit.
+BEYOND = 2
+
+
+def luts_of(sizes: NetworkSizes, costs: TableCosts) -> float:
+    """The LUTs of a network by the formula."""
+    return float(_features(sizes) @ _vector(costs))
+
+
+def fitted(networks: Sequence[tuple[NetworkSizes, int]], structure: TableCosts) -> TableCosts:
+    """The factors with the least squares of relative errors.
+
+    Parameters
+    ----------
+    networks
+        Sizes and LUTs.
+    structure
+        What factors are near where the networks leave them open. Its encoder is kept.
+    """
+    from scipy.optimize import lsq_linear
+
+    features = np.array([_features(sizes) for sizes, _ in networks])
+    luts = np.array([found for _, found in networks], float)
+    wanted = _vector(structure)
+    # Of tables the steps from one number of address bits to the next are sought: none is negative.
+    steps = np.eye(len(wanted))
+    steps[:ADDRESS_BITS, :ADDRESS_BITS] = np.tri(ADDRESS_BITS)
+    rows = np.vstack([features / luts[:, None], PULL * np.diag(1 / wanted)]) @ steps
+    targets = np.concatenate([np.ones(len(luts)), np.full(len(wanted), PULL)])
+    found = steps @ lsq_linear(rows, targets, bounds=(0, np.inf)).x
+    return _costs(found, structure.encoder)
+
+
+def _features(sizes: NetworkSizes) -> Vector:
+    """Output bits by address bits, bits and number of summands, bits of saturated codes."""
+    bits = np.zeros(ADDRESS_BITS)
+    outputs: dict[tuple[int, int], list[float]] = {}
+    for edge in sizes.edges:
+        bits[edge.address_bits - 1] += edge.output_bits
+        outputs.setdefault(edge.output, []).append(edge.output_bits)
+    # All but the widest table of an output are added to it.
+    added = [width for widths in outputs.values() for width in sorted(widths)[:-1]]
+    return np.array([*bits, sum(added), len(added), sizes.saturated_bits])
+
+
+def _vector(costs: TableCosts) -> Vector:
+    offset = costs.adder * costs.adder_offset
+    return np.array([*costs.table[:ADDRESS_BITS], costs.adder, offset, costs.saturator])
+
+
+def _costs(vector: Vector, encoder: float) -> TableCosts:
+    *table, adder, offset, saturator = (round(float(v), 3) for v in vector)
+    doubled: list[Any] = [round(table[-1] * BEYOND**k, 3) for k in (1, 2)]
+    return TableCosts(
+        table=(*table, *doubled),
+        adder=adder,
+        adder_offset=round(offset / max(adder, 1e-3), 3),
+        saturator=saturator,
+        encoder=encoder,
+    )

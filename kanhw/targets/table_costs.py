@@ -1,0 +1,103 @@
+"""What tables of few address bits and their sums take in LUTs, by target and fabric.
+
+The numbers are those of a formula, layer by layer, of the widths that an unrolled layer of edge
+tables has: tables by address bits and output bits, an adder for every summand, the saturation of
+what the next layer reads, and the encoder where real inputs are encoded on chip. Training with
+learned widths minimises this formula, so it must be smooth and quick; synthesis is what counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kanhw.errors import InputError
+from kanhw.values import meant
+
+__all__ = ["TABLE_COSTS", "TableCosts", "table_costs_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableCosts:
+    """Factors of LUTs.
+
+    A table has ``log2(span + 1)`` output bits, a real number: span is the largest entry less the
+    smallest, in units of its last place. Address bits are those that it depends on.
+
+    Parameters
+    ----------
+    table
+        LUTs of one output bit of a table of 1 to 8 address bits.
+    adder
+        LUTs of one bit of a summand. Of an output's tables all but the widest are summands.
+    adder_offset
+        Bits that a summand counts more than its table has.
+    saturator
+        LUTs of one bit of a code that a sum is saturated to.
+    encoder
+        LUTs of one bit of a code that is made on chip, of codes of an ADC of 10 bits.
+    """
+
+    table: tuple[float, float, float, float, float, float, float, float]
+    adder: float
+    adder_offset: float
+    saturator: float
+    encoder: float
+
+
+# Fitted to networks that Yosys had synthesised (benchmarks/fabric/cost_fit.py prints the errors on
+# others). Tables of 7 and 8 address bits were not among them: each bit doubles a table.
+_ULTRASCALE = TableCosts(
+    table=(0.05, 0.44, 0.58, 0.58, 0.58, 1.07, 2.14, 4.28),
+    adder=0.66,
+    adder_offset=0.76,
+    saturator=0.54,
+    encoder=9.4,
+)
+_SIX_PORTABLE = TableCosts(
+    table=(0.05, 0.26, 1.02, 1.07, 1.07, 1.25, 2.5, 5.0),
+    adder=0.86,
+    adder_offset=0.75,
+    saturator=0.51,
+    encoder=9.4,
+)
+_ECP5 = TableCosts(
+    table=(0.05, 0.72, 0.96, 1.28, 2.76, 4.7, 9.41, 18.8),
+    adder=1.33,
+    adder_offset=0.54,
+    saturator=0.89,
+    encoder=15.3,
+)
+_ICE40 = TableCosts(
+    table=(0.05, 0.74, 0.99, 1.21, 2.62, 5.89, 11.8, 23.6),
+    adder=1.33,
+    adder_offset=0.53,
+    saturator=0.9,
+    encoder=12.5,
+)
+
+TABLE_COSTS: Mapping[tuple[str, str], TableCosts] = {
+    ("xcup", "ultrascale+"): _ULTRASCALE,
+    ("xcup", "portable"): _SIX_PORTABLE,
+    ("ecp5", "portable"): _ECP5,
+    ("ice40", "portable"): _ICE40,
+}
+"""The factors by target and fabric."""
+
+
+def table_costs_of(target: str, fabric: str) -> TableCosts:
+    """The factors of a target and a fabric.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    found = TABLE_COSTS.get((target, fabric))
+    if found is None:
+        known = [" on ".join(reversed(key)) for key in TABLE_COSTS]
+        raise InputError(
+            f"There are no costs of tables for fabric {fabric!r} on target {target!r}, only for "
+            f"{', '.join(known)}{meant(f'{fabric} on {target}', known)}"
+        )
+    return found
