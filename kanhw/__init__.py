@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kanhw.design.design import Design, load_design
     from kanhw.errors import InputError, ToolFailed, ToolNotFound
     from kanhw.estimation.schedule_choice import ScheduleChoice, schedule_for
+    from kanhw.exploration.exploring import Exploration, explore
     from kanhw.flow.generation import estimate, generate, quantize
     from kanhw.flow.power import estimate_power
     from kanhw.flow.reporting import report
@@ -37,6 +38,7 @@ __all__ = [
     "CodebookConfig",
     "Design",
     "EvaluatorConfig",
+    "Exploration",
     "InputError",
     "KanModel",
     "Labels",
@@ -51,6 +53,7 @@ __all__ = [
     "convert",
     "estimate",
     "estimate_power",
+    "explore",
     "from_callable",
     "generate",
     "load",
@@ -74,6 +77,7 @@ _HOMES = {
     "CodebookConfig": "quant.config",
     "Design": "design.design",
     "EvaluatorConfig": "quant.config",
+    "Exploration": "exploration.exploring",
     "InputError": "errors",
     "KanModel": "model.network",
     "Labels": "program",
@@ -88,6 +92,7 @@ _HOMES = {
     "convert": "flow.training",
     "estimate": "flow.generation",
     "estimate_power": "flow.power",
+    "explore": "exploration.exploring",
     "from_callable": "model.sampling",
     "generate": "flow.generation",
     "load": "importers.load:load_model",

@@ -80,8 +80,13 @@ boards.built
 boards.host
 boards.build
 boards
+exploration.space
+exploration.study
+exploration.running
+exploration.answers
+exploration
 cli.common
-cli.boards
+cli.boards cli.exploring
 cli
 """
 # More than a room should have, and why.

@@ -1,0 +1,32 @@
+"""Everything that an exploration answers, as files beside its points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kanhw.exploration.answers.tables import columns_of, csv_text
+from kanhw.files import write_json
+from kanhw.places import write_whole
+
+if TYPE_CHECKING:
+    from kanhw.exploration.exploring import Exploration
+
+__all__ = ["write_answers"]
+
+
+def write_answers(found: Exploration) -> list[Path]:
+    """Write the front as JSON and CSV, and all points as CSV.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    columns = columns_of(found.points)
+    folder = found.folder
+    return [
+        write_json(folder / "front.json", found.to_json()),
+        write_whole(folder / "front.csv", csv_text(found.front, columns)),
+        write_whole(folder / "points.csv", csv_text(found.points, columns)),
+    ]
