@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from kanhw.design.design import Design, load_design
     from kanhw.errors import InputError, ToolFailed, ToolNotFound
     from kanhw.estimation.schedule_choice import ScheduleChoice, schedule_for
-    from kanhw.exploration.exploring import Exploration, explore
+    from kanhw.exploration.answers.exploration import Exploration
+    from kanhw.exploration.exploring import explore
     from kanhw.flow.generation import estimate, generate, quantize
     from kanhw.flow.power import estimate_power
     from kanhw.flow.reporting import report
@@ -77,7 +78,7 @@ _HOMES = {
     "CodebookConfig": "quant.config",
     "Design": "design.design",
     "EvaluatorConfig": "quant.config",
-    "Exploration": "exploration.exploring",
+    "Exploration": "exploration.answers.exploration",
     "InputError": "errors",
     "KanModel": "model.network",
     "Labels": "program",

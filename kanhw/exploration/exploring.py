@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.exploration.answers.front import front_of, losses_of
-from kanhw.exploration.answers.rated import Rated, Setting
+from kanhw.exploration.answers.exploration import Exploration
+from kanhw.exploration.answers.front import losses_of
+from kanhw.exploration.answers.rated import Setting
 from kanhw.exploration.running.pool import Pool
 from kanhw.exploration.running.pools import pool_for
 from kanhw.exploration.running.scheduler import Scheduler
@@ -33,64 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Exploration", "explore"]
 
 POINTS = 200
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Exploration:
-    """What an exploration found.
-
-    Parameters
-    ----------
-    folder
-        Where everything lies.
-    study
-        Model and data.
-    objectives
-        What points are compared by.
-    setting
-        Clock, board and limits.
-    points
-        Every point of the folder, those of earlier runs among them.
-    computed
-        Jobs that this run did: points, and Programs that points share.
-    """
-
-    folder: Path
-    study: Study
-    objectives: tuple[Objective, ...]
-    setting: Setting
-    points: tuple[Rated, ...]
-    computed: int = 0
-
-    @property
-    def front(self) -> tuple[Rated, ...]:
-        """The points that keep to the limits and that no other beats, by the first objective."""
-        return tuple(front_of(self.points, self.objectives))
-
-    @property
-    def failed(self) -> tuple[Point, ...]:
-        """The points that have no figures."""
-        return tuple(each.point for each in self.points if each.point.error)
-
-    def to_json(self) -> dict[str, Any]:
-        """The front and what it was chosen from, as plain JSON values."""
-        return {
-            "folder": str(self.folder),
-            "objectives": [each.name for each in self.objectives],
-            **self.setting.to_json(),
-            "points": len(self.points),
-            "kept": sum(each.kept for each in self.points),
-            "failed": len(self.failed),
-            "computed": self.computed,
-            "front": [
-                {
-                    "point": each.point.short,
-                    "choices": each.point.configuration.choices,
-                    "figures": dict(each.figures),
-                }
-                for each in self.front
-            ],
-        }
 
 
 def explore(

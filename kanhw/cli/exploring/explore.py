@@ -18,7 +18,7 @@ from kanhw.cli.common import (
 from kanhw.errors import InputError
 
 if TYPE_CHECKING:
-    from kanhw.exploration.exploring import Exploration
+    from kanhw.exploration.answers.exploration import Exploration
     from kanhw.model.network import KanModel
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from kanhw.exploration.answers.exploration import Exploration
+from kanhw.exploration.answers.page.page import write_page
 from kanhw.exploration.answers.tables import columns_of, csv_text
 from kanhw.files import write_json
 from kanhw.places import write_whole
-
-if TYPE_CHECKING:
-    from kanhw.exploration.exploring import Exploration
 
 __all__ = ["write_answers"]
 
 
 def write_answers(found: Exploration) -> list[Path]:
-    """Write the front as JSON and CSV, and all points as CSV.
+    """Write the front as JSON and CSV, all points as CSV, and the page.
 
     Returns
     -------
@@ -29,4 +27,5 @@ def write_answers(found: Exploration) -> list[Path]:
         write_json(folder / "front.json", found.to_json()),
         write_whole(folder / "front.csv", csv_text(found.front, columns)),
         write_whole(folder / "points.csv", csv_text(found.points, columns)),
+        write_page(found, folder / "explore.html"),
     ]

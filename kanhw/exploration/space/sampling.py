@@ -116,6 +116,8 @@ class _Optuna:
     def ask(self) -> list[Configuration]:
         wanted = min(BATCH, self.total - len(self._known))
         self._asked, self._trials = {}, []
+        if wanted <= 0:
+            return []
         for _ in range(_PATIENCE):
             for _ in range(BATCH):
                 trial = self._study.ask(self._distributions)
