@@ -26,7 +26,8 @@ from kanhw.exploration.watching import Watch
 
 OBJECTIVES = ("accuracy", "lut")
 UNIFORM = (4, 5, 6, 8)
-FIELDS = [f"{name}_bits" for name in ("input", "activation", "spline", "base", "basis", "base_table", "table")]
+BRANCHES = ("input", "activation", "spline", "base", "basis", "base_table", "table")
+FIELDS = [f"{name}_bits" for name in BRANCHES]
 BITS = [3, 4, 5, 6, 7, 8]
 
 

@@ -16,7 +16,7 @@ from kanhw.exploration.running.pool import Pool
 from kanhw.exploration.running.pools import pool_for
 from kanhw.exploration.running.scheduler import Scheduler
 from kanhw.exploration.running.store import Store, open_store
-from kanhw.exploration.space.defaults import default_space, sweep_named
+from kanhw.exploration.space.defaults import default_space, sweep_named, with_training
 from kanhw.exploration.space.reading import read_space, space_of
 from kanhw.exploration.space.sampling import Grade, Sampler, sampler_named
 from kanhw.exploration.space.space import Space
@@ -43,6 +43,7 @@ def explore(
     held_out: Mapping[str, npt.ArrayLike] | None = None,
     space: Space | Mapping[str, Any] | str | Path | None = None,
     sweep: str | None = None,
+    train: int | None = None,
     objectives: Iterable[str] | None = None,
     sampler: str | None = None,
     points: int = POINTS,
@@ -76,6 +77,9 @@ def explore(
         model.
     sweep
         Instead: a space that answers one question, ``precision``.
+    train
+        Epochs: every quantization is also trained with its rounding for so many. Where a space is
+        given, it says so itself.
     objectives
         Names of what points are compared by; None is the error, LUTs and, where schedules differ,
         clocks between inferences.
@@ -126,6 +130,8 @@ def explore(
         limits=_limits(at_most, at_least),
     )
     chosen = _space(model, space, sweep, board)
+    if train is not None:
+        chosen = with_training(chosen, train)
     names = _default_objectives(study, chosen) if objectives is None else objectives
     wanted = objectives_named(names)
     name = sampler or ("grid" if chosen.size <= points or sweep else "nsga2")

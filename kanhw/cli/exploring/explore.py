@@ -9,7 +9,6 @@ from kanhw.cli.common import (
     Commands,
     Parser,
     add_command,
-    add_force,
     add_model,
     add_reading,
     load_given,
@@ -40,7 +39,6 @@ def add_parser(commands: Commands) -> None:
         metavar="POINT",
         help="make the Program, design, report and verification of a point of the folder MODEL",
     )
-    add_force(parser)
     _add_data(parser)
     _add_space(parser)
     _add_comparison(parser)
@@ -145,7 +143,7 @@ def run(options: argparse.Namespace) -> int:
     from kanhw.exploration.watching import Watch
 
     if options.write is not None:
-        raise InputError("--write: not yet")
+        return _write(options)
     if options.data is None:
         raise InputError("--data is missing: give features and targets, as --data train.npz")
     arrays, held_out = _arrays(options.data, options), None
@@ -167,6 +165,7 @@ def run(options: argparse.Namespace) -> int:
         clock_mhz=options.clock_mhz,
         argmax=options.argmax,
         seed=options.seed,
+        train=options.train,
         processes=options.processes,
         dask=options.dask,
         watch=Watch(quiet=options.json),
@@ -176,6 +175,30 @@ def run(options: argparse.Namespace) -> int:
     table = text_table(found.front, columns_of(found.points), found.objectives)
     show(options, data, f"{table}\n{_summary(found)}")
     return 0
+
+
+def _write(options: argparse.Namespace) -> int:
+    """Make the design of a point; status 1 if it differs from its Program."""
+    from kanhw.exploration.making import make_point
+    from kanhw.progress import Progress
+
+    if options.data is not None:
+        raise InputError("--write needs no --data: the folder has the point's own")
+    with Progress(quiet=options.json) as progress:
+        made = make_point(options.model, options.write, options.out, progress=progress)
+    checked = made.verification.equivalence
+    verdict = "passed" if made.passed else "FAILED"
+    own = made.synthesised
+    counts = f"{own.lut} LUT, {own.bram} {own.bram_unit}, {own.dsp} DSP"
+    samples = f"{checked.vectors} held-out samples simulated, {checked.mismatches} outputs differ"
+    lines = [
+        f"{made.folder}: point {made.point.short}, {made.point.configuration}",
+        f"  {verdict}: {samples}",
+        f"  synthesised for {own.target}: {counts}",
+        *(f"warning: beyond the band of the model: {line}" for line in made.differences),
+    ]
+    show(options, made.to_json(), "\n".join(lines))
+    return 0 if made.passed else 1
 
 
 def _summary(found: Exploration) -> str:

@@ -71,11 +71,15 @@ class Store:
         What another version computed is left out.
         """
         found = []
-        for path in sorted((self.folder / _POINTS).glob("*.json")):
+        for path in self.point_files():
             point = Point.from_json(read_json_object(path), str(path))
             if self.point_name(point.configuration.to_json()) == point.name:
                 found.append(point)
         return found
+
+    def point_files(self) -> list[Path]:
+        """The files of all points, by name."""
+        return sorted((self.folder / _POINTS).glob("*.json"))
 
     def program_path(self, stage: str) -> Path:
         """Where the Program of a stage is."""

@@ -10,7 +10,7 @@ from kanhw.exploration.space.space import Axis, Space
 from kanhw.model.network import KanModel
 from kanhw.values import meant
 
-__all__ = ["SWEEPS", "default_space", "sweep_named"]
+__all__ = ["SWEEPS", "default_space", "sweep_named", "with_training"]
 
 # Edges beyond which nobody unrolls a network: it would fill the largest devices.
 _MOST_UNROLLED = 5000
@@ -78,6 +78,19 @@ def sweep_named(name: str, model: KanModel) -> Space:
     return SWEEPS[name](model)
 
 
+
+
+def with_training(space: Space, epochs: int) -> Space:
+    """The same with every quantization after training, and with training for some epochs.
+
+    Raises
+    ------
+    InputError
+        If the space says epochs itself, or they are none.
+    """
+    if any("epochs" in axis.fields for axis in space.axes):
+        raise InputError("The space says the epochs of training itself: leave train out")
+    return Space((*space.axes, _axis("epochs", (0, epochs))))
 
 
 def _axis(name: str, values: tuple[Value, ...]) -> Axis:

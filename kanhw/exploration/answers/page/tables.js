@@ -72,7 +72,7 @@ function surfaceField(point, own, scale) {
   return element("td", { class: "field", style: `background:${mix};color:${ink}`, title: told(point), onclick: () => toggle(point) }, written(value));
 }
 
-let sorted = { own: null, down: false };
+let sorted = { own: dimensions.find((own) => own.name === page.objectives[0]), down: true };
 
 function drawFront() {
   const rows = points.filter((point) => point.front && within(point));
