@@ -5,8 +5,9 @@
 
 Points are measured on the validation part, by accuracy and modelled LUTs of the unrolled network.
 The uniform choices are 4, 5, 6 and 8 bits as edge tables and as basis tables. Printed are which of
-them some point of the front dominates, and both hypervolumes as shares of the box between no LUTs
-at full accuracy and the worst figures of the uniform choices. A folder of an earlier run is gone on
+them some point of the front dominates (is no worse in both, and better in one), and both
+hypervolumes as shares of the box between no LUTs at full accuracy and the worst figures of the
+uniform choices. A folder of an earlier run is gone on
 with.
 """
 
@@ -116,11 +117,12 @@ def _print(options: Any, uniform: Exploration, sampled: Exploration) -> None:
     for each in uniform.points:
         own = losses_of(each, objectives)
         by = [name for name, losses in front.items() if own and losses and dominates(losses, own)]
+        same = [name for name, losses in front.items() if losses == own]
         beaten += bool(by)
         quantize = each.point.configuration.quantize
         name = f"{quantize.get('realisation')}, {each.point.configuration.value('input_bits')} bits"
         figures = [objective.text(each.figures[objective.name]) for objective in objectives]
-        table.add(name, *figures, ", ".join(by[:3]) or "none")
+        table.add(name, *figures, ", ".join(by[:3]) or (f"equal to {same[0]}" if same else "none"))
     print(f"\n{beaten} of {len(uniform.points)} uniform choices are dominated")
     all_uniform = [own for each in uniform.points if (own := losses_of(each, objectives))]
     worst = [max(own[place] for own in all_uniform) for place in range(2)]

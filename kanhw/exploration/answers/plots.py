@@ -1,4 +1,4 @@
-"""The front as a plot for papers: PNG and SVG, readable in grey, the same bytes for the same points."""
+"""The front as a plot for papers: PNG and SVG, readable in grey, the same bytes every time."""
 
 from __future__ import annotations
 

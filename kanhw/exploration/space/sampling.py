@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, get_args
 
@@ -109,6 +110,8 @@ class _Optuna:
         self._space, self._limits = space, limits
         self._study = optuna.create_study(directions=["minimize"] * objectives, sampler=sampler)
         self._distributions = {axis.name: _distribution(optuna, axis) for axis in space.axes}
+        for places in _diagonal(space):
+            self._study.enqueue_trial(places)
         self._trials: list[tuple[Any, Configuration]] = []
         self._known: dict[str, Grade] = {}
         self._asked: dict[str, Configuration] = {}
@@ -159,6 +162,24 @@ def _distribution(optuna: Any, axis: Axis) -> Any:
     if axis.ordered:
         return optuna.distributions.IntDistribution(0, last)
     return optuna.distributions.CategoricalDistribution(list(range(last + 1)))
+
+
+def _diagonal(space: Space) -> list[dict[str, int]]:
+    """Points to begin with: all numbers equally far along their axes, with every text.
+
+    They are the uniform choices, from which whoever knows nothing better would take one.
+    """
+    ordered = [axis for axis in space.axes if axis.ordered]
+    named = [axis for axis in space.axes if not axis.ordered]
+    steps = max((len(axis.values) for axis in ordered), default=1)
+    points = []
+    for texts in itertools.product(*(range(len(axis.values)) for axis in named)):
+        for step in range(steps):
+            share = step / max(steps - 1, 1)
+            numbers = [round(share * (len(axis.values) - 1)) for axis in ordered]
+            places = zip([*named, *ordered], [*texts, *numbers], strict=True)
+            points.append({axis.name: place for axis, place in places})
+    return points[: 2 * BATCH]
 
 
 def _optuna() -> Any:
