@@ -19,6 +19,8 @@ from kanhw.program import Program
 
 __all__ = ["DaskPool"]
 
+PATIENCE = "10s"
+"""How long a scheduler has to answer."""
 # Jobs that are with the scheduler beyond those being done, so that no worker waits for us.
 _AHEAD = 2
 
@@ -44,7 +46,7 @@ class DaskPool:
     def __init__(self, store: Store, address: str) -> None:
         self._dask, self._store = _distributed(), store
         try:
-            self._client = self._dask.Client(address, timeout="10s", set_as_default=False)
+            self._client = self._dask.Client(address, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"There is no dask scheduler at {address!r} ({error}): start one with "

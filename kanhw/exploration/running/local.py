@@ -44,6 +44,7 @@ class LocalPool:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._processes: list[subprocess.Popen[str]] = []
+        self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closed = False
 
@@ -65,7 +66,9 @@ class LocalPool:
 
     def __enter__(self) -> Self:
         for _ in range(self._count):
-            threading.Thread(target=self._serve, daemon=True).start()
+            thread = threading.Thread(target=self._serve, daemon=True)
+            self._threads.append(thread)
+            thread.start()
         return self
 
     def __exit__(
@@ -81,6 +84,8 @@ class LocalPool:
             self._jobs.put(None)
         for process in processes:
             end_group(process)
+        for thread in self._threads:
+            thread.join()
 
     def _serve(self) -> None:
         """Hand jobs to a process, a job at a time, for as long as there are some."""
@@ -94,9 +99,11 @@ class LocalPool:
                 if self._ask(process, job):
                     self._done.put(Done(job))
                     continue
-                status = process.wait()
+                status = _left(process)
                 process = None
                 self._done.put(Done(job, f"the process that computed it {_end(status, said)}"))
+            if process is not None:
+                _left(process)
 
     def _start(self, said: IO[str]) -> subprocess.Popen[str] | None:
         root = str(Path(sys.modules["kanhw"].__path__[0]).parent)
@@ -127,6 +134,15 @@ class LocalPool:
             process.stdin.flush()
             return process.stdout.readline().strip() == job.name
         return False
+
+
+def _left(process: subprocess.Popen[str]) -> int:
+    """How a process ended that ends, and its pipes closed."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    return process.wait()
 
 
 def _end(status: int, said: IO[str]) -> str:

@@ -78,7 +78,7 @@ function powers(low, high) {
       if (mark >= low * 0.999 && mark <= high * 1.001) marks.push(mark);
     }
   }
-  return marks.length ? marks : [low, high];
+  return marks.length > 1 ? marks : rounds(low, high);
 }
 
 // All that an axis can show: figures first, then choices.
