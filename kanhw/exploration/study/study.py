@@ -182,7 +182,7 @@ def _model_digest(model: KanModel) -> str:
 
     with temporary_folder("kanhw-study-") as folder:
         path = save_model(replace(model, source=""), folder / _MODEL)
-        return _arrays_digest(read_arrays(path, "kanhw") if False else _raw(path))
+        return _arrays_digest(_raw(path))
 
 
 def _raw(path: Path) -> Arrays:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from commands import run, run_json
 from explored import POINTS, SPACE, small_data, small_model
@@ -21,6 +22,7 @@ from kanhw.exploration.space.configuration import Configuration
 from kanhw.exploration.study.objectives import objectives_named
 from kanhw.exploration.study.point import Point
 from kanhw.exploration.study.study import study_of
+from kanhw.model.neutral import save_model
 
 ROWS = [(0.9, 500, "unrolled"), (0.8, 100, "folded"), (0.7, 900, "folded"), (None, None, "lut=1")]
 
@@ -33,7 +35,9 @@ def found(tmp_path):
         points.append(
             Point(
                 name=f"{place}" * 64,
-                configuration=Configuration.of({"plan": plan, "realisation": "basis_table", **bits}),
+                configuration=Configuration.of(
+                    {"plan": plan, "realisation": "basis_table", **bits}
+                ),
                 stage="",
                 figures={} if accuracy is None else {"accuracy": accuracy, "lut": lut},
                 error="" if accuracy else "Nothing fits </script><b>&",
@@ -90,7 +94,8 @@ def test_a_browser_draws_it(found, tmp_path):
       fire(document.querySelector('circle.front'));
       document.getElementById('hide').click();
       document.title = [document.querySelectorAll('#comparison tbody tr').length,
-        document.querySelectorAll('circle').length, document.querySelectorAll('#front tbody tr').length,
+        document.querySelectorAll('circle').length,
+        document.querySelectorAll('#front tbody tr').length,
         document.querySelectorAll('path.way').length].join(' ');
     </script></body>"""
     path.write_text(path.read_text().replace("</body>", clicks))
@@ -114,15 +119,13 @@ def test_plots(found, tmp_path):
 
 
 def test_the_command(tmp_path, monkeypatch, capsys):
-    import numpy as np
-    from kanhw.model.neutral import save_model
-
     monkeypatch.chdir(tmp_path)
     save_model(small_model(), "model.npz")
     np.savez("train.npz", **small_data())
-    lines = [f"[{table}]" for table in SPACE]
-    rows = [[f"{name} = {json.dumps(value)}" for name, value in own.items()] for own in SPACE.values()]
-    (tmp_path / "space.toml").write_text("\n".join([lines[0], *rows[0], lines[1], *rows[1]]))
+    lines = []
+    for table, own in SPACE.items():
+        lines += [f"[{table}]", *(f"{name} = {json.dumps(value)}" for name, value in own.items())]
+    (tmp_path / "space.toml").write_text("\n".join(lines))
     arguments = ["explore", "model.npz", "--data", "train.npz", "--out", "out", "--processes", "1"]
     found = run_json(capsys, *arguments, "--space", "space.toml", "--at-least", "accuracy=0.1")
     assert found["points"] == POINTS and found["limits"] == ["accuracy >= 0.1"]

@@ -134,7 +134,7 @@ def test_points_that_fail_are_told_and_kept(tmp_path):
 
 
 def test_faults_of_ours_are_told_with_their_place(tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "MODEL", lambda *_: [][0])
+    monkeypatch.setattr(jobs, "MODEL", lambda program, *_: program.layers[99])
     with pytest.raises(InputError, match=r"No point could be computed: IndexError: .*\.py:\d+"):
         explore(tmp_path / "out")
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from explored import POINTS, SPACE, STAGES, front, small_data, small_model
@@ -37,7 +38,7 @@ def results(folder):
 def test_kill_at_random_moments(tmp_path):
     expected = front(explore(tmp_path / "undisturbed"))
     moments = random.Random(0)
-    support = os.path.dirname(sys.modules["explored"].__file__)
+    support = Path(sys.modules["explored"].__file__).parent
     for trial in range(5):
         folder, until = tmp_path / f"killed{trial}", moments.randrange(1, POINTS + STAGES)
         run = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), support])

@@ -95,7 +95,10 @@ def test_points_go_through_json(chosen):
         ({"axis": {"both": {"values": [3]}}}, "lacks fields"),
         ({"axis": {"both": {"fields": ["spline_bits"], "values": [3], "onyl": {}}}}, "no 'onyl'"),
         (
-            {"quantize": {"spline_bits": 3}, "axis": {"a": {"fields": ["spline_bits"], "values": 4}}},
+            {
+                "quantize": {"spline_bits": 3},
+                "axis": {"a": {"fields": ["spline_bits"], "values": 4}},
+            },
             "are both about spline_bits",
         ),
         (
