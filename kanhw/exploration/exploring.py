@@ -11,6 +11,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError
 from kanhw.exploration.answers.exploration import Exploration
 from kanhw.exploration.answers.front import losses_of
+from kanhw.exploration.answers.known import check_known
 from kanhw.exploration.answers.rated import Setting
 from kanhw.exploration.running.pool import Pool
 from kanhw.exploration.running.pools import pool_for
@@ -132,8 +133,9 @@ def explore(
     chosen = _space(model, space, sweep, board)
     if train is not None:
         chosen = with_training(chosen, train)
-    names = _default_objectives(study, chosen) if objectives is None else objectives
+    names = _default_objectives(study, chosen, sweep) if objectives is None else objectives
     wanted = objectives_named(names)
+    check_known([*wanted, *(limit.objective for limit in setting.limits)], study, setting)
     name = sampler or ("grid" if chosen.size <= points or sweep else "nsga2")
     limits = len(setting.limits) + (board is not None)
     source = sampler_named(name, chosen, points, len(wanted), limits=limits, seed=seed)
@@ -149,7 +151,7 @@ def explore(
         points=found,
         computed=computed,
     )
-    _check_known(result)
+    _check_computed(result)
     return result
 
 
@@ -195,8 +197,10 @@ def _space(
     return default_space(model, plans=(str(room_on(board)),))
 
 
-def _default_objectives(study: Study, space: Space) -> tuple[str, ...]:
+def _default_objectives(study: Study, space: Space, sweep: str | None) -> tuple[str, ...]:
     error = "accuracy" if "labels" in study.held_out else "rmse_of_deviation"
+    if sweep is not None:
+        return (error, "parameter_bits")
     schedules = any("plan" in axis.fields for axis in space.varied)
     return (error, "lut", "interval_cycles") if schedules else (error, "lut")
 
@@ -216,23 +220,8 @@ def _board(name: str | None) -> Board | None:
     return None if name is None else board_named(name)
 
 
-def _check_known(found: Exploration) -> None:
-    """Refuse to compare by what is known of no point."""
-    computed = [each for each in found.points if not each.point.error]
-    if not computed:
-        errors = sorted({each.error for each in found.failed})
+def _check_computed(found: Exploration) -> None:
+    """Refuse to call it an exploration where nothing could be computed."""
+    if all(each.point.error for each in found.points):
+        errors = [each.error for each in found.failed]
         raise InputError(f"No point could be computed: {errors[0] if errors else 'there is none'}")
-    for objective in found.objectives:
-        if all(each.figures.get(objective.name) is None for each in computed):
-            raise InputError(
-                f"{objective.name} is known of no point{_CURES.get(objective.name, '')}"
-            )
-
-
-_CURES = {
-    "accuracy": ": give labels in the data",
-    "latency_ns": ": give a clock (--clock-mhz) or a board (--fit)",
-    "inferences_per_second": ": give a clock (--clock-mhz) or a board (--fit)",
-    "utilisation": ": give a board (--fit)",
-    "energy_per_inference_j": ": there is no model of it",
-}

@@ -16,6 +16,8 @@ __all__ = ["Watch"]
 
 # In a log, a line after so many seconds at least.
 _PAUSE = 10.0
+# In a terminal; a front is found among all points each time.
+_BLINK = 0.5
 
 
 class Watch:
@@ -81,12 +83,13 @@ class Watch:
     def _tell(self, *, last: bool = False) -> None:
         if self._quiet:
             return
+        now = time.monotonic()
+        if not last and now - self._told < (_PAUSE if self._live is None else _BLINK):
+            return
+        self._told = now
         if self._live is not None:
             self._live.update(self._task, completed=len(self._seen), description=self._front())
-            return
-        now = time.monotonic()
-        if last or now - self._told >= _PAUSE:
-            self._told = now
+        else:
             sys.stderr.write(f"{len(self._seen)} of {self._total} points{self._left()}, ")
             sys.stderr.write(f"{self._front()}\n")
             sys.stderr.flush()

@@ -137,6 +137,7 @@ def _add_workers(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Explore, write the answers, and print the front."""
+    from kanhw.exploration.answers.surfaces import surfaces_of, write_surfaces
     from kanhw.exploration.answers.tables import columns_of, text_table
     from kanhw.exploration.answers.writing import write_answers
     from kanhw.exploration.exploring import explore
@@ -170,10 +171,14 @@ def run(options: argparse.Namespace) -> int:
         dask=options.dask,
         watch=Watch(quiet=options.json),
     )
-    written = write_answers(found)
+    surfaces = surfaces_of(found, options.sweep) if options.sweep else []
+    written = [*write_answers(found), *write_surfaces(found, surfaces)]
     data = {**found.to_json(), "files": [str(path) for path in written]}
-    table = text_table(found.front, columns_of(found.points), found.objectives)
-    show(options, data, f"{table}\n{_summary(found)}")
+    if surfaces:
+        data["surfaces"] = [surface.to_json() for surface in surfaces]
+    tables = [text_table(found.front, columns_of(found.points), found.objectives)]
+    tables += [surface.text() for surface in surfaces]
+    show(options, data, "\n\n".join(tables) + f"\n\n{_summary(found)}")
     return 0
 
 
@@ -259,5 +264,7 @@ def _limits(flag: str, texts: list[str]) -> dict[str, float]:
     limits: dict[str, float] = {}
     for text in texts:
         limit = limit_from_text(text, most=flag == "--at-most")
+        if limit.objective.name in limits:
+            raise InputError(f"{flag} names {limit.objective.name} twice: leave one out")
         limits[limit.objective.name] = limit.bound
     return limits

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from kanhw.exploration.answers.rated import Rated
 from kanhw.exploration.study.objectives import Objective
 from kanhw.places import write_whole
 
-__all__ = ["has_matplotlib", "write_plots"]
+__all__ = ["has_matplotlib", "map_of", "write_plots"]
 
 _SIZE, _DPI = (6.0, 3.8), 200  # inches, and dots of them
 # Names of an SVG's elements come from the salt in place of chance, and text stays text.
@@ -71,15 +72,13 @@ def write_plots(found: Exploration, stem: Path) -> list[Path]:
 
 
 def _drawn(found: Exploration, kind: str) -> bytes:
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     up, right = found.objectives[:2]
     points = [each for each in found.points if each.kept and _known(each, (up, right))]
     front = sorted(front_of(points, (up, right)), key=lambda each: _of(each, right))
     others = [each for each in points if each not in front]
-    defaults = mpl.rcParamsDefault
-    with mpl.rc_context(dict(defaults)), mpl.rc_context(_STYLE):
+    with _styled():
         figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
         axes = figure.subplots()
         axes.plot(*_xy(others, up, right), "o", color="0.6", mfc="none", ms=4, label="points")
@@ -92,10 +91,72 @@ def _drawn(found: Exploration, kind: str) -> bytes:
         axes.set_xlabel(right.title)
         axes.set_ylabel(up.title)
         axes.legend(frameon=False)
-        buffer = io.BytesIO()
-        # Nothing of the day or of the program gets into a file.
-        metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-        figure.savefig(buffer, format=kind, metadata=metadata)
+        return _bytes(figure, kind)
+
+
+def map_of(
+    table: Sequence[Sequence[float | None]],
+    values: tuple[Sequence[object], Sequence[object]],
+    names: tuple[str, str],
+    objective: Objective,
+    kind: str,
+) -> bytes:
+    """A map of figures in greys, darker where better, with the figure in every field.
+
+    Parameters
+    ----------
+    table
+        Rows of figures; None leaves a field empty.
+    values, names
+        Of the rows, and of the columns.
+    objective
+        What the figures are.
+    kind
+        ``svg`` or ``png``.
+    """
+    from matplotlib.figure import Figure
+
+    known = [value for row in table for value in row if value is not None]
+    low, high = min(known), max(known)
+    span = (high - low) or 1.0
+    with _styled():
+        figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
+        axes = figure.subplots()
+        axes.grid(visible=False)
+        for y, row in enumerate(table):
+            for x, value in enumerate(row):
+                if value is None:
+                    continue
+                good = (value - low) / span if objective.more else (high - value) / span
+                grey = 0.95 - 0.75 * good
+                axes.fill([x, x + 1, x + 1, x], [y, y, y + 1, y + 1], color=str(grey), lw=0)
+                ink = "1.0" if grey < 0.55 else "0.0"
+                text = objective.text(value)
+                axes.text(x + 0.5, y + 0.5, text, color=ink, ha="center", va="center", size=8)
+        axes.set_xticks([x + 0.5 for x in range(len(values[1]))], [str(v) for v in values[1]])
+        axes.set_yticks([y + 0.5 for y in range(len(values[0]))], [str(v) for v in values[0]])
+        axes.set_xlim(0, len(values[1]))
+        axes.set_ylim(len(values[0]), 0)
+        axes.set_xlabel(names[1])
+        axes.set_ylabel(names[0])
+        axes.set_title(objective.title, loc="left", size=10)
+        return _bytes(figure, kind)
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    """The library's own defaults with ours, whatever the user's settings are."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(dict(mpl.rcParamsDefault)), mpl.rc_context(_STYLE):
+        yield
+
+
+def _bytes(figure: Any, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    # Nothing of the day or of the program gets into a file.
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
 
 

@@ -35,7 +35,7 @@ def pool_for(store: Store, processes: int | None, dask: str | None) -> Pool:
         from kanhw.exploration.running.cluster import DaskPool
 
         return DaskPool(store, dask)
-    count = len(os.sched_getaffinity(0)) if processes is None else processes
+    count = _processors() if processes is None else processes
     if not is_integer(count) or not 1 <= count <= 1024:
         raise InputError(f"processes must be an integer of 1 to 1024, not {count!r}")
     if count == 1:
@@ -43,3 +43,10 @@ def pool_for(store: Store, processes: int | None, dask: str | None) -> Pool:
     from kanhw.exploration.running.local import LocalPool
 
     return LocalPool(store, count)
+
+
+def _processors() -> int:
+    """How many this process may use; not every system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

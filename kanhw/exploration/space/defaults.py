@@ -10,7 +10,7 @@ from kanhw.exploration.space.space import Axis, Space
 from kanhw.model.network import KanModel
 from kanhw.values import meant
 
-__all__ = ["SWEEPS", "default_space", "sweep_named", "with_training"]
+__all__ = ["SURFACES", "SWEEPS", "default_space", "sweep_named", "with_training"]
 
 # Edges beyond which nobody unrolls a network: it would fill the largest devices.
 _MOST_UNROLLED = 5000
@@ -61,6 +61,14 @@ def precision_sweep(model: KanModel) -> Space:
 
 SWEEPS: dict[str, Callable[[KanModel], Space]] = {"precision": precision_sweep}
 """Spaces that answer one question, by name."""
+
+SURFACES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "precision": (
+        ("edge_table", "input_bits", "table_bits"),
+        ("basis_table", "input_bits", "spline_bits"),
+    )
+}
+"""Of every sweep, for each realisation the two choices that it is a surface over."""
 
 
 def sweep_named(name: str, model: KanModel) -> Space:
