@@ -19,7 +19,7 @@ __all__ = ["has_matplotlib", "map_of", "write_plots"]
 
 _SIZE, _DPI = (6.0, 3.8), 200  # inches, and dots of them
 # Names of an SVG's elements come from the salt in place of chance, and text stays text.
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.spines.right": False,
@@ -148,7 +148,8 @@ def _styled() -> Iterator[None]:
     """The library's own defaults with ours, whatever the user's settings are."""
     import matplotlib as mpl
 
-    with mpl.rc_context(dict(mpl.rcParamsDefault)), mpl.rc_context(_STYLE):
+    defaults: Any = dict(mpl.rcParamsDefault)
+    with mpl.rc_context(defaults), mpl.rc_context(_STYLE):
         yield
 
 
