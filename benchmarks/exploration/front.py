@@ -42,8 +42,9 @@ def sampled_space() -> dict[str, Any]:
             "activation_bits": BITS,
         },
         "axis": {
-            "weight_bits": {"fields": ["spline_bits", "base_bits"], "values": BITS},
             "table_bits": {"fields": ["table_bits"], "values": BITS, "only": edge},
+            "spline_bits": {"fields": ["spline_bits"], "values": BITS, "only": basis},
+            "base_bits": {"fields": ["base_bits"], "values": BITS, "only": basis},
             "function_bits": {
                 "fields": ["basis_bits", "base_table_bits"],
                 "values": BITS,

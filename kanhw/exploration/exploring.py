@@ -137,8 +137,7 @@ def explore(
     wanted = objectives_named(names)
     check_known([*wanted, *(limit.objective for limit in setting.limits)], study, setting)
     name = sampler or ("grid" if chosen.size <= points or sweep else "nsga2")
-    limits = len(setting.limits) + (board is not None)
-    source = sampler_named(name, chosen, points, len(wanted), limits=limits, seed=seed)
+    source = sampler_named(name, chosen, points, len(wanted), seed=seed)
     watch = watch or Watch.silent()
     with open_store(out, study) as store, pool_for(store, processes, dask) as pool:
         computed = _run(store, pool, source, wanted, setting, watch)

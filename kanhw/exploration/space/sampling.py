@@ -54,7 +54,7 @@ class Sampler(Protocol):
 
 
 def sampler_named(
-    name: str, space: Space, points: int, objectives: int, *, limits: int, seed: int
+    name: str, space: Space, points: int, objectives: int, *, seed: int
 ) -> Sampler:
     """A sampler.
 
@@ -66,7 +66,7 @@ def sampler_named(
         What is chosen from.
     points
         How many different ones; a grid takes all that there are.
-    objectives, limits
+    objectives
         How many there are.
     seed
         Of all that is random.
@@ -83,7 +83,7 @@ def sampler_named(
             f"There is no sampler {name!r}{meant(name, SAMPLERS) or ';'} there are "
             f"{', '.join(SAMPLERS)}"
         )
-    return _MAKERS[name](space, points, objectives, limits, seed)
+    return _MAKERS[name](space, points, objectives, seed)
 
 
 class _Grid:
@@ -102,12 +102,10 @@ class _Grid:
 class _Optuna:
     """Batches of Optuna's choices. The same seed and the same figures give the same points."""
 
-    def __init__(
-        self, space: Space, points: int, objectives: int, limits: int, sampler: Any
-    ) -> None:
+    def __init__(self, space: Space, points: int, objectives: int, sampler: Any) -> None:
         optuna = _optuna()
         self.total = points
-        self._space, self._limits = space, limits
+        self._space = space
         self._study = optuna.create_study(directions=["minimize"] * objectives, sampler=sampler)
         self._distributions = {axis.name: _distribution(optuna, axis) for axis in space.axes}
         for places in _diagonal(space):
@@ -145,15 +143,16 @@ class _Optuna:
     def _tell(self, trial: Any, grade: Grade) -> None:
         from optuna.trial import TrialState
 
-        # Where Optuna's samplers look for them when the trial ends.
-        trial.set_user_attr(_EXCESS, [min(each, _FAR) for each in grade.excess])
+        for place, excess in enumerate(grade.excess):
+            trial.set_constraint(f"limit {place}", min(excess, _FAR))
         if grade.losses is None:
             self._study.tell(trial, state=TrialState.FAIL)
         else:
             self._study.tell(trial, list(grade.losses))
 
 
-_EXCESS, _FAR = "excess", 1e30
+# In place of infinity, which no mean could be taken of.
+_FAR = 1e30
 
 
 def _distribution(optuna: Any, axis: Axis) -> Any:
@@ -194,34 +193,26 @@ def _optuna() -> Any:
     return optuna
 
 
-def _excess_of(trial: Any) -> Sequence[float]:
-    found: Sequence[float] = trial.user_attrs.get(_EXCESS, ())
-    return found
-
-
-def _grid(space: Space, points: int, objectives: int, limits: int, seed: int) -> Sampler:
+def _grid(space: Space, points: int, objectives: int, seed: int) -> Sampler:
     return _Grid(space)
 
 
-def _nsga2(space: Space, points: int, objectives: int, limits: int, seed: int) -> Sampler:
-    sampler = _optuna().samplers.NSGAIISampler(
-        population_size=2 * BATCH, seed=seed, constraints_func=_excess_of if limits else None
-    )
-    return _Optuna(space, points, objectives, limits, sampler)
+def _nsga2(space: Space, points: int, objectives: int, seed: int) -> Sampler:
+    sampler = _optuna().samplers.NSGAIISampler(population_size=2 * BATCH, seed=seed)
+    return _Optuna(space, points, objectives, sampler)
 
 
-def _tpe(space: Space, points: int, objectives: int, limits: int, seed: int) -> Sampler:
+def _tpe(space: Space, points: int, objectives: int, seed: int) -> Sampler:
     sampler = _optuna().samplers.TPESampler(
         seed=seed,
         multivariate=True,
         constant_liar=True,
         n_startup_trials=2 * BATCH,
-        constraints_func=_excess_of if limits else None,
     )
-    return _Optuna(space, points, objectives, limits, sampler)
+    return _Optuna(space, points, objectives, sampler)
 
 
-_MAKERS: dict[str, Callable[[Space, int, int, int, int], Sampler]] = {
+_MAKERS: dict[str, Callable[[Space, int, int, int], Sampler]] = {
     "grid": _grid,
     "nsga2": _nsga2,
     "tpe": _tpe,

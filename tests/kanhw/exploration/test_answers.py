@@ -82,6 +82,7 @@ def test_the_page_needs_nothing_and_no_text_ends_its_script(found, tmp_path):
     assert "&lt;/script&gt;&lt;b&gt;&amp;" in text
 
 
+@pytest.mark.slow  # a browser takes seconds to start
 def test_a_browser_draws_it(found, tmp_path):
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None:
@@ -101,7 +102,7 @@ def test_a_browser_draws_it(found, tmp_path):
     path.write_text(path.read_text().replace("</body>", clicks))
     done = subprocess.run(
         [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     # Two figures, two choices and the command; two points of the front.
     assert "<title>5 2 2 2</title>" in done.stdout, done.stdout[-500:]

@@ -195,7 +195,7 @@ def test_a_folder_is_of_one_study(tmp_path, undisturbed):
     ("changes", "message"),
     [
         ({"x": np.full((9, 3), np.nan)}, "finite"),
-        ({"x": np.zeros((9, 4))}, r"\[N, 3\]"),
+        ({"x": np.zeros((9, 4))}, "expects 3 inputs per sample but got 4"),
         ({"x": np.array([["a"] * 3])}, "must hold numbers"),
         ({"labels": np.zeros(5)}, "labels must"),
         ({"labels": np.full(60, 7)}, "labels must"),

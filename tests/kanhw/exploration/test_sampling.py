@@ -25,7 +25,7 @@ def losses(point):
 
 
 def run(name, points, *, seed=0, fails=(), limits=0, space=SPACE):
-    source = sampler_named(name, space, points, 2, limits=limits, seed=seed)
+    source = sampler_named(name, space, points, 2, seed=seed)
     asked = []
     while batch := source.ask():
         asked += batch
@@ -55,19 +55,20 @@ def test_sampling(name):
     # It begins with what is uniform, so with the corners too.
     assert asked[0].value("input_bits") == asked[0].value("activation_bits") == 2
     assert all(p.value("input_bits") == p.value("activation_bits") for p in asked[:7])
-    # What it learns shows: later points are better than a draw of the space would be.
-    mean = sum(sum(losses(each)) for each in SPACE.grid()) / len(list(SPACE.grid()))
-    late = asked[-20:]
-    assert sum(sum(losses(each)) for each in late) / len(late) < 0.8 * mean
+
+
+def missed(asked):
+    return sum(each.value("input_bits") > 4 for each in asked[2 * BATCH :])
 
 
 @pytest.mark.parametrize("name", ["nsga2", "tpe"])
 def test_failures_and_limits(name):
     pytest.importorskip("optuna")
-    asked = run(name, 40, fails=(8,), limits=1)
-    assert len(asked) == 40
-    kept = [each for each in asked[20:] if each.value("input_bits") <= 4]
-    assert len(kept) > 10
+    asked = run(name, 64, fails=(8,), limits=1)
+    assert len(asked) == 64
+    # What it learns shows: fewer points miss the limit than with a limit that all of them keep.
+    free = run(name, 64, fails=(8,))
+    assert missed(asked) < missed(free)
 
 
 @pytest.mark.parametrize("name", ["nsga2", "tpe"])
