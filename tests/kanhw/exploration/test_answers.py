@@ -90,23 +90,23 @@ def test_a_browser_draws_it(found, tmp_path):
     path = write_page(found, tmp_path / "page.html")
     # Clicks come from a script of the test's own, behind the page's.
     clicks = """<script>
-      window.onerror = (text) => document.body.append(`ERROR ${text}`);
       const fire = (one) => one.dispatchEvent(new Event('click', {bubbles: true}));
       fire(document.querySelector('circle.front'));
       document.getElementById('hide').click();
       document.title = [document.querySelectorAll('#comparison tbody tr').length,
         document.querySelectorAll('circle').length,
         document.querySelectorAll('#front tbody tr').length,
-        document.querySelectorAll('path.way').length].join(' ');
+        document.querySelectorAll('path.way').length, wrong].join(' ');
     </script></body>"""
-    path.write_text(path.read_text().replace("</body>", clicks))
+    text = path.read_text().replace("</body>", clicks)
+    watch = "<script>let wrong = false; window.onerror = () => { wrong = true; };</script>"
+    path.write_text(text.replace("<main>", f"{watch}<main>"))
     done = subprocess.run(
         [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()],
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     # Two figures, two choices and the command; two points of the front.
-    assert "<title>5 2 2 2</title>" in done.stdout, done.stdout[-500:]
-    assert "ERROR" not in done.stdout
+    assert "<title>5 2 2 2 false</title>" in done.stdout, done.stdout[-500:]
 
 
 def test_plots(found, tmp_path):

@@ -61,13 +61,13 @@ def missed(asked):
     return sum(each.value("input_bits") > 4 for each in asked[2 * BATCH :])
 
 
-@pytest.mark.parametrize("name", ["nsga2", "tpe"])
-def test_failures_and_limits(name):
+@pytest.mark.parametrize(("name", "points"), [("nsga2", 160), ("tpe", 64)])
+def test_failures_and_limits(name, points):
     pytest.importorskip("optuna")
-    asked = run(name, 64, fails=(8,), limits=1)
-    assert len(asked) == 64
-    # What it learns shows: fewer points miss the limit than with a limit that all of them keep.
-    free = run(name, 64, fails=(8,))
+    asked = run(name, points, fails=(8,), limits=1)
+    assert len(asked) == points
+    # What it learns shows: fewer points miss the limit than where there is none.
+    free = run(name, points, fails=(8,))
     assert missed(asked) < missed(free)
 
 
