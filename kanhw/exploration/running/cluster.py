@@ -66,8 +66,8 @@ class DaskPool:
         """Hand a job to the scheduler."""
         given = self._store.given(job)
         own = self._store.study.identity
-        future = self._client.submit(_work, self._study, own, job, given, key=job.name, pure=False)
-        self._jobs[job.name] = job
+        future = self._client.submit(_work, self._study, own, job, given, pure=False)
+        self._jobs[future.key] = job
         self._ended.add(future)
 
     def wait(self, seconds: float | None = None) -> Done | None:
@@ -90,8 +90,9 @@ class DaskPool:
     def __enter__(self) -> Self:
         study = self._store.study
         parts = (study.model, dict(study.calibration), dict(study.held_out), study.argmax)
-        self._study = self._client.scatter([parts], broadcast=True)[0]
-        self._ended = self._dask.as_completed()
+        # A task, since what is scattered is lost with the workers that hold it.
+        self._study = self._client.submit(_parts, parts, pure=False)
+        self._ended = self._dask.as_completed(loop=self._client.loop)
         return self
 
     def __exit__(
@@ -112,6 +113,10 @@ def _distributed() -> Any:
             "A cluster needs dask.distributed: pip install 'kanhw[cluster]'"
         ) from error
     return distributed
+
+
+def _parts(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    return parts
 
 
 def _work(
