@@ -27,8 +27,7 @@ def add_parser(commands: Commands) -> None:
         commands,
         "explore",
         "measure quantizations and schedules of a model, and find those that no other beats",
-        "kanhw explore model.pt --data train.npz --out exploration\n"
-        "  kanhw explore exploration --write 3f2a91c04d --out design",
+        "kanhw explore model.pt --data train.npz --out exploration",
         run,
     )
     add_model(parser, "a float checkpoint, as 'kanhw quantize' reads it; with --write the folder")
