@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kanhw.design.design import Design, load_design
     from kanhw.errors import InputError, ToolFailed, ToolNotFound
     from kanhw.estimation.schedule_choice import ScheduleChoice, schedule_for
+    from kanhw.exploration.answers.exploration import Exploration
+    from kanhw.exploration.exploring import explore
     from kanhw.flow.estimating import estimate
     from kanhw.flow.generation import generate, quantize
     from kanhw.flow.power import estimate_power
@@ -38,6 +40,7 @@ __all__ = [
     "CodebookConfig",
     "Design",
     "EvaluatorConfig",
+    "Exploration",
     "InputError",
     "KanModel",
     "Labels",
@@ -52,6 +55,7 @@ __all__ = [
     "convert",
     "estimate",
     "estimate_power",
+    "explore",
     "from_callable",
     "generate",
     "load",
@@ -75,6 +79,7 @@ _HOMES = {
     "CodebookConfig": "quant.config",
     "Design": "design.design",
     "EvaluatorConfig": "quant.config",
+    "Exploration": "exploration.answers.exploration",
     "InputError": "errors",
     "KanModel": "model.network",
     "Labels": "program",
@@ -89,6 +94,7 @@ _HOMES = {
     "convert": "flow.training",
     "estimate": "flow.estimating",
     "estimate_power": "flow.power",
+    "explore": "exploration.exploring",
     "from_callable": "model.sampling",
     "generate": "flow.generation",
     "load": "importers.load:load_model",

@@ -80,8 +80,13 @@ boards.built
 boards.host boards.loading
 boards.build
 boards
+exploration.space
+exploration.study
+exploration.running
+exploration.answers
+exploration
 cli.common
-cli.boards cli.estimates
+cli.boards cli.estimates cli.exploring
 cli
 """
 # More than a room should have, and why.

@@ -13,7 +13,7 @@ from kanhw.program import Program
 from kanhw.schedule.budget import Budget
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["Fit", "fit_of", "schedules_for"]
+__all__ = ["Fit", "fit_of", "room_on", "schedules_for"]
 
 # Placing a device that is fuller than this fails often, and is slow.
 _FULL = 0.9
@@ -117,14 +117,31 @@ def _room(board: Board) -> float:
     return room
 
 
-def _choice(program: Program, board: Board, share: float) -> ScheduleChoice:
-    """The schedule for a share of what the link leaves."""
+def room_on(board: Board, share: float = 1.0) -> Budget:
+    """What a board leaves beside its link, in units of the resource model.
+
+    Parameters
+    ----------
+    board
+        The board.
+    share
+        Of the logic.
+
+    Raises
+    ------
+    InputError
+        If what the device holds is not known, or the link leaves nothing.
+    """
     family = family_of(board)
     room = _room(board)
     blocks = board.budget[family.memory] - family.link_memories
-    budget = Budget(
+    return Budget(
         lut=max(int(share * room / family.logic_per_lut), 1),
         bram=blocks * family.memory_bits // _MODELLED_BRAM_BITS,
         dsp=board.budget.get(family.multiplier, 0),
     )
-    return schedule_for(program, budget)
+
+
+def _choice(program: Program, board: Board, share: float) -> ScheduleChoice:
+    """The schedule for a share of what the link leaves."""
+    return schedule_for(program, room_on(board, share))

@@ -30,6 +30,7 @@ from kanhw.cli import (
 from kanhw.cli.boards import build, catalogue, fits, load, run
 from kanhw.cli.common import Parser
 from kanhw.cli.estimates import estimate
+from kanhw.cli.exploring import explore
 from kanhw.errors import InputError, ToolFailed, ToolNotFound, TrainingDiverged
 from kanhw.interruption import Interrupted, received
 from kanhw.values import shown
@@ -42,6 +43,7 @@ _COMMANDS = (
     train,
     sensitivity,
     allocate,
+    explore,
     generate,
     simulate,
     estimate,

@@ -79,6 +79,10 @@ MISTAKES = {
     "generate(program, folder / 'a', interface='axi-stream')": r"did you mean 'axi4-stream'\?",
     "generate(program, folder / 'a', input_format='8.8')": r"no format of codes: write qM\.N",
     "generate(program, folder / 'a', schedule='folded')": r"Schedule",
+    "explore(program, {'x': X}, folder / 'a')": r"needs a float KanModel, not Program",
+    "explore(model, X, folder / 'a')": r"data must map names to arrays, x among them",
+    "explore(model, {'x': X}, folder / 'a', space={'quantize': {'input_bit': 4}})": r"did you mean",
+    "explore(model, {'x': X}, folder / 'a', objectives=['luts'])": r"did you mean 'lut'\?",
     "estimate(design, 'ECP5')": r"did you mean 'ecp5'\?",
     "generate(program, folder / 'a', input_format='u8:0..255=250..320')": r"in the units of the",
 }

@@ -19,6 +19,7 @@ COMMANDS = (
     "train",
     "sensitivity",
     "allocate",
+    "explore",
     "generate",
     "simulate",
     "estimate",

@@ -1,0 +1,1 @@
+"""Explorations measured: fronts against uniform choices, and what a run costs."""

@@ -1,0 +1,1 @@
+"""What came out: the Pareto front, tables, plots and a page."""

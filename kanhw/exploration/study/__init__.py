@@ -1,0 +1,1 @@
+"""What is measured: model and data, and the figures of a point."""

@@ -1,0 +1,50 @@
+"""The figures of a Program as hardware, by grade: how much is done to know them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kanhw.estimation.clocks import design_clocks
+from kanhw.estimation.resource_model import model_design
+from kanhw.exploration.study.objectives import Figures
+from kanhw.program import Program
+from kanhw.schedule.schedule import Schedule
+
+__all__ = ["BAND", "MODEL", "Estimator", "model_figures"]
+
+Estimator = Callable[[Program, Schedule, str], Figures]
+"""From a Program, a schedule and a target's name to figures; what is not known is left out."""
+
+BAND = 0.17
+"""How far modelled LUTs were from synthesised ones at most, as a share of the latter, on the folded
+designs of ``python -m benchmarks.hardware.resource_model --kinds product heads``."""
+
+
+def model_figures(program: Program, schedule: Schedule, target: str) -> Figures:
+    """Resources counted from the integers, and clocks; nothing is synthesised.
+
+    Parameters
+    ----------
+    program, schedule
+        The network, and how it is laid out.
+    target
+        A family that the resource model was fitted for.
+
+    Raises
+    ------
+    InputError
+        If there is no such hardware, or no model.
+    """
+    resources = model_design(program, schedule, target)
+    clocks = design_clocks(program, schedule)
+    return {
+        "lut": float(resources.lut),
+        "bram": float(resources.bram),
+        "dsp": float(resources.dsp),
+        "interval_cycles": float(clocks.initiation_interval),
+        "latency_cycles": float(clocks.latency),
+    }
+
+
+MODEL: Estimator = model_figures
+"""The grade ``model``."""
