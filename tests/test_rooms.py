@@ -65,6 +65,9 @@ quant.realise
 quant.methods
 quant.training.rules
 quant.training
+quant.fabric.cost
+quant.fabric.learned
+quant.fabric
 quant.lowering
 quant.post_training quant.task_heads
 quant.analysis
@@ -81,7 +84,8 @@ boards.host
 boards.build
 boards
 cli.common
-cli.boards
+cli.data
+cli.boards cli.fabric
 cli
 """
 # More than a room should have, and why.

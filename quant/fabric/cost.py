@@ -1,4 +1,4 @@
-"""What a layer of edge tables costs, as a smooth function of its widths: the unit a user pays in."""
+"""What a layer of edge tables costs, as a smooth function of its widths, in a unit of choice."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanhw.quant.fabric.network import Networks
-from kanhw.quant.fabric.task import FabricTask
+from kanhw.quant.fabric.learned.network import Networks
+from kanhw.quant.fabric.learned.task import FabricTask
 
-__all__ = ["Fitter", "FittedState", "Samples"]
+__all__ = ["FittedState", "Fitter", "Samples"]
 
 _BETAS = 0.9, 0.999
 _EPSILON = 1e-8
@@ -105,7 +105,7 @@ class Fitter:
             The weight of the cost at every step.
         """
         rows = torch.stack(list(order))[:, : self.steps * self.batch]
-        for step, chosen in enumerate(rows.split(self.batch, dim=1)):
+        for step, chosen in enumerate(torch.split(rows, self.batch, dim=1)):
             shape = chosen.shape
             x = self.samples.x.index_select(0, chosen.flatten()).reshape(*shape, -1)
             y = self.samples.y.index_select(0, chosen.flatten())

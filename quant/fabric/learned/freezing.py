@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanhw.quant.fabric.network import EvaluatedLayer, Networks
-from kanhw.quant.fabric.structure import HIDDEN_REACH
-from kanhw.quant.fabric.tables import round_half_up
+from kanhw.quant.fabric.learned.network import EvaluatedLayer, Networks
+from kanhw.quant.fabric.learned.structure import HIDDEN_REACH
+from kanhw.quant.fabric.learned.tables import round_half_up
 
 __all__ = ["Frozen", "freeze"]
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanhw.quant.fabric.structure import Structure
+from kanhw.quant.fabric.learned.structure import Structure
 
-__all__ = ["Layout", "LayerParameters", "Parameter"]
+__all__ = ["LayerParameters", "Layout", "Parameter"]
 
 # Fraction bits that training starts with: of hidden sums, and of outputs.
 _FRACTION = {False: 4.0, True: 4.0}

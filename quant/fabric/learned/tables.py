@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["LookUp", "RoundedTables", "slopes_of", "round_half_up"]
+__all__ = ["LookUp", "RoundedTables", "round_half_up", "slopes_of"]
 
 _LN2 = math.log(2.0)
 
@@ -43,6 +43,7 @@ class RoundedTables(torch.autograd.Function):
     def forward(
         ctx: Any, curves: Tensor, address_bits: Tensor, fraction_bits: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """Tables ``[..., 2**M]``: rounded, and as they were."""
         count = (curves.shape[-1] + 1) // 2
         entries = _entries(count.bit_length() - 1).to(curves.device)
         index = entries[round_half_up(address_bits).long()]
@@ -54,6 +55,7 @@ class RoundedTables(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Straight through the rounding to the curves; to widths what rounding has taken away."""
         of_rounded, of_smooth = gradients
         index, coarser, error = ctx.saved_tensors
         of_curves = of_rounded.new_zeros((*index.shape[:-1], 2 * index.shape[-1] - 1))
@@ -80,6 +82,7 @@ class LookUp(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, tables: Tensor, slopes: Tensor, u: Tensor) -> Tensor:
+        """Sums ``[S, N, n_out]``."""
         s, n_out, n_in, count = tables.shape
         flat = torch.cat([tables[..., :1], tables, tables[..., -1:]], -1)
         flat = flat.permute(0, 2, 3, 1).reshape(-1, n_out)
@@ -94,6 +97,7 @@ class LookUp(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, Tensor | None]:
+        """To every entry that was read; to u by the slopes."""
         rows, slopes = ctx.saved_tensors
         s, n_out, n_in, count = ctx.shape
         own = gradients[0].reshape(-1, 1, n_out)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from kanhw.quant.fabric.cost import FabricCost, LayerWidths
-from kanhw.quant.fabric.parameters import LayerParameters, Layout
-from kanhw.quant.fabric.structure import HIDDEN_REACH, level
-from kanhw.quant.fabric.tables import LookUp, RoundedTables, round_half_up, slopes_of
+from kanhw.quant.fabric.learned.parameters import LayerParameters, Layout
+from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, level
+from kanhw.quant.fabric.learned.tables import LookUp, RoundedTables, round_half_up, slopes_of
 
 __all__ = ["BIAS_FRACTION", "EvaluatedLayer", "Networks"]
 
@@ -122,11 +122,9 @@ class Networks:
         if first.low is None or first.high is None:  # pragma: no cover - the first layer has them
             raise TypeError("The first layer has no ranges")
         low, high = first.low.unsqueeze(1), first.high.unsqueeze(1)
-        u = (x - low) / (high - low)
-        for index, layer in enumerate(layers):
-            if index:
-                u = (sums + HIDDEN_REACH) / (2 * HIDDEN_REACH)  # noqa: F821
-            sums = self.sums(layer, u)
+        sums = self.sums(layers[0], (x - low) / (high - low))
+        for layer in layers[1:]:
+            sums = self.sums(layer, (sums + HIDDEN_REACH) / (2 * HIDDEN_REACH))
         return sums
 
     def sums(self, layer: EvaluatedLayer, u: Tensor) -> Tensor:

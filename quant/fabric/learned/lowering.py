@@ -10,10 +10,10 @@ from torch import Tensor
 
 from kanhw.formats import CodeFormat, FloatArray, IntArray
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
-from kanhw.quant.fabric.network import EvaluatedLayer, Networks
-from kanhw.quant.fabric.structure import HIDDEN_REACH
-from kanhw.quant.fabric.tables import round_half_up
-from kanhw.quant.fabric.task import FabricTask
+from kanhw.quant.fabric.learned.network import EvaluatedLayer, Networks
+from kanhw.quant.fabric.learned.structure import HIDDEN_REACH
+from kanhw.quant.fabric.learned.tables import round_half_up
+from kanhw.quant.fabric.learned.task import FabricTask
 
 __all__ = ["lowered", "unequal_values"]
 
@@ -26,7 +26,6 @@ def lowered(networks: Networks, row: Tensor, task: FabricTask) -> Program:
     made, width = [], encoder.format.width
     for index, layer in enumerate(layers):
         name = networks.layout.structure.layers[index].name
-        bits = _integers(layer.address_bits)
         if index == len(layers) - 1:
             own = _outputs(layer, task)
         else:
@@ -123,7 +122,8 @@ def _outputs(layer: EvaluatedLayer, task: FabricTask) -> tuple[FloatArray, Requa
 
 def _fractions(layer: EvaluatedLayer) -> FloatArray:
     """``[n_out]``: fraction bits of the finest table of every sum."""
-    return _reals(round_half_up(layer.parameters.fraction_bits).amax(-1))[0]
+    finest: FloatArray = _reals(round_half_up(layer.parameters.fraction_bits).amax(-1))[0]
+    return finest
 
 
 def _tables(layer: EvaluatedLayer, units: FloatArray, width: int) -> IntArray:
