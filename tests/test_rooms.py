@@ -67,6 +67,7 @@ quant.training.rules
 quant.training
 quant.fabric.cost
 quant.fabric.learned
+quant.fabric.native
 quant.fabric
 quant.lowering
 quant.post_training quant.task_heads

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from kanhw.records import record_of
 from kanhw.targets.table import target_named
-from kanhw.targets.table_costs import TableCosts, block_bits_of, table_costs_of
+from kanhw.targets.table_costs import block_bits_of, table_costs_of
 
 __all__ = ["COSTS", "FabricCost", "LayerWidths", "fabric_cost"]
 
@@ -35,78 +34,44 @@ class LayerWidths:
     code_bits: Tensor | None
 
 
-class FabricCost(Protocol):
-    """A differentiable cost of layers, and the unit that it is in."""
+@dataclass(frozen=True)
+class FabricCost:
+    """A differentiable cost of layers: one formula, with factors by kind, target and fabric.
 
-    @property
-    def unit(self) -> str:
-        """Such as ``LUT``."""
+    A table costs ``table[address_bits] * output_bits``, on straight lines between whole bits; a
+    summand ``adder * (output_bits + adder_offset)`` where it is there; saturation ``saturator``
+    and an encoder on chip ``encoder`` a bit of code.
+
+    Parameters
+    ----------
+    unit
+        Of the cost, such as ``LUT``.
+    table
+        Of an output bit, by 1 to 8 address bits.
+    adder, adder_offset, saturator, encoder
+        As above.
+    """
+
+    unit: str
+    table: tuple[float, ...]
+    adder: float = 0.0
+    adder_offset: float = 0.0
+    saturator: float = 0.0
+    encoder: float = 0.0
 
     def of_layer(self, widths: LayerWidths) -> Tensor:
         """``[S]``: tables, sums and saturation of a layer."""
+        bits = widths.output_bits
+        tables = _between(widths.address_bits, self.table) * bits
+        there = torch.tanh(2 * bits) * widths.address_bits.clamp(max=1)
+        total = (tables + self.adder * (bits + self.adder_offset) * there).sum(dim=(1, 2))
+        if widths.code_bits is None:
+            return total
+        return total + self.saturator * widths.code_bits.sum(dim=1)
 
     def of_inputs(self, code_bits: Tensor) -> Tensor:
         """``[S]``: encoding real inputs on chip to codes of ``[S, n_in]`` bits."""
-
-
-@dataclass(frozen=True)
-class LutCost:
-    """LUTs of unrolled layers, by the factors of a target and a fabric."""
-
-    factors: TableCosts
-    unit: str = "LUT"
-
-    def of_layer(self, widths: LayerWidths) -> Tensor:
-        """Tables by address and output bits, an adder a summand, saturation by code bits."""
-        bits, factors = widths.output_bits, self.factors
-        tables = _between(widths.address_bits, factors.table) * bits
-        adders = factors.adder * (bits + factors.adder_offset) * _there(widths)
-        total = (tables + adders).sum(dim=(1, 2))
-        if widths.code_bits is not None:
-            total = total + factors.saturator * widths.code_bits.sum(dim=1)
-        return total
-
-    def of_inputs(self, code_bits: Tensor) -> Tensor:
-        """An encoder a bit."""
-        return self.factors.encoder * code_bits.sum(dim=1)
-
-
-@dataclass(frozen=True)
-class BlockRamCost:
-    """Block RAMs that the tables' bits fill: ``2**address_bits * output_bits`` of every edge."""
-
-    block_bits: int
-    unit: str = "block RAM"
-
-    def of_layer(self, widths: LayerWidths) -> Tensor:
-        """Bits of all tables, over those of a block."""
-        stored = torch.exp2(widths.address_bits) * widths.output_bits * _there(widths)
-        return stored.sum(dim=(1, 2)) / self.block_bits
-
-    def of_inputs(self, code_bits: Tensor) -> Tensor:
-        """Encoders take no block RAM."""
-        return 0 * code_bits.sum(dim=1)
-
-
-@dataclass(frozen=True)
-class BitOperationsCost:
-    """Bit operations of an inference, whatever the fabric.
-
-    A look-up of n address bits that gives b bits counts n b, a summand of b bits b, and saturation
-    to m bits m.
-    """
-
-    unit: str = "bit operation"
-
-    def of_layer(self, widths: LayerWidths) -> Tensor:
-        """Look-ups, sums and saturation."""
-        bits = widths.output_bits
-        total = (widths.address_bits * bits + bits * _there(widths)).sum(dim=(1, 2))
-        return total if widths.code_bits is None else total + widths.code_bits.sum(dim=1)
-
-    def of_inputs(self, code_bits: Tensor) -> Tensor:
-        """A comparison a bit."""
-        return code_bits.sum(dim=1)
+        return self.encoder * code_bits.sum(dim=1)
 
 
 def fabric_cost(kind: str, target: str, fabric: str) -> FabricCost:
@@ -130,17 +95,34 @@ def fabric_cost(kind: str, target: str, fabric: str) -> FabricCost:
     return make(target_named(target).name, fabric)
 
 
+def _luts(target: str, fabric: str) -> FabricCost:
+    own = table_costs_of(target, fabric)
+    return FabricCost(
+        "LUT", own.table, own.adder, own.adder_offset, own.saturator, own.encoder
+    )
+
+
+def _block_rams(target: str, fabric: str) -> FabricCost:
+    """Bits of all tables over those of a block."""
+    del fabric
+    block = block_bits_of(target)
+    return FabricCost("block RAM", tuple((1 << bits) / block for bits in range(1, 9)))
+
+
+def _bit_operations(target: str, fabric: str) -> FabricCost:
+    """A look-up of n bits that gives b counts n b, a summand of b bits b, m bits of code m."""
+    del target, fabric
+    return FabricCost(
+        "bit operation", tuple(map(float, range(1, 9))), adder=1.0, saturator=1.0, encoder=1.0
+    )
+
+
 # What makes the cost of every kind, of a target and a fabric.
 COSTS: dict[str, Callable[[str, str], FabricCost]] = {
-    "lut": lambda target, fabric: LutCost(table_costs_of(target, fabric)),
-    "bram": lambda target, _: BlockRamCost(block_bits_of(target)),
-    "bit-operations": lambda _, __: BitOperationsCost(),
+    "lut": _luts,
+    "bram": _block_rams,
+    "bit-operations": _bit_operations,
 }
-
-
-def _there(widths: LayerWidths) -> Tensor:
-    """Near 1 for an edge with something to add, 0 for one with nothing: ``tanh(2 b)``."""
-    return torch.tanh(2 * widths.output_bits) * widths.address_bits.clamp(max=1)
 
 
 def _between(bits: Tensor, factors: tuple[float, ...]) -> Tensor:

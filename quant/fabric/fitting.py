@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from kanhw.quant.fabric.learned.network import Networks
 from kanhw.quant.fabric.learned.task import FabricTask
+from kanhw.quant.fabric.native.steps import NativeSteps, native_steps
 
 __all__ = ["FittedState", "Fitter", "Samples"]
 
@@ -82,6 +84,7 @@ class Fitter:
         self.smoothness = smoothness
         layout = networks.layout
         self.lower, self.upper = layout.each("lower"), layout.each("upper")
+        self.native = native_steps(networks, task, smoothness)
 
     @property
     def steps(self) -> int:
@@ -105,12 +108,42 @@ class Fitter:
             The weight of the cost at every step.
         """
         rows = torch.stack(list(order))[:, : self.steps * self.batch]
+        if self.native is not None:
+            self._native_epoch(self.native, state, rows, rates, betas)
+            return
         for step, chosen in enumerate(torch.split(rows, self.batch, dim=1)):
             shape = chosen.shape
             x = self.samples.x.index_select(0, chosen.flatten()).reshape(*shape, -1)
             y = self.samples.y.index_select(0, chosen.flatten())
             y = y.reshape(*shape, *self.samples.y.shape[1:])
             self._step(state, x, y, rates, betas[step])
+
+    def _native_epoch(
+        self,
+        native: NativeSteps,
+        state: FittedState,
+        order: Tensor,
+        rates: Tensor,
+        betas: Sequence[float],
+    ) -> None:
+        """The same by the kernel, networks shared among as many threads as PyTorch has."""
+        samples = self.samples.x.contiguous(), self.samples.y.to(torch.float32).contiguous()
+        each = rates.expand_as(state.rows)
+
+        def run(k: int) -> None:
+            native.epoch(
+                state.rows[k],
+                (state.mean[k], state.square[k]),
+                state.steps,
+                samples,
+                order[k].reshape(self.steps, self.batch),
+                (each[k], self.lower, self.upper),
+                betas,
+            )
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(run, range(len(state.rows))))
+        state.steps += self.steps
 
     def _step(
         self, state: FittedState, x: Tensor, y: Tensor, rates: Tensor, beta: float
