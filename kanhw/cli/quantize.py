@@ -72,11 +72,14 @@ _HELP = {
     "seed": "draws batches and halves of the data (adaround, brecq), the inputs that zeroq starts "
     "from, and the first centres of a codebook's clusters; nothing else is random",
 }
+LEARNED_WIDTHS = ("widths", "fabric_cost", "target")
+"""Fields of learned widths, which only training knows."""
+
 # Given to the command in another way, or of no use to it.
 _TEXTS = [(end, texts) for texts in ("names", "units") for end in ("input", "output")]
-_PYTHON_ONLY = ("layers", "quantizer")
+_PYTHON_ONLY = ("layers", "quantizer", *LEARNED_WIDTHS)
 
-__all__ = ["add_config", "add_parser", "chosen_config", "run"]
+__all__ = ["LEARNED_WIDTHS", "add_config", "add_parser", "chosen_config", "run"]
 
 
 def add_parser(commands: Commands) -> None:

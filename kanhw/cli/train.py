@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kanhw.cli.common import Commands, add_command, add_force, add_model, add_reading, show
 from kanhw.cli.data import HELD_OUT_SHARE, float_model, targets_in
 from kanhw.cli.fabric.learned_widths import add_fabric, refuse_without, run_fabric
-from kanhw.cli.quantize import add_config, chosen_config
+from kanhw.cli.quantize import LEARNED_WIDTHS, add_config, chosen_config
 
 if TYPE_CHECKING:
     from kanhw.flow.fitting.training_run import TrainedProgram
@@ -31,6 +31,7 @@ _LEFT_OUT = (
     "seed",
     "evaluator.pieces",
     "evaluator.alignment",
+    *LEARNED_WIDTHS,
 )
 
 
@@ -66,7 +67,7 @@ def add_parser(commands: Commands) -> None:
     add_force(parser)
     group = parser.add_argument_group("training")
     for flag, kind, what in (
-        ("--epochs", int, "the most passes over the data, those of 12,000 steps with --fabric-cost"),
+        ("--epochs", int, "the most passes over the data; of 12,000 steps with --fabric-cost"),
         ("--learning-rate", float, "of Adam at the start, 0.01 with --fabric-cost"),
         ("--batch-size", int, "samples of a step, 256 with --fabric-cost"),
         ("--patience", int, "epochs without a smaller validation loss before it stops"),

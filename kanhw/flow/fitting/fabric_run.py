@@ -124,19 +124,11 @@ def _training() -> Callable[..., FabricTraining]:
 
 def _network(network: object) -> KanModel | tuple[int, ...]:
     """A float model, or sizes."""
-    if isinstance(network, KanModel):
-        return network
     if isinstance(network, Sequence) and not isinstance(network, str):
         return tuple(network)
-    to_model = getattr(network, "to_model", None)
-    if to_model is not None:
-        model = to_model()
-        if isinstance(model, KanModel):
-            return model
-    raise TypeError(
-        "train_for_fabric takes sizes such as (16, 3, 7), a float model (kanhw.load) or a network "
-        f"of kanhw.layers, not {type(network).__name__}"
-    )
+    from kanhw.quant.training.network import float_model
+
+    return float_model(network)
 
 
 def _split(

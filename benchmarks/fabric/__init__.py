@@ -1,0 +1,1 @@
+"""Training with learned widths, measured through gateware."""
