@@ -21,8 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import kanhw
 from benchmarks.common import data
 from benchmarks.common.data import Dataset
@@ -160,7 +158,9 @@ def measured_at(
             *texts,
         )
     if len(rows) > 1:
-        mean = {name: statistics.fmean(row[name] for row in rows) for name in ("validation", "test")}
+        mean = {
+            name: statistics.fmean(row[name] for row in rows) for name in ("validation", "test")
+        }
         spread = statistics.stdev(row["test"] for row in rows)
         luts = [statistics.fmean(row[fabric]["lut"] for row in rows) for fabric in FABRICS]
         error = math.sqrt(mean["test"] * (1 - mean["test"]) / len(given.test_x))
@@ -174,5 +174,4 @@ def measured_at(
 
 
 if __name__ == "__main__":
-    np.seterr(all="raise", under="ignore")
     sys.exit(main())

@@ -19,8 +19,8 @@ __all__ = ["RunState", "Snapshot", "Stages"]
 _LAST_RATE = 0.15
 # Finishing: shares of the learning rate, and of the pressure's end, with frozen widths.
 _TUNING_RATE, _REFIT_RATE, _TUNING_PRESSURE = 0.4, 0.6, 0.2
-# Epochs of a start and of tuning, and of a refit, are these parts of those of the ramp.
-_SHORT, _REFIT = 20, 8
+# Epochs of a start, of tuning and of a refit are this part of those of the ramp.
+_SHORT = 20
 # Steps of a ramp where nothing is said.
 _STEPS = 12_000
 # Snapshots are looked for so many times on a ramp, at most.
@@ -92,7 +92,7 @@ class Stages:
         self.seeds = tuple(settings.seeds)
         ramp = settings.epochs or -(-_STEPS // fitter.steps)
         short = max(ramp // _SHORT, 1)
-        refit = max(ramp // _REFIT, 1) if settings.refit else 0
+        refit = short if settings.refit else 0
         self.epochs = {"starts": short, "ramp": ramp, "tuning": short, "refit": refit}
 
     def begin(self) -> RunState:

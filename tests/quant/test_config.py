@@ -254,5 +254,5 @@ def test_messages_hold_no_arrays():
 
 
 def test_a_target_is_a_family_that_is_known():
-    with pytest.raises(InputError, match="Unknown target 'xcups'.*did you mean 'xcup'"):
+    with pytest.raises(InputError, match=r"Unknown target 'xcups'.*did you mean 'xcup'"):
         QuantConfig(target="xcups")

@@ -92,6 +92,8 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
             const int e = j * own.n_in + i;
             float bits = row[own.address + e];
             if (l > 0) bits = std::min(bits, row[p.layer[l - 1].code + i]);
+            // Written so that NaN, which a diverging training makes, is a place in the table too.
+            bits = bits > 0 ? std::min(bits, float(p.most)) : 0;
             work.bits[e] = bits;
             const int n = work.whole[e] = int(half_up(bits));
             const float *f = functions_of(own, p.most, i);
@@ -126,9 +128,9 @@ void look_up(const Problem &p, int l, Work &work, int samples) {
         float *sums = &work.sums[int64_t(n) * n_out];
         for (int j = 0; j < n_out; j++) sums[j] = work.bias[j];
         for (int i = 0; i < own.n_in; i++) {
-            float a = std::floor(work.u[int64_t(n) * own.n_in + i] * full);
-            a = std::min(std::max(a, -1.0f), float(full));
-            const int row = (i * (full + 2) + int(a) + 1) * n_out;
+            const float a = std::floor(work.u[int64_t(n) * own.n_in + i] * full);
+            const int place = a >= full ? full : a >= 0 ? int(a) : -1;
+            const int row = (i * (full + 2) + place + 1) * n_out;
             work.rows[int64_t(n) * own.n_in + i] = row;
             const float *table = &work.table[row];
             for (int j = 0; j < n_out; j++) sums[j] += table[j];
