@@ -9,6 +9,7 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
+from kanhw.model.activation import Activation
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.quant.fabric.learned.structure import (
@@ -89,23 +90,22 @@ def structure_of_model(
     Raises
     ------
     InputError
-        If a layer is of another kind, or does more to its sums than a code can hold.
+        If a layer is of another kind, or multiplies its sums with each other.
     """
     model = freeze_norms(model, x).model
     value = model.flat(x)
     low, high = _ranges(value)
     first_low, first_high = low, high
     layers: list[LayerStructure] = []
+    before: tuple[Activation, ...] = ()
     for index, layer in enumerate(model.layers):
         own = record_of(LAYERS, type(layer), "training for the fabric", f"{__name__}.LAYERS")(layer)
-        if own.post:
-            raise InputError(
-                f"{own.name}: its sums are changed by {type(own.post[0]).__name__} before the next "
-                "layer, which codes with learned widths cannot hold: train without it"
-            )
-        functions, coefficients = _edges(own, low, high, most_bits)
-        value, bias = own.sums(value), own.bias
+        functions, coefficients = _edges(own, low, high, before, most_bits)
+        for activation in before:
+            value = activation(value)
+        value, bias, before = own.sums(value), own.bias, _activations(own)
         if index == len(model.layers) - 1:
+            _check_outputs(own, task)
             coefficients, bias = _to_task(coefficients, bias, task)
         else:
             low, high = _ranges(value)
@@ -114,6 +114,26 @@ def structure_of_model(
             bias = (bias - low) * gain - HIDDEN_REACH
         layers.append(LayerStructure(own.name, functions, coefficients, bias))
     return Structure(tuple(layers), first_low, first_high, most_bits, model.source)
+
+
+def _activations(layer: KanLayer) -> tuple[Activation, ...]:
+    """What happens to the sums, which the edges of the next layer take into their curves."""
+    others = [step for step in layer.post if not isinstance(step, Activation)]
+    if others:
+        raise InputError(
+            f"{layer.name}: its sums are changed by {type(others[0]).__name__}, which no curve of "
+            "one sum can be: train this network without learned widths"
+        )
+    return tuple(step for step in layer.post if isinstance(step, Activation))
+
+
+def _check_outputs(layer: KanLayer, task: FabricTask) -> None:
+    """Classes are told by the sums; reals need them as they are."""
+    if layer.post and task.name == "regression":
+        raise InputError(
+            f"{layer.name}: an activation behind the last sums has no place in a table: train a "
+            "network without it, or without learned widths"
+        )
 
 
 # What gives the edges of a layer of every kind.
@@ -131,11 +151,17 @@ def _ranges(x: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _edges(
-    layer: KanLayer, low: FloatArray, high: FloatArray, most_bits: int
+    layer: KanLayer,
+    low: FloatArray,
+    high: FloatArray,
+    before: tuple[Activation, ...],
+    most_bits: int,
 ) -> tuple[FloatArray, FloatArray]:
     """Functions ``[n_in, P, K]`` of inputs at centres, and coefficients of all branches."""
     shares = np.concatenate([centres(bits) for bits in range(most_bits + 1)])
     points = low + shares[:, None] * (high - low)
+    for activation in before:
+        points = activation(points)
     spline = np.stack(
         [layer.basis.evaluate_input(i, points[:, i]) for i in range(layer.n_in)]
     )

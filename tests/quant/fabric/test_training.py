@@ -41,7 +41,7 @@ def test_a_front_from_dear_to_cheap(training):
 
 
 @pytest.mark.parametrize("killed", [1, 7, 43, 45])
-def test_a_training_that_was_killed_gives_the_same_front(data, small, tmp_path, killed, monkeypatch):
+def test_after_a_kill_the_front_is_the_same(data, small, tmp_path, killed, monkeypatch):
     monkeypatch.setattr("kanhw.quant.fabric.training._SAVED_EVERY", 0.0)
     state_file, epochs = tmp_path / "state.safetensors", 0
 
