@@ -141,8 +141,13 @@ class Fitter:
                 betas,
             )
 
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            list(pool.map(run, range(len(state.rows))))
+        threads = min(torch.get_num_threads(), len(state.rows))
+        if threads == 1:
+            for k in range(len(state.rows)):
+                run(k)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(run, range(len(state.rows))))
         state.steps += self.steps
 
     def _step(
