@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 from kanhw.cli.common import Commands, add_command, add_force, add_model, add_reading, show
 from kanhw.cli.data import HELD_OUT_SHARE, float_model, targets_in
-from kanhw.cli.fabric.learned_widths import add_fabric, refuse_without, run_fabric
-from kanhw.cli.quantize import LEARNED_WIDTHS, add_config, chosen_config
+from kanhw.cli.fabric.learned_widths import (
+    add_fabric,
+    refuse_chosen,
+    refuse_without,
+    run_fabric,
+)
+from kanhw.cli.quantize import LEARNED_WIDTHS, add_config, chosen_config, config_flags
 
 if TYPE_CHECKING:
     from kanhw.flow.fitting.training_run import TrainedProgram
@@ -91,6 +96,7 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train and save."""
     if options.fabric_cost is not None:
+        refuse_chosen(options, ("patience", *config_flags(_LEFT_OUT)))
         return run_fabric(options)
     refuse_without(options)
     return _run(options)

@@ -92,7 +92,7 @@ class Front:
     def best(self, at_most: float | None = None) -> Point:
         """The point to take: of those that are not worse than the best, the cheapest.
 
-        Not worse is within one standard error of an accuracy; of R2 it is equal.
+        Not worse is within one standard error of an accuracy, and of R2 as if errors were Gaussian.
 
         Parameters
         ----------
@@ -114,9 +114,8 @@ class Front:
                 )
             return max(cheap, key=lambda own: (own.validation, -own.cost))
         top = max(own.validation for own in self.points)
-        error = 0.0
-        if self.metric == "accuracy":
-            error = math.sqrt(top * (1 - top) / self.validation_samples)
+        variance = top * (1 - top) if self.metric == "accuracy" else 2 * (1 - top) ** 2
+        error = math.sqrt(max(variance, 0) / self.validation_samples)
         good = [own for own in self.points if own.validation >= top - error]
         return min(good, key=lambda own: (own.cost, -own.validation))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +15,14 @@ from kanhw.errors import InputError
 from kanhw.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kanhw.flow.fitting.fabric_run import TrainedFront
     from kanhw.model.network import KanModel
     from kanhw.quant.fabric.stages import RunState
     from kanhw.quant.fabric.training import FabricTraining
 
-__all__ = ["add_fabric", "refuse_without", "run_fabric"]
+__all__ = ["add_fabric", "refuse_chosen", "refuse_without", "run_fabric"]
 
 
 # A line is said of the front as it is now whenever costs have fallen by this share.
@@ -63,7 +65,7 @@ def run_fabric(options: argparse.Namespace) -> int:
     given |= {"batch_size": options.batch_size, "epochs": options.epochs}
     if options.seeds is None and options.seed is not None:
         given["seeds"] = (options.seed,)
-    with Progress(quiet=options.json) as progress:
+    with Progress(quiet=options.json) as progress, ExitStack() as steps:
         trained = train_for_fabric(
             network,
             arrays["x"],
@@ -71,7 +73,7 @@ def run_fabric(options: argparse.Namespace) -> int:
             out=options.out,
             validation=options.validation,
             force=options.force,
-            on_epoch=_reporting(progress),
+            on_epoch=_reporting(progress, steps),
             fabric_cost=options.fabric_cost,
             **{name: value for name, value in given.items() if value is not None},
         )
@@ -92,6 +94,16 @@ def refuse_without(options: argparse.Namespace) -> None:
             )
 
 
+def refuse_chosen(options: argparse.Namespace, names: Sequence[str]) -> None:
+    """Refuse options that choose what is learned here."""
+    for name in names:
+        if getattr(options, name) != options.parser.get_default(name):
+            raise InputError(
+                f"--{name.replace('_', '-')} says nothing where widths are learned: leave it out, "
+                "or train without --fabric-cost"
+            )
+
+
 def _network(options: argparse.Namespace) -> KanModel | tuple[int, ...]:
     """Sizes if MODEL reads like them and is no file, else the float model of the file."""
     if re.fullmatch(r"\d+(-\d+)+", options.model) and not Path(options.model).exists():
@@ -99,12 +111,19 @@ def _network(options: argparse.Namespace) -> KanModel | tuple[int, ...]:
     return float_model(options)
 
 
-def _reporting(progress: Progress) -> Callable[[FabricTraining, RunState], None]:
+def _reporting(
+    progress: Progress, steps: ExitStack
+) -> Callable[[FabricTraining, RunState], None]:
     """Says how far a training is, and what networks on the ramp are like."""
-    said: dict[str, Any] = {"stage": "", "cost": float("inf")}
+    said: dict[str, Any] = {"stage": "", "cost": float("inf"), "bar": None}
 
     def tell(training: FabricTraining, state: RunState) -> None:
         stages = training.stages
+        if sys.stderr.isatty():
+            if said["bar"] is None:
+                whole = sum(stages.epochs.values())
+                said["bar"] = steps.enter_context(progress.step("training", of=whole))
+            said["bar"]()
         if state.stage != said["stage"]:
             said["stage"] = state.stage
             count = len(state.fitted.rows)

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -32,9 +33,9 @@ def kernel_library() -> ctypes.CDLL | None:
     """
     if os.environ.get(VARIABLE) == "0":
         return None
-    compiler = os.environ.get("CXX") or "g++"
+    compiler = shlex.split(os.environ.get("CXX") or "g++")
     source = _SOURCE.read_bytes()
-    about = (compiler, *_FLAGS, platform.machine(), platform.node())
+    about = (*compiler, *_FLAGS, platform.machine(), platform.node())
     key = hashlib.sha256(source + repr(about).encode()).hexdigest()[:32] + ".so"
     kept = user_cache("kernels")
     known = None if kept is None else kept.find(key)
@@ -44,7 +45,7 @@ def kernel_library() -> ctypes.CDLL | None:
         with temporary_folder("kanhw-kernel-") as folder:
             built = folder / key
             subprocess.run(
-                [compiler, *_FLAGS, str(_SOURCE), "-o", str(built)],
+                [*compiler, *_FLAGS, str(_SOURCE), "-o", str(built)],
                 check=True,
                 capture_output=True,
                 timeout=_SECONDS,
