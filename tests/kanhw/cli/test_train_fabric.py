@@ -23,6 +23,7 @@ def folder(tmp_path_factory):
     np.savez(folder / "rings.npz", x=x, labels=labels)
     torch.manual_seed(0)
     torch.save(KAN([2, 2, 2]).state_dict(), folder / "kan.pt")
+    np.savez(folder / "named.npz", x=x, labels=np.where(labels, "in", "out"))
     np.savez(folder / "near.npz", x=(x - [0.2, -7e5]) / [3e-3, 15e4], labels=labels)
     return folder
 
@@ -90,6 +91,8 @@ def test_refusals(folder, tmp_path, capsys, change, message):
 def test_shapes_and_folders_are_refused(folder, tmp_path, capsys):
     assert run(*train(folder, tmp_path / "front", network="3-2-2")) == 2
     assert "begin with 3 inputs, but the data have 2 features" in capsys.readouterr().err
+    assert run(*train(folder, tmp_path / "front", data="named.npz")) == 2
+    assert "labels must hold numbers, not <U3: give classes as integers" in capsys.readouterr().err
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "letter.txt").write_text("Dear")
     assert run(*train(folder, tmp_path / "taken")) == 2
