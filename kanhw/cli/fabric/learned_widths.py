@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_fabric", "refuse_chosen", "refuse_without", "run_fabric"]
 
-
 # A line is said of the front as it is now whenever costs have fallen by this share.
 _SAID_EVERY = 0.9
 _NAMES = ("target", "fabric", "at_most", "seeds", "starts", "encoder")

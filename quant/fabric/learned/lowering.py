@@ -39,8 +39,9 @@ def lowered(networks: Networks, row: Tensor, task: FabricTask) -> Program:
     return program if task.reference is None else _with_reference(program, task)
 
 
-def unequal_values(networks: Networks, row: Tensor, task: FabricTask, program: Program,
-                   x: FloatArray) -> int:
+def unequal_values(
+    networks: Networks, row: Tensor, task: FabricTask, program: Program, x: FloatArray
+) -> int:
     """How many codes and outputs of a Program differ from the network's on inputs ``[N, n_in]``.
 
     The network reads the codes that the Program's encoder makes of x.
