@@ -29,7 +29,7 @@ def scattered(training, count=2, seed=0):
     for own in layout.parameters:
         place = slice(start, start + own.size)
         start += own.size
-        spread = {"address_bits": (0.2, 5.9), "code_bits": (1.2, 5.9), "fraction_bits": (0, 6)}
+        spread = {"address_bits": (0.2, 5.9), "code_bits": (1.2, 5.9), "fraction_bits": (-2, 6)}
         if own.name in spread:
             drawn = random.uniform(*spread[own.name], (count, own.size))
             rows[:, place] = torch.tensor(drawn, dtype=rows.dtype)

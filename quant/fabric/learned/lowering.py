@@ -92,8 +92,10 @@ def _hidden(layer: EvaluatedLayer, bits_read: IntArray) -> tuple[FloatArray, Req
     # One shift for all: as many bits below a code as the finest sums have.
     shift = int(max(np.log2(steps / finest).max(), 0))
     units = steps / (1 << shift)
-    # Sums are multiples of the finest step, so what the bias has below is never seen.
-    bias = np.floor((_reals(layer.bias())[0] + HIDDEN_REACH) / finest) * finest / units
+    # Sums are multiples of the finest step: what the bias has below that, or below a code where
+    # sums are coarser than codes, is never seen.
+    grain = np.minimum(finest, steps)
+    bias = np.floor((_reals(layer.bias())[0] + HIDDEN_REACH) / grain) * grain / units
     half = 1 << shift >> 1
     join = Requantizer(
         multipliers=np.ones((1, len(units)), np.int64),

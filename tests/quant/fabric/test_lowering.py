@@ -25,6 +25,19 @@ def test_a_program_is_its_network_on_all_data(seed):
     assert unequal_values(training.networks, rows[0], training.task, program, x) == 0
 
 
+def test_sums_that_are_coarser_than_codes_keep_the_bias(training, data):
+    rows = scattered(training)
+    for layer in training.layout.layers(rows):
+        layer.fraction_bits[:] = -2
+        layer.address_bits[:] = 5
+        layer.coefficients[:] *= 20
+    training.layout.layers(rows)[0].code_bits[:] = 5
+    rows = freeze(training.networks, rows).rows
+    program = lowered(training.networks, rows[0], training.task)
+    assert program.layers[0].requantizers[0].shift == 0
+    assert unequal_values(training.networks, rows[0], training.task, program, data.x) == 0
+
+
 def test_a_wrong_table_is_seen(training, data):
     rows = freeze(training.networks, scattered(training)).rows
     program = lowered(training.networks, rows[0], training.task)
