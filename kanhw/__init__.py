@@ -3,7 +3,8 @@
 Five verbs make the flow: :func:`load` a checkpoint, :func:`quantize` it to a :class:`Program` of
 integers, :func:`generate` Verilog, :func:`simulate` it against the Program, :func:`estimate` what
 it takes; :func:`report` writes all of it down. Training with rounding has three in place of
-quantize: :func:`prepare`, :func:`train` (or a loop of one's own), :func:`convert`.
+quantize: :func:`prepare`, :func:`train` (or a loop of one's own), :func:`convert`; with learned
+widths :func:`train_for_fabric` is one.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from kanhw.exploration.answers.exploration import Exploration
     from kanhw.exploration.exploring import explore
     from kanhw.flow.estimating import estimate
+    from kanhw.flow.fitting.fabric_run import TrainedFront, train_for_fabric
     from kanhw.flow.generation import generate, quantize
     from kanhw.flow.power import estimate_power
     from kanhw.flow.reporting import report
-    from kanhw.flow.training import convert, prepare
+    from kanhw.flow.training import convert, prepare, train
     from kanhw.flow.verification import Verification, simulate
     from kanhw.importers.load import load_model as load
     from kanhw.measures.quality import Quality, quality
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from kanhw.model.sampling import from_callable
     from kanhw.program import Labels, Program, load_program, save_program, with_formats
     from kanhw.quant.config import CodebookConfig, EvaluatorConfig, QuantConfig
-    from kanhw.quant.training import train
     from kanhw.schedule.budget import Budget
     from kanhw.schedule.schedule import Schedule
 
@@ -51,6 +52,7 @@ __all__ = [
     "ScheduleChoice",
     "ToolFailed",
     "ToolNotFound",
+    "TrainedFront",
     "Verification",
     "convert",
     "estimate",
@@ -69,6 +71,7 @@ __all__ = [
     "schedule_for",
     "simulate",
     "train",
+    "train_for_fabric",
     "with_formats",
 ]
 
@@ -89,6 +92,7 @@ _HOMES = {
     "Schedule": "schedule.schedule",
     "ToolFailed": "errors",
     "ToolNotFound": "errors",
+    "TrainedFront": "flow.fitting.fabric_run",
     "ScheduleChoice": "estimation.schedule_choice",
     "Verification": "flow.verification",
     "convert": "flow.training",
@@ -107,7 +111,8 @@ _HOMES = {
     "save_program": "program",
     "schedule_for": "estimation.schedule_choice",
     "simulate": "flow.verification",
-    "train": "quant.training",
+    "train": "flow.training",
+    "train_for_fabric": "flow.fitting.fabric_run",
     "with_formats": "program",
 }
 

@@ -60,6 +60,10 @@ def quantize_model(
         has layers that have no integer form here.
     """
     config = config or QuantConfig()
+    if config.widths == "learned":
+        raise InputError(
+            "Widths are learned in training only: prepare(model, x, config), train, convert"
+        )
     if config.method not in _BY_VALUE:
         config.check_one_width(f"method={config.method!r}")
     if config.method == "zeroq":

@@ -65,6 +65,10 @@ quant.realise
 quant.methods
 quant.training.rules
 quant.training
+quant.fabric.cost
+quant.fabric.learned
+quant.fabric.native
+quant.fabric
 quant.lowering
 quant.post_training quant.task_heads
 quant.analysis
@@ -86,7 +90,8 @@ exploration.running
 exploration.answers
 exploration
 cli.common
-cli.boards cli.estimates cli.exploring
+cli.data
+cli.boards cli.estimates cli.exploring cli.fabric
 cli
 """
 # More than a room should have, and why.

@@ -37,11 +37,17 @@ def targets_in(arrays: Arrays, path: str, name: str | None) -> npt.NDArray[Any]:
     Raises
     ------
     InputError
-        If it is not there, or both are.
+        If it is not there, both are, or it holds no numbers.
     """
     names = [own for own in ([name] if name else _TARGETS) if own in arrays]
     if len(names) == 1:
-        return arrays[names[0]]
+        targets = arrays[names[0]]
+        if targets.dtype.kind not in "biuf":
+            raise InputError(
+                f"{path}: {names[0]} must hold numbers, not {targets.dtype}: give classes as "
+                "integers from 0 on"
+            )
+        return targets
     if names:
         raise InputError(f"{path} has both labels and y: say which with --targets labels or y")
     raise InputError(

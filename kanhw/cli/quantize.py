@@ -72,11 +72,14 @@ _HELP = {
     "seed": "draws batches and halves of the data (adaround, brecq), the inputs that zeroq starts "
     "from, and the first centres of a codebook's clusters; nothing else is random",
 }
+LEARNED_WIDTHS = ("widths", "fabric_cost", "target")
+"""Fields of learned widths, which only training knows."""
+
 # Given to the command in another way, or of no use to it.
 _TEXTS = [(end, texts) for texts in ("names", "units") for end in ("input", "output")]
-_PYTHON_ONLY = ("layers", "quantizer")
+_PYTHON_ONLY = ("layers", "quantizer", *LEARNED_WIDTHS)
 
-__all__ = ["add_config", "add_parser", "chosen_config", "run"]
+__all__ = ["LEARNED_WIDTHS", "add_config", "add_parser", "chosen_config", "config_flags", "run"]
 
 
 def add_parser(commands: Commands) -> None:
@@ -208,6 +211,15 @@ def chosen_config(
     names = [name for name in _hints() if name not in left_out and name != "layers"]
     chosen = {name: getattr(options, flags.get(name, name)) for name in names}
     return QuantConfig().changed({**chosen, "layers": _layers(options.layer)})
+
+
+def config_flags(left_out: Collection[str] = _PYTHON_ONLY) -> list[str]:
+    """The names of the flags of :func:`add_config`, as options hold them."""
+    from kanhw.quant.config.grouped import flat_names
+
+    flags = flat_names()
+    names = [name for name in _hints() if name not in left_out and name != "layers"]
+    return ["layer", *(flags.get(name, name) for name in names)]
 
 
 def _check_columns(options: argparse.Namespace, model: KanModel, calibration: Any) -> None:

@@ -6,7 +6,7 @@ import argparse
 
 from kanhw.cli.common import Commands, Parser, add_command, add_model, add_reading, show
 from kanhw.cli.data import finite, float_model, held_out_data, integers
-from kanhw.cli.quantize import add_config, chosen_config
+from kanhw.cli.quantize import LEARNED_WIDTHS, add_config, chosen_config
 
 __all__ = ["WITHOUT_BITS", "add_data", "add_parser", "run"]
 
@@ -18,6 +18,7 @@ WITHOUT_BITS = (
     "evaluator.pieces",
     "evaluator.alignment",
     "quantizer",
+    *LEARNED_WIDTHS,
 )
 
 

@@ -1,4 +1,4 @@
-"""``kanhw train MODEL --data DATA.npz --out PROGRAM``."""
+"""``kanhw train MODEL --data DATA.npz --out PROGRAM``, and with learned widths ``--out DIR``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from kanhw.cli.common import Commands, add_command, add_force, add_model, add_reading, show
 from kanhw.cli.data import HELD_OUT_SHARE, float_model, targets_in
-from kanhw.cli.quantize import add_config, chosen_config
+from kanhw.cli.fabric.learned_widths import (
+    add_fabric,
+    refuse_chosen,
+    refuse_without,
+    run_fabric,
+)
+from kanhw.cli.quantize import LEARNED_WIDTHS, add_config, chosen_config, config_flags
 
 if TYPE_CHECKING:
     from kanhw.flow.fitting.training_run import TrainedProgram
@@ -15,6 +21,13 @@ if TYPE_CHECKING:
     from kanhw.quant import Training
     from kanhw.quant.training import Measured
 
+_DEFAULTS = {
+    "epochs": 50,
+    "learning_rate": 0.001,
+    "batch_size": 64,
+    "patience": 10,
+    "seed": 0,
+}
 # What training does not know: how weights are rounded after it, and evaluated splines.
 _LEFT_OUT = (
     "method",
@@ -23,6 +36,7 @@ _LEFT_OUT = (
     "seed",
     "evaluator.pieces",
     "evaluator.alignment",
+    *LEARNED_WIDTHS,
 )
 
 
@@ -35,7 +49,11 @@ def add_parser(commands: Commands) -> None:
         "kanhw train model.pt --data train.npz --activation-bits 4 --out kan.safetensors",
         run,
     )
-    add_model(parser, "a float checkpoint, as 'kanhw quantize' reads it")
+    add_model(
+        parser,
+        "a float checkpoint, as 'kanhw quantize' reads it; with --fabric-cost also a shape such as "
+        "16-3-7",
+    )
     add_reading(parser)
     parser.add_argument(
         "--data",
@@ -44,25 +62,48 @@ def add_parser(commands: Commands) -> None:
         help="x: features [N, n_in]; labels or y: classes as integers, or reals [N, n_out]",
     )
     parser.add_argument("--targets", metavar="NAME", help="the array of targets in DATA.npz")
-    parser.add_argument("--out", metavar="PROGRAM", required=True, help="the file to write")
+    parser.add_argument(
+        "--out",
+        metavar="PROGRAM|DIR",
+        required=True,
+        help="the file to write; with --fabric-cost the folder, where the same command goes on if "
+        "it was ended",
+    )
     add_force(parser)
     group = parser.add_argument_group("training")
-    for flag, kind, default, what in (
-        ("--epochs", int, 50, "the most passes over the training part"),
-        ("--learning-rate", float, 0.001, "of Adam at the start; it falls to 0 along a cosine"),
-        ("--batch-size", int, 64, "samples of a step"),
-        ("--patience", int, 10, "epochs without a smaller validation loss before it stops"),
-        ("--validation", float, HELD_OUT_SHARE, "share of the data, split off at random"),
-        ("--seed", int, 0, "of the split, the order of the samples, and codebooks"),
+    for flag, kind, what in (
+        ("--epochs", int, "the most passes over the data; of 12,000 steps with --fabric-cost"),
+        ("--learning-rate", float, "of Adam at the start, 0.01 with --fabric-cost"),
+        ("--batch-size", int, "samples of a step, 256 with --fabric-cost"),
+        ("--patience", int, "epochs without a smaller validation loss before it stops"),
+        ("--seed", int, "of the split, the order of the samples, and codebooks"),
     ):
+        default = _DEFAULTS[flag[2:].replace("-", "_")]
         help = f"{what} (default: {default})"
-        group.add_argument(flag, type=kind, default=default, metavar="N", help=help)
+        group.add_argument(flag, type=kind, metavar="N", help=help)
+    group.add_argument(
+        "--validation",
+        type=float,
+        default=HELD_OUT_SHARE,
+        metavar="SHARE",
+        help=f"share of the data, split off at random (default: {HELD_OUT_SHARE})",
+    )
+    add_fabric(parser)
     # Started at the calibrated ranges, a short training loses nothing by where it starts.
     add_config(parser.add_argument_group("quantization"), _LEFT_OUT, {"quantizer": "lsq+"})
 
 
 def run(options: argparse.Namespace) -> int:
     """Train and save."""
+    if options.fabric_cost is not None:
+        refuse_chosen(options, ("patience", *config_flags(_LEFT_OUT)))
+        return run_fabric(options)
+    refuse_without(options)
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Train with the widths that were chosen."""
     from dataclasses import replace
 
     from kanhw.files import read_arrays
@@ -73,6 +114,9 @@ def run(options: argparse.Namespace) -> int:
 
     inputs = (options.model, options.data)
     check_out(options.out, PROGRAM, force=options.force, inputs=inputs)
+    for name, value in _DEFAULTS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
     config = replace(chosen_config(options, _LEFT_OUT), seed=options.seed)
     model = float_model(options)
     arrays = read_arrays(options.data)

@@ -13,7 +13,8 @@ from kanhw.exploration.running.store import Store, load_store
 from kanhw.exploration.study.estimators import BAND
 from kanhw.exploration.study.point import Point
 from kanhw.files import write_json
-from kanhw.flow.generation import estimate, generate
+from kanhw.flow.estimating import estimate
+from kanhw.flow.generation import generate
 from kanhw.flow.reporting import report
 from kanhw.flow.verification import Verification, simulate
 from kanhw.places import resolved, written_by

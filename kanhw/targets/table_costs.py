@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from kanhw.errors import InputError
 from kanhw.values import meant
 
-__all__ = ["TABLE_COSTS", "TableCosts", "table_costs_of"]
+__all__ = ["BLOCK_BITS", "TABLE_COSTS", "TableCosts", "block_bits_of", "table_costs_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,24 @@ TABLE_COSTS: Mapping[tuple[str, str], TableCosts] = {
     ("ice40", "portable"): _ICE40,
 }
 """The factors by target and fabric."""
+
+BLOCK_BITS: Mapping[str, int] = {"xcup": 16_384, "ecp5": 16_384, "ice40": 4_096}
+"""Bits, without parity, of a unit of block RAM by target."""
+
+
+def block_bits_of(target: str) -> int:
+    """The bits of a unit of block RAM of a target.
+
+    Raises
+    ------
+    InputError
+        If they are not known.
+    """
+    if target not in BLOCK_BITS:
+        raise InputError(
+            f"The block RAM of target {target!r} is not known, only that of {', '.join(BLOCK_BITS)}"
+        )
+    return BLOCK_BITS[target]
 
 
 def table_costs_of(target: str, fabric: str) -> TableCosts:

@@ -14,6 +14,7 @@ __all__ = [
     "CodebookScope",
     "CodebookWeighting",
     "EvaluatorPieces",
+    "FabricCostKind",
     "Granularity",
     "InputGranularity",
     "Method",
@@ -21,6 +22,7 @@ __all__ = [
     "OutputGranularity",
     "Quantizer",
     "Realisation",
+    "Widths",
 ]
 
 Calibration = Literal["max_abs", "percentile", "mse"]
@@ -41,3 +43,5 @@ Method = Literal[
     "auto", "uniform", "gptq", "gptq_joint", "adaround", "awq", "brecq", "smoothquant", "zeroq"
 ]
 Quantizer = Literal["lsq", "lsq+", "pact", "qil", "dorefa", "dsq"]
+Widths = Literal["chosen", "learned"]
+FabricCostKind = Literal["lut", "bram", "bit-operations"]

@@ -18,6 +18,7 @@ from kanhw.quant.config.choices import (
     ActivationGranularity,
     BranchInputs,
     Calibration,
+    FabricCostKind,
     Granularity,
     InputGranularity,
     Method,
@@ -25,10 +26,12 @@ from kanhw.quant.config.choices import (
     OutputGranularity,
     Quantizer,
     Realisation,
+    Widths,
 )
 from kanhw.quant.config.codebook import CodebookConfig
 from kanhw.quant.config.evaluator import EvaluatorConfig
 from kanhw.quant.config.grouped import GROUPS, dotted_names, refuse_flat, with_groups
+from kanhw.targets.table import target_named
 from kanhw.values import brief, meant, plain
 
 __all__ = ["QuantConfig", "widest"]
@@ -61,6 +64,9 @@ _WHOLE_NETWORK = (
     "seed",
     "damping",
     "layers",
+    "widths",
+    "fabric_cost",
+    "target",
 )
 
 
@@ -154,6 +160,13 @@ class QuantConfig:
         Steps of adaround, brecq and zeroq.
     seed
         Of the random numbers that these methods and the clustering of codebooks draw.
+    widths
+        ``chosen`` by the fields above; or ``learned`` in training, every edge's and every value's,
+        while ``fabric_cost`` is kept small. Bits, ranges and realisation say nothing then.
+    fabric_cost
+        What learned widths keep small: ``lut``, ``bram`` or ``bit-operations``.
+    target
+        The FPGA family that learned widths are for.
     layers
         Fields that are different in one layer, by its name. Those of groups are named with a dot:
         ``{"layers.0": {"spline_bits": 4, "codebook.size": 16}}``.
@@ -188,6 +201,9 @@ class QuantConfig:
     damping: float = 0.01
     iterations: int = 2000
     seed: int = 0
+    widths: Widths = "chosen"
+    fabric_cost: FabricCostKind = "lut"
+    target: str = "xcup"
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def __new__(cls, **given: object) -> QuantConfig:
@@ -226,6 +242,9 @@ class QuantConfig:
         check_choice("realisation", self.realisation, Realisation)
         check_choice("method", self.method, Method)
         check_choice("quantizer", self.quantizer, Quantizer)
+        check_choice("widths", self.widths, Widths)
+        check_choice("fabric_cost", self.fabric_cost, FabricCostKind)
+        target_named(self.target)
         check_integer("iterations", self.iterations, 1, 100_000)
         check_integer("seed", self.seed, 0, 2**63 - 1)
         for name, group in GROUPS.items():

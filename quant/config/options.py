@@ -9,6 +9,7 @@ from kanhw.quant.config.choices import (
     ActivationGranularity,
     BranchInputs,
     Calibration,
+    FabricCostKind,
     Granularity,
     InputGranularity,
     Method,
@@ -16,6 +17,7 @@ from kanhw.quant.config.choices import (
     OutputGranularity,
     Quantizer,
     Realisation,
+    Widths,
 )
 from kanhw.quant.config.codebook import CodebookConfig
 from kanhw.quant.config.evaluator import EvaluatorConfig
@@ -55,4 +57,7 @@ class QuantOptions(TypedDict, total=False):
     damping: float
     iterations: int
     seed: int
+    widths: Widths
+    fabric_cost: FabricCostKind
+    target: str
     layers: Mapping[str, Mapping[str, Any]]

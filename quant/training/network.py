@@ -36,7 +36,7 @@ from kanhw.quant.training.stages import (
 )
 from kanhw.records import record_of
 
-__all__ = ["STAGES", "QuantizedNetwork", "convert", "prepare"]
+__all__ = ["STAGES", "QuantizedNetwork", "convert", "float_model", "prepare"]
 
 _MOST_BITS = 8
 # What to do with what comes from another step of the way, by the name of its type.
@@ -194,7 +194,7 @@ def prepare(
         If ``model`` is neither, or is quantized already.
     """
     config = config or QuantConfig()
-    model = _float_model(model)
+    model = float_model(model)
     if config.shared_quantizers and config.quantizer in ("dorefa", "pact"):
         raise InputError(
             f"shared_quantizers needs weights with a step that is learned, and {config.quantizer} "
@@ -260,7 +260,7 @@ def convert(network: QuantizedNetwork) -> QuantModel:
     )
 
 
-def _float_model(model: object) -> KanModel:
+def float_model(model: object) -> KanModel:
     """The float record of what a user has."""
     if isinstance(model, nn.Module) and not isinstance(model, QuantizedNetwork):
         from kanhw.layers import model_of

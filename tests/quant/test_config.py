@@ -49,12 +49,14 @@ CHOICES = {
     "codebook.branches": "separate, joint",
     "method": "auto, uniform, gptq, gptq_joint, adaround, awq, brecq, smoothquant, zeroq",
     "quantizer": "lsq, lsq+, pact, qil, dorefa, dsq",
+    "widths": "chosen, learned",
+    "fabric_cost": "lut, bram, bit-operations",
 }
 
 
 def test_every_field_is_tested_here():
     others = {"percentile", "symmetric_activations", "shared_quantizers", "damping"}
-    others |= {"seed", "layers", "codebook.bias", "evaluator.alignment"}
+    others |= {"seed", "layers", "codebook.bias", "evaluator.alignment", "target"}
     assert set(QuantConfig.field_names()) - {"codebook", "evaluator"} == {
         *RANGES,
         *CHOICES,
@@ -249,3 +251,8 @@ def test_messages_hold_no_arrays():
     for wrong in (np.zeros((2, 2)), np.full(3, 0.5)):
         with pytest.raises(TypeError, match=r"not a numpy\.ndarray of shape \[[\d, ]+\]$"):
             QuantConfig(spline_bits=wrong)
+
+
+def test_a_target_is_a_family_that_is_known():
+    with pytest.raises(InputError, match=r"Unknown target 'xcups'.*did you mean 'xcup'"):
+        QuantConfig(target="xcups")

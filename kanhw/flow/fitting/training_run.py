@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanhw.flow.fitting.held_out import split_off
-from kanhw.flow.training import convert, prepare
+from kanhw.flow.training import convert
 from kanhw.model.network import KanModel
 from kanhw.program import Program
 
@@ -97,10 +97,10 @@ def train_program(
         If the loss is lost.
     """
     own, held_out = split_off({"x": model.flat(np.asarray(x)), "y": np.asarray(y)}, share, seed)
-    network = prepare(model, own["x"], config)
-    from kanhw.quant import lower, quantize_model, train
+    from kanhw.quant import lower, prepare, quantize_model, train
     from kanhw.quant.training import targets_of
 
+    network = prepare(model, own["x"], config)
     validation = held_out["x"], held_out["y"]
     training = train(
         network,

@@ -1,0 +1,184 @@
+"""Fronts of learned widths: LUTs after synthesis and accuracy on test rows, over seeds.
+
+    python -m benchmarks.fabric.front --dataset dry_bean --out DIR [--seeds 0 1 2 3 4]
+        [--sizes 16 3 7] [--at-most 190] [--best-at-most 150] [--epochs N] [--starts N] [--jobs N]
+        [--json FILE]
+
+Trains once (or goes on in DIR), takes of every seed the best point by validation at a cost, and of
+all seeds the best at another, generates them without handshake and with 2 adder levels, synthesises
+them portable and with the fabric "ultrascale+" (the smaller Yosys recipe), and simulates both on
+all test rows, bit for bit. Inputs are encoded by the host, outputs are raw class sums. Test labels
+are looked at once, at the end: a folder that holds test.json is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import kanhw
+from benchmarks.common import data
+from benchmarks.common.data import Dataset
+from benchmarks.common.measuring import Table, argument_parser, environment_line, write_results
+from kanhw.estimation import estimate_verilog, yosys_version
+from kanhw.files import write_json
+from kanhw.progress import Progress
+from kanhw.quant.fabric.front import Point
+from kanhw.sim import check_design
+
+FABRICS = ("portable", "ultrascale+")
+# Sizes, and the costs at which points of every seed, and the best of all, are taken.
+TASKS: dict[str, tuple[tuple[int, ...], float, float]] = {
+    "dry_bean": ((16, 3, 7), 190, 150),
+    "moons": ((2, 2, 1), 40, 30),
+    "wine": ((13, 2, 3), 90, 60),
+    "digits": ((64, 10, 10), 1200, 900),
+}
+
+
+def moons() -> Dataset:
+    """Two moons of scikit-learn, 2,000 points with noise 0.2: KANELE's own are not published."""
+    from sklearn.datasets import make_moons
+
+    x, labels = make_moons(2000, noise=0.2, random_state=0)
+    train, held_out, test = data.split_rows(labels, 0.2, 42)
+    parts = [part for rows in (train, held_out, test) for part in (x[rows], labels[rows])]
+    return Dataset("moons", *parts, classes=2)
+
+
+LOADERS: dict[str, Callable[[], Dataset]] = {"moons": moons}
+
+
+def measure(program: kanhw.Program, codes: Any) -> dict[str, Any]:
+    """LUTs, flip-flops and stages on both fabrics, every output simulated on codes."""
+    row: dict[str, Any] = {}
+    for fabric in FABRICS:
+        schedule = kanhw.Schedule(adder_levels=2, handshake=False, fabric=fabric)
+        with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
+            design = kanhw.generate(program, Path(work) / "design", schedule=schedule)
+            check = check_design(design.path, codes, program(codes), engine="fast")
+            if not check.passed or check.vectors != len(codes):
+                sys.exit(f"not exact: {'; '.join(check.problems)}")
+            found = estimate_verilog(design.verilog_path, design.top, "xcup")
+        row[fabric] = {"lut": found.lut, "ff": found.ff, "stages": design.latency_cycles}
+    return row
+
+
+def accuracy(program: kanhw.Program, x: Any, labels: Any) -> float:
+    """Share of rows whose class the integers name."""
+    codes = program.input.encode(x)
+    if program.layers[-1].n_out == 1:
+        return float(((program(codes)[:, 0] > 0) == (labels == 1)).mean())
+    return float((program.with_argmax()(codes)[:, 0] == labels).mean())
+
+
+def main() -> int:
+    """Train, measure, and look at the test rows."""
+    parser = argument_parser(__doc__, json_file=True)
+    parser.add_argument("--dataset", choices=tuple(TASKS), default="dry_bean")
+    parser.add_argument("--out", type=Path, required=True, help="the folder of the training")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--sizes", type=int, nargs="+")
+    parser.add_argument("--at-most", type=float)
+    parser.add_argument("--best-at-most", type=float)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--starts", type=int, default=16)
+    parser.add_argument("--smoothness", type=float, nargs=2)
+    parser.add_argument("--most-bits", type=int, default=6)
+    parser.add_argument("--no-refit", action="store_true")
+    options = parser.parse_args()
+    if (options.out / "test.json").exists():
+        sys.exit(f"{options.out} was tested already: test rows are looked at once; train anew")
+    loader = LOADERS.get(options.dataset)
+    given = loader() if loader else data.load(options.dataset)
+    sizes, limit, best_limit = TASKS[options.dataset]
+    limit, best_limit = options.at_most or limit, options.best_at_most or best_limit
+    settings: dict[str, Any] = {"refit": not options.no_refit, "most_bits": options.most_bits}
+    if options.smoothness:
+        settings["smoothness"] = tuple(options.smoothness)
+    print(environment_line(yosys_version()) + "\n", flush=True)
+    with Progress() as progress, progress.step("training"):
+        trained = kanhw.train_for_fabric(
+            options.sizes or sizes,
+            given.train_x,
+            given.train_y,
+            validation=(given.validation_x, given.validation_y),
+            out=options.out,
+            seeds=options.seeds,
+            starts=options.starts,
+            epochs=options.epochs,
+            fabric="ultrascale+",
+            **settings,
+        )
+    for own in trained.front.limits():
+        print(
+            f"validation {100 * own.validation:.2f} % (sd "
+            f"{'-' if own.deviation is None else f'{100 * own.deviation:.2f}'}, {own.seeds} seeds) "
+            f"at a modelled cost of {own.cost:.0f}, at most {own.at_most:.0f}"
+        )
+    front = trained.front
+    chosen = [
+        replace(front, points=tuple(points)).best(limit)
+        for seed in options.seeds
+        if (points := [own for own in front.points if own.seed == seed and own.cost <= limit])
+    ]
+    best = front.best(best_limit)
+
+    def measured(point: Point) -> dict[str, Any]:
+        program = trained.programs[point.name]
+        found = measure(program, program.input.encode(given.test_x))
+        return {**vars(point), **found}
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        names = {own.name: own for own in (best, *chosen)}
+        rows = dict(zip(names, pool.map(measured, names.values()), strict=True))
+    for name, row in rows.items():
+        row["test"] = accuracy(trained.programs[name], given.test_x, given.test_y)
+    print(f"\nof every seed the best by validation at a modelled cost of at most {limit:g}\n")
+    show([rows[own.name] for own in chosen], len(given.test_x))
+    print(f"\nof all seeds the best by validation at a modelled cost of at most {best_limit:g}\n")
+    show([rows[best.name]], len(given.test_x))
+    write_json(options.out / "test.json", rows)
+    write_results(options.json, rows)
+    return 0
+
+
+def show(rows: list[dict[str, Any]], tested: int) -> None:
+    """A table of points, and their means."""
+    table = Table(
+        ("point", "edges", "cost", "validation", "test", "portable LUT/FF/stages", "tuned"),
+        (12, 5, 6, 10, 6, 22, 12),
+    )
+    for row in rows:
+        table.add(
+            row["name"],
+            row["edges"],
+            f"{row['cost']:.1f}",
+            f"{100 * row['validation']:.2f}",
+            f"{100 * row['test']:.2f}",
+            *("/".join(str(row[f][k]) for k in ("lut", "ff", "stages")) for f in FABRICS),
+        )
+    if len(rows) < 2:
+        return
+    mean = {name: statistics.fmean(row[name] for row in rows) for name in ("validation", "test")}
+    spread = statistics.stdev(row["test"] for row in rows)
+    luts = [statistics.fmean(row[fabric]["lut"] for row in rows) for fabric in FABRICS]
+    error = math.sqrt(mean["test"] * (1 - mean["test"]) / tested)
+    print(
+        f"\nmean of {len(rows)} seeds: validation {100 * mean['validation']:.2f} %, test "
+        f"{100 * mean['test']:.2f} % (sd {100 * spread:.2f}; standard error of the test part "
+        f"{100 * error:.2f}), LUT {luts[0]:.1f} portable, {luts[1]:.1f} tuned; every output of "
+        f"{tested} test rows simulated, equal"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

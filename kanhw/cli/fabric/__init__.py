@@ -1,0 +1,1 @@
+"""``kanhw train`` with learned widths."""

@@ -1,0 +1,1 @@
+"""Training with learned widths, under the cost of the fabric that the network will take."""

@@ -1,0 +1,190 @@
+"""Steps of training for many networks at once: Adam, with a rate of its own for every number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kanhw.quant.fabric.learned.network import Networks
+from kanhw.quant.fabric.learned.task import FabricTask
+from kanhw.quant.fabric.native.steps import NativeSteps, native_steps
+
+__all__ = ["FittedState", "Fitter", "Samples"]
+
+_BETAS = 0.9, 0.999
+_EPSILON = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Inputs ``[N, n_in]`` in units of the ranges of the start, and targets ``[N, ...]``."""
+
+    x: Tensor
+    y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(eq=False)
+class FittedState:
+    """Networks in training.
+
+    Parameters
+    ----------
+    rows
+        ``[S, size]``: their parameters.
+    mean, square
+        ``[S, size]``: Adam's moments.
+    steps
+        That were done.
+    """
+
+    rows: Tensor
+    mean: Tensor
+    square: Tensor
+    steps: int = 0
+
+    @classmethod
+    def of(cls, rows: Tensor) -> FittedState:
+        """Before the first step."""
+        return cls(rows.clone(), torch.zeros_like(rows), torch.zeros_like(rows))
+
+
+class Fitter:
+    """Trains networks on samples.
+
+    Parameters
+    ----------
+    networks, task
+        What is trained, towards what.
+    samples
+        Trained on.
+    batch
+        Samples of a step.
+    smoothness
+        Weights of the roughness of hidden layers, and of the last one.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        task: FabricTask,
+        samples: Samples,
+        batch: int,
+        smoothness: tuple[float, float],
+    ) -> None:
+        self.networks, self.task, self.samples = networks, task, samples
+        self.batch = min(batch, len(samples))
+        self.smoothness = smoothness
+        layout = networks.layout
+        self.lower, self.upper = layout.each("lower"), layout.each("upper")
+        self.native = native_steps(networks, task, smoothness)
+
+    @property
+    def steps(self) -> int:
+        """Of an epoch."""
+        return max(len(self.samples) // self.batch, 1)
+
+    def epoch(
+        self, state: FittedState, order: Sequence[Tensor], rates: Tensor, betas: Sequence[float]
+    ) -> None:
+        """A pass over the samples.
+
+        Parameters
+        ----------
+        state
+            Changed in place.
+        order
+            A permutation of the samples for every network.
+        rates
+            ``[S, size]`` or ``[size]``: learning rates.
+        betas
+            The weight of the cost at every step.
+        """
+        rows = torch.stack(list(order))[:, : self.steps * self.batch]
+        if self.native is not None:
+            self._native_epoch(self.native, state, rows, rates, betas)
+            return
+        for step, chosen in enumerate(torch.split(rows, self.batch, dim=1)):
+            shape = chosen.shape
+            x = self.samples.x.index_select(0, chosen.flatten()).reshape(*shape, -1)
+            y = self.samples.y.index_select(0, chosen.flatten())
+            y = y.reshape(*shape, *self.samples.y.shape[1:])
+            self._step(state, x, y, rates, betas[step])
+
+    def _native_epoch(
+        self,
+        native: NativeSteps,
+        state: FittedState,
+        order: Tensor,
+        rates: Tensor,
+        betas: Sequence[float],
+    ) -> None:
+        """The same by the kernel, networks shared among as many threads as PyTorch has."""
+        samples = self.samples.x.contiguous(), self.samples.y.to(torch.float32).contiguous()
+        each = rates.expand_as(state.rows)
+
+        def run(k: int) -> None:
+            native.epoch(
+                state.rows[k],
+                (state.mean[k], state.square[k]),
+                state.steps,
+                samples,
+                order[k].reshape(self.steps, self.batch),
+                (each[k], self.lower, self.upper),
+                betas,
+            )
+
+        threads = min(torch.get_num_threads(), len(state.rows))
+        if threads == 1:
+            for k in range(len(state.rows)):
+                run(k)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(run, range(len(state.rows))))
+        state.steps += self.steps
+
+    def _step(
+        self, state: FittedState, x: Tensor, y: Tensor, rates: Tensor, beta: float
+    ) -> None:
+        rows = state.rows.requires_grad_(True)
+        layers = self.networks.evaluate(rows)
+        loss = self.task.loss(self.networks.outputs(layers, x), y)
+        loss = loss + beta * self.networks.costs(layers).sum()
+        for layer in layers:
+            weight = self.smoothness[layer is layers[-1]]
+            if weight:
+                loss = loss + weight * layer.roughness().sum()
+        (gradient,) = torch.autograd.grad(loss, rows)
+        state.rows = rows.detach()
+        with torch.no_grad():
+            self._adam(state, gradient, rates)
+
+    def _adam(self, state: FittedState, gradient: Tensor, rates: Tensor) -> None:
+        state.steps += 1
+        mean, square = _BETAS
+        state.mean.lerp_(gradient, 1 - mean)
+        state.square.mul_(square).addcmul_(gradient, gradient, value=1 - square)
+        correction = math.sqrt(1 - square**state.steps) / (1 - mean**state.steps)
+        change = state.mean / (state.square.sqrt().add_(_EPSILON)).mul_(1 / correction)
+        state.rows.sub_(change.mul_(rates))
+        torch.maximum(torch.minimum(state.rows, self.upper), self.lower, out=state.rows)
+
+    def merit(self, rows: Tensor, samples: Samples) -> Tensor:
+        """``[S]``: the figure of merit of networks on some samples."""
+        with torch.no_grad():
+            layers = self.networks.evaluate(rows)
+            x = samples.x.expand(len(rows), -1, -1)
+            sums = self.networks.outputs(layers, x)
+            return self.task.merit(sums, samples.y.expand(len(rows), *samples.y.shape))
+
+    def costs(self, rows: Tensor) -> Tensor:
+        """``[S]``: what networks cost as they are deployed."""
+        with torch.no_grad():
+            return self.networks.costs(self.networks.evaluate(rows), whole=True)

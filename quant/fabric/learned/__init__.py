@@ -1,0 +1,1 @@
+"""Networks whose widths are learned, many at once, and the Programs that they become."""

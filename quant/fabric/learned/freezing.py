@@ -1,0 +1,116 @@
+"""Widths as whole numbers, and edges that hand out a constant folded into biases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kanhw.quant.fabric.learned.network import EvaluatedLayer, Networks
+from kanhw.quant.fabric.learned.structure import HIDDEN_REACH
+from kanhw.quant.fabric.learned.tables import round_half_up
+
+__all__ = ["Frozen", "freeze"]
+
+# Of an edge that is gone: so coarse that no sum is finer because of it.
+_COARSEST = -2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """Networks whose widths are whole.
+
+    Parameters
+    ----------
+    rows
+        ``[S, size]``: the same networks; widths are whole, code bits are no more than somebody
+        reads, and an edge that adds a constant is gone: its bits and coefficients are 0.
+    learned
+        ``[S, size]``: 1 for what is trained on, 0 for widths and for edges that are gone.
+    """
+
+    rows: Tensor
+    learned: Tensor
+
+
+def freeze(networks: Networks, rows: Tensor) -> Frozen:
+    """Make widths whole, and take away what adds nothing but a constant.
+
+    Every network computes the same sums as before, up to the rounding of output biases.
+    """
+    with torch.no_grad():
+        layers = networks.evaluate(rows)
+        bits = [round_half_up(layer.address_bits) for layer in layers]
+        biases = _fold_constants(layers, bits)
+        code_bits = _drop_unread(bits)
+        return _written(networks, rows, bits, biases, code_bits)
+
+
+def _fold_constants(layers: list[EvaluatedLayer], bits: list[Tensor]) -> list[Tensor]:
+    """Biases with all constants; sets the bits of edges that add one to 0."""
+    biases: list[Tensor] = []
+    constant: Tensor | None = None  # [S, n_in]: which inputs never change,
+    address: Tensor | None = None  # and the entry that they read.
+    for index, layer in enumerate(layers):
+        tables = layer.tables
+        added = tables[..., 0]
+        fixed = tables.amax(-1) == tables.amin(-1)
+        if constant is not None and address is not None:
+            entry = address[:, None, :, None].expand(-1, tables.shape[1], -1, 1)
+            added = torch.where(constant[:, None], tables.gather(-1, entry)[..., 0], added)
+            fixed = fixed | constant[:, None]
+        bits[index] = torch.where(fixed, 0.0, bits[index])
+        biases.append(layer.bias() + (added * fixed).sum(-1))
+        constant = (bits[index] == 0).all(-1)
+        count = tables.shape[-1]
+        share = (biases[-1] + HIDDEN_REACH) / (2 * HIDDEN_REACH)
+        address = torch.floor(share * count).clamp(0, count - 1).long()
+    return biases
+
+
+def _drop_unread(bits: list[Tensor]) -> list[Tensor]:
+    """``[S, n_out]`` code bits that somebody reads, of every layer but the last.
+
+    Edges into sums that nobody reads lose their bits.
+    """
+    read: list[Tensor] = []
+    for index in reversed(range(1, len(bits))):
+        needed = bits[index].amax(1)
+        read.insert(0, needed)
+        bits[index - 1] = bits[index - 1] * (needed > 0).unsqueeze(-1)
+    return read
+
+
+def _written(
+    networks: Networks,
+    rows: Tensor,
+    bits: list[Tensor],
+    biases: list[Tensor],
+    code_bits: list[Tensor],
+) -> Frozen:
+    layout = networks.layout
+    old = layout.layers(rows)
+    new_parts, learned_parts = [], []
+    for own in layout.parameters:
+        given, there = old[own.layer], (bits[own.layer] > 0).to(rows)
+        learned = torch.ones(len(rows), *own.shape)
+        if own.is_width:
+            learned = learned * 0
+        if own.name == "coefficients":
+            learned = there.unsqueeze(-1).expand(-1, *own.shape)
+            value = given.coefficients * learned
+        elif own.name == "bias":
+            value = biases[own.layer]
+        elif own.name == "address_bits":
+            value = bits[own.layer]
+        elif own.name == "fraction_bits":
+            whole = round_half_up(given.fraction_bits)
+            value = torch.where(there > 0, whole, torch.full_like(whole, _COARSEST))
+        elif own.name == "code_bits":
+            value = code_bits[own.layer].clamp(min=1)
+        else:
+            value = getattr(given, own.name)
+        new_parts.append(value.reshape(len(rows), -1))
+        learned_parts.append(learned.reshape(len(rows), -1))
+    return Frozen(torch.cat(new_parts, dim=1), torch.cat(learned_parts, dim=1).to(rows))

@@ -1,0 +1,153 @@
+"""Many networks of one structure at once: their outputs, what they cost, how rough they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kanhw.quant.fabric.cost import FabricCost, LayerWidths
+from kanhw.quant.fabric.learned.parameters import LayerParameters, Layout
+from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, level
+from kanhw.quant.fabric.learned.tables import LookUp, RoundedTables, round_half_up, slopes_of
+
+__all__ = ["BIAS_FRACTION", "EvaluatedLayer", "Networks"]
+
+BIAS_FRACTION = 10
+"""Fraction bits of a hidden bias: sums are then exact in float32."""
+# Roughness is measured on the tables of so many address bits.
+_ROUGHNESS_BITS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedLayer:
+    """A layer's tables, and what they are made of.
+
+    Parameters
+    ----------
+    parameters
+        Of the layer.
+    address_bits
+        ``[S, n_out, n_in]``: those of the edge, and no more than the code has that it reads.
+    curves
+        ``[S, n_out, n_in, 2**(M + 1) - 1]``: edges at the centres of codes of 0 to M bits.
+    tables, smooth
+        ``[S, n_out, n_in, 2**M]``: as they are deployed, and before rounding.
+    """
+
+    parameters: LayerParameters
+    address_bits: Tensor
+    curves: Tensor
+    tables: Tensor
+    smooth: Tensor
+
+    def bias(self) -> Tensor:
+        """``[S, n_out]``: rounded to what sums are multiples of."""
+        own = self.parameters
+        if own.code_bits is None:
+            unit = torch.exp2(round_half_up(own.fraction_bits.detach()).amax(-1))
+        else:
+            unit = torch.full_like(own.bias, float(1 << BIAS_FRACTION))
+        rounded = round_half_up(own.bias.detach() * unit) / unit
+        return own.bias + (rounded - own.bias.detach())
+
+    def widths(self) -> LayerWidths:
+        """Widths as reals: of a table of range r in steps of ``2**-f``, ``log2(r 2**f + 1)``."""
+        own = self.parameters
+        reach = self.smooth.amax(-1) - self.smooth.amin(-1)
+        bits = torch.log2(reach * torch.exp2(own.fraction_bits) + 1)
+        return LayerWidths(self.address_bits, bits, own.code_bits)
+
+    def whole_widths(self) -> LayerWidths:
+        """Widths as they are deployed."""
+        own = self.parameters
+        steps = (self.tables.amax(-1) - self.tables.amin(-1)) * torch.exp2(
+            round_half_up(own.fraction_bits)
+        )
+        bits = torch.ceil(torch.log2(steps + 1))
+        address = round_half_up(self.address_bits) * (steps > 0)
+        code = None if own.code_bits is None else round_half_up(own.code_bits)
+        return LayerWidths(address, bits, code)
+
+    def roughness(self) -> Tensor:
+        """``[S]``: the integral of the squared second derivative of every edge, over its range."""
+        most = (self.curves.shape[-1] + 1).bit_length() - 2
+        bits = min(_ROUGHNESS_BITS, most)
+        values = self.curves[..., level(bits)]
+        if bits < 2:
+            return 0 * values.sum(dim=(1, 2, 3))
+        second = values[..., 2:] - 2 * values[..., 1:-1] + values[..., :-2]
+        return second.square().sum(dim=(1, 2, 3)) * float(1 << 3 * bits)
+
+
+class Networks:
+    """The networks of a layout.
+
+    Parameters
+    ----------
+    layout
+        Their parameters.
+    cost
+        What widths cost.
+    encoder
+        Whether inputs are encoded on chip, and so cost something.
+    """
+
+    def __init__(self, layout: Layout, cost: FabricCost, *, encoder: bool = False) -> None:
+        self.layout, self.cost, self.encoder = layout, cost, encoder
+        kind = torch.get_default_dtype()
+        self.functions = [
+            torch.tensor(layer.functions, dtype=kind) for layer in layout.structure.layers
+        ]
+
+    def evaluate(self, rows: Tensor) -> list[EvaluatedLayer]:
+        """The tables of networks ``[S, size]``."""
+        evaluated: list[EvaluatedLayer] = []
+        for own, functions in zip(self.layout.layers(rows), self.functions, strict=True):
+            bits = own.address_bits
+            before = evaluated[-1].parameters.code_bits if evaluated else None
+            if before is not None:
+                bits = torch.minimum(bits, before.unsqueeze(1))
+            curves = _curves(own.coefficients, functions)
+            tables, smooth = RoundedTables.apply(  # type: ignore[no-untyped-call]
+                curves, bits, own.fraction_bits
+            )
+            evaluated.append(EvaluatedLayer(own, bits, curves, tables, smooth))
+        return evaluated
+
+    def outputs(self, layers: list[EvaluatedLayer], x: Tensor) -> Tensor:
+        """``[S, N, n_out]`` of inputs ``[S, N, n_in]`` in units of the ranges of the start."""
+        first = layers[0].parameters
+        if first.low is None or first.high is None:  # pragma: no cover - the first layer has them
+            raise TypeError("The first layer has no ranges")
+        low, high = first.low.unsqueeze(1), first.high.unsqueeze(1)
+        sums = self.sums(layers[0], (x - low) / (high - low))
+        for layer in layers[1:]:
+            sums = self.sums(layer, (sums + HIDDEN_REACH) / (2 * HIDDEN_REACH))
+        return sums
+
+    def sums(self, layer: EvaluatedLayer, u: Tensor) -> Tensor:
+        """``[S, N, n_out]``: the sums of a layer, of shares of ranges ``[S, N, n_in]``."""
+        looked_up: Tensor = LookUp.apply(  # type: ignore[no-untyped-call]
+            layer.tables, slopes_of(layer.curves), u
+        )
+        return looked_up + layer.bias().unsqueeze(1)
+
+    def costs(self, layers: list[EvaluatedLayer], *, whole: bool = False) -> Tensor:
+        """``[S]``: of widths as reals, or as they are deployed."""
+        widths = [layer.whole_widths() if whole else layer.widths() for layer in layers]
+        total = torch.stack([self.cost.of_layer(own) for own in widths]).sum(0)
+        if self.encoder:
+            total = total + self.cost.of_inputs(widths[0].address_bits.amax(1))
+        return total
+
+
+def _curves(coefficients: Tensor, functions: Tensor) -> Tensor:
+    """``[S, n_out, n_in, P]`` of coefficients ``[S, n_out, n_in, K]`` and functions of inputs."""
+    if len(functions) == 1:
+        return coefficients @ functions[0].T
+    s, n_out, n_in, _ = coefficients.shape
+    by_input = coefficients.permute(2, 0, 1, 3).reshape(n_in, s * n_out, -1)
+    curves = torch.bmm(by_input, functions.transpose(1, 2))
+    return curves.reshape(n_in, s, n_out, -1).permute(1, 2, 0, 3)

@@ -1,0 +1,345 @@
+// Steps of training with learned widths, for fully connected networks: the gradient that
+// kanhw.quant.fabric.learned and fitting.py define by tensors, written out, and Adam behind it.
+//
+// One call makes an epoch of many networks, one after the other. Tables are made once a step, so a
+// sample costs a look-up an edge on the way forward, and one on the way back.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+namespace {
+
+constexpr float LN2 = 0.69314718055994531f;
+
+struct Layer {
+    int n_in, n_out, count;      // count: functions of an edge
+    int shared;                  // whether all inputs have the same functions
+    const float *functions;      // [n_in or 1][2^(M+1) - 1][count]
+    int64_t coefficients, bias, address, fraction, code, low, high;  // places in a row; -1: none
+};
+
+struct Problem {
+    int layers, most, task;      // task: 0 classes, 1 one bit, 2 reals
+    int reference;               // class whose output is 0; -1: none
+    const Layer *layer;
+    float reach;                 // of hidden sums
+    float bias_unit;             // steps in 1 of a hidden bias
+    float table[10];             // cost of an output bit by address bits, 0 of none
+    float adder, adder_offset, saturator, encoder;
+    float smooth, smooth_last;
+};
+
+struct Work {  // of a layer
+    std::vector<float> fine, coarse, rough;  // [edge][2^M], [edge][2^M], [edge][16]
+    std::vector<float> table, slope, change;  // [n_in][2^M + 2][n_out]
+    std::vector<float> bits;      // real address bits of every edge, limited by the code
+    std::vector<int> whole;       // rounded
+    std::vector<float> bias;      // rounded
+    std::vector<int> rows;        // [N][n_in]: places in table
+    std::vector<float> u, sums, back;  // [N][n_in], [N][n_out], [N][n_out]
+};
+
+float half_up(float value) { return std::floor(value + 0.5f); }
+
+int level(int bits) { return (1 << bits) - 1; }
+
+const float *functions_of(const Layer &own, int most, int i) {
+    const int64_t points = (int64_t(2) << most) - 1;
+    return own.functions + (own.shared ? 0 : i * points * own.count);
+}
+
+void curve(const float *functions, const float *c, int count, int bits, float *out) {
+    const float *at = functions + int64_t(level(bits)) * count;
+    for (int a = 0; a < 1 << bits; a++, at += count) {
+        float sum = 0;
+        for (int k = 0; k < count; k++) sum += c[k] * at[k];
+        out[a] = sum;
+    }
+}
+
+void curve_back(const float *functions, const float *g, int count, int bits, float *out) {
+    const float *at = functions + int64_t(level(bits)) * count;
+    for (int a = 0; a < 1 << bits; a++, at += count)
+        for (int k = 0; k < count; k++) out[k] += g[a] * at[k];
+}
+
+void make_tables(const Problem &p, int l, const float *row, Work &work) {
+    const Layer &own = p.layer[l];
+    const int full = 1 << p.most, rough = std::min(4, p.most);
+    const int edges = own.n_out * own.n_in;
+    work.fine.resize(int64_t(edges) * full);
+    work.coarse.resize(int64_t(edges) * full);
+    work.rough.resize(int64_t(edges) << rough);
+    const int64_t cells = int64_t(own.n_in) * (full + 2) * own.n_out;
+    work.table.resize(cells);
+    work.slope.assign(cells, 0);
+    work.change.assign(cells, 0);
+    work.bits.resize(edges);
+    work.whole.resize(edges);
+    work.bias.resize(own.n_out);
+    for (int j = 0; j < own.n_out; j++) {
+        float unit = p.bias_unit;
+        if (own.code < 0) {
+            float finest = -1e30f;
+            for (int i = 0; i < own.n_in; i++)
+                finest = std::max(finest, half_up(row[own.fraction + j * own.n_in + i]));
+            unit = std::exp2(finest);
+        }
+        work.bias[j] = half_up(row[own.bias + j] * unit) / unit;
+        for (int i = 0; i < own.n_in; i++) {
+            const int e = j * own.n_in + i;
+            float bits = row[own.address + e];
+            if (l > 0) bits = std::min(bits, row[p.layer[l - 1].code + i]);
+            // Written so that NaN, which a diverging training makes, is a place in the table too.
+            bits = bits > 0 ? std::min(bits, float(p.most)) : 0;
+            work.bits[e] = bits;
+            const int n = work.whole[e] = int(half_up(bits));
+            const float *f = functions_of(own, p.most, i);
+            const float *c = row + own.coefficients + int64_t(e) * own.count;
+            float *fine = &work.fine[int64_t(e) * full], *coarse = &work.coarse[int64_t(e) * full];
+            curve(f, c, own.count, p.most, fine);
+            curve(f, c, own.count, n, coarse);
+            curve(f, c, own.count, rough, &work.rough[int64_t(e) << rough]);
+            const float unit_out = std::exp2(half_up(row[own.fraction + e]));
+            const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
+            for (int a = 0; a < full; a++) {
+                const float value = half_up(coarse[a >> (p.most - n)] * unit_out) / unit_out;
+                work.table[base + (a + 1) * step] = value;
+                float rise;
+                if (a == 0) rise = fine[1] - fine[0];
+                else if (a == full - 1) rise = fine[a] - fine[a - 1];
+                else rise = (fine[a + 1] - fine[a - 1]) / 2;
+                work.slope[base + (a + 1) * step] = rise * full;
+            }
+            work.table[base] = work.table[base + step];
+            work.table[base + (full + 1) * step] = work.table[base + full * step];
+        }
+    }
+}
+
+void look_up(const Problem &p, int l, Work &work, int samples) {
+    const Layer &own = p.layer[l];
+    const int full = 1 << p.most, n_out = own.n_out;
+    work.rows.resize(int64_t(samples) * own.n_in);
+    work.sums.resize(int64_t(samples) * n_out);
+    for (int n = 0; n < samples; n++) {
+        float *sums = &work.sums[int64_t(n) * n_out];
+        for (int j = 0; j < n_out; j++) sums[j] = work.bias[j];
+        for (int i = 0; i < own.n_in; i++) {
+            const float a = std::floor(work.u[int64_t(n) * own.n_in + i] * full);
+            const int place = a >= full ? full : a >= 0 ? int(a) : -1;
+            const int row = (i * (full + 2) + place + 1) * n_out;
+            work.rows[int64_t(n) * own.n_in + i] = row;
+            const float *table = &work.table[row];
+            for (int j = 0; j < n_out; j++) sums[j] += table[j];
+        }
+    }
+}
+
+// What every sum of the last layer moves the mean loss by.
+void loss_back(const Problem &p, Work &work, const float *y, int samples) {
+    const int n_out = p.layer[p.layers - 1].n_out;
+    work.back.resize(work.sums.size());
+    for (int n = 0; n < samples; n++) {
+        const float *sums = &work.sums[int64_t(n) * n_out];
+        float *back = &work.back[int64_t(n) * n_out];
+        if (p.task == 0) {
+            float top = p.reference >= 0 ? 0.0f : sums[0];
+            for (int j = 0; j < n_out; j++) top = std::max(top, sums[j]);
+            float total = p.reference >= 0 ? std::exp(-top) : 0.0f;
+            for (int j = 0; j < n_out; j++) total += back[j] = std::exp(sums[j] - top);
+            const int label = int(y[n]);
+            for (int j = 0; j < n_out; j++) {
+                const int named = j + (p.reference >= 0 && j >= p.reference);
+                back[j] = (back[j] / total - (named == label)) / samples;
+            }
+        } else {
+            for (int j = 0; j < n_out; j++) {
+                const float aim = y[int64_t(n) * n_out + j];
+                if (p.task == 1) back[j] = (1 / (1 + std::exp(-sums[j])) - aim) / samples;
+                else back[j] = 2 * (sums[j] - aim) / (float(samples) * n_out);
+            }
+        }
+    }
+}
+
+// Collects changes of tables and bias; what the inputs' shares change goes to ``down``.
+void look_back(const Problem &p, int l, const float *row, Work &work, float *down, float *grad,
+               int samples) {
+    const Layer &own = p.layer[l];
+    const int n_out = own.n_out, n_in = own.n_in;
+    for (int n = 0; n < samples; n++) {
+        const float *g = &work.back[int64_t(n) * n_out];
+        for (int j = 0; j < n_out; j++) grad[own.bias + j] += g[j];
+        for (int i = 0; i < n_in; i++) {
+            const int at = work.rows[int64_t(n) * n_in + i];
+            float *change = &work.change[at];
+            const float *slope = &work.slope[at];
+            float moved = 0;
+            for (int j = 0; j < n_out; j++) {
+                change[j] += g[j];
+                moved += slope[j] * g[j];
+            }
+            if (l > 0) {
+                down[int64_t(n) * n_in + i] = moved / (2 * p.reach);
+            } else {
+                const float u = work.u[int64_t(n) * n_in + i];
+                const float width = row[own.high + i] - row[own.low + i];
+                grad[own.low + i] -= moved * (1 - u) / width;
+                grad[own.high + i] -= moved * u / width;
+            }
+        }
+    }
+}
+
+// The edge's share of the gradient: its table, what it costs, how rough it is.
+void table_back(const Problem &p, int l, const float *row, Work &work, float beta, float *grad) {
+    const Layer &own = p.layer[l];
+    const int full = 1 << p.most, rough = std::min(4, p.most);
+    const bool last = l == p.layers - 1;
+    std::vector<float> cells(full), second(1 << rough);
+    for (int j = 0; j < own.n_out; j++)
+        for (int i = 0; i < own.n_in; i++) {
+            const int e = j * own.n_in + i, n = work.whole[e], cut = p.most - n;
+            const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
+            float *change = &work.change[base];
+            change[step] += change[0];
+            change[full * step] += change[(full + 1) * step];
+            const float *fine = &work.fine[int64_t(e) * full];
+            const float *coarse = &work.coarse[int64_t(e) * full];
+            std::fill(cells.begin(), cells.end(), 0.0f);
+            float of_bits = 0, of_fraction = 0;
+            for (int a = 0; a < full; a++) {
+                const float g = change[(a + 1) * step], value = coarse[a >> cut];
+                cells[a >> cut] += g;
+                of_bits += (fine[a] - value) * g;
+                of_fraction += (value - work.table[base + (a + 1) * step]) * g;
+            }
+            of_bits *= LN2;
+            of_fraction *= LN2;
+
+            int high = 0, low = 0;
+            for (int a = 1; a < 1 << n; a++) {
+                if (coarse[a] > coarse[high]) high = a;
+                if (coarse[a] < coarse[low]) low = a;
+            }
+            const float steps = std::exp2(row[own.fraction + e]), bits = work.bits[e];
+            const float reach = (coarse[high] - coarse[low]) * steps, out = std::log2(reach + 1);
+            const int under = std::min(int(std::floor(bits)), 7);
+            const float rise = p.table[under + 1] - p.table[under];
+            const float weight = p.table[under] + rise * (bits - under);
+            const float bend = std::tanh(2 * out), gate = std::min(bits, 1.0f);
+            const float adder = p.adder * (out + p.adder_offset);
+            const float of_out = beta * (weight + gate * (p.adder * bend +
+                                                          adder * 2 * (1 - bend * bend)));
+            of_bits += beta * (rise * out + (bits <= 1 ? adder * bend : 0));
+            of_fraction += of_out * reach / (reach + 1);
+            const float pull = of_out * steps / ((reach + 1) * LN2);
+            cells[high] += pull;
+            cells[low] -= pull;
+
+            grad[own.fraction + e] += of_fraction;
+            if (l > 0) {
+                const float code = row[p.layer[l - 1].code + i], mine = row[own.address + e];
+                const float share = mine < code ? 1 : mine > code ? 0 : 0.5f;
+                grad[own.address + e] += share * of_bits;
+                grad[p.layer[l - 1].code + i] += (1 - share) * of_bits;
+            } else {
+                grad[own.address + e] += of_bits;
+            }
+            const float *f = functions_of(own, p.most, i);
+            float *out_grad = grad + own.coefficients + int64_t(e) * own.count;
+            curve_back(f, cells.data(), own.count, n, out_grad);
+
+            const float smooth = last ? p.smooth_last : p.smooth;
+            if (smooth > 0 && rough >= 2) {
+                const float *r = &work.rough[int64_t(e) << rough];
+                const float scale = 2 * smooth * float(1 << 3 * rough);
+                std::fill(second.begin(), second.end(), 0.0f);
+                for (int a = 1; a + 1 < 1 << rough; a++) {
+                    const float g = scale * (r[a + 1] - 2 * r[a] + r[a - 1]);
+                    second[a + 1] += g;
+                    second[a] -= 2 * g;
+                    second[a - 1] += g;
+                }
+                curve_back(f, second.data(), own.count, rough, out_grad);
+            }
+        }
+    if (own.code >= 0)
+        for (int j = 0; j < own.n_out; j++) grad[own.code + j] += beta * p.saturator;
+    if (l == 0 && p.encoder > 0)
+        for (int i = 0; i < own.n_in; i++) {
+            int most = 0;
+            for (int j = 1; j < own.n_out; j++)
+                if (work.bits[j * own.n_in + i] > work.bits[most * own.n_in + i]) most = j;
+            grad[own.address + most * own.n_in + i] += beta * p.encoder;
+        }
+}
+
+}  // namespace
+
+extern "C" {
+
+// The gradient of one network on samples x [N][n_in] and y.
+void kanhw_gradient(const Problem *problem, const float *row, int64_t size, const float *x,
+                    const float *y, int samples, float beta, float *grad) {
+    const Problem &p = *problem;
+    static thread_local std::vector<Work> works;
+    works.resize(p.layers);
+    std::fill(grad, grad + size, 0.0f);
+    for (int l = 0; l < p.layers; l++) {
+        Work &work = works[l];
+        const Layer &own = p.layer[l];
+        make_tables(p, l, row, work);
+        work.u.resize(int64_t(samples) * own.n_in);
+        for (int64_t k = 0; k < int64_t(samples) * own.n_in; k++) {
+            const int i = int(k % own.n_in);
+            if (l == 0) {
+                const float low = row[own.low + i];
+                work.u[k] = (x[k] - low) / (row[own.high + i] - low);
+            } else {
+                work.u[k] = (works[l - 1].sums[k] + p.reach) / (2 * p.reach);
+            }
+        }
+        look_up(p, l, work, samples);
+    }
+    loss_back(p, works[p.layers - 1], y, samples);
+    for (int l = p.layers - 1; l >= 0; l--) {
+        float *down = nullptr;
+        if (l > 0) {
+            works[l - 1].back.resize(works[l - 1].sums.size());
+            down = works[l - 1].back.data();
+        }
+        look_back(p, l, row, works[l], down, grad, samples);
+        table_back(p, l, row, works[l], beta, grad);
+    }
+}
+
+// Steps of one network: samples by order [steps][batch], rates [size], a beta a step.
+void kanhw_steps(const Problem *problem, float *row, float *mean, float *square, int64_t size,
+                 int64_t done, const float *x, const float *y, int n_in, int n_y,
+                 const int64_t *order, int steps, int batch, const float *rates,
+                 const float *lower, const float *upper, const float *betas) {
+    std::vector<float> grad(size), some_x(int64_t(batch) * n_in), some_y(int64_t(batch) * n_y);
+    for (int step = 0; step < steps; step++) {
+        for (int n = 0; n < batch; n++) {
+            const int64_t from = order[int64_t(step) * batch + n];
+            std::copy_n(x + from * n_in, n_in, &some_x[int64_t(n) * n_in]);
+            std::copy_n(y + from * n_y, n_y, &some_y[int64_t(n) * n_y]);
+        }
+        kanhw_gradient(problem, row, size, some_x.data(), some_y.data(), batch, betas[step],
+                       grad.data());
+        const double k = double(++done);
+        const double scale = std::sqrt(1 - std::pow(0.999, k)) / (1 - std::pow(0.9, k));
+        for (int64_t i = 0; i < size; i++) {
+            mean[i] += 0.1f * (grad[i] - mean[i]);
+            square[i] = 0.999f * square[i] + 0.001f * grad[i] * grad[i];
+            const float change = mean[i] * float(scale) / (std::sqrt(square[i]) + 1e-8f);
+            row[i] = std::max(std::min(row[i] - rates[i] * change, upper[i]), lower[i]);
+        }
+    }
+}
+
+}  // extern "C"

@@ -1,0 +1,196 @@
+"""Epochs by the kernel: the same as :class:`kanhw.quant.fabric.fitting.Fitter` by tensors."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanhw.quant.fabric.learned.network import BIAS_FRACTION, Networks
+from kanhw.quant.fabric.learned.structure import HIDDEN_REACH
+from kanhw.quant.fabric.learned.task import FabricTask
+from kanhw.quant.fabric.native.library import kernel_library
+
+__all__ = ["NativeSteps", "native_steps"]
+
+_TASKS = {"classification": 0, "binary": 1, "regression": 2}
+_FLOATS = ctypes.POINTER(ctypes.c_float)
+_PLACES = ("coefficients", "bias", "address_bits", "fraction_bits", "code_bits", "low", "high")
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = (
+        ("n_in", ctypes.c_int),
+        ("n_out", ctypes.c_int),
+        ("count", ctypes.c_int),
+        ("shared", ctypes.c_int),
+        ("functions", _FLOATS),
+        *((name, ctypes.c_int64) for name in _PLACES),
+    )
+
+
+class _Problem(ctypes.Structure):
+    _fields_ = (
+        ("layers", ctypes.c_int),
+        ("most", ctypes.c_int),
+        ("task", ctypes.c_int),
+        ("reference", ctypes.c_int),
+        ("layer", ctypes.POINTER(_Layer)),
+        ("reach", ctypes.c_float),
+        ("bias_unit", ctypes.c_float),
+        ("table", ctypes.c_float * 10),
+        ("adder", ctypes.c_float),
+        ("adder_offset", ctypes.c_float),
+        ("saturator", ctypes.c_float),
+        ("encoder", ctypes.c_float),
+        ("smooth", ctypes.c_float),
+        ("smooth_last", ctypes.c_float),
+    )
+
+
+class NativeSteps:
+    """A problem as the kernel takes it.
+
+    Parameters
+    ----------
+    library
+        The kernel.
+    networks, task
+        What is trained, towards what.
+    smoothness
+        Weights of the roughness of hidden layers, and of the last one.
+    """
+
+    def __init__(
+        self,
+        library: ctypes.CDLL,
+        networks: Networks,
+        task: FabricTask,
+        smoothness: tuple[float, float],
+    ) -> None:
+        self.library = library
+        structure, layout = networks.layout.structure, networks.layout
+        # What the structures point to must live as long as they do.
+        self._functions = [
+            np.ascontiguousarray(layer.functions, np.float32) for layer in structure.layers
+        ]
+        places: dict[tuple[int, str], int] = {}
+        start = 0
+        for own in layout.parameters:
+            places[own.layer, own.name] = start
+            start += own.size
+        layers = (_Layer * len(structure.layers))()
+        for index, (layer, functions) in enumerate(
+            zip(structure.layers, self._functions, strict=True)
+        ):
+            layers[index] = _Layer(
+                layer.n_in,
+                layer.n_out,
+                functions.shape[2],
+                int(len(functions) == 1),
+                _floats(functions),
+                *(places.get((index, name), -1) for name in _PLACES),
+            )
+        self._layers = layers
+        factors = networks.cost
+        self.problem = _Problem(
+            len(layers),
+            structure.most_bits,
+            _TASKS[task.name],
+            -1 if task.reference is None else task.reference,
+            layers,
+            HIDDEN_REACH,
+            float(1 << BIAS_FRACTION),
+            (ctypes.c_float * 10)(0.0, *factors.table),
+            factors.adder,
+            factors.adder_offset,
+            factors.saturator,
+            factors.encoder if networks.encoder else 0.0,
+            *smoothness,
+        )
+
+    def gradient(self, row: Tensor, x: Tensor, y: Tensor, beta: float) -> Tensor:
+        """``[size]``: of the loss of one network on samples."""
+        own, inputs, targets = (_array(values) for values in (row, x, y))
+        result = np.empty_like(own)
+        self.library.kanhw_gradient(
+            ctypes.byref(self.problem),
+            _floats(own),
+            ctypes.c_int64(own.size),
+            _floats(inputs),
+            _floats(targets),
+            ctypes.c_int(len(inputs)),
+            ctypes.c_float(beta),
+            _floats(result),
+        )
+        return torch.from_numpy(result)
+
+    def epoch(
+        self,
+        row: Tensor,
+        moments: tuple[Tensor, Tensor],
+        done: int,
+        samples: tuple[Tensor, Tensor],
+        order: Tensor,
+        rates: Sequence[Tensor],
+        betas: Sequence[float],
+    ) -> None:
+        """Steps of one network, in place.
+
+        Parameters
+        ----------
+        row, moments
+            ``[size]`` each: its parameters, and Adam's means and squares.
+        done
+            Steps before these.
+        samples
+            All inputs and targets.
+        order
+            ``[steps, batch]``: which of them each step takes.
+        rates
+            ``[size]`` each: learning rates, and where parameters stay.
+        betas
+            ``[steps]``: weights of the cost.
+        """
+        x, y = (_array(values) for values in samples)
+        chosen = np.ascontiguousarray(order.numpy(), np.int64)
+        weights = np.array(betas, np.float32)
+        arrays = [_array(own) for own in (row, *moments, *rates)]
+        self.library.kanhw_steps(
+            ctypes.byref(self.problem),
+            *(_floats(own) for own in arrays[:3]),
+            ctypes.c_int64(row.numel()),
+            ctypes.c_int64(done),
+            _floats(x),
+            _floats(y),
+            ctypes.c_int(x.shape[1]),
+            ctypes.c_int(y.size // len(y)),
+            chosen.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)),
+            *map(ctypes.c_int, chosen.shape),
+            *(_floats(own) for own in arrays[3:]),
+            _floats(weights),
+        )
+
+
+def native_steps(
+    networks: Networks, task: FabricTask, smoothness: tuple[float, float]
+) -> NativeSteps | None:
+    """The kernel for fully connected networks; None where there is none, or windows share edges."""
+    if any(layer.window is not None for layer in networks.layout.structure.layers):
+        return None
+    library = kernel_library()
+    return None if library is None else NativeSteps(library, networks, task, smoothness)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    """A view of a tensor on the CPU, in float32."""
+    if values.dtype != torch.float32:
+        values = values.to(torch.float32)
+    return np.ascontiguousarray(values.numpy())
+
+
+def _floats(values: np.ndarray) -> object:
+    return values.ctypes.data_as(_FLOATS)

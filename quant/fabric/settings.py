@@ -1,0 +1,112 @@
+"""What a training for the fabric is told, checked when it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kanhw.errors import InputError
+from kanhw.quant.config.checks import check_integer, check_number, check_switch, make_plain
+from kanhw.quant.fabric.cost import FabricCost, fabric_cost
+from kanhw.values import brief, is_number
+
+__all__ = ["FabricSettings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FabricSettings:
+    """How widths are learned.
+
+    Parameters
+    ----------
+    fabric_cost
+        ``lut``, ``bram`` or ``bit-operations``: what is kept small.
+    target, fabric
+        An FPGA family, and how its cells are used: ``portable`` or ``ultrascale+``.
+    encoder
+        Whether real inputs are encoded on chip, so that the encoder counts too.
+    seeds
+        Of the trainings, each with starts and orders of its own.
+    starts
+        Random starts of every seed, of which the best one goes on.
+    epochs
+        Passes over the data while the weight of the cost rises; None is as many as make 12,000
+        steps. A twentieth of them is what every start gets, and what every point gets with its
+        widths frozen.
+    batch_size, learning_rate
+        Samples of a step, and the rate of hidden coefficients and widths at its start.
+    pressure
+        The weight of the cost at the start and at the end of the ramp, for LUTs; other units are
+        brought to it by what the network costs at the start.
+    smoothness
+        Weights of the roughness of hidden edges, and of those of the last layer: the integral of
+        the squared second derivative over the range of the input.
+    most_bits
+        The most address bits of a table, 1 to 8.
+    spacing
+        The ratio of costs from one point of the front to the next.
+    refit
+        Whether every point is trained once more on all data, validation included, before it is
+        written; what is told of its validation was measured before.
+    """
+
+    fabric_cost: str = "lut"
+    target: str = "xcup"
+    fabric: str = "portable"
+    encoder: bool = False
+    seeds: Sequence[int] = (0,)
+    starts: int = 8
+    epochs: int | None = None
+    batch_size: int = 256
+    learning_rate: float = 0.01
+    pressure: tuple[float, float] = (1e-4, 2e-3)
+    smoothness: tuple[float, float] = (3e-5, 3e-7)
+    most_bits: int = 6
+    spacing: float = 1.15
+    refit: bool = True
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        self.cost()
+        object.__setattr__(self, "seeds", tuple(self.seeds))
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise InputError(f"seeds must be integers, each another, not {brief(self.seeds)}")
+        for seed in self.seeds:
+            check_integer("seeds", seed, 0, 2**31 - 1)
+        check_integer("starts", self.starts, 1, 10_000)
+        if self.epochs is not None:
+            check_integer("epochs", self.epochs, 1, 1_000_000)
+        check_integer("batch_size", self.batch_size, 1, 1_000_000)
+        check_integer("most_bits", self.most_bits, 1, 8)
+        check_number("learning_rate", self.learning_rate)
+        if not 0 < self.learning_rate < 1:
+            raise InputError(f"learning_rate must be above 0, below 1, not {self.learning_rate}")
+        check_number("spacing", self.spacing)
+        if not 1.01 <= self.spacing <= 4:
+            raise InputError(f"spacing must be 1.01 to 4, not {self.spacing}")
+        for name in ("pressure", "smoothness"):
+            pair = getattr(self, name)
+            if len(pair) != 2 or not all(is_number(own) and own >= 0 for own in pair):
+                raise InputError(f"{name} must be two numbers of at least 0, not {brief(pair)}")
+            object.__setattr__(self, name, tuple(map(float, pair)))
+        if not 0 < self.pressure[0] <= self.pressure[1]:
+            raise InputError(
+                f"pressure must rise from above 0, not go from {self.pressure[0]} to "
+                f"{self.pressure[1]}"
+            )
+        for switch in ("encoder", "refit"):
+            check_switch(switch, getattr(self, switch))
+
+    def cost(self) -> FabricCost:
+        """The cost that is kept small."""
+        return fabric_cost(self.fabric_cost, self.target, self.fabric)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+

@@ -1,0 +1,207 @@
+"""The stages of a training for the fabric: starts, the ramp with its snapshots, the finish."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from kanhw.quant.fabric.fitting import FittedState, Fitter, Samples
+from kanhw.quant.fabric.learned.freezing import freeze
+from kanhw.quant.fabric.settings import FabricSettings
+
+__all__ = ["RunState", "Snapshot", "Stages"]
+
+# The learning rate falls along a cosine to this share of where it began.
+_LAST_RATE = 0.15
+# Finishing: shares of the learning rate, and of the pressure's end, with frozen widths.
+_TUNING_RATE, _REFIT_RATE, _TUNING_PRESSURE = 0.4, 0.6, 0.2
+# Epochs of a start, of tuning and of a refit are this part of those of the ramp.
+_SHORT = 20
+# Steps of a ramp where nothing is said.
+_STEPS = 12_000
+# Snapshots are looked for so many times on a ramp, at most.
+_LOOKS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A network on its way down the ramp: the best of its seed within a band of cost."""
+
+    seed: int
+    band: int
+    merit: float
+    cost: float
+    row: Tensor
+
+
+@dataclass(eq=False)
+class RunState:
+    """How far a training is; what is written down so that it can go on.
+
+    Parameters
+    ----------
+    stage, epoch
+        What is being done, and how many of its epochs are.
+    fitted
+        The networks of the stage.
+    snapshots
+        By seed and band.
+    merits
+        ``[S]``: of the networks when their widths were frozen and tuned, before a refit.
+    """
+
+    stage: str
+    epoch: int
+    fitted: FittedState
+    snapshots: dict[tuple[int, int], Snapshot] = field(default_factory=dict)
+    merits: Tensor | None = None
+
+
+class Stages:
+    """A whole training.
+
+    Parameters
+    ----------
+    fitter
+        Trains on the training part.
+    validation
+        What points are chosen by.
+    everything
+        Trains on both.
+    settings
+        What was asked for.
+    pressure
+        The weight of the cost at both ends of the ramp, in the cost's own unit.
+    """
+
+    def __init__(
+        self,
+        fitter: Fitter,
+        validation: Samples,
+        everything: Fitter,
+        settings: FabricSettings,
+        pressure: tuple[float, float],
+    ) -> None:
+        self.fitter, self.validation, self.everything = fitter, validation, everything
+        self.settings, self.pressure = settings, pressure
+        self.rates = fitter.networks.layout.each("rate")
+        self.seeds = tuple(settings.seeds)
+        ramp = settings.epochs or -(-_STEPS // fitter.steps)
+        short = max(ramp // _SHORT, 1)
+        refit = short if settings.refit else 0
+        self.epochs = {"starts": short, "ramp": ramp, "tuning": short, "refit": refit}
+
+    def begin(self) -> RunState:
+        """All starts of all seeds."""
+        layout, count = self.fitter.networks.layout, self.settings.starts
+        rows = [layout.start(seed, k) for seed in self.seeds for k in range(count)]
+        return RunState("starts", 0, FittedState.of(torch.stack(rows)))
+
+    def run(self, state: RunState) -> Iterator[RunState]:
+        """Go on to the end, an epoch at a time; the state is changed in place."""
+        stages: dict[str, tuple[Callable[[RunState], None], Callable[[RunState], None]]] = {
+            "starts": (self._starts, self._choose),
+            "ramp": (self._ramp, self._freeze),
+            "tuning": (self._tuning, self._measure),
+            "refit": (self._refit, self._done),
+        }
+        while state.stage in stages:
+            epoch, finish = stages[state.stage]
+            if state.epoch >= self.epochs[state.stage]:
+                finish(state)
+                continue
+            epoch(state)
+            state.epoch += 1
+            yield state
+
+    def _rate(self, state: RunState) -> float:
+        """The learning rate of an epoch."""
+        done = state.epoch / self.epochs[state.stage]
+        share = _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
+        return self.settings.learning_rate * share
+
+    def _order(self, state: RunState, seeds: list[int], count: int) -> list[Tensor]:
+        """A permutation a network: the same for all networks of a seed, new in every epoch."""
+        stage = list(self.epochs).index(state.stage)
+        made: dict[int, Tensor] = {}
+        for seed in dict.fromkeys(seeds):
+            number = (seed * len(self.epochs) + stage) * 1_000_003 + state.epoch
+            made[seed] = torch.randperm(count, generator=torch.Generator().manual_seed(number))
+        return [made[seed] for seed in seeds]
+
+    def _starts(self, state: RunState) -> None:
+        seeds = [seed for seed in self.seeds for _ in range(self.settings.starts)]
+        order = self._order(state, seeds, len(self.fitter.samples))
+        betas = [self.pressure[0]] * self.fitter.steps
+        self.fitter.epoch(state.fitted, order, self.rates * self.settings.learning_rate, betas)
+
+    def _choose(self, state: RunState) -> None:
+        """The best start of every seed goes on."""
+        rows = state.fitted.rows
+        merits = self.fitter.merit(rows, self.validation).reshape(len(self.seeds), -1)
+        best = merits.argmax(1) + torch.arange(len(self.seeds)) * merits.shape[1]
+        state.stage, state.epoch = "ramp", 0
+        state.fitted = FittedState.of(rows[best])
+
+    def _ramp(self, state: RunState) -> None:
+        steps, low = self.fitter.steps, self.pressure[0]
+        total, rise = steps * self.epochs["ramp"], math.log(self.pressure[1] / low)
+        done = steps * state.epoch
+        betas = [low * math.exp(rise * (done + k) / total) for k in range(steps)]
+        order = self._order(state, list(self.seeds), len(self.fitter.samples))
+        self.fitter.epoch(state.fitted, order, self.rates * self._rate(state), betas)
+        if (state.epoch + 1) % max(self.epochs["ramp"] // _LOOKS, 1) == 0:
+            self._look(state)
+
+    def _look(self, state: RunState) -> None:
+        """Keep networks that are the best of their seed and band."""
+        rows = state.fitted.rows
+        merits = self.fitter.merit(rows, self.validation).tolist()
+        costs = self.fitter.costs(rows).tolist()
+        for seed, merit, cost, row in zip(self.seeds, merits, costs, rows, strict=True):
+            band = math.floor(math.log(max(cost, 1e-6)) / math.log(self.settings.spacing))
+            known = state.snapshots.get((seed, band))
+            if known is None or merit > known.merit:
+                state.snapshots[seed, band] = Snapshot(seed, band, merit, cost, row.clone())
+
+    def _freeze(self, state: RunState) -> None:
+        """Snapshots that some cheaper one of their seed is not better than, with whole widths."""
+        if not state.snapshots:
+            self._look(state)
+        kept: dict[tuple[int, int], Snapshot] = {}
+        for key in sorted(state.snapshots, key=lambda key: (key[0], key[1])):
+            own = state.snapshots[key]
+            cheaper = [s.merit for s in kept.values() if s.seed == own.seed]
+            if not cheaper or own.merit > max(cheaper):
+                kept[key] = own
+        state.snapshots = kept
+        rows = torch.stack([own.row for own in kept.values()])
+        frozen = freeze(self.fitter.networks, rows)
+        state.stage, state.epoch, state.fitted = "tuning", 0, FittedState.of(frozen.rows)
+
+    def _tuning(self, state: RunState) -> None:
+        self._frozen_epoch(state, self.fitter, _TUNING_RATE)
+
+    def _refit(self, state: RunState) -> None:
+        self._frozen_epoch(state, self.everything, _REFIT_RATE)
+
+    def _frozen_epoch(self, state: RunState, fitter: Fitter, share: float) -> None:
+        learned = freeze(fitter.networks, state.fitted.rows).learned
+        seeds = [seed for seed, _ in state.snapshots]
+        order = self._order(state, seeds, len(fitter.samples))
+        betas = [self.pressure[1] * _TUNING_PRESSURE] * fitter.steps
+        rates = learned * self.rates * (self._rate(state) * share)
+        fitter.epoch(state.fitted, order, rates, betas)
+
+    def _measure(self, state: RunState) -> None:
+        state.merits = self.fitter.merit(state.fitted.rows, self.validation)
+        state.stage, state.epoch = "refit", 0
+        state.fitted = FittedState.of(state.fitted.rows)
+
+    def _done(self, state: RunState) -> None:
+        frozen = freeze(self.fitter.networks, state.fitted.rows)
+        state.stage, state.epoch, state.fitted = "done", 0, FittedState.of(frozen.rows)

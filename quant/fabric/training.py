@@ -1,0 +1,214 @@
+"""A training for the fabric from data to Programs: the front of a network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kanhw.errors import InputError, TrainingDiverged
+from kanhw.formats import FloatArray
+from kanhw.model.network import KanModel
+from kanhw.program import Program
+from kanhw.quant.fabric.cost import fabric_cost
+from kanhw.quant.fabric.fitting import Fitter, Samples
+from kanhw.quant.fabric.front import Front, Point
+from kanhw.quant.fabric.learned.lowering import lowered, unequal_values
+from kanhw.quant.fabric.learned.network import Networks
+from kanhw.quant.fabric.learned.parameters import Layout
+from kanhw.quant.fabric.learned.source import structure_of_model, structure_of_sizes
+from kanhw.quant.fabric.learned.task import FabricTask, task_of
+from kanhw.quant.fabric.saved import load_state, save_state
+from kanhw.quant.fabric.settings import FabricSettings
+from kanhw.quant.fabric.stages import RunState, Stages
+from kanhw.quant.training.fitting.samples import targets_of
+
+__all__ = ["Data", "FabricTraining"]
+
+# Seconds between two states that are written down.
+_SAVED_EVERY = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Training and validation part: features ``[N, n_in]`` and targets as users give them."""
+
+    x: FloatArray
+    y: np.ndarray
+    validation_x: FloatArray
+    validation_y: np.ndarray
+
+    def __post_init__(self) -> None:
+        for part, x, y in (
+            ("training", self.x, self.y),
+            ("validation", self.validation_x, self.validation_y),
+        ):
+            if x.ndim != 2 or x.dtype.kind != "f":
+                raise InputError(f"Features of the {part} part must be reals [N, n_in]")
+            if len(x) != len(y) or not len(x):
+                raise InputError(f"The {part} part has {len(x)} samples but {len(y)} targets")
+            if not np.isfinite(x).all():
+                row, column = (int(k) for k in np.argwhere(~np.isfinite(x))[0])
+                raise InputError(
+                    f"Features of the {part} part hold NaN or infinity (sample {row}, feature "
+                    f"{column}): remove or fill those rows"
+                )
+        if self.x.shape[1] != self.validation_x.shape[1]:
+            raise InputError(
+                f"The validation part has {self.validation_x.shape[1]} features, the training part "
+                f"{self.x.shape[1]}"
+            )
+
+
+class FabricTraining:
+    """Learns widths and weights of a network.
+
+    Parameters
+    ----------
+    network
+        Sizes, to begin from scratch, or a trained float model.
+    data
+        Trained on, and chosen by.
+    settings
+        How.
+    """
+
+    def __init__(
+        self, network: KanModel | Sequence[int], data: Data, settings: FabricSettings
+    ) -> None:
+        self.data, self.settings = data, settings
+        outputs = network.n_out if isinstance(network, KanModel) else int(network[-1])
+        own, held_out = targets_of(data.y, data.validation_y, outputs)
+        self.task: FabricTask = task_of(own, outputs)
+        if isinstance(network, KanModel):
+            structure = structure_of_model(network, data.x, self.task, settings.most_bits)
+        else:
+            structure = structure_of_sizes(network, data.x, self.task, settings.most_bits)
+        self.layout = Layout(structure)
+        self.networks = Networks(self.layout, settings.cost(), encoder=settings.encoder)
+        parts = [
+            Samples(self._features(x), self.task.own_units(targets.values))
+            for x, targets in ((data.x, own), (data.validation_x, held_out))
+        ]
+        both = Samples(
+            torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts])
+        )
+        fitter, everything = (
+            Fitter(self.networks, self.task, part, settings.batch_size, settings.smoothness)
+            for part in (parts[0], both)
+        )
+        self.stages = Stages(fitter, parts[1], everything, settings, self._pressure())
+        self.identity = self._identity()
+
+    def run(
+        self,
+        state_file: Path | None = None,
+        on_epoch: Callable[[RunState], None] | None = None,
+    ) -> tuple[Front, dict[str, Program]]:
+        """Train to the end; the front, and the Program of every point by name.
+
+        Parameters
+        ----------
+        state_file
+            Where the state is written now and then, and read at the start; None is nowhere.
+        on_epoch
+            Is told the state behind every epoch.
+
+        Raises
+        ------
+        InputError
+            If the state is of another training.
+        TrainingDiverged
+            If parameters are not finite.
+        """
+        known = None if state_file is None else load_state(state_file, self.identity)
+        state = known or self.stages.begin()
+        saved = time.monotonic()
+        for _ in self.stages.run(state):
+            if not bool(torch.isfinite(state.fitted.rows).all()):
+                raise TrainingDiverged(
+                    f"Training has diverged in epoch {state.epoch} of the {state.stage}: "
+                    "parameters are not finite; use a smaller learning_rate"
+                )
+            if state_file is not None and time.monotonic() - saved > _SAVED_EVERY:
+                save_state(state_file, state, self.identity)
+                saved = time.monotonic()
+            if on_epoch is not None:
+                on_epoch(state)
+        if state_file is not None:
+            save_state(state_file, state, self.identity)
+        return self._front(state)
+
+    def _front(self, state: RunState) -> tuple[Front, dict[str, Program]]:
+        rows = state.fitted.rows
+        costs = self.stages.fitter.costs(rows).tolist()
+        if state.merits is None:  # pragma: no cover - tuning is always measured
+            raise TypeError("The networks were not measured")
+        programs: dict[str, Program] = {}
+        points = []
+        for number, (own, merit) in enumerate(
+            zip(state.snapshots.values(), state.merits.tolist(), strict=True)
+        ):
+            program = lowered(self.networks, rows[number], self.task)
+            self._check_equal(rows[number], program)
+            name = f"seed{own.seed}-{own.band}"
+            programs[name] = program
+            points.append(
+                Point(
+                    name=name,
+                    seed=own.seed,
+                    cost=costs[number],
+                    validation=merit,
+                    edges=program.active_edges,
+                )
+            )
+        front = Front(
+            unit=self.networks.cost.unit,
+            metric=self.task.metric,
+            validation_samples=len(self.stages.validation),
+            points=tuple(points),
+            settings=self.settings.to_json(),
+        )
+        return front, programs
+
+    def _check_equal(self, row: torch.Tensor, program: Program) -> None:
+        """Level 1: the Program is the network, code by code, on all data."""
+        x = np.concatenate([self.data.x, self.data.validation_x])
+        wrong = unequal_values(self.networks, row, self.task, program, x)
+        if wrong:
+            raise AssertionError(
+                f"The Program differs from the network that was trained in {wrong} values"
+            )
+
+    def _features(self, x: FloatArray) -> torch.Tensor:
+        structure = self.layout.structure
+        shares = (x - structure.low) / (structure.high - structure.low)
+        return torch.tensor(shares, dtype=torch.get_default_dtype())
+
+    def _pressure(self) -> tuple[float, float]:
+        """The weights of the cost in its own unit, from those of LUTs."""
+        settings = self.settings
+        start = self.layout.start(0, 0)[None]
+        luts = Networks(self.layout, fabric_cost("lut", "xcup", "ultrascale+"))
+        with torch.no_grad():
+            as_luts, own = (
+                float(each.costs(each.evaluate(start))) for each in (luts, self.networks)
+            )
+        low, high = (weight * as_luts / own for weight in settings.pressure)
+        return low, high
+
+    def _identity(self) -> str:
+        digest = hashlib.sha256(json.dumps(self.settings.to_json(), sort_keys=True).encode())
+        structure = self.layout.structure
+        arrays = [self.data.x, self.data.y, self.data.validation_x, self.data.validation_y]
+        for layer in structure.layers:
+            arrays += [layer.functions, layer.coefficients, layer.bias]
+        for array in arrays:
+            digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()

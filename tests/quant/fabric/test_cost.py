@@ -1,0 +1,78 @@
+"""The cost that training minimises, and its gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from fabric_networks import scattered
+
+from kanhw.errors import InputError
+from kanhw.quant.fabric.cost import LayerWidths, fabric_cost
+from kanhw.quant.fabric.learned.freezing import freeze
+
+
+@pytest.mark.parametrize("kind", ["lut", "bram", "bit-operations"])
+def test_gradients_are_those_of_finite_differences(kind):
+    cost = fabric_cost(kind, "xcup", "portable")
+    torch.manual_seed(0)
+    wide = torch.float64
+    address, bits = 6 * torch.rand(1, 2, 3, dtype=wide) + 0.1, 5 * torch.rand(1, 2, 3, dtype=wide)
+    code = 5 * torch.rand(1, 2, dtype=wide)
+    leaves = [own.requires_grad_() for own in (address, bits, code)]
+    assert torch.autograd.gradcheck(lambda *own: cost.of_layer(LayerWidths(*own)), leaves)
+
+
+def test_widths_of_networks_have_the_gradient_of_the_relaxed_cost(training):
+    rows = scattered(training, 1).double()
+    networks = training.networks
+    networks.functions = [own.double() for own in networks.functions]
+
+    def cost(values):
+        return networks.costs(networks.evaluate(values)).sum()
+
+    own = rows.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(cost(own), own)
+    start, step = 0, 1e-5
+    for parameter in training.layout.parameters:
+        for k in range(start, start + parameter.size):
+            # Where a width rounds to another number tables change at once.
+            value = float(rows[0, k])
+            if parameter.is_width and abs(value % 1 - 0.5) > 2 * step:
+                up, down = rows.clone(), rows.clone()
+                up[0, k] += step
+                down[0, k] -= step
+                slope = float(cost(up) - cost(down)) / (2 * step)
+                assert float(gradient[0, k]) == pytest.approx(slope, abs=1e-5), parameter
+        start += parameter.size
+
+
+def test_an_edge_that_is_gone_costs_nothing(training):
+    networks = training.networks
+    rows = scattered(training, 1)
+    layers = training.layout.layers(rows)
+    for layer in layers:
+        layer.address_bits[:] = 0
+    gone = freeze(networks, rows).rows
+    saturators = networks.cost.saturator * 2  # a bit of code of each hidden neuron
+    assert float(networks.costs(networks.evaluate(gone), whole=True)) == pytest.approx(saturators)
+
+
+def test_block_rams_are_counted_in_blocks():
+    bits = torch.full((1, 1, 1), 4.0)
+    widths = LayerWidths(torch.full((1, 1, 1), 6.0), bits, None)
+    small, large = (fabric_cost("bram", name, "portable") for name in ("ice40", "xcup"))
+    assert float(small.of_layer(widths)) == pytest.approx(64 * 4 / 4096)
+    assert float(large.of_layer(widths)) == pytest.approx(64 * 4 / 16384)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("luts", "xcup", "portable"), "no cost of the fabric of kind 'luts'"),
+        (("lut", "spartan", "portable"), "Unknown target 'spartan'"),
+        (("lut", "ice40", "ultrascale+"), "no costs of tables for fabric 'ultrascale\\+'"),
+    ],
+)
+def test_what_is_not_known_is_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        fabric_cost(*given)

@@ -1,0 +1,90 @@
+"""Float models of every kind of edge, with widths so large that nothing is lost."""
+
+from __future__ import annotations
+
+import float_models
+import numpy as np
+import pytest
+import torch
+
+from kanhw.errors import InputError
+from kanhw.quant.fabric.settings import FabricSettings
+from kanhw.quant.fabric.training import Data, FabricTraining
+from kanhw.quant.planning.freeze import freeze_norms
+
+
+def training_of(model, x, y):
+    settings = FabricSettings(most_bits=8)
+    return FabricTraining(model, Data(x[20:], y[20:], x[:20], y[:20]), settings)
+
+
+def fine(training):
+    """The start with tables as fine as they can be."""
+    rows = training.layout.start(0, 0)[None]
+    for layer, structure in zip(
+        training.layout.layers(rows), training.layout.structure.layers, strict=True
+    ):
+        layer.fraction_bits[:] = 10
+        # Without the noise of a start.
+        layer.coefficients[:] = torch.tensor(structure.coefficients)
+    return rows
+
+
+@pytest.mark.parametrize("kind", ["efficient_kan", "no_base_weights", "fast_kan"])
+def test_a_network_starts_as_the_float_model(kind):
+    rng = np.random.default_rng(1)
+    model = float_models.MODELS[kind](rng)
+    x = rng.uniform(-1.5, 1.5, (300, 3))
+    y = model(x)
+    training = training_of(model, x, y)
+    networks, task = training.networks, training.task
+    with torch.no_grad():
+        sums = networks.outputs(networks.evaluate(fine(training)), training._features(x)[None])[0]
+    expected = freeze_norms(model, x[20:]).model(x)
+    reached = sums.numpy() * task.scale + task.offset
+    # The tails of inputs and sums are clipped: a percent of each.
+    error = np.median(np.abs(reached - expected), axis=0) / expected.std(axis=0)
+    assert (error < 0.03).all()
+
+
+def test_activations_behind_sums_are_in_the_next_curves():
+    rng = np.random.default_rng(1)
+    model = float_models.kagn(rng)
+    x = rng.uniform(-1.5, 1.5, (300, 3))
+    labels = model(x).argmax(axis=1)
+    training = training_of(model, x, labels)
+    networks = training.networks
+    with torch.no_grad():
+        sums = networks.outputs(networks.evaluate(fine(training)), training._features(x)[None])
+    frozen = freeze_norms(model, x[20:]).model
+    hidden = frozen.layers[0](x)
+    expected = frozen.layers[1].sums(hidden)
+    reached = training.task.whole(sums)[0].numpy()
+    assert (reached.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.95
+    with pytest.raises(InputError, match="an activation behind the last sums has no place"):
+        training_of(model, x, model(x))
+
+
+def test_symbolic_edges_are_functions_of_their_own():
+    rng = np.random.default_rng(1)
+    model = float_models.pykan(rng)
+    first = model.layers[0]
+    x = rng.uniform(-1.5, 1.5, (100, 3))
+    with pytest.raises(InputError, match="its sums are changed by Products"):
+        training_of(model, x, model(x))
+    plain = type(model)((type(first)(**{**vars(first), "post": ()}),))
+    y = plain(x)
+    training = training_of(plain, x, y)
+    networks, task = training.networks, training.task
+    with torch.no_grad():
+        sums = networks.outputs(networks.evaluate(fine(training)), training._features(x)[None])[0]
+    reached = sums.numpy() * task.scale + task.offset
+    assert (np.median(np.abs(reached - y), axis=0) < 0.02 * y.std(axis=0)).all()
+
+
+def test_images_are_refused_by_what_they_are():
+    rng = np.random.default_rng(1)
+    model = float_models.conv(rng)
+    x = rng.uniform(-1, 1, (40, 16))
+    with pytest.raises(InputError, match="no training for the fabric of kind 'ConvLayer'"):
+        training_of(model, x, np.arange(40) % 3)

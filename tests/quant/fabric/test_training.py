@@ -1,0 +1,140 @@
+"""A whole training: it goes on where it was ended, and seeds do not disturb each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from fabric_networks import data_of, rings
+
+from kanhw.errors import InputError, TrainingDiverged
+from kanhw.program import program_bytes
+from kanhw.quant.fabric.saved import load_state, save_state
+from kanhw.quant.fabric.settings import FabricSettings
+from kanhw.quant.fabric.training import Data, FabricTraining
+
+
+class _KilledError(Exception):
+    pass
+
+
+def _bytes(programs):
+    return {name: program_bytes(program) for name, program in programs.items()}
+
+
+def test_a_front_from_dear_to_cheap(training):
+    front, programs = training.run()
+    assert {own.seed for own in front.points} == {0, 1}
+    assert set(programs) == {own.name for own in front.points}
+    best = front.best()
+    assert best.validation > 0.8
+    program = programs[best.name].with_argmax()
+    x, y = training.data.validation_x, training.data.validation_y
+    reached = (program(program.input.encode(x))[:, 0] == y).mean()
+    assert reached > 0.7  # after the refit on all data
+    start = training.networks
+    row = training.layout.start(0, 0)[None]
+    dearest = float(start.costs(start.evaluate(row), whole=True))
+    assert max(own.cost for own in front.points) < 0.9 * dearest
+
+
+@pytest.mark.parametrize("killed", [1, 7, 43, 45])
+def test_after_a_kill_the_front_is_the_same(data, small, tmp_path, killed, monkeypatch):
+    monkeypatch.setattr("kanhw.quant.fabric.training._SAVED_EVERY", 0.0)
+    state_file, epochs = tmp_path / "state.safetensors", 0
+
+    def kill(state):
+        nonlocal epochs
+        epochs += 1
+        if epochs == killed:
+            raise _KilledError
+
+    with pytest.raises(_KilledError):
+        FabricTraining((2, 2, 2), data, small).run(state_file, kill)
+    seen = []
+    front, programs = FabricTraining((2, 2, 2), data, small).run(
+        state_file, lambda state: seen.append(state.stage)
+    )
+    expected, whole = FabricTraining((2, 2, 2), data, small).run()
+    assert 0 < len(seen) == 2 + 40 + 2 + 2 - killed
+    assert front == expected
+    assert _bytes(programs) == _bytes(whole)
+
+
+def test_a_seed_is_the_same_alone(data, small):
+    both, programs = FabricTraining((2, 2, 2), data, small).run()
+    alone, own = FabricTraining((2, 2, 2), data, replace(small, seeds=(1,))).run()
+    assert [p for p in both.points if p.seed == 1] == list(alone.points)
+    assert _bytes(own).items() <= _bytes(programs).items()
+
+
+def test_a_state_of_other_data_is_refused(data, small, tmp_path):
+    path = tmp_path / "state.safetensors"
+    training = FabricTraining((2, 2, 2), data, small)
+    save_state(path, training.stages.begin(), training.identity)
+    assert load_state(path, training.identity) is not None
+    other = FabricTraining((2, 2, 2), data_of(*rings(seed=1)), small)
+    slower = FabricTraining((2, 2, 2), data, replace(small, learning_rate=0.01))
+    for identity in (other.identity, slower.identity):
+        with pytest.raises(InputError, match="the state of a training with other data or settings"):
+            load_state(path, identity)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="is no state of a training"):
+        load_state(path, training.identity)
+
+
+def test_parameters_that_are_lost_are_refused(data, small):
+    training = FabricTraining((2, 2, 2), data, small)
+
+    def spoil(state):
+        state.fitted.rows[0, 0] = torch.nan
+
+    with pytest.raises(TrainingDiverged, match="not finite; use a smaller learning_rate"):
+        training.run(on_epoch=spoil)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": ()}, "seeds must be integers, each another"),
+        ({"seeds": (1, 1)}, "seeds must be integers, each another"),
+        ({"starts": 0}, "starts must be 1 to 10000, not 0"),
+        ({"most_bits": 9}, "most_bits must be 1 to 8, not 9"),
+        ({"pressure": (0.1, 0.01)}, "pressure must rise"),
+        ({"learning_rate": 2}, "learning_rate must be above 0, below 1, not 2"),
+        ({"target": "xcu"}, "did you mean 'xcup'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        FabricSettings(**change)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "spoil", "message"),
+    [
+        ((3, 2, 2), None, "The sizes begin with 3 inputs, but the data have 2 features"),
+        ((2, 0, 2), None, "Sizes must be 2 to 17 integers of at least 1"),
+        ((2,), None, "Sizes must be 2 to 17 integers"),
+        ((2, 2, 2), np.nan, "training part hold NaN or infinity \\(sample 3, feature 1\\)"),
+        ((2, 2, 2), np.inf, "NaN or infinity"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(sizes, spoil, message):
+    x, y = rings()
+    if spoil is not None:
+        x[32 + 3, 1] = spoil
+    with pytest.raises(InputError, match=message):
+        FabricTraining(sizes, data_of(x, y), FabricSettings())
+
+
+def test_a_feature_that_never_varies_is_not_read(small):
+    x, y = rings()
+    x = np.column_stack([x, np.full(len(x), 7.5)])
+    training = FabricTraining((3, 2, 2), Data(x[32:], y[32:], x[:32], y[:32]), small)
+    front, programs = training.run()
+    program = programs[front.best().name]
+    assert not program.layers[0].active[:, 2].any()
+    assert program.input.code_ends[1][2] == 0
