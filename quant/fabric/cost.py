@@ -39,8 +39,8 @@ class FabricCost:
     """A differentiable cost of layers: one formula, with factors by kind, target and fabric.
 
     A table costs ``table[address_bits] * output_bits``, on straight lines between whole bits; a
-    summand ``adder * (output_bits + adder_offset)`` where it is there; saturation ``saturator``
-    and an encoder on chip ``encoder`` a bit of code.
+    summand, each of an output's tables but the widest, ``adder * (output_bits + adder_offset)``;
+    saturation ``saturator`` and an encoder on chip ``encoder`` a bit of code.
 
     Parameters
     ----------
@@ -64,7 +64,9 @@ class FabricCost:
         bits = widths.output_bits
         tables = _between(widths.address_bits, self.table) * bits
         there = torch.tanh(2 * bits) * widths.address_bits.clamp(max=1)
-        total = (tables + self.adder * (bits + self.adder_offset) * there).sum(dim=(1, 2))
+        adders = self.adder * (bits + self.adder_offset) * there
+        widest = adders.gather(2, adders.argmax(2, keepdim=True)).squeeze(2)
+        total = (tables.sum(2) + adders.sum(2) - widest).sum(1)
         if widths.code_bits is None:
             return total
         return total + self.saturator * widths.code_bits.sum(dim=1)

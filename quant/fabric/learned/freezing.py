@@ -42,31 +42,45 @@ def freeze(networks: Networks, rows: Tensor) -> Frozen:
     with torch.no_grad():
         layers = networks.evaluate(rows)
         bits = [round_half_up(layer.address_bits) for layer in layers]
-        biases = _fold_constants(layers, bits)
+        biases = _fold_constants(networks, layers, bits)
         code_bits = _drop_unread(bits)
         return _written(networks, rows, bits, biases, code_bits)
 
 
-def _fold_constants(layers: list[EvaluatedLayer], bits: list[Tensor]) -> list[Tensor]:
+def _fold_constants(
+    networks: Networks, layers: list[EvaluatedLayer], bits: list[Tensor]
+) -> list[Tensor]:
     """Biases with all constants; sets the bits of edges that add one to 0."""
     biases: list[Tensor] = []
-    constant: Tensor | None = None  # [S, n_in]: which inputs never change,
-    address: Tensor | None = None  # and the entry that they read.
+    # [S, n_in]: which inputs never change, and the entry that they read.
+    constant, address = _constant_inputs(networks, layers[0])
     for index, layer in enumerate(layers):
         tables = layer.tables
         added = tables[..., 0]
         fixed = tables.amax(-1) == tables.amin(-1)
-        if constant is not None and address is not None:
-            entry = address[:, None, :, None].expand(-1, tables.shape[1], -1, 1)
-            added = torch.where(constant[:, None], tables.gather(-1, entry)[..., 0], added)
-            fixed = fixed | constant[:, None]
+        entry = address[:, None, :, None].expand(-1, tables.shape[1], -1, 1)
+        added = torch.where(constant[:, None], tables.gather(-1, entry)[..., 0], added)
+        fixed = fixed | constant[:, None]
         bits[index] = torch.where(fixed, 0.0, bits[index])
         biases.append(layer.bias() + (added * fixed).sum(-1))
         constant = (bits[index] == 0).all(-1)
-        count = tables.shape[-1]
         share = (biases[-1] + HIDDEN_REACH) / (2 * HIDDEN_REACH)
-        address = torch.floor(share * count).clamp(0, count - 1).long()
+        address = _entry(share, tables.shape[-1])
     return biases
+
+
+def _constant_inputs(networks: Networks, layer: EvaluatedLayer) -> tuple[Tensor, Tensor]:
+    """Which of the network's inputs never vary, and the entry of the tables that each reads."""
+    low, high = layer.parameters.low, layer.parameters.high
+    if low is None or high is None:
+        raise TypeError("The first layer has no ranges")
+    constant = torch.tensor(networks.layout.structure.constant).expand(low.shape)
+    # Ranges are told in units of those of the start, whose middle is 1/2.
+    return constant, _entry((0.5 - low) / (high - low), layer.tables.shape[-1])
+
+
+def _entry(share: Tensor, count: int) -> Tensor:
+    return torch.floor(share * count).clamp(0, count - 1).long()
 
 
 def _drop_unread(bits: list[Tensor]) -> list[Tensor]:

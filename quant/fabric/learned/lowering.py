@@ -31,7 +31,7 @@ def lowered(networks: Networks, row: Tensor, task: FabricTask) -> Program:
         else:
             own = _hidden(layer, bits_read=_integers(layers[index + 1].address_bits).max(axis=0))
         units, join = own
-        tables = _tables(layer, units, width)
+        tables = _tables(layer, units, _read(layer, width, first=index == 0))
         made.append(EdgeTableLayer(tables, (join,), name))
         if join.format is not None:
             width = join.format.width
@@ -50,8 +50,7 @@ def unequal_values(
     streams = program.activations(codes)
     with torch.no_grad():
         layers = networks.evaluate(row[None])
-        bits = _integers(layers[0].address_bits).max(axis=0)
-        u = torch.tensor((codes + 0.5) / np.exp2(bits), dtype=row.dtype)[None]
+        u = torch.tensor((codes + 0.5) / np.exp2(program.input.format.width), dtype=row.dtype)[None]
         wrong = 0
         for index, layer in enumerate(layers):
             sums = networks.sums(layer, u)
@@ -70,19 +69,35 @@ def unequal_values(
 
 
 def _encoder(networks: Networks, layer: EvaluatedLayer) -> InputEncoder:
+    """Every feature that is read has all codes, of which its tables read the upper bits.
+
+    With fewer codes than the format has, tables would contain a clamp, and depend on all bits.
+    """
     structure, own = networks.layout.structure, layer.parameters
     bits = _integers(layer.address_bits).max(axis=0)
+    width = max(int(bits.max()), 1)
     reach = structure.high - structure.low
     low, high = (_reals(end)[0] for end in (own.low, own.high))
-    scale = reach * (high - low) / np.exp2(bits)
+    scale = reach * (high - low) / np.exp2(np.where(bits > 0, width, 0))
     return InputEncoder(
-        CodeFormat(max(int(bits.max()), 1), signed=False),
+        CodeFormat(width, signed=False),
         structure.n_in,
         scale=scale,
         lo=np.zeros(len(bits), np.int64),
-        hi=(1 << bits) - 1,
+        hi=np.where(bits > 0, (1 << width) - 1, 0),
         offset=structure.low + reach * low + scale / 2,
     )
+
+
+def _read(layer: EvaluatedLayer, width: int, *, first: bool) -> IntArray:
+    """``[n_in, 2**width]``: of every code the bits that are read, as a number.
+
+    Inputs have all codes, hidden neurons no more than are read.
+    """
+    bits = _integers(layer.address_bits).max(axis=0)[:, None]
+    codes = np.arange(1 << width)
+    result: IntArray = codes >> (width - bits) if first else np.minimum(codes, (1 << bits) - 1)
+    return result
 
 
 def _hidden(layer: EvaluatedLayer, bits_read: IntArray) -> tuple[FloatArray, Requantizer]:
@@ -129,12 +144,11 @@ def _fractions(layer: EvaluatedLayer) -> FloatArray:
     return finest
 
 
-def _tables(layer: EvaluatedLayer, units: FloatArray, width: int) -> IntArray:
-    """``[n_out, n_in, 2**width]`` in units of every sum, for codes of as many bits as are read."""
+def _tables(layer: EvaluatedLayer, units: FloatArray, codes: IntArray) -> IntArray:
+    """``[n_out, n_in, 2**width]`` in units of every sum, by the bits that are read of each code."""
     tables = _reals(layer.tables)[0]
     bits = _integers(layer.address_bits).max(axis=0)
     most = tables.shape[-1].bit_length() - 1
-    codes = np.minimum(np.arange(1 << width), ((1 << bits) - 1)[:, None])
     entries = codes << (most - bits)[:, None]
     taken = np.take_along_axis(tables, np.broadcast_to(entries, (len(tables), *entries.shape)), 2)
     result: IntArray = np.floor(taken / units[:, None, None] + 0.5).astype(np.int64)

@@ -68,7 +68,8 @@ def structure_of_sizes(
         layers.append(spline_layer(f"layers.{index}", n_in, n_out, cells, span, most_bits))
     low, high = _ranges(x)
     text = "-".join(map(str, sizes))
-    return Structure(tuple(layers), low, high, most_bits, f"trained from scratch, {text}")
+    source, constant = f"trained from scratch, {text}", np.ptp(x, axis=0) == 0
+    return Structure(tuple(layers), low, high, most_bits, source, constant)
 
 
 def structure_of_model(
@@ -113,7 +114,8 @@ def structure_of_model(
             coefficients = coefficients * gain[:, None, None]
             bias = (bias - low) * gain - HIDDEN_REACH
         layers.append(LayerStructure(own.name, functions, coefficients, bias))
-    return Structure(tuple(layers), first_low, first_high, most_bits, model.source)
+    constant = np.ptp(model.flat(x), axis=0) == 0
+    return Structure(tuple(layers), first_low, first_high, most_bits, model.source, constant)
 
 
 def _activations(layer: KanLayer) -> tuple[Activation, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from kanhw.formats import FloatArray
 from kanhw.model.bases.bspline import BSplineBasis
@@ -90,6 +91,8 @@ class Structure:
         M, of an address.
     source
         Where the network came from.
+    constant
+        ``[n_in]``: which inputs never vary: they stand in the middle of their ranges.
     """
 
     layers: tuple[LayerStructure, ...]
@@ -97,6 +100,7 @@ class Structure:
     high: FloatArray
     most_bits: int
     source: str
+    constant: npt.NDArray[np.bool_]
 
     @property
     def n_in(self) -> int:

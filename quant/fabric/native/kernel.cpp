@@ -194,13 +194,45 @@ void look_back(const Problem &p, int l, const float *row, Work &work, float *dow
     }
 }
 
+// What a table reaches over: where it is highest and lowest, and its bits.
+struct Span {
+    int high = 0, low = 0;
+    float steps, reach, bits;
+
+    Span(const Problem &p, const Layer &own, const float *row, const Work &work, int e) {
+        const float *coarse = &work.coarse[int64_t(e) << p.most];
+        for (int a = 1; a < 1 << work.whole[e]; a++) {
+            if (coarse[a] > coarse[high]) high = a;
+            if (coarse[a] < coarse[low]) low = a;
+        }
+        steps = std::exp2(row[own.fraction + e]);
+        reach = (coarse[high] - coarse[low]) * steps;
+        bits = std::log2(reach + 1);
+    }
+};
+
+// The input whose table the others of output j are added to, which costs no adder.
+int widest_of(const Problem &p, const Layer &own, const float *row, const Work &work, int j) {
+    int widest = 0;
+    float most = -1;
+    for (int i = 0; i < own.n_in; i++) {
+        const int e = j * own.n_in + i;
+        const float out = Span(p, own, row, work, e).bits;
+        const float taken = (out + p.adder_offset) * std::tanh(2 * out) *
+                            std::min(work.bits[e], 1.0f);
+        if (taken > most) most = taken, widest = i;
+    }
+    return widest;
+}
+
 // The edge's share of the gradient: its table, what it costs, how rough it is.
 void table_back(const Problem &p, int l, const float *row, Work &work, float beta, float *grad) {
     const Layer &own = p.layer[l];
     const int full = 1 << p.most, rough = std::min(4, p.most);
     const bool last = l == p.layers - 1;
     std::vector<float> cells(full), second(1 << rough);
-    for (int j = 0; j < own.n_out; j++)
+    for (int j = 0; j < own.n_out; j++) {
+        const int widest = widest_of(p, own, row, work, j);
         for (int i = 0; i < own.n_in; i++) {
             const int e = j * own.n_in + i, n = work.whole[e], cut = p.most - n;
             const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
@@ -220,25 +252,21 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
             of_bits *= LN2;
             of_fraction *= LN2;
 
-            int high = 0, low = 0;
-            for (int a = 1; a < 1 << n; a++) {
-                if (coarse[a] > coarse[high]) high = a;
-                if (coarse[a] < coarse[low]) low = a;
-            }
-            const float steps = std::exp2(row[own.fraction + e]), bits = work.bits[e];
-            const float reach = (coarse[high] - coarse[low]) * steps, out = std::log2(reach + 1);
+            const Span span(p, own, row, work, e);
+            const float steps = span.steps, reach = span.reach, out = span.bits;
+            const float bits = work.bits[e], added = i == widest ? 0 : p.adder;
             const int under = std::min(int(std::floor(bits)), 7);
             const float rise = p.table[under + 1] - p.table[under];
             const float weight = p.table[under] + rise * (bits - under);
             const float bend = std::tanh(2 * out), gate = std::min(bits, 1.0f);
-            const float adder = p.adder * (out + p.adder_offset);
-            const float of_out = beta * (weight + gate * (p.adder * bend +
+            const float adder = added * (out + p.adder_offset);
+            const float of_out = beta * (weight + gate * (added * bend +
                                                           adder * 2 * (1 - bend * bend)));
             of_bits += beta * (rise * out + (bits <= 1 ? adder * bend : 0));
             of_fraction += of_out * reach / (reach + 1);
             const float pull = of_out * steps / ((reach + 1) * LN2);
-            cells[high] += pull;
-            cells[low] -= pull;
+            cells[span.high] += pull;
+            cells[span.low] -= pull;
 
             grad[own.fraction + e] += of_fraction;
             if (l > 0) {
@@ -267,6 +295,7 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
                 curve_back(f, second.data(), own.count, rough, out_grad);
             }
         }
+    }
     if (own.code >= 0)
         for (int j = 0; j < own.n_out; j++) grad[own.code + j] += beta * p.saturator;
     if (l == 0 && p.encoder > 0)
