@@ -23,7 +23,7 @@ from kanhw.tools.yosys import run_script
 __all__ = ["altered_graph", "never_seen"]
 
 
-def altered_graph(work: Path, command: str) -> AndGraph:
+def altered_graph(work: Path, command: str, shown: Collection[str] = ()) -> AndGraph:
     """The design ``base.il`` with an input ``altered``: false in the original, true in the other.
 
     Parameters
@@ -32,10 +32,13 @@ def altered_graph(work: Path, command: str) -> AndGraph:
         Where that file is.
     command
         Of Yosys, which alters a place.
+    shown
+        Wires that become outputs too, by their names.
     """
+    expose = "".join(f"expose w:{wire}\n" for wire in shown)
     chosen = command.replace("mutate ", "mutate -ctrl altered 1 1 ", 1)
     run_script(
-        f"read_rtlil base.il\n{chosen}\nproc\nflatten\nopt\nmemory_map\nopt\ntechmap\nopt\n"
+        f"read_rtlil base.il\n{chosen}\n{expose}proc\nflatten\nopt\nmemory_map\nopt\ntechmap\nopt\n"
         # Logic is not optimised as ANDs: what is chosen by a computed bit must be seen to be so.
         "async2sync\ndffunmap\nsetundef -zero -init\naigmap\nopt_clean\n"
         "write_aiger -zinit -ascii -map altered.map altered.aag\n",
