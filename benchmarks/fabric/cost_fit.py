@@ -37,7 +37,8 @@ LEVELS = 2
 FOLDS = 3
 LEAST_LUTS = 100
 
-_SIX = {"adder_offset": 0.7, "encoder": 1.0}
+_SIX = {"adder_offset": 0.7, "encoder": 1.0, "widest": 0.5}
+_FOUR = {**_SIX, "widest": 0.0}
 # What structure says: a bit of a table is a LUT of as many inputs, or half of one that has two
 # outputs; an adder takes a LUT a bit, or half of one where it has three operands.
 STRUCTURE = {
@@ -49,7 +50,7 @@ STRUCTURE = {
     ),
 }
 FOUR_INPUTS = TableCosts(
-    table=(0.05, 0.7, 0.9, 1.0, 2.0, 4.0, 8.0, 16.0), adder=0.9, saturator=0.9, **_SIX
+    table=(0.05, 0.7, 0.9, 1.0, 2.0, 4.0, 8.0, 16.0), adder=0.9, saturator=0.9, **_FOUR
 )
 
 

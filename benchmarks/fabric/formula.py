@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ BEYOND = 2
 
 def luts_of(sizes: NetworkSizes, costs: TableCosts) -> float:
     """The LUTs of a network by the formula."""
-    return float(_features(sizes) @ _vector(costs))
+    return float(_features(sizes, costs.widest) @ _vector(costs))
 
 
 def fitted(networks: Sequence[tuple[NetworkSizes, int]], structure: TableCosts) -> TableCosts:
@@ -36,11 +37,12 @@ def fitted(networks: Sequence[tuple[NetworkSizes, int]], structure: TableCosts) 
     networks
         Sizes and LUTs.
     structure
-        What factors are near where the networks leave them open. Its encoder is kept.
+        What factors are near where the networks leave them open. Its encoder is kept, and what
+        part of the widest tables counts.
     """
     from scipy.optimize import lsq_linear
 
-    features = np.array([_features(sizes) for sizes, _ in networks])
+    features = np.array([_features(sizes, structure.widest) for sizes, _ in networks])
     luts = np.array([found for _, found in networks], float)
     wanted = _vector(structure)
     # Of tables the steps from one number of address bits to the next are sought: none is negative.
@@ -49,19 +51,20 @@ def fitted(networks: Sequence[tuple[NetworkSizes, int]], structure: TableCosts) 
     rows = np.vstack([features / luts[:, None], PULL * np.diag(1 / wanted)]) @ steps
     targets = np.concatenate([np.ones(len(luts)), np.full(len(wanted), PULL)])
     found = steps @ lsq_linear(rows, targets, bounds=(0, np.inf)).x
-    return _costs(found, structure.encoder)
+    return replace(_costs(found, structure.encoder), widest=structure.widest)
 
 
-def _features(sizes: NetworkSizes) -> Vector:
+def _features(sizes: NetworkSizes, widest: float) -> Vector:
     """Output bits by address bits, bits and number of summands, bits of saturated codes."""
     bits = np.zeros(ADDRESS_BITS)
     outputs: dict[tuple[int, int], list[float]] = {}
     for edge in sizes.edges:
         bits[edge.address_bits - 1] += edge.output_bits
         outputs.setdefault(edge.output, []).append(edge.output_bits)
-    # All but the widest table of an output are added to it.
-    added = [width for widths in outputs.values() for width in sorted(widths)[:-1]]
-    return np.array([*bits, sum(added), len(added), sizes.saturated_bits])
+    # Tables of an output are added to the widest of them.
+    added = sum(sum(widths) - (1 - widest) * max(widths) for widths in outputs.values())
+    count = sum(len(widths) - 1 + widest for widths in outputs.values())
+    return np.array([*bits, added, count, sizes.saturated_bits])
 
 
 def _vector(costs: TableCosts) -> Vector:

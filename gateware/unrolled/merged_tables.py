@@ -12,7 +12,7 @@ import numpy as np
 
 from kanhw.formats import IntArray
 from kanhw.gateware.fabric import Fabric, Place, Reading, fabric_named
-from kanhw.gateware.parts.costs import HardwareCosts, table_luts
+from kanhw.gateware.parts.costs import HardwareCosts, table_costs
 from kanhw.gateware.parts.minimise import (
     MinimisedTable,
     minimise_table,
@@ -207,10 +207,12 @@ def _uses(outputs: Sequence[_Tables]) -> _Uses:
 
 def _summed(tables: _Tables) -> HardwareCosts:
     """Tables of an output, their registers and adders."""
-    bits = [max(table.values).bit_length() for table in tables.values()]
-    luts = sum(map(table_luts, (sum(len(r.bits) for r in place) for place in tables), bits))
-    adders = sum(bits) + len(bits)
-    return HardwareCosts(table_luts=luts, adder_bits=adders, register_bits=sum(bits) + adders)
+    total = HardwareCosts()
+    for place, table in tables.items():
+        bits = max(table.values).bit_length()
+        adder = HardwareCosts(adder_bits=bits + 1, adders=1, register_bits=2 * bits + 1)
+        total += table_costs(sum(len(r.bits) for r in place), bits) + adder
+    return total
 
 
 def _sum(a: MinimisedTable, b: MinimisedTable) -> MinimisedTable:

@@ -360,7 +360,8 @@ class Propagation:
             return None
         indicators = np.stack([(1 - passes) * (1 - generates), (1 - passes) * generates, passes])
         joint = np.repeat(self._joint(np.array(inputs))[:, :, None, :], 3, axis=2)
-        found: FloatArray = indicators @ _moved(indicators, joint).T
+        moved = _moved(indicators, joint)
+        found: FloatArray = (indicators[:, None] * moved[None]).sum(axis=2)
         return found
 
 

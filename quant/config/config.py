@@ -31,7 +31,7 @@ from kanhw.quant.config.choices import (
 from kanhw.quant.config.codebook import CodebookConfig
 from kanhw.quant.config.evaluator import EvaluatorConfig
 from kanhw.quant.config.grouped import GROUPS, dotted_names, refuse_flat, with_groups
-from kanhw.targets.table import target_named
+from kanhw.targets.table import MODELLED, target_named
 from kanhw.values import brief, meant, plain
 
 __all__ = ["QuantConfig", "widest"]
@@ -203,7 +203,7 @@ class QuantConfig:
     seed: int = 0
     widths: Widths = "chosen"
     fabric_cost: FabricCostKind = "lut"
-    target: str = "xcup"
+    target: str = MODELLED
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def __new__(cls, **given: object) -> QuantConfig:

@@ -39,8 +39,8 @@ class FabricCost:
     """A differentiable cost of layers: one formula, with factors by kind, target and fabric.
 
     A table costs ``table[address_bits] * output_bits``, on straight lines between whole bits; a
-    summand, each of an output's tables but the widest, ``adder * (output_bits + adder_offset)``;
-    saturation ``saturator`` and an encoder on chip ``encoder`` a bit of code.
+    summand, each of an output's tables and of the widest a part, ``adder * (output_bits +
+    adder_offset)``; saturation ``saturator`` and an encoder on chip ``encoder`` a bit of code.
 
     Parameters
     ----------
@@ -48,14 +48,15 @@ class FabricCost:
         Of the cost, such as ``LUT``.
     table
         Of an output bit, by 1 to 8 address bits.
-    adder, adder_offset, saturator, encoder
-        As above.
+    adder, adder_offset, widest, saturator, encoder
+        As above; ``widest`` is that part.
     """
 
     unit: str
     table: tuple[float, ...]
     adder: float = 0.0
     adder_offset: float = 0.0
+    widest: float = 1.0
     saturator: float = 0.0
     encoder: float = 0.0
 
@@ -66,7 +67,7 @@ class FabricCost:
         there = torch.tanh(2 * bits) * widths.address_bits.clamp(max=1)
         adders = self.adder * (bits + self.adder_offset) * there
         widest = adders.gather(2, adders.argmax(2, keepdim=True)).squeeze(2)
-        total = (tables.sum(2) + adders.sum(2) - widest).sum(1)
+        total = (tables.sum(2) + adders.sum(2) - (1 - self.widest) * widest).sum(1)
         if widths.code_bits is None:
             return total
         return total + self.saturator * widths.code_bits.sum(dim=1)
@@ -100,7 +101,13 @@ def fabric_cost(kind: str, target: str, fabric: str) -> FabricCost:
 def _luts(target: str, fabric: str) -> FabricCost:
     own = table_costs_of(target, fabric)
     return FabricCost(
-        "LUT", own.table, own.adder, own.adder_offset, own.saturator, own.encoder
+        "LUT",
+        own.table,
+        own.adder,
+        own.adder_offset,
+        own.widest,
+        own.saturator,
+        own.encoder,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from kanhw.errors import InputError
 from kanhw.quant.config.checks import check_integer, check_number, check_switch, make_plain
 from kanhw.quant.fabric.cost import FabricCost, fabric_cost
+from kanhw.targets.table import MODELLED
 from kanhw.values import brief, is_number
 
 __all__ = ["FabricSettings"]
@@ -52,7 +53,7 @@ class FabricSettings:
     """
 
     fabric_cost: str = "lut"
-    target: str = "xcup"
+    target: str = MODELLED
     fabric: str = "portable"
     encoder: bool = False
     seeds: Sequence[int] = (0,)

@@ -28,6 +28,7 @@ from kanhw.quant.fabric.saved import load_state, save_state
 from kanhw.quant.fabric.settings import FabricSettings
 from kanhw.quant.fabric.stages import RunState, Stages
 from kanhw.quant.training.fitting.samples import targets_of
+from kanhw.targets.table import MODELLED
 
 __all__ = ["Data", "FabricTraining"]
 
@@ -195,7 +196,7 @@ class FabricTraining:
         """The weights of the cost in its own unit, from those of LUTs."""
         settings = self.settings
         start = self.layout.start(0, 0)[None]
-        luts = Networks(self.layout, fabric_cost("lut", "xcup", "ultrascale+"))
+        luts = Networks(self.layout, fabric_cost("lut", MODELLED, "ultrascale+"))
         with torch.no_grad():
             as_luts, own = (
                 float(each.costs(each.evaluate(start))) for each in (luts, self.networks)

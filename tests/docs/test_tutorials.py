@@ -100,6 +100,7 @@ def shell(page, capsys):
     return said
 
 
+@pytest.mark.slow
 def test_an_fpga_engineers_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     page = "tutorials/fpga-engineer.md"

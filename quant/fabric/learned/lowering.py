@@ -50,7 +50,7 @@ def unequal_values(
     streams = program.activations(codes)
     with torch.no_grad():
         layers = networks.evaluate(row[None])
-        u = torch.tensor((codes + 0.5) / np.exp2(program.input.format.width), dtype=row.dtype)[None]
+        u = torch.tensor((codes + 0.5) / (1 << program.input.format.width), dtype=row.dtype)[None]
         wrong = 0
         for index, layer in enumerate(layers):
             sums = networks.sums(layer, u)
@@ -78,7 +78,7 @@ def _encoder(networks: Networks, layer: EvaluatedLayer) -> InputEncoder:
     width = max(int(bits.max()), 1)
     reach = structure.high - structure.low
     low, high = (_reals(end)[0] for end in (own.low, own.high))
-    scale = reach * (high - low) / np.exp2(np.where(bits > 0, width, 0))
+    scale = reach * (high - low) / np.where(bits > 0, 1 << width, 1)
     return InputEncoder(
         CodeFormat(width, signed=False),
         structure.n_in,
@@ -102,10 +102,10 @@ def _read(layer: EvaluatedLayer, width: int, *, first: bool) -> IntArray:
 
 def _hidden(layer: EvaluatedLayer, bits_read: IntArray) -> tuple[FloatArray, Requantizer]:
     """Units of the sums ``[n_out]``, and the codes that are made of them."""
-    steps = 2 * HIDDEN_REACH / np.exp2(bits_read)
-    finest = np.exp2(-_fractions(layer))
+    steps = np.ldexp(2 * HIDDEN_REACH, -bits_read)
+    finest = np.ldexp(1.0, -_fractions(layer))
     # One shift for all: as many bits below a code as the finest sums have.
-    shift = int(max(np.log2(steps / finest).max(), 0))
+    shift = int(max((np.frexp(steps / finest)[1] - 1).max(), 0))
     units = steps / (1 << shift)
     # Sums are multiples of the finest step: what the bias has below that, or below a code where
     # sums are coarser than codes, is never seen.
@@ -127,7 +127,7 @@ def _hidden(layer: EvaluatedLayer, bits_read: IntArray) -> tuple[FloatArray, Req
 
 def _outputs(layer: EvaluatedLayer, task: FabricTask) -> tuple[FloatArray, Requantizer]:
     """Units of the sums, and the sums handed out: comparable ones, or each in its own unit."""
-    units = np.exp2(-_fractions(layer))
+    units = np.ldexp(1.0, -_fractions(layer))
     if task.name != "regression":
         units = np.full_like(units, units.min())
     bias = np.floor(_reals(layer.bias())[0] / units + 0.5).astype(np.int64)
@@ -138,10 +138,9 @@ def _outputs(layer: EvaluatedLayer, task: FabricTask) -> tuple[FloatArray, Requa
     return units, join
 
 
-def _fractions(layer: EvaluatedLayer) -> FloatArray:
+def _fractions(layer: EvaluatedLayer) -> IntArray:
     """``[n_out]``: fraction bits of the finest table of every sum."""
-    finest: FloatArray = _reals(round_half_up(layer.parameters.fraction_bits).amax(-1))[0]
-    return finest
+    return _integers(layer.parameters.fraction_bits.amax(-1))
 
 
 def _tables(layer: EvaluatedLayer, units: FloatArray, codes: IntArray) -> IntArray:

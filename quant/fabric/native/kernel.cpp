@@ -27,7 +27,9 @@ struct Problem {
     float reach;                 // of hidden sums
     float bias_unit;             // steps in 1 of a hidden bias
     float table[10];             // cost of an output bit by address bits, 0 of none
-    float adder, adder_offset, saturator, encoder;
+    float adder, adder_offset;   // of a summand,
+    float widest;                // of the widest of an output its part
+    float saturator, encoder;
     float smooth, smooth_last;
 };
 
@@ -211,7 +213,7 @@ struct Span {
     }
 };
 
-// The input whose table the others of output j are added to, which costs no adder.
+// The input whose table the others of output j are added to, which costs a part of an adder.
 int widest_of(const Problem &p, const Layer &own, const float *row, const Work &work, int j) {
     int widest = 0;
     float most = -1;
@@ -254,7 +256,7 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
 
             const Span span(p, own, row, work, e);
             const float steps = span.steps, reach = span.reach, out = span.bits;
-            const float bits = work.bits[e], added = i == widest ? 0 : p.adder;
+            const float bits = work.bits[e], added = i == widest ? p.widest * p.adder : p.adder;
             const int under = std::min(int(std::floor(bits)), 7);
             const float rise = p.table[under + 1] - p.table[under];
             const float weight = p.table[under] + rise * (bits - under);

@@ -157,8 +157,10 @@ def test_nothing_is_merged_unless_asked_for():
 def test_the_resource_model_counts_what_is_left():
     program = _network(np.random.default_rng(0), (5, 3), (2,))
     apart, merged = (stage_costs(program, s)[0].costs for s in (Schedule(), _schedule()))
-    assert merged.adder_bits < apart.adder_bits
-    assert merged.table_luts > 0
+    assert merged.adder_bits < apart.adder_bits and merged.adders < apart.adders
+    assert merged.register_bits < apart.register_bits
+    # Nothing was taken off that had not been counted.
+    assert min(merged.table_bits) >= 0 and sum(merged.table_bits) > 0
 
 
 def test_images(image_program, check_images):

@@ -29,7 +29,11 @@ FORBIDDEN = {
 # Draws whose rare tails numpy takes from the C library.
 DRAWS = {"normal", "standard_normal", "multivariate_normal", "lognormal", "standard_gamma"}
 # What trains, and traces, is PyTorch's; reports of integers and simulations compute in integers.
-LEFT_OUT = ("kanhw/numerics/", "kanhw/layers/", "quant/training/", "quant/analysis/traces.py")
+LEFT_OUT = (
+    *("kanhw/numerics/", "kanhw/layers/", "quant/training/", "quant/analysis/traces.py"),
+    *("quant/fabric/stages.py", "quant/fabric/fitting.py", "quant/fabric/learned/network.py"),
+    *("quant/fabric/learned/structure.py", "quant/fabric/learned/tables.py"),
+)
 # Products of matrices of integers, in int64 or in float64 below 2**53, which are exact.
 INTEGER_PRODUCTS = (
     "kanhw/program/",

@@ -242,6 +242,7 @@ def test_refusals(network, changes, error, message):
         allocate(model, calibration, held_out, **{"budget": BitBudget(bits=1000)} | changes)
 
 
+@pytest.mark.slow
 def test_wine_on_data_that_nobody_chose_by(shared_folder):
     import kanhw
 
