@@ -94,8 +94,8 @@ def test_run_with_a_million_inferences(program, project, tmp_path, capsys):
 
 def faults_of(text, count):
     """Copies of a top's Verilog, each with a bit of a table of the network or an OR changed."""
-    network = text.index("module \\link_top.network ")
-    end = text.index("\nmodule ", text.rindex("module \\link_top.network."))
+    modules = list(re.finditer(r"^module \\link_top\.(?:\w+\.)*?network[ .]", text, re.MULTILINE))
+    network, end = modules[0].start(), text.index("\nmodule ", modules[-1].start())
     entries = list(re.finditer(r"(memory\[\d+\] = \d+'h)([0-9a-f]+);", text[network:end]))
     chosen = np.random.default_rng(4).choice(len(entries), count, replace=False)
     for k in chosen.tolist():
