@@ -17,7 +17,7 @@ import numpy as np
 from kanhw.estimation.resource_model import Resources, resources_of
 from kanhw.estimation.unbuilt import unbuilt
 from kanhw.formats import IntArray
-from kanhw.power.energy import PARTS, quantity, ranged, static_power
+from kanhw.power.energy import PARTS, bands_to_json, quantity, ranged, static_power
 from kanhw.targets.energies import Band
 from kanhw.targets.table import energies_of
 
@@ -67,23 +67,12 @@ class ModelledPower:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: middles of bands, and the bands beside them."""
-
-        def middles(bands: dict[str, Band | None]) -> dict[str, float | None]:
-            return {key: None if band is None else band.middle for key, band in bands.items()}
-
-        def ends(bands: dict[str, Band | None]) -> dict[str, list[float] | None]:
-            return {
-                key: None if band is None else [band.low, band.high] for key, band in bands.items()
-            }
-
         return {
             "part": self.part,
             "clock_mhz": self.clock_mhz,
             "inferences_per_second": self.inferences_per_second,
-            "power_w": middles(self.power_w),
-            "power_w_range": ends(self.power_w),
-            "energy_per_inference_j": middles(self.energy_per_inference_j),
-            "energy_per_inference_j_range": ends(self.energy_per_inference_j),
+            **bands_to_json("power_w", self.power_w),
+            **bands_to_json("energy_per_inference_j", self.energy_per_inference_j),
             "stimulus": self.stimulus,
             "changes": [list(pair) for pair in self.changes],
             "glitches": "not counted",

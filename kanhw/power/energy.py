@@ -22,6 +22,7 @@ __all__ = [
     "PARTS",
     "VECTORLESS",
     "PowerEstimate",
+    "bands_to_json",
     "power_of",
     "quantity",
     "ranged",
@@ -99,23 +100,12 @@ class PowerEstimate:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: middles of bands, and the bands beside them."""
-
-        def middles(bands: Mapping[str, Band | None]) -> dict[str, float | None]:
-            return {key: None if band is None else band.middle for key, band in bands.items()}
-
-        def ends(bands: Mapping[str, Band | None]) -> dict[str, list[float] | None]:
-            return {
-                key: None if band is None else [band.low, band.high] for key, band in bands.items()
-            }
-
         return {
             "part": self.part,
             "clock_mhz": self.clock_mhz,
             "inferences_per_second": self.inferences_per_second,
-            "power_w": middles(self.power_w),
-            "power_w_range": ends(self.power_w),
-            "energy_per_inference_j": middles(self.energy_per_inference_j),
-            "energy_per_inference_j_range": ends(self.energy_per_inference_j),
+            **bands_to_json("power_w", self.power_w),
+            **bands_to_json("energy_per_inference_j", self.energy_per_inference_j),
             "stimulus": self.stimulus,
             "vectors": self.vectors,
             "input_toggle": self.input_toggle,
@@ -269,6 +259,16 @@ def _sum(bands: list[Band | None]) -> Band:
 
 
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f"))
+
+
+def bands_to_json(name: str, bands: Mapping[str, Band | None]) -> dict[str, Any]:
+    """The middles of bands under a name, and their ends beside it; None is not known."""
+    return {
+        name: {key: None if band is None else band.middle for key, band in bands.items()},
+        f"{name}_range": {
+            key: None if band is None else [band.low, band.high] for key, band in bands.items()
+        },
+    }
 
 
 def quantity(band: Band | None, unit: str) -> str:
