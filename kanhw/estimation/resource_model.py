@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kanhw.errors import InputError
 from kanhw.estimation.unbuilt import unbuilt
 from kanhw.targets.lut import LUT_INPUTS
 from kanhw.targets.table import MODELLED, model_of
@@ -115,9 +116,17 @@ def resources_of(costs: HardwareCosts, target: str = MODELLED) -> Resources:
     Raises
     ------
     InputError
-        If the model was not fitted for the target, or there is none of that name.
+        If the model was not fitted for the target, or there is none of that name; or if the stage
+        cannot be made on it.
     """
     model = model_of(target)
+    if not model.block_rams.written_ports and any(
+        memory.written and not memory.registered for memory in costs.memories
+    ):
+        raise InputError(
+            f"A norm keeps its vectors in LUTs that are written, which target {target!r} has not: "
+            "estimate it for xcup or ecp5"
+        )
     features, weights = features_of(costs, model), model.weights
     carry = None
     if weights.carry_bits is not None:

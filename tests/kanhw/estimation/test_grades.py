@@ -13,8 +13,10 @@ from kanhw.errors import InputError
 from kanhw.estimation import Estimate, Figure
 from kanhw.estimation.estimate import FIGURES, timed
 from kanhw.estimation.place_and_route import PlacedTiming
+from kanhw.estimation.resource_model import resources_of
 from kanhw.estimation.side_by_side import side_by_side
 from kanhw.flow.estimating import estimates_of, subject_of
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.targets.table import TARGETS
 
 FOLDED = kanhw.Schedule(kind="folded", parallel_inputs=2)
@@ -187,3 +189,10 @@ def test_mistakes_of_the_command(folder, words, message, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     status, shown = run(capsys, "estimate", *words)
     assert status == 2 and message in shown.err
+
+
+def test_what_a_family_cannot_hold_is_refused():
+    norm = HardwareCosts(memories=(MemoryShape(32, 8, written=True, registered=False),))
+    with pytest.raises(InputError, match="LUTs that are written, which target 'ice40' has not"):
+        resources_of(norm, "ice40")
+    assert resources_of(norm, "ecp5").lut > 0
