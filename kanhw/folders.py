@@ -55,8 +55,10 @@ def write_folder(
     if place.exists() and place.samefile(Path.cwd()):
         # Another folder would take its place, and whoever is in it would stay in the old one.
         raise InputError(f"{folder} is the folder that you are in: name another")
-    if _others(folder, place, files, ours, force=force) is None:
-        return folder
+    # Alone, as a folder that another writer replaces is gone for a moment.
+    with _alone(place.parent):
+        if _others(folder, place, files, ours, force=force) is None:
+            return folder
     partial: Path | None = None
     try:
         with written_by(folder, "choose a place that is yours"), uninterrupted():

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -131,30 +132,34 @@ def test_two_writers_never_show_half_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("old", [None, {"a": b"0"}], ids=["new", "in place of another"])
-def test_two_equal_folders_at_once(tmp_path, old):
-    """As two equal 'kanhw generate' have it: both succeed."""
+def test_two_equal_folders_at_once(tmp_path, old, monkeypatch):
+    """As two equal 'kanhw generate' have it: both succeed, also where each is slow."""
+    for step in ("iterdir", "replace"):
+        do = getattr(Path, step)
+        monkeypatch.setattr(Path, step, lambda *paths, do=do: (time.sleep(0.01), do(*paths))[1])
     files = {name: name.encode() * 2000 for name in "abcdefgh"}
-    for turn in range(10):
+    for turn in range(4):
         folder = tmp_path / f"design{turn}"
         if old:
             write_folder(folder, old)
         start, failures = threading.Barrier(4), []
 
-        def make(folder=folder, start=start, failures=failures):
+        def make(delay, folder=folder, start=start, failures=failures):
             start.wait()
+            time.sleep(delay)
             try:
                 write_folder(folder, files, ours=lambda _: {"a"})
             except (InputError, OSError) as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=make) for _ in range(4)]
+        threads = [threading.Thread(target=make, args=[0.01 * late]) for late in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert failures == []
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
-    assert len(names(tmp_path)) == 10
+    assert len(names(tmp_path)) == 4
 
 
 def test_a_folder_behind_a_link(tmp_path):
