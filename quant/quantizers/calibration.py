@@ -23,6 +23,8 @@ _SHARES = np.linspace(0.1, 1.0, 19)
 _TINY = 2.0**-24
 # Values that the search looks at: enough for a stable choice, few enough for 361 trials.
 _SAMPLE = 1 << 13
+# Values times trials that are computed in one go.
+_AT_ONCE = 1 << 14
 
 
 def activation_range(
@@ -101,14 +103,28 @@ def _least_error(
 ) -> tuple[float, float]:
     centre = 0.0 if symmetric else float(np.median(values))
     pairs = zip(_FINE_SHARES, _FINE_SHARES, strict=True) if symmetric else product(_SHARES, _SHARES)
-    best = (np.inf, lo, hi)
-    for low, high in pairs:
-        trial = centre + low * (lo - centre), centre + high * (hi - centre)
-        step, origin = step_and_origin(*trial, format, symmetric=symmetric)
-        codes = (round_half_up(values / step) + origin).clip(format.lo, format.hi)
-        error = float(np.square((codes - origin) * step - values).mean())
-        best = min(best, (error, *trial))
-    return best[1], best[2]
+    ends = [(centre + low * (lo - centre), centre + high * (hi - centre)) for low, high in pairs]
+    scales = [step_and_origin(*trial, format, symmetric=symmetric) for trial in ends]
+    steps, origins = np.array(scales, dtype=np.float64).T
+    errors = _squared_errors(values, steps, format.lo - origins, format.hi - origins)
+    _, low, high = min(
+        (np.inf, lo, hi), *((e, *trial) for e, trial in zip(errors, ends, strict=True))
+    )
+    return float(low), float(high)
+
+
+def _squared_errors(
+    values: FloatArray, steps: FloatArray, lows: FloatArray, highs: FloatArray
+) -> list[float]:
+    """Mean squared error of the values as multiples of each step, between its own bounds."""
+    errors: list[float] = []
+    # As many trials at once as a processor's cache holds.
+    rows = max(1, _AT_ONCE // values.size)
+    for at in range(0, len(steps), rows):
+        step, low, high = (column[at : at + rows, None] for column in (steps, lows, highs))
+        rounded = round_half_up(values / step).clip(low, high)
+        errors += np.square(rounded * step - values).mean(axis=1).tolist()
+    return errors
 
 
 def weight_scale(weights: FloatArray, bits: int, method: Calibration, percentile: float) -> float:
@@ -129,8 +145,6 @@ def weight_scale(weights: FloatArray, bits: int, method: Calibration, percentile
     if method == "percentile":
         return float(np.percentile(magnitudes, percentile)) / top
     candidates = magnitudes.max() / top * _FINE_SHARES
-    errors = [
-        np.square(round_half_up(magnitudes / s).clip(0, top) * s - magnitudes).mean()
-        for s in candidates
-    ]
+    lowest, highest = np.zeros_like(candidates), np.full_like(candidates, top)
+    errors = _squared_errors(magnitudes, candidates, lowest, highest)
     return float(candidates[int(np.argmin(errors))])
