@@ -25,7 +25,7 @@ from kanhw.interruption import temporary_folder
 from kanhw.places import check_place, move_whole
 from kanhw.sim import bench_job
 from kanhw.sim.bench_job import BENCH_FOLDER, BenchJob, BenchResult
-from kanhw.sim.compiled import build_digest, compiled_simulators, shared_objects
+from kanhw.sim.compiled import MAKEFLAGS, build_digest, compiled_simulators, shared_objects
 from kanhw.sim.processes import last_lines, run_tool
 from kanhw.tools.cache import Cache
 from kanhw.tools.simulators import Simulator, find_simulator
@@ -292,8 +292,8 @@ def _environment(simulator: Simulator, work: Path) -> dict[str, str]:
     }
     if simulator.name == "verilator":
         flags = simulator.environment.get("MAKEFLAGS", "")
-        # cocotb calls make itself. The runtime and set-up code run once: no optimisation for them.
-        extra["MAKEFLAGS"] = f"{flags} OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0".strip()
+        # cocotb calls make itself.
+        extra["MAKEFLAGS"] = f"{flags} {MAKEFLAGS}".strip()
         extra |= shared_objects()
     environment = simulator.process_environment(extra)
     # An outer pytest or cocotb must not steer this run.

@@ -9,7 +9,11 @@ from pathlib import Path
 from kanhw.sim import object_cache
 from kanhw.tools.cache import Cache, user_cache
 
-__all__ = ["build_digest", "compiled_simulators", "shared_objects"]
+__all__ = ["MAKEFLAGS", "build_digest", "compiled_simulators", "shared_objects"]
+
+# The set-up code runs once: compiling it is what it costs. The same for every simulation, since
+# the runtime is then compiled once for all of them.
+MAKEFLAGS = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
 
 
 def compiled_simulators(build_dir: str | Path | None) -> Cache | None:

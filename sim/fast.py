@@ -17,7 +17,7 @@ from kanhw.design.packing import checked_codes, pack_codes, payload_bytes, unpac
 from kanhw.errors import InputError, ToolFailed
 from kanhw.formats import IntArray
 from kanhw.interruption import temporary_folder
-from kanhw.sim.compiled import build_digest, compiled_simulators, shared_objects
+from kanhw.sim.compiled import MAKEFLAGS, build_digest, compiled_simulators, shared_objects
 from kanhw.sim.processes import run_tool
 from kanhw.tools.simulators import Simulator, find_verilator
 
@@ -25,13 +25,10 @@ __all__ = ["FastRun", "run_fast"]
 
 _HARNESS = Path(__file__).with_name("fast_harness.cpp")
 
-# The set-up code and the runtime run once or hardly at all: compiling them is what they cost.
-_MAKEFLAGS = "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
-
 _OPTIONS = (
     *("--cc", "--exe", "--build", "-j", "2", "-O3", "--no-timing", "--quiet"),
     *("--x-assign", "fast", "--x-initial", "fast", "--output-split", "20000"),
-    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-CFLAGS", "-O1", "-MAKEFLAGS", _MAKEFLAGS),
+    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-MAKEFLAGS", MAKEFLAGS),
 )
 
 

@@ -23,6 +23,9 @@ __all__ = ["FOLDER_VARIABLE", "environment", "main"]
 
 FOLDER_VARIABLE = "KANHW_OBJECTS"
 
+# Given to every source of a build, though only some of them look at them.
+_MACROS = ("-DVM_", "-DKANHW_")
+
 
 def environment(folder: Path | None) -> dict[str, str]:
     """Give the variables that make Verilator's makefiles use this, with objects in ``folder``."""
@@ -71,16 +74,26 @@ def _key(command: Sequence[str], source: Path) -> str:
     words = [word for word in command[1:] if word != str(source)]
     target = words.index("-o") + 1
     digest.update(repr((compiler, status.st_size, status.st_mtime_ns)).encode())
-    digest.update(repr(words[:target] + words[target + 1 :]).encode())
     folders = [Path(word[2:]) for word in words if word.startswith("-I") and word != "-I."]
     headers = [path for folder in folders for path in sorted(folder.glob("*.h"))]
     # The runtime knows no design; a testbench sees one header of it, that of its ports.
     runtime = source.resolve().parent in [folder.resolve() for folder in folders]
     own = [] if runtime else sorted(Path.cwd().glob("*.h"))
     ports = [path for path in own if "__" not in path.name]
-    for path in (source, *headers, *ports):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    texts = [path.read_bytes() for path in (source, *headers, *ports)]
+    options = [word for word in words[:target] + words[target + 1 :] if _counts(word, texts)]
+    digest.update(repr(options).encode())
+    for text in texts:
+        digest.update(hashlib.sha256(text).digest())
     return digest.hexdigest()[:32]
+
+
+def _counts(option: str, texts: Sequence[bytes]) -> bool:
+    """Whether an option matters: all but macros of Verilator's and ours that no text mentions."""
+    if not option.startswith(_MACROS):
+        return True
+    name = option.removeprefix("-D").partition("=")[0].encode()
+    return any(name in text for text in texts)
 
 
 def _keep(built: Path, place: Path) -> None:

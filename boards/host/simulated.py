@@ -13,7 +13,7 @@ from types import TracebackType
 
 from kanhw.boards.built import TOP_VERILOG, load_built
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
-from kanhw.sim.compiled import build_digest, compiled_simulators, shared_objects
+from kanhw.sim.compiled import MAKEFLAGS, build_digest, compiled_simulators, shared_objects
 from kanhw.sim.processes import run_tool
 from kanhw.tools.simulators import Simulator, find_verilator
 
@@ -24,8 +24,7 @@ _TOP = "link_top"
 _OPTIONS = (
     *("--cc", "--exe", "--build", "-j", "2", "-O3", "--no-timing", "--quiet"),
     *("--x-assign", "fast", "--x-initial", "fast", "--output-split", "20000"),
-    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-CFLAGS", "-O2"),
-    *("-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0"),
+    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-MAKEFLAGS", MAKEFLAGS),
 )
 
 

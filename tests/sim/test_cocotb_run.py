@@ -102,6 +102,7 @@ def test_wrong_table_bit_fails_the_cocotb_test(tiny: Any, simulator: Simulator) 
     np.testing.assert_array_equal(np.argwhere(run.outputs != expected), [[70, 0]])
 
 
+@pytest.mark.slow  # Verilator's runtime is compiled again, with traces.
 def test_waves_are_written_where_asked(tiny: Any, tmp_path: Path, quickest: Simulator) -> None:
     run = run_cocotb(
         tiny.stream, tiny.codes(3), simulator=quickest, waves=tmp_path / "waves"

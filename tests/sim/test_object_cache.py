@@ -87,6 +87,19 @@ def test_what_it_is_made_from_counts(build: Build, changed: str) -> None:
     assert build.calls == 2
 
 
+def test_macros_count_where_they_are_mentioned(build: Build) -> None:
+    build.write(build.folder / "harness.cpp", "KANHW_CLOCK")
+    for name, calls in (("verilated.cpp", 1), ("harness.cpp", 2)):
+        source = (build.runtime if name == "verilated.cpp" else build.folder) / name
+        before = build.calls
+        build.compile(source, "-DKANHW_CLOCK=clk", "-DVM_TRACE=0")
+        build.compile(source, "-DKANHW_CLOCK=clock", "-DVM_TRACE=1")
+        assert build.calls - before == calls
+    # Nobody knows which headers of the system look at others.
+    build.compile(build.runtime / "verilated.cpp", "-DNDEBUG")
+    assert build.calls == 4
+
+
 def test_a_testbench_sees_the_ports(build: Build) -> None:
     source = build.folder / "harness.cpp"
     for ports, calls in (("ports", 1), ("ports", 1), ("other ports", 2)):

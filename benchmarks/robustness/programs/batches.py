@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kanhw.design.design import Design
+from kanhw.sim.compiled import shared_objects
 from kanhw.tools.simulators import Simulator, find_simulator
 
 __all__ = ["faults"]
@@ -112,7 +113,8 @@ def _run(words: Sequence[str], folder: Path, simulator: Simulator, seconds: int)
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
 
     done = subprocess.run(
-        words, cwd=folder, env=simulator.process_environment(), capture_output=True, text=True,
+        words, cwd=folder, env=simulator.process_environment(shared_objects()),
+        capture_output=True, text=True,
         check=False, preexec_fn=limit,
     )  # fmt: skip
     if done.returncode:

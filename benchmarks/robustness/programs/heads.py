@@ -28,7 +28,7 @@ from kanhw.gateware.heads.head_map import HeadMap
 from kanhw.gateware.top.axi_lite import REGISTERS
 from kanhw.gateware.top.stream_top import StreamTop
 from kanhw.program import CodebookLayer, InputEncoder, Program, Requantizer, join_heads
-from kanhw.sim.compiled import shared_objects
+from kanhw.sim.compiled import MAKEFLAGS, shared_objects
 from kanhw.sim.processes import run_tool
 from kanhw.tools.simulators import find_verilator
 
@@ -37,7 +37,7 @@ __all__ = ["attack", "built", "run_heads"]
 _HARNESS = Path(__file__).with_name("axi_heads.cpp")
 _OPTIONS = ("--cc", "--exe", "--build", "-j", "1", "-O3", "--no-timing", "--quiet", "-Wno-fatal",
             "-Wno-lint", "-Wno-style", "--x-assign", "unique", "--x-initial", "unique",
-            "-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O0")  # fmt: skip
+            "-MAKEFLAGS", MAKEFLAGS)  # fmt: skip
 
 
 def _program(rng: Rng) -> Program:

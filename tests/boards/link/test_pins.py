@@ -16,6 +16,7 @@ from kanhw.boards.catalogue.table import board_named
 from kanhw.errors import ToolNotFound
 from kanhw.importers.load import load_model
 from kanhw.schedule.schedule import Schedule
+from kanhw.sim.compiled import shared_objects
 from kanhw.sim.netlist import cell_library
 from kanhw.sim.vectors import stimulus
 from kanhw.targets.table import library_of
@@ -44,6 +45,7 @@ def simulated(folder, work, codes, verilog=None):
     np.save(work / "codes.npy", codes)
     runner = get_runner(simulator.name)
     extra = {
+        **shared_objects(),
         "KANHW_TEST_BUILD": str(folder),
         "KANHW_TEST_CODES": str(work / "codes.npy"),
     }
