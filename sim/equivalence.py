@@ -159,6 +159,9 @@ def check_design(
     if heads is not None:
         heads = checked_heads(heads, len(array), design.input.heads)
     golden = golden_outputs(design.load_program(), array, heads)
+    missed, lines = None, list[str]()
+    if expected_y is not None:
+        missed = expected_mismatches(str(design.path), golden, expected_y, lines)
     run: SimulationRun | FastRun
     if engine == "cocotb":
         run = run_cocotb(
@@ -187,7 +190,7 @@ def check_design(
             simulator=_as_verilator(simulator),
             timeout=timeout,
         )
-    return _report(design, engine, run, golden, expected_y)
+    return _report(design, engine, run, golden, missed, lines)
 
 
 def _as_verilator(simulator: str | Path | Simulator | None) -> Simulator | None:
@@ -203,7 +206,8 @@ def _report(
     engine: Engine,
     run: SimulationRun | FastRun,
     golden: IntArray,
-    expected_y: npt.ArrayLike | None,
+    missed: int | None,
+    lines: list[str],
 ) -> EquivalenceReport:
     count, first = first_mismatches(run.outputs, golden)
     problems = list(run.violations)
@@ -228,9 +232,6 @@ def _report(
         )
     if isinstance(run, SimulationRun) and not run.passed and not problems:
         problems.append("the cocotb test failed")
-    missed = None
-    if expected_y is not None:
-        missed = expected_mismatches(str(design.path), golden, expected_y, problems)
     seconds = run.seconds if isinstance(run, SimulationRun) else run.seconds_simulating
     return EquivalenceReport(
         design=str(design.path),
@@ -241,7 +242,7 @@ def _report(
         mismatches=count,
         first_mismatches=first,
         expected_mismatches=missed,
-        problems=tuple(problems),
+        problems=(*problems, *lines),
         latency_cycles=run.latency_cycles,
         declared_latency=design.latency_cycles,
         cycles_per_inference=interval,

@@ -1,7 +1,7 @@
 """The floor plan: who may import whom, and how many files a room has."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -109,8 +109,9 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
-    """The modules of ours that a file imports, at its head or in a function; not for types only."""
+@cache
+def imported(path: Path) -> list[tuple[str, str]]:
+    """What a file imports of ours, at its head or in a function, not for types only: from, name."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing = {
         inner
@@ -118,14 +119,19 @@ def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for inner in ast.walk(node)
     }
-    for node in ast.walk(tree):
-        if node in typing or not isinstance(node, ast.ImportFrom):
-            continue
-        module = (node.module or "").removeprefix("kanhw").removeprefix(".")
-        if node.module == "kanhw" or (node.module or "").startswith("kanhw."):
-            for name in node.names:
-                inner = f"{module}.{name.name}".removeprefix(".")
-                yield inner if inner in known else module
+    return [
+        (node.module.removeprefix("kanhw").removeprefix("."), name.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node not in typing
+        if node.module and f"{node.module}.".startswith("kanhw.")
+        for name in node.names
+    ]
+
+
+def imports(path: Path, known: dict[str, Path]) -> set[str]:
+    """The modules of ours that a file imports."""
+    inner = {(module, name): f"{module}.{name}".lstrip(".") for module, name in imported(path)}
+    return {name if name in known else module for (module, _), name in inner.items()}
 
 
 def floors() -> dict[str, int]:
@@ -145,7 +151,7 @@ def misplaced(plan: dict[str, int], known: dict[str, Path]) -> list[str]:
     """Imports that go up or sideways."""
     found = []
     for module, path in sorted(known.items()):
-        for other in imports(path, known):
+        for other in sorted(imports(path, known)):
             ours, theirs = room_of(module, plan), room_of(other, plan)
             if theirs == "" or ours == theirs or ours == "":
                 continue  # the public names and the version are everybody's
@@ -165,7 +171,7 @@ def test_no_import_goes_up_or_sideways():
 
 def test_no_circle():
     known = modules()
-    arrows = {module: set(imports(path, known)) - {module} for module, path in known.items()}
+    arrows = {module: imports(path, known) - {module} for module, path in known.items()}
     done: set[str] = set()
     while True:
         # What imports nothing that is left is taken away; a circle stays.

@@ -107,7 +107,8 @@ def test_ports_of_images(design: Design, image_design: Design) -> None:
     assert (design.initiation_interval, image_design.initiation_interval) == (56, 56)
 
 
-@pytest.mark.parametrize("kind", ["design", "image_design"])
+# Either design in either engine is slow; always one in each.
+@pytest.mark.parametrize("kind", [pytest.param("design", marks=pytest.mark.slow), "image_design"])
 def test_fast(
     kind: str, verilator: Simulator, builds: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -123,7 +124,7 @@ def test_fast(
         assert measured == ((declared[0], None) if stalls else declared)
 
 
-@pytest.mark.parametrize("kind", ["design", "image_design"])
+@pytest.mark.parametrize("kind", ["design", pytest.param("image_design", marks=pytest.mark.slow)])
 def test_cocotb(
     kind: str, quickest: Simulator, builds: Path, request: pytest.FixtureRequest
 ) -> None:

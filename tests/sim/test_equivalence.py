@@ -72,7 +72,9 @@ def test_nothing_to_compare_fails(tiny: Any, engine: Any) -> None:
     assert report.problems == ("there was nothing to compare: no input vectors",)
 
 
-def test_bad_arguments(tiny: Any) -> None:
+def test_bad_arguments(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are refused before anything is simulated."""
+    monkeypatch.setattr("kanhw.sim.equivalence.run_cocotb", None)
     codes = tiny.codes(2)
     with pytest.raises(InputError, match=r"^Unknown engine 'spice': use 'cocotb' or 'fast'$"):
         check_design(tiny.stream, codes, engine="spice")  # type: ignore[arg-type]

@@ -55,7 +55,10 @@ endmodule
 """
 
 
-@pytest.mark.parametrize("target", [pytest.param("xcup", marks=pytest.mark.slow), "ecp5", "ice40"])
+# A netlist for iCE40 is simulated below.
+@pytest.mark.parametrize(
+    "target", ["ecp5", *(pytest.param(each, marks=pytest.mark.slow) for each in ("ice40", "xcup"))]
+)
 def test_the_netlist_computes_what_the_design_computes(
     target, tiny, tiny_program, tmp_path, quickest
 ):
@@ -73,8 +76,10 @@ def test_a_changed_cell_is_seen(tiny, tiny_program, tmp_path, quickest):
     place = text.index(".LUT_INIT(16'h") + len(".LUT_INIT(16'h")
     changed = text[:place] + f"{0xFFFF ^ int(cells[0], 16):04x}" + text[place + 4 :]
     fault = with_verilog(design, changed.encode(), tmp_path / "fault")
-    report = check_design(fault.path, tiny.codes(60), simulator=quickest)
-    assert not report.passed
+    codes = tiny.codes(60)
+    report = check_design(fault.path, codes, simulator=quickest)
+    # Most cells are right: a wrong table of one shows in few vectors, or in one output.
+    assert not report.passed and 0 < (report.outputs == tiny.reference(codes)).mean() < 1
 
 
 def test_only_models_of_cells_that_there_are_are_kept():
