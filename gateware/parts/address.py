@@ -47,6 +47,10 @@ class Address:
         position = np.arange(1 << self.width, dtype=np.int64)
         return (position + self.offset).clip(self.first, self.highest)
 
+    def entry(self, position: int) -> int:
+        """Entry of the consumer's tables for one value of the signal, of whatever width."""
+        return min(max(position + self.offset, self.first), self.highest)
+
     @property
     def highest(self) -> int:
         """The last entry of the consumer's tables that it may stand for."""

@@ -69,6 +69,6 @@ def output_payload(layer: ProgramLayer, outputs: tuple[tuple[Address, ...], ...]
 def table_interval(addresses: tuple[Address, ...]) -> Interval:
     """The table entries that each address can reach."""
     return Interval(
-        np.array([int(a.entries[a.lo]) for a in addresses]),
-        np.array([int(a.entries[a.hi]) for a in addresses]),
+        np.array([a.entry(a.lo) for a in addresses]),
+        np.array([a.entry(a.hi) for a in addresses]),
     )

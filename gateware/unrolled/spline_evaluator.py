@@ -190,5 +190,5 @@ def _kind(layer: SplineEvaluatorLayer, i: int) -> IntArray:
 
 def _reach(values: IntArray, address: Address) -> list[Range]:
     """The range of every function ``[2**width, K]`` at the codes behind an address, 0 included."""
-    seen = values[address.entries[address.lo] : address.entries[address.hi] + 1]
+    seen = values[address.entry(address.lo) : address.entry(address.hi) + 1]
     return [Range(min(0, int(v.min())), max(0, int(v.max()))) for v in seen.T]

@@ -232,7 +232,7 @@ def test_consumers_read_the_saturated_code(lo, extent, format, last):
         signal = min(max(rounded - format.lo - address.offset, 0), (1 << address.width) - 1)
         assert address.lo <= signal <= address.hi
         code = min(max(rounded, format.lo), format.hi)
-        assert address.entries[signal] == code - format.lo
+        assert address.entries[signal] == address.entry(signal) == code - format.lo
 
 
 def test_narrow_sums_travel_as_they_are():

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from kanhw.formats import CodeFormat
+from kanhw.gateware.parts.address import input_addresses
 from kanhw.gateware.unrolled import product
+from kanhw.gateware.unrolled.output_addresses import table_interval
 from kanhw.program import EdgeTableLayer, InputEncoder, ProductLayer, Program, Requantizer
 from kanhw.schedule.schedule import Schedule
 
@@ -52,6 +54,13 @@ def _program(rng):
         join = Requantizer(np.ones((1, 2), int), np.zeros(2, int))
         layers.append(EdgeTableLayer(tables, (join,), stream=1))
     return Program(tuple(layers), encoder)
+
+
+def test_wide_codes_are_not_listed():
+    """The product of 30 bits took 22 GB."""
+    format = CodeFormat(40, True)
+    codes = table_interval(input_addresses(format, 2))
+    assert codes.lo.tolist() == [0, 0] and codes.hi.tolist() == [format.count - 1] * 2
 
 
 @pytest.mark.parametrize("seed", range(24))
