@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ __all__ = ["generated", "run_programs"]
 
 # Designs in one simulation.
 BATCH = 40
+# Bytes of addresses in which any of them must be made.
+MEMORY = 8 << 30
 COLUMNS = (
     *("equal", "differ", "unrolled", "folded", "bare", "portable", "ultrascale+", "axi4-stream"),
     "refused",
@@ -72,7 +76,8 @@ def _batch(
     for number in numbers:
         kind = _kind(number)
         try:
-            designs[number], told = generated(kind, seed, number, folder)
+            with _limited_memory():
+                designs[number], told = generated(kind, seed, number, folder)
             found[kind] += told
         except Exception as error:
             wrong[number] = f"{type(error).__name__}: {error}"
@@ -80,6 +85,16 @@ def _batch(
     for number in designs:
         found[_kind(number)]["equal"] += number not in wrong
     return wrong
+
+
+@contextlib.contextmanager
+def _limited_memory() -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def generated(kind: str, seed: int, number: int, folder: Path) -> tuple[Design, Counter[str]]:
