@@ -12,10 +12,11 @@ from kanhw.gateware.unrolled import layer_core as layer_module
 from kanhw.program import BasisTableLayer, EdgeTableLayer, InputEncoder, Program, Requantizer
 from kanhw.schedule.schedule import Schedule
 
-MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(16, 30))
+QUICK = {*range(15), 17}
+MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(30) if seed not in QUICK)
 
 
-@pytest.mark.parametrize("seed", [*range(16), *MORE])
+@pytest.mark.parametrize("seed", [*sorted(QUICK), *MORE])
 def test_hardware_equals_program(seed, run_core, random_program, stimulus):
     rng = np.random.default_rng(seed)
     program = random_program(rng, argmax=seed % 5 == 0)
@@ -26,13 +27,13 @@ def test_hardware_equals_program(seed, run_core, random_program, stimulus):
 
 def test_random_programs_are_worth_running(random_program, stimulus):
     varied, kinds, streams = 0, set(), set()
-    for seed in range(30):
+    for seed in sorted(QUICK):
         rng = np.random.default_rng(seed)
         program = random_program(rng)
         varied += int(np.ptp(program(stimulus(program, rng)), axis=0).max() > 0)
         kinds.update(tuple(layer.kind for layer in program.layers))
         streams.update(layer.streams for layer in program.layers)
-    assert varied >= 18
+    assert varied >= 10
     assert kinds == {"edge_table", "basis_table"}
     assert {(1, 0), (1, 2), (2,)} <= streams
 
