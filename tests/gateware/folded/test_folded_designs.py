@@ -145,8 +145,14 @@ KINDS = [_splines, _edges, _codebook]
 FOLDS = [(1, 1), (2, 3), (3, 2), (2, 8), (8, 2), (8, 8)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("parallel", FOLDS)
+@pytest.mark.parametrize(
+    ("kind", "parallel"),
+    [
+        pytest.param(kind, fold, marks=[] if (k + n) % 2 == 0 else [pytest.mark.slow])
+        for n, fold in enumerate(FOLDS)
+        for k, kind in enumerate(KINDS)
+    ],
+)
 def test_one_layer(kind, parallel, stream_run):
     program = _network(np.random.default_rng(0), (5, 4), [kind])
     schedule = _folded(*parallel, adder_levels=parallel[0] % 3)
@@ -195,11 +201,11 @@ def test_special_layers(kind, stream_run):
 
 @pytest.mark.parametrize(
     ("parallel", "argmax"),
-    [((1, 1), True), ((2, 3), False), ((2, 3), True), ((3, 4), False), ((16, 16), True)],
+    [((1, 1), True), ((2, 3), True), ((3, 4), False), ((16, 16), True)],
 )
 def test_three_layers(parallel, argmax, stream_run):
     program = _network(
-        np.random.default_rng(2), (5, 7, 4, 5), [_splines, _edges, _codebook], argmax=argmax
+        np.random.default_rng(2), (5, 6, 3, 4), [_splines, _edges, _codebook], argmax=argmax
     )
     top, outputs = _check(program, _folded(*parallel), stream_run)
     assert len(np.unique(outputs)) > (2 if argmax else 8)
@@ -356,7 +362,12 @@ def test_reset_forgets_what_was_under_way(reset_at):
 
 @pytest.fixture(scope="module")
 def design(tmp_path_factory):
-    program = _network(np.random.default_rng(8), (5, 6, 3), [_splines, _codebook])
+    rng, code = np.random.default_rng(8), CodeFormat(8, True)
+    last = _codebook(rng, 6, 3, last=False)
+    (join,) = last.requantizers
+    # Beats of 8 bits at both ends, as others have that run under cocotb: one testbench is compiled.
+    last = replace(last, requantizers=(replace(join, shift=join.shift - 4, format=code),))
+    program = Program((_splines(rng, 5, 6, last=False), last), InputEncoder(CODE, 5))
     folder = tmp_path_factory.mktemp("folded") / "design"
     return kanhw.generate(program, folder, schedule=_folded(2, {"splines": 4, "codebook": 2}))
 

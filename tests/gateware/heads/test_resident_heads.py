@@ -220,15 +220,21 @@ class Writing:
         simulator.run()
         assert not self.events, f"{len(self.events)} events are left"
 
+    def set(self, ctx, port, value):
+        """The simulator settles the whole design behind every value that is set."""
+        if self.driven.get(id(port)) != value:
+            ctx.set(port, value)
+            self.driven[id(port)] = value
+
     async def run(self, ctx):
-        idle = 0
+        idle, self.driven = 0, {}
         self.forget()
         for _ in range(self.edges):
             idle += not self.events
             if idle > 60:
                 break
             resets = bool(self.events) and self.events[0] is None
-            ctx.set(self.domain.rst, resets)
+            self.set(ctx, self.domain.rst, resets)
             writes, commits = self.drive_control(ctx)
             ready = self.drive_streams(ctx, resets)
             self.transfer(ctx, resets, ready)
@@ -244,12 +250,12 @@ class Writing:
         top, event = self.top, self.events[0] if self.events else "none"
         writes = isinstance(event, tuple) and self.rng.random() < 0.8
         commits = isinstance(event, int) and self.rng.random() < 0.5
-        ctx.set(top.write.valid, writes)
+        self.set(ctx, top.write.valid, writes)
         if writes:
             ctx.set(top.write.payload.address, event[0])
             ctx.set(top.write.payload.data, event[1])
-        ctx.set(top.commit.valid, commits)
-        ctx.set(top.commit.payload, event if commits else 0)
+        self.set(ctx, top.commit.valid, commits)
+        self.set(ctx, top.commit.payload, event if commits else 0)
         return writes, commits
 
     def drive_streams(self, ctx, resets):
@@ -259,10 +265,10 @@ class Writing:
             codes, head = stimulus(self.program, rng, 1), int(rng.integers(self.program.heads))
             self.pending = payload_ints(pack_codes(codes, self.inputs, [head]))
             self.offered = codes, head
-        ctx.set(top.i.valid, bool(self.pending) and not resets)
-        ctx.set(top.i.payload, self.pending[0] if self.pending else 0)
+        self.set(ctx, top.i.valid, bool(self.pending) and not resets)
+        self.set(ctx, top.i.payload, self.pending[0] if self.pending else 0)
         ready = not resets and bool(rng.random() < 0.8)
-        ctx.set(top.o.ready, ready)
+        self.set(ctx, top.o.ready, ready)
         return ready
 
     def transfer(self, ctx, resets, ready):

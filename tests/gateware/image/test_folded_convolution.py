@@ -153,7 +153,7 @@ def _network(*layers):
     return Program(layers, InputEncoder(CODE, layers[0].n_in))
 
 
-PADDED = ((3, 4, 5), (3, 2), (1, 2), (1, 1), (1, 2))
+PADDED = ((3, 3, 5), (3, 2), (1, 2), (1, 1), (1, 2))
 
 
 @pytest.mark.parametrize(

@@ -307,8 +307,8 @@ def test_generated_design_under_cocotb(tmp_path):
     except ToolNotFound as error:
         pytest.skip(str(error))
     rng = np.random.default_rng(8)
-    program = _program(rng, streams=2)
-    format = program.input.format
+    format = CodeFormat(8, True)
+    program = Program((_layer(rng, 2, 2, [format], table=False),), InputEncoder(format, 2))
     codes = rng.integers(format.lo, format.hi + 1, (60, 2))
     assert len(np.unique(program(codes))) > 20
     design = kanhw.generate(program, tmp_path / "design", schedule=_folded(1, 2))

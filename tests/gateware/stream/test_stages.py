@@ -57,7 +57,7 @@ def _norm(rng, n, *targets, stream=0, passes=(), fraction=16):
     )
 
 
-def _fast_kan(rng, kind, n=5, hidden=3):
+def _fast_kan(rng, kind, n=4, hidden=3):
     """Twice: a norm passes its input on; the basis reads the norm, the base branch the input."""
     z, x = CodeFormat(4, True), CODE
     layers = []
@@ -111,12 +111,12 @@ def _kagn(rng):
     """Edge tables, norm, edge tables, norm; the last norm hands out codes."""
     first = CodeFormat(3, False)
     layers = (
-        _edges(rng, 4, 6, first, CODE),
-        _norm(rng, 6, CodeFormat(4, True)),
-        _edges(rng, 6, 3, CodeFormat(4, True), CODE),
+        _edges(rng, 3, 4, first, CODE),
+        _norm(rng, 4, CodeFormat(4, True)),
+        _edges(rng, 4, 3, CodeFormat(4, True), CODE),
         _norm(rng, 3, CodeFormat(5, True)),
     )
-    return Program(layers, InputEncoder(first, 4))
+    return Program(layers, InputEncoder(first, 3))
 
 
 def _deep(rng):
@@ -149,7 +149,7 @@ def _deep(rng):
 NETWORKS = [_fast_kan_basis, _fast_kan_branches, _kagn, _deep]
 
 
-def _check(program, rng, stream_run, pack, schedule=None, count=40):
+def _check(program, rng, stream_run, pack, schedule=None, count=24):
     top = StreamTop(program, schedule or Schedule())
     format = program.input.format
     codes = rng.integers(format.lo, format.hi + 1, (count, program.n_in))
@@ -162,20 +162,25 @@ def _check(program, rng, stream_run, pack, schedule=None, count=40):
             assert run.taken[0] - run.accepted[0] == top.latency
             steady = np.diff(run.taken[count // 2 :])
             assert set(steady.tolist()) == {top.initiation_interval}
-        words, expected = words[:10], expected[:10]
+        words, expected = words[:8], expected[:8]
     return outputs
 
 
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    ("network", "seed"),
+    [
+        pytest.param(network, seed, marks=[] if seed == k % 2 else [pytest.mark.slow])
+        for k, network in enumerate(NETWORKS)
+        for seed in range(2)
+    ],
+)
 def test_networks(network, seed, stream_run, pack):
     rng = np.random.default_rng(seed)
     outputs = _check(network(rng), rng, stream_run, pack, Schedule(adder_levels=1 + seed))
     assert len(np.unique(outputs)) > 4
 
 
-@pytest.mark.parametrize("n_out", [1, 3])
-@pytest.mark.parametrize("sums", [True, False])
+@pytest.mark.parametrize(("n_out", "sums"), [(1, False), (3, True), (3, False)])
 def test_argmax_behind_a_norm(n_out, sums, stream_run, pack):
     rng = np.random.default_rng(n_out)
     first = CodeFormat(3, False)
@@ -189,7 +194,7 @@ def test_argmax_behind_a_norm(n_out, sums, stream_run, pack):
 
 
 def test_a_pure_network_is_one_pipeline(random_program):
-    for seed in range(4):
+    for seed in range(2):
         program = random_program(np.random.default_rng(seed), argmax=seed % 2 == 0)
         (stage,) = stages_of(program, Schedule())
         assert isinstance(stage, PipelineStage)
@@ -244,10 +249,17 @@ def test_generated_design_under_cocotb(tmp_path):
         find_simulator()
     except ToolNotFound as error:
         pytest.skip(str(error))
-    rng = np.random.default_rng(4)
-    program = _fast_kan_branches(rng)
+    rng, first = np.random.default_rng(4), CodeFormat(4, True)
+    last = Requantizer(_multipliers(rng, 2), rng.integers(-9, 10, 2), 2, first)
+    layers = (
+        _edges(rng, 2, 4, first, CODE),
+        _norm(rng, 4, first, passes=(0,)),
+        _branches(rng, 4, 2, first, CODE, last),
+    )
+    program = Program(layers, InputEncoder(first, 2))
     design = kanhw.generate(program, tmp_path / "design")
-    codes = rng.integers(CODE.lo, CODE.hi + 1, (60, program.n_in))
+    codes = rng.integers(first.lo, first.hi + 1, (60, program.n_in))
+    assert len(np.unique(program(codes))) > 8
     report = check_design(design.path, codes, reset_midstream=True)
     assert report.passed, report.problems
     assert report.latency_cycles == design.latency_cycles

@@ -95,30 +95,30 @@ def _evaluator(rng, n_in, n_out, format=WIDE):
 
 def _pair(kind, code=CODE):
     def make(rng):
-        layers = (kind(rng, 4, 5, code), kind(rng, 5, 3, code))
-        return Program(layers, InputEncoder(code, 4))
+        layers = (kind(rng, 3, 4, code), kind(rng, 4, 2, code))
+        return Program(layers, InputEncoder(code, 3))
 
     return make
 
 
 def _wide_tables(rng):
-    layers = (_edges(rng, 4, 5, CODE, WIDE), _edges(rng, 5, 3, None))
-    return Program(layers, InputEncoder(WIDE, 4))
+    layers = (_edges(rng, 3, 4, CODE, WIDE), _edges(rng, 4, 2, None))
+    return Program(layers, InputEncoder(WIDE, 3))
 
 
 def _normed(rng):
     # The norm passes the raw codes on to the second branch behind it.
     join = Requantizer(np.full((1, 4), 3), np.zeros(4, int), 12, CODE)
     norm = NormLayer(rng.integers(20, 60, 4), 5, 9, CODE.width, (join,), passes=(0,))
-    behind = replace(_branches(rng, 4, 3), base_stream=1)
-    return Program((norm, behind, _edges(rng, 3, 2)), InputEncoder(CODE, 4))
+    behind = replace(_branches(rng, 4, 2), base_stream=1)
+    return Program((norm, behind, _edges(rng, 2, 2)), InputEncoder(CODE, 4))
 
 
 def _norm_inside(rng):
-    join = Requantizer(np.full((1, 5), 3), np.zeros(5, int), 12, CODE)
-    norm = NormLayer(rng.integers(20, 60, 5), 5, 9, CODE.width, (join,), passes=(0,))
-    behind = replace(_branches(rng, 5, 3), base_stream=1)
-    return Program((_edges(rng, 3, 5), norm, behind), InputEncoder(CODE, 3))
+    join = Requantizer(np.full((1, 4), 3), np.zeros(4, int), 12, CODE)
+    norm = NormLayer(rng.integers(20, 60, 4), 5, 9, CODE.width, (join,), passes=(0,))
+    behind = replace(_branches(rng, 4, 2), base_stream=1)
+    return Program((_edges(rng, 2, 4), norm, behind), InputEncoder(CODE, 2))
 
 
 def _products(rng):
@@ -197,8 +197,9 @@ def test_many_unrolled_networks(seed, fabric, random_program, random_ranges, run
     test_random_unrolled_networks(seed, fabric, random_program, random_ranges, run_core, stimulus)
 
 
-# The fabric changes adders, tables and saturators, which these kinds have between them.
-QUICK = ("edge_table", "branch_edge_table", "codebook", "layer_norm inside")
+# The fabric changes adders, tables and saturators, which these kinds have between them: the last
+# has two tables per edge as well.
+QUICK = ("edge_table", "codebook", "layer_norm inside")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ def test_folded_kinds(name, parallel, random_ranges, stream_run):
 
 
 @pytest.mark.parametrize("kind", ["unrolled", "folded"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow), 3])
 def test_images(seed, kind, image_program, random_ranges, stream_run):
     rng = np.random.default_rng(seed)
     kinds = rng.choice(["convolution", "pooling"], 1 + seed % 3).tolist()

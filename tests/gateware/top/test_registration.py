@@ -9,11 +9,13 @@ import pytest
 
 import kanhw
 from kanhw import KanModel
+from kanhw.design.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.estimation.resource_model import model_design
 from kanhw.formats import CodeFormat
 from kanhw.gateware.folded.folded_layer import FOLDED_BRANCHES
 from kanhw.gateware.top.registration import register_realisation
+from kanhw.gateware.top.stream_top import StreamTop
 from kanhw.gateware.unrolled.edge_table import EdgeTableCore
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES
@@ -54,7 +56,7 @@ def simulator():
         pytest.skip(str(error))
 
 
-def test_an_own_basis_becomes_hardware(own, tmp_path, simulator):
+def test_an_own_basis_becomes_hardware(own, run_core):
     rng = np.random.default_rng(0)
     layer = KanLayer(
         basis=own.TriangleWaves(2, 3),
@@ -76,8 +78,8 @@ def test_an_own_basis_becomes_hardware(own, tmp_path, simulator):
     del GRIDS[own.TriangleWaves]
     with pytest.raises(InputError, match=r"no grid of bases of kind 'TriangleWaves', only of "):
         kanhw.quality(model, program, x)
-    design = kanhw.generate(program, tmp_path / "design")
-    assert kanhw.simulate(design, x[:50], simulator=simulator).passed
+    codes = program.input.encode(x[:50])
+    np.testing.assert_array_equal(run_core(program, kanhw.Schedule(), codes), program(codes))
 
 
 def test_an_own_realisation_becomes_hardware(own, tmp_path, simulator):
@@ -86,7 +88,9 @@ def test_an_own_realisation_becomes_hardware(own, tmp_path, simulator):
     layers = (
         own.SharedTableLayer(rng.integers(-9, 9, (2, 16)), [[1, -2], [4, 0], [3, 8]], (join,)),
         EdgeTableLayer(
-            rng.integers(-9, 9, (1, 3, 16)), (Requantizer(np.ones((1, 1), int), [0]),), "edges"
+            rng.integers(-99, 99, (1, 3, 16)),
+            (Requantizer(np.ones((1, 1), int), [0], 1, CodeFormat(8, True)),),
+            "edges",
         ),
     )
     program = Program(layers, InputEncoder(code, 2))
@@ -102,15 +106,17 @@ def test_an_own_realisation_becomes_hardware(own, tmp_path, simulator):
     assert result.passed and result.equivalence.vectors == 256
 
 
-def test_an_own_realisation_is_folded(own, tmp_path, simulator):
+def test_an_own_realisation_is_folded(own, tmp_path, stream_run):
     program, codes = _shared(own), np.random.default_rng(1).integers(-8, 8, (60, 3))
     schedule = kanhw.Schedule(kind="folded", parallel_inputs=2, parallel_outputs=2)
     stages = lay_out(program, schedule).stages
     assert [stage.kind for stage in stages] == ["folded"]
     design = kanhw.generate(program, tmp_path / "design", schedule=schedule)
     assert design.initiation_interval == stages[0].interval == 4
-    result = kanhw.simulate(design, codes, simulator=simulator)
-    assert result.passed and result.equivalence.vectors == 60
+    words = payload_ints(pack_codes(codes, design.input))
+    run = stream_run(StreamTop(program, schedule), words, 60 * design.output.beats)
+    found = unpack_codes(ints_to_words(run.words, design.output), design.output)
+    np.testing.assert_array_equal(found, program(codes))
     report = kanhw.report(design, tmp_path / "report.html")
     assert "shared table" in Path(report).read_text(encoding="utf-8")
 

@@ -91,19 +91,21 @@ def codebook(rng, n_in, n_out):
 def programs():
     """Every kind of layer is in one of them."""
     rng = np.random.default_rng(0)
-    norm = Requantizer(np.ones((1, 4), int), np.zeros(4, int), 20, CODE)
+    norm = Requantizer(np.ones((1, 3), int), np.zeros(3, int), 20, CODE)
     product = Requantizer(np.ones((1, 2), int), np.zeros(2, int), 2, CODE)
     branches = BranchEdgeTableLayer(
-        *(rng.integers(-9, 9, (4, 4, 8)) for _ in range(2)), join(rng, 2, 4)
+        *(rng.integers(-9, 9, (3, 3, 8)) for _ in range(2)), join(rng, 2, 3)
     )
     window, pool = Window((1, 4, 4), (2, 2)), Window((2, 3, 3), (3, 3))
     pooled = Requantizer(np.ones((1, 2), int), np.zeros(2, int), 2, CODE)
     layers = {
-        "dense": (edges(rng, 4, 5), bases(rng, 5, 4), codebook(rng, 4, 3)),
-        "others": (
-            NormLayer(np.full(4, 200), 30, 16, 3, (norm,)),
+        "vectors": (
+            edges(rng, 3, 3),
+            bases(rng, 3, 3),
+            codebook(rng, 3, 3),
+            NormLayer(np.full(3, 200), 30, 16, 3, (norm,)),
             branches,
-            ProductLayer(((0, 1), (2, 3)), 4, CODE.width, CODE.lo, (product,)),
+            ProductLayer(((0, 1), (2,)), 3, CODE.width, CODE.lo, (product,)),
             edges(rng, 2, 2),
         ),
         "image": (

@@ -64,11 +64,14 @@ def _program(rng):
     return Program(tuple(layers), InputEncoder(first, n_in))
 
 
-@pytest.mark.parametrize("seed", range(24))
+MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 24))
+
+
+@pytest.mark.parametrize("seed", [*range(12), *MORE])
 def test_hardware_equals_program(seed, run_core, stimulus):
     rng = np.random.default_rng(seed)
     program = _program(rng)
-    codes = stimulus(program, rng, 100)
+    codes = stimulus(program, rng, 60)
     schedule = Schedule(adder_levels=seed % 4, table_registers=seed % 2 == 0)
     np.testing.assert_array_equal(run_core(program, schedule, codes), program(codes))
 

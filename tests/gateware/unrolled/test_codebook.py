@@ -79,11 +79,14 @@ def _program(rng):
     return Program(tuple(layers), InputEncoder(first, n_in), argmax=rng.random() < 0.2)
 
 
-@pytest.mark.parametrize("seed", range(24))
+MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 24))
+
+
+@pytest.mark.parametrize("seed", [*range(12), *MORE])
 def test_hardware_equals_program(seed, run_core, stimulus):
     rng = np.random.default_rng(seed)
     program = _program(rng)
-    codes = stimulus(program, rng, 100)
+    codes = stimulus(program, rng, 60)
     schedule = Schedule(adder_levels=seed % 4, table_registers=seed % 2 == 0)
     np.testing.assert_array_equal(run_core(program, schedule, codes), program(codes))
 
@@ -183,6 +186,7 @@ def test_planted_faults_are_seen(field, monkeypatch, run_core, stimulus):
     assert (run_core(program, Schedule(), codes) != program(codes)).any()
 
 
+@pytest.mark.slow
 def test_generated_design_under_cocotb(tmp_path):
     """The Verilog itself, with its latency, its pace, stalls, and a reset in mid-stream."""
     try:

@@ -12,8 +12,11 @@ from kanhw.gateware.unrolled import layer_core as layer_module
 from kanhw.program import BasisTableLayer, EdgeTableLayer, InputEncoder, Program, Requantizer
 from kanhw.schedule.schedule import Schedule
 
+QUICK = {*range(15), 17}
+MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(30) if seed not in QUICK)
 
-@pytest.mark.parametrize("seed", range(30))
+
+@pytest.mark.parametrize("seed", [*sorted(QUICK), *MORE])
 def test_hardware_equals_program(seed, run_core, random_program, stimulus):
     rng = np.random.default_rng(seed)
     program = random_program(rng, argmax=seed % 5 == 0)
@@ -24,13 +27,13 @@ def test_hardware_equals_program(seed, run_core, random_program, stimulus):
 
 def test_random_programs_are_worth_running(random_program, stimulus):
     varied, kinds, streams = 0, set(), set()
-    for seed in range(30):
+    for seed in sorted(QUICK):
         rng = np.random.default_rng(seed)
         program = random_program(rng)
         varied += int(np.ptp(program(stimulus(program, rng)), axis=0).max() > 0)
         kinds.update(tuple(layer.kind for layer in program.layers))
         streams.update(layer.streams for layer in program.layers)
-    assert varied >= 18
+    assert varied >= 10
     assert kinds == {"edge_table", "basis_table"}
     assert {(1, 0), (1, 2), (2,)} <= streams
 
@@ -71,11 +74,13 @@ def test_argmax(n_out, run_core, stimulus):
     np.testing.assert_array_equal(run_core(program, Schedule(), codes), program(codes))
 
 
-@pytest.mark.parametrize("levels", [0, 1, 2, 3, 16])
-@pytest.mark.parametrize("registers", [True, False])
+@pytest.mark.parametrize(
+    ("levels", "registers"),
+    [(0, True), (0, False), (1, True), (2, False), (3, True), (16, True), (16, False)],
+)
 def test_schedules_change_latency_only(levels, registers, run_core, stimulus):
     program = _basis_program()
-    codes = stimulus(program, np.random.default_rng(0))
+    codes = stimulus(program, np.random.default_rng(0))[::3]
     schedule = Schedule(adder_levels=levels, table_registers=registers)
     np.testing.assert_array_equal(run_core(program, schedule, codes), program(codes))
 

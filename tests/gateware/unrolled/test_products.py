@@ -63,11 +63,14 @@ def test_wide_codes_are_not_listed():
     assert codes.lo.tolist() == [0, 0] and codes.hi.tolist() == [format.count - 1] * 2
 
 
-@pytest.mark.parametrize("seed", range(24))
+MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 24))
+
+
+@pytest.mark.parametrize("seed", [*range(12), *MORE])
 def test_hardware_equals_program(seed, run_core, stimulus):
     rng = np.random.default_rng(seed)
     program = _program(rng)
-    codes = stimulus(program, rng, 100)
+    codes = stimulus(program, rng, 60)
     schedule = Schedule(adder_levels=seed % 3)
     np.testing.assert_array_equal(run_core(program, schedule, codes), program(codes))
 
@@ -78,9 +81,7 @@ def test_random_products_are_worth_running(stimulus):
         rng = np.random.default_rng(seed)
         program = _program(rng)
         varied += len(np.unique(program(stimulus(program, rng, 100)))) > 2
-        longest = max(
-            longest, *(len(g) for x in program.layers for g in getattr(x, "groups", ()))
-        )
+        longest = max(longest, *(len(g) for x in program.layers for g in getattr(x, "groups", ())))
     assert varied > 12
     assert longest == 4
 
