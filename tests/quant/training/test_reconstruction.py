@@ -254,7 +254,7 @@ def test_a_block_is_learned_as_a_whole():
 
 def test_activation_steps_are_learned_in_blocks():
     rng = np.random.default_rng(6)
-    model = KanModel(efficient_kan(rng).layers[:2])
+    model = efficient_kan(rng)
     x = rng.normal(size=(300, 4))
     config = QuantConfig(activation_bits=3, iterations=200, realisation="edge_table")
     plan = with_headroom(make_plan(model, x, config))
