@@ -40,6 +40,8 @@ BASIS_SMALL: dict[str, Any] = {
     "multiplier_bits": 8,
     "realisation": "basis_table",
 }
+# Edge tables behind basis tables: one compilation proves both.
+BOTH_SMALL = {**BASIS_SMALL, "layers": {"layers.1": {"realisation": "edge_table"}}}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -135,10 +137,27 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 
 @pytest.mark.parametrize("options", [EDGE_W4A6, BASIS_SMALL], ids=["edge_table", "basis_table"])
-def test_small_network(small: Case, options: dict[str, Any], tmp_path: Path) -> None:
+def test_small_network_of_one_kind(small: Case, options: dict[str, Any]) -> None:
     check_level_0(small)
     program = check_level_1(small, {**options, "branch_inputs": "separate"})
     assert {layer.kind for layer in program.layers} == {options["realisation"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "kinds"),
+    [
+        (BOTH_SMALL, ["basis_table", "edge_table"]),
+        # Two more compilations each; both kinds are proven above.
+        pytest.param(EDGE_W4A6, ["edge_table"] * 2, marks=pytest.mark.slow),
+        pytest.param(BASIS_SMALL, ["basis_table"] * 2, marks=pytest.mark.slow),
+    ],
+    ids=["both", "edge_table", "basis_table"],
+)
+def test_small_network(
+    small: Case, options: dict[str, Any], kinds: list[str], tmp_path: Path
+) -> None:
+    program = check_level_1(small, {**options, "branch_inputs": "separate"})
+    assert [layer.kind for layer in program.layers] == kinds
     design = kanhw.generate(program, tmp_path / "design")
     x = with_random_codes(program, small.x, 1000)
     check_level_3(design, x, 1000, engine="cocotb")
@@ -214,15 +233,18 @@ def test_digits_a_thousand_vectors(digits: Case, options: dict[str, Any], tmp_pa
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "engine"),
     [
-        "moons",
-        pytest.param("wine", marks=pytest.mark.slow),
-        pytest.param("dry_bean", marks=pytest.mark.slow),
-        pytest.param("jsc_openml", marks=pytest.mark.slow),
+        ("moons", "fast"),
+        *(
+            pytest.param(name, engine, marks=pytest.mark.slow)
+            for name in ("moons", "wine", "dry_bean", "jsc_openml")
+            for engine in ("cocotb", "fast")
+            if (name, engine) != ("moons", "fast")
+        ),
     ],
 )
-def test_kanele(shared_folder: Path, name: str, tmp_path: Path) -> None:
+def test_kanele(shared_folder: Path, name: str, engine: str, tmp_path: Path) -> None:
     folder = shared_folder / "peers" / "kanele" / name
     program = kanhw.load(folder)
     with np.load(folder / "vectors.npz") as arrays:
@@ -232,7 +254,6 @@ def test_kanele(shared_folder: Path, name: str, tmp_path: Path) -> None:
     vectors = tmp_path / "vectors.npz"
     np.savez(vectors, x=x, y=y)
     design = kanhw.generate(program, tmp_path / "design")
-    for engine in ("cocotb", "fast"):
-        result = check_level_3(design, vectors, len(y), engine=engine)
-        assert result.equivalence.expected_mismatches == 0
-        np.testing.assert_array_equal(result.outputs, y)
+    result = check_level_3(design, vectors, len(y), engine=engine)
+    assert result.equivalence.expected_mismatches == 0
+    np.testing.assert_array_equal(result.outputs, y)

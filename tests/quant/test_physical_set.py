@@ -112,10 +112,20 @@ def test_six_bits_cost_what_hidden_codes_cost(folder, capsys):
     assert (floor > 1.2).all() and (found < 1.25 * floor).all(), (found, floor)
 
 
-def test_the_verilog_takes_and_gives_physical_codes(folder, capsys):
-    ratios(folder, capsys)
-    design = folder / "design"
-    command = ["generate", str(folder / "air0.safetensors"), "--out", str(design)]
+@pytest.mark.parametrize(
+    "flags",
+    [
+        # Narrow between its physical ends, which compiles in a quarter of the time.
+        ["--spline-bits", "4", "--base-bits", "4", "--activation-bits", "5"],
+        pytest.param([], marks=pytest.mark.slow),
+    ],
+    ids=["narrow", "default"],
+)
+def test_the_verilog_takes_and_gives_physical_codes(folder, capsys, tmp_path, flags):
+    out, design = tmp_path / "air.safetensors", tmp_path / "design"
+    command = ["quantize", str(folder / "air.pt"), "--calibration", str(folder / "train.npz")]
+    assert cli.main([*command, *AROUND, "--out", str(out), "--json", *flags]) == 0
+    command = ["generate", str(out), "--out", str(design)]
     formats = ["--input-format", INPUTS, "--output-format", OUTPUTS]
     assert cli.main([*command, *formats]) == 0, capsys.readouterr().err
     capsys.readouterr()

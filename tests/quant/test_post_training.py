@@ -108,10 +108,16 @@ def test_too_short_multipliers_are_refused(model, calibration):
 # --- special models --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("realisation", REALISATIONS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("sizes", [(1, 1), (1, 3), (3, 1), (2, 3, 1)])
-def test_shapes_activations_and_knots(make_layer, realisation, activation, sizes):
+# Every activation with every shape, and either realisation with all of both.
+SHAPES = [
+    (sizes, activation, REALISATIONS[(i + k) % 2])
+    for i, sizes in enumerate([(1, 1), (1, 3), (3, 1), (2, 3, 1)])
+    for k, activation in enumerate(ACTIVATIONS)
+]
+
+
+@pytest.mark.parametrize(("sizes", "activation", "realisation"), SHAPES)
+def test_shapes_activations_and_knots(make_layer, sizes, activation, realisation):
     rng = np.random.default_rng(len(sizes))
     layers = tuple(
         make_layer(rng, n_in, n_out, activation=activation, uniform=False, order=order)

@@ -134,7 +134,28 @@ def assert_bits_arrive(allocation):
     assert seen
 
 
-@pytest.mark.parametrize("realisation", ["auto", "basis_table"])
+@pytest.mark.parametrize(
+    ("variant", "realisation"),
+    [
+        ("b_splines", "auto"),
+        ("kagn", "auto"),
+        ("convolution", "auto"),
+        ("fast_kan", "basis_table"),
+        ("pykan", "basis_table"),
+        # The other realisation of each, which differs in nothing but its tables.
+        *(
+            pytest.param(variant, realisation, marks=pytest.mark.slow)
+            for variant, realisation in (
+                ("b_splines", "basis_table"),
+                ("kagn", "basis_table"),
+                ("convolution", "basis_table"),
+                ("fast_kan", "auto"),
+                ("pykan", "auto"),
+            )
+        ),
+    ],
+    indirect=["variant"],
+)
 def test_every_variant(variant, realisation):
     model, x = variant
     calibration, held_out = x[:60], model.flat(x[60:])

@@ -33,7 +33,7 @@ def test_every_row_is_one_change(network):
         calibration,
         held_out,
         labels,
-        QuantConfig(realisation="basis_table", spline_bits=3),
+        QuantConfig(realisation="basis_table", spline_bits=3, activation_calibration="max_abs"),
         (2, 4),
     )
     branches = ("base", "spline", "basis", "activation")
@@ -47,7 +47,11 @@ def test_every_row_is_one_change(network):
     }
     expected = model(held_out)
     reference = QuantConfig(
-        realisation="basis_table", table_bits=11, method="uniform", input_bits=None
+        realisation="basis_table",
+        table_bits=11,
+        method="uniform",
+        input_bits=None,
+        activation_calibration="max_abs",
     )
     for row in measured.rows:
         layers = {row.layer: dict.fromkeys(fields[row.branch], row.bits)}

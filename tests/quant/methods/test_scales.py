@@ -46,7 +46,12 @@ def test_scaled_functions_and_weights_are_the_same_layer(name, realisation):
     rng = np.random.default_rng(12)
     model = MODELS[name](rng)
     data = rng.normal(size=(40, *model.input_shape))
-    config = QuantConfig(basis_bits=14, base_table_bits=14, realisation=realisation)
+    config = QuantConfig(
+        basis_bits=14,
+        base_table_bits=14,
+        activation_calibration="percentile",
+        realisation=realisation,
+    )
     task, _ = task_of(model, data, config)
     shape = task.ones().spline.shape
     spline, base = rng.uniform(0.5, 2, shape), rng.uniform(0.5, 2, shape[0])
@@ -72,6 +77,7 @@ def test_shared_tables_stay_shared(method):
         base_bits=3,
         realisation="basis_table",
         method=method,
+        activation_calibration="percentile",
         input_granularity="tensor",
     )
     task, _ = task_of(model, data, config)
@@ -109,7 +115,12 @@ def test_smooth_scales():
 def test_awq_scales_are_powers_of_means_and_never_worse():
     rng = np.random.default_rng(15)
     for realisation in REALISATIONS:
-        config = QuantConfig(spline_bits=3, base_bits=3, realisation=realisation)
+        config = QuantConfig(
+            spline_bits=3,
+            base_bits=3,
+            activation_calibration="percentile",
+            realisation=realisation,
+        )
         data = rng.normal(size=(200, 3)) * [0.3, 1, 2]
         task, _ = task_of(efficient_kan(rng), data, config)
         right = task.right_sums()

@@ -102,6 +102,7 @@ def test_what_is_trained_is_what_is_deployed(name, options, bits):
         multiplier_bits=24,
         norm_bits=14,
         quantizer="lsq+",
+        activation_calibration="percentile",
         codebook=CodebookConfig(size=4, gain_bits=4),
     ).changed(OPTIONS[options])
     network = prepare(model, x, config)
