@@ -3,13 +3,14 @@
 import shutil
 import subprocess
 
+from kanhw.sim.compiled import shared_objects
 from kanhw.tools.simulators import find_verilator
 
 
 def run_testbench(folder, top, build):
     """What the testbench of a design says, built by Verilator in another folder if not yet."""
     simulator = find_verilator()
-    environment = simulator.process_environment()
+    environment = simulator.process_environment(shared_objects())
     files = [f"{top}.v", f"{top}_tb.v"]
     command = [simulator.executable, "--binary", "--timing", "-Wno-fatal", "-O0", "-j", "1"]
     command += ["--top-module", f"{top}_tb", "-MAKEFLAGS", "OPT_FAST=-O0 OPT_GLOBAL=-O0", *files]

@@ -23,6 +23,7 @@ from commands import (
     run,
     run_json,
 )
+from engines import quick_engine
 from sealed import seal_again
 
 from kanhw import load_design
@@ -40,7 +41,7 @@ def test_folded_design(shop, here, capsys):
     with_one = run_json(capsys, "generate", shop / "kanele", "--out", "one", "--schedule", "folded")
     assert (with_one["input"]["beats"], with_one["input"]["length"]) == (2, 2)
     assert with_one["initiation_interval"] == 4
-    vectors = ("--vectors", shop / "codes.npz", "--engine", "fast")
+    vectors = ("--vectors", shop / "codes.npz", "--engine", quick_engine())
     found = run_json(capsys, "simulate", "one", *vectors)
     assert (found["passed"], found["vectors"]) == (True, 50)
     assert run("report", "one", "--out", "report.html") == 0
@@ -304,7 +305,7 @@ def test_every_command_on_files(shop, here, capsys):
 def test_text_for_people(shop, here, capsys):
     assert run("generate", shop / "kanele", "--out", "design", "--no-handshake") == 0
     assert not load_design("design").schedule.handshake
-    vectors = ("--vectors", shop / "codes.npz", "--engine", "fast")
+    vectors = ("--vectors", shop / "codes.npz", "--engine", quick_engine())
     assert run("simulate", shop / "design", *vectors) == 0
     lines = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"design: kan\.v, latency \d+ cycles, one inference every 1", lines[0])
@@ -319,7 +320,7 @@ def test_y_decides_only_where_it_is_integer(shop, here, capsys):
     np.savez("float.npz", x=x, y=y + 0.5)
     y[7, 0] += 1
     np.savez("wrong.npz", x=x, y=y)
-    fast = ("--engine", "fast")
+    fast = ("--engine", quick_engine())
     shown = run_json(capsys, "simulate", shop / "design", *fast, "--vectors", "right.npz")
     assert (shown["expected_mismatches"], shown["max_error"]) == (0, None)
     shown = run_json(capsys, "simulate", shop / "design", *fast, "--vectors", "wrong.npz", status=1)
@@ -339,7 +340,8 @@ def test_one_wrong_bit_in_a_table(shop, here, capsys):
     wrong = f"{int(entry[1], 16) ^ 1:x}".zfill(len(entry[1]))
     text = text[: entry.start(1)] + wrong + text[entry.end(1) :]
     (here / "design" / "kan.v").write_text(text)
-    arguments = ("simulate", "design", "--vectors", "all.npz", "--engine", "fast", "--out", "sim.json")
+    arguments = ("simulate", "design", "--vectors", "all.npz", "--out", "sim.json")
+    arguments += ("--engine", quick_engine())
     assert run(*arguments) == 2
     assert "was changed after it was generated" in capsys.readouterr().err
     assert not (here / "sim.json").exists()
