@@ -17,7 +17,7 @@ from commands import (
     GENERATE,
     N_IN,
     N_OUT,
-    QUANTIZE,
+    SIMULATE,
     but,
     listing,
     run,
@@ -50,7 +50,9 @@ def test_folded_design(shop, here, capsys):
     assert "2 codes, 1 a beat" in text
 
 
-@pytest.mark.parametrize("arguments", [but(QUANTIZE, 1, "{shop}/trap.pt"), but(GENERATE, 1, "no")])
+@pytest.mark.parametrize(
+    "arguments", [but(SIMULATE, 3, "{shop}/objects.npz"), but(GENERATE, 1, "no")]
+)
 def test_bad_input_to_the_console_script(arguments, shop, here):
     before = listing(shop, here)
     words = [argument.replace("{shop}", str(shop)) for argument in arguments]
