@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +202,7 @@ def _is_unread(name: str, unread: tuple[str, ...]) -> bool:
     return any(name == each or (each.endswith(".") and name.startswith(each)) for each in unread)
 
 
+@cache
 def _plain_config() -> QuantConfig:
     from kanhw.quant.config import QuantConfig
 

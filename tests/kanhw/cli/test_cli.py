@@ -17,12 +17,13 @@ from commands import (
     GENERATE,
     N_IN,
     N_OUT,
-    QUANTIZE,
+    SIMULATE,
     but,
     listing,
     run,
     run_json,
 )
+from engines import quick_engine
 from sealed import seal_again
 
 from kanhw import load_design
@@ -40,7 +41,7 @@ def test_folded_design(shop, here, capsys):
     with_one = run_json(capsys, "generate", shop / "kanele", "--out", "one", "--schedule", "folded")
     assert (with_one["input"]["beats"], with_one["input"]["length"]) == (2, 2)
     assert with_one["initiation_interval"] == 4
-    vectors = ("--vectors", shop / "codes.npz", "--engine", "cocotb")
+    vectors = ("--vectors", shop / "codes.npz", "--engine", quick_engine())
     found = run_json(capsys, "simulate", "one", *vectors)
     assert (found["passed"], found["vectors"]) == (True, 50)
     assert run("report", "one", "--out", "report.html") == 0
@@ -49,7 +50,9 @@ def test_folded_design(shop, here, capsys):
     assert "2 codes, 1 a beat" in text
 
 
-@pytest.mark.parametrize("arguments", [but(QUANTIZE, 1, "{shop}/trap.pt"), but(GENERATE, 1, "no")])
+@pytest.mark.parametrize(
+    "arguments", [but(SIMULATE, 3, "{shop}/objects.npz"), but(GENERATE, 1, "no")]
+)
 def test_bad_input_to_the_console_script(arguments, shop, here):
     before = listing(shop, here)
     words = [argument.replace("{shop}", str(shop)) for argument in arguments]
@@ -282,7 +285,8 @@ def test_every_command_on_files(shop, here, capsys):
     error = capsys.readouterr().err
     assert "whole.npz: 'x' holds integers" in error and "--codes" in error and "--reals" in error
     np.savez("far.npz", x=np.full((4, N_IN), 1e9))
-    assert run("simulate", "design", "--vectors", "far.npz") == 0
+    # With waves again: the simulator that was built for them serves.
+    assert run("simulate", "design", "--vectors", "far.npz", "--waves", "far") == 0
     assert "warning: 12 of 12 inputs (100.00 %) lie beyond" in capsys.readouterr().out
 
     estimated = run_json(
@@ -302,7 +306,9 @@ def test_every_command_on_files(shop, here, capsys):
 
 def test_text_for_people(shop, here, capsys):
     assert run("generate", shop / "kanele", "--out", "design", "--no-handshake") == 0
-    assert run("simulate", "design", "--vectors", shop / "codes.npz") == 0
+    assert not load_design("design").schedule.handshake
+    vectors = ("--vectors", shop / "codes.npz", "--engine", quick_engine())
+    assert run("simulate", shop / "design", *vectors) == 0
     lines = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"design: kan\.v, latency \d+ cycles, one inference every 1", lines[0])
     assert re.fullmatch(r"passed: 50 vectors on .*, 0 outputs differ", lines[1])
@@ -316,13 +322,14 @@ def test_y_decides_only_where_it_is_integer(shop, here, capsys):
     np.savez("float.npz", x=x, y=y + 0.5)
     y[7, 0] += 1
     np.savez("wrong.npz", x=x, y=y)
-    shown = run_json(capsys, "simulate", shop / "design", "--vectors", "right.npz")
+    fast = ("--engine", quick_engine())
+    shown = run_json(capsys, "simulate", shop / "design", *fast, "--vectors", "right.npz")
     assert (shown["expected_mismatches"], shown["max_error"]) == (0, None)
-    shown = run_json(capsys, "simulate", shop / "design", "--vectors", "wrong.npz", status=1)
+    shown = run_json(capsys, "simulate", shop / "design", *fast, "--vectors", "wrong.npz", status=1)
     assert (shown["passed"], shown["mismatches"], shown["expected_mismatches"]) == (False, 0, 1)
-    shown = run_json(capsys, "simulate", shop / "design", "--vectors", "float.npz")
+    shown = run_json(capsys, "simulate", shop / "design", *fast, "--vectors", "float.npz")
     assert (shown["expected_mismatches"], shown["max_error"]) == (None, 0.5)
-    assert run("simulate", shop / "design", "--vectors", "float.npz") == 0
+    assert run("simulate", shop / "design", *fast, "--vectors", "float.npz") == 0
     assert "largest error against y 0.5" in capsys.readouterr().out
 
 
@@ -336,6 +343,7 @@ def test_one_wrong_bit_in_a_table(shop, here, capsys):
     text = text[: entry.start(1)] + wrong + text[entry.end(1) :]
     (here / "design" / "kan.v").write_text(text)
     arguments = ("simulate", "design", "--vectors", "all.npz", "--out", "sim.json")
+    arguments += ("--engine", quick_engine())
     assert run(*arguments) == 2
     assert "was changed after it was generated" in capsys.readouterr().err
     assert not (here / "sim.json").exists()
@@ -349,13 +357,13 @@ def test_one_wrong_bit_in_a_table(shop, here, capsys):
 
 
 def test_published_network(shared_folder, here, capsys):
-    folder = shared_folder / "peers" / "kanele" / "wine"
-    run_json(capsys, "generate", folder, "--out", "wine")
-    shown = run_json(capsys, "simulate", "wine", "--vectors", folder / "vectors.npz")
+    folder = shared_folder / "peers" / "kanele" / "moons"  # the smallest
+    run_json(capsys, "generate", folder, "--out", "moons")
+    shown = run_json(capsys, "simulate", "moons", "--vectors", folder / "vectors.npz")
     assert (shown["vectors"], shown["mismatches"], shown["expected_mismatches"]) == (2000, 0, 0)
 
 
-@pytest.mark.slow  # much like the one before
+@pytest.mark.slow  # much like the one before, and larger
 def test_published_network_with_argmax(shared_folder, here, capsys):
     """Integer outputs in the file become the class indices that the hardware must hand out."""
     folder = shared_folder / "peers" / "kanele" / "wine"

@@ -1,6 +1,8 @@
 """Design folders: what the manifest says and what is checked when one is read."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,10 +25,17 @@ def program():
     return Program((EdgeTableLayer(tables, (requantizer,)),), InputEncoder(CodeFormat(2, False), 2))
 
 
+@pytest.fixture(scope="module")
+def made(program, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "design"
+    generate(program, folder, schedule=Schedule(adder_levels=2))
+    return folder
+
+
 @pytest.fixture
-def folder(program, tmp_path):
-    generate(program, tmp_path / "design", schedule=Schedule(adder_levels=2))
-    return tmp_path / "design"
+def folder(made, tmp_path):
+    """A copy of its own for every test."""
+    return Path(shutil.copytree(made, tmp_path / "design"))
 
 
 def test_manifest(folder, program):

@@ -38,10 +38,10 @@ module table6(input [5:0] a, output y);
 endmodule
 """
 ROM = """
-module rom(input clk, input [9:0] a, output reg [15:0] y);
-    reg [15:0] words [0:1023];
+module rom(input clk, input [8:0] a, output reg [31:0] y);
+    reg [31:0] words [0:511];
     integer i;
-    initial for (i = 0; i < 1024; i = i + 1) words[i] = (i * 40503) ^ (i >> 3);
+    initial for (i = 0; i < 512; i = i + 1) words[i] = (i * 32'h9e3779b1) ^ (i >> 3);
     always @(posedge clk) y <= words[a];
 endmodule
 """
@@ -68,9 +68,9 @@ endmodule
 PARTS = ADDER + TABLE + ROM + MULTIPLIER + SHIFT + RAM
 TOP = """
 module top(
-    input clk, we, d, input [7:0] a, b, input [5:0] t, input [9:0] r, input signed [15:0] f, g,
+    input clk, we, d, input [7:0] a, b, input [5:0] t, input [8:0] r, input signed [15:0] f, g,
     input [3:0] wa, ra, wd,
-    output [8:0] sum, output bit, output [15:0] word, output signed [31:0] product, output q,
+    output [8:0] sum, output bit, output [31:0] word, output signed [31:0] product, output q,
     output [3:0] rd
 );
     adder u_adder(clk, a, b, sum);

@@ -24,7 +24,7 @@ FOLDED = kanhw.Schedule(kind="folded", parallel_inputs=2)
 
 @pytest.fixture(scope="module")
 def program():
-    return physical_program(1, (3, 2))
+    return physical_program(1, (2, 1))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_times_have_the_band_of_their_clock(program):
         ({"grade": "model", "clock_mhz": -1}, r"^clock_mhz must be above 0 and below 10,000 MHz"),
         (
             {"grade": "model", "power": True, "clock_mhz": 9, "vectorless": True,
-             "vectors": np.zeros((2, 3))},
+             "vectors": np.zeros((2, 2))},
             r"^Vectorless power takes no vectors",
         ),
         ({"grade": "model", "power": True, "clock_mhz": 9}, r"^Power hangs on the data"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kanhw.exploration.space import sampling
 from kanhw.exploration.space.reading import space_of
 from kanhw.exploration.space.sampling import BATCH, Grade, sampler_named
 
@@ -72,7 +73,8 @@ def test_failures_and_limits(name, points):
 
 
 @pytest.mark.parametrize("name", ["nsga2", "tpe"])
-def test_a_space_that_is_exhausted(name):
+def test_a_space_that_is_exhausted(name, monkeypatch):
     pytest.importorskip("optuna")
+    monkeypatch.setattr(sampling, "_PATIENCE", 3)  # each try costs TPE more than the one before
     space = space_of({"quantize": {"input_bits": [3, 4], "activation_bits": [3, 4]}})
     assert len(run(name, 100, space=space)) == 4

@@ -88,7 +88,7 @@ def test_without_verilator(tmp_path, monkeypatch, capsys, terminal):
         on_done(None)
         return []
 
-    tiny = partial(DemoSize, hidden=2, epochs=1, pruning=((20, 0),), images=5)
+    tiny = partial(DemoSize, hidden=2, epochs=1, pruning=((10, 0),), images=5)
     monkeypatch.setattr(demonstration, "DemoSize", tiny)
     monkeypatch.setattr("kanhw.tools.simulators.find_verilator", missing)
     monkeypatch.setattr("kanhw.estimation.estimate_many", estimate_many)

@@ -16,7 +16,7 @@ from kanhw.schedule.schedule import Schedule
 from kanhw.sim import find_simulator
 
 
-def _model(rng, sizes=(2, 2, 1)):
+def _model(rng, sizes):
     """Cubic splines on [-1, 1]."""
     layers = []
     for k, (n_in, n_out) in enumerate(pairwise(sizes)):
@@ -35,16 +35,19 @@ def _model(rng, sizes=(2, 2, 1)):
 
 
 @pytest.mark.parametrize(
-    ("bits", "schedule"),
-    [(10, Schedule()), (12, Schedule(kind="folded", parallel_inputs=1, parallel_outputs=2))],
+    ("bits", "sizes", "schedule"),
+    [
+        (10, (2, 1, 1), Schedule()),
+        (12, (2, 2, 1), Schedule(kind="folded", parallel_inputs=1, parallel_outputs=2)),
+    ],
 )
-def test_from_a_float_network_to_verified_verilog(bits, schedule, tmp_path):
+def test_from_a_float_network_to_verified_verilog(bits, sizes, schedule, tmp_path):
     try:
         find_simulator()
     except ToolNotFound as error:
         pytest.skip(str(error))
     rng = np.random.default_rng(bits)
-    model, x = _model(rng), rng.uniform(-1.2, 1.2, (300, 2))
+    model, x = _model(rng, sizes), rng.uniform(-1.2, 1.2, (300, 2))
     config = QuantConfig(
         realisation="spline_evaluator",
         activation_bits=bits,

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from engines import quick_engine
 
 import kanhw
 from kanhw import InputError, ToolNotFound
@@ -49,6 +50,13 @@ def simulator():
 @pytest.fixture(scope="module")
 def design(tmp_path_factory):
     return kanhw.generate(make_program(), tmp_path_factory.mktemp("designs") / "design")
+
+
+@pytest.fixture(scope="module")
+def scaled_design(tmp_path_factory):
+    """Of real features; it hands out classes."""
+    program = make_program(input_scale=np.array(0.25))
+    return kanhw.generate(program, tmp_path_factory.mktemp("scaled") / "design", argmax=True)
 
 
 def test_array(design, x):
@@ -150,23 +158,22 @@ def test_classes():
     assert predicted_classes(scaled, np.array([[3], [4]])).tolist() == [0, 1]
 
 
-def test_real_features(tmp_path):
+def test_real_features(scaled_design, tmp_path):
     program = make_program(input_scale=np.array(0.25))
-    design = kanhw.generate(program, tmp_path / "design", argmax=True)
     x = np.random.default_rng(2).uniform(-3, 3, (40, N_IN))
     y = program(program.input.encode(x))
     np.savez(tmp_path / "data.npz", x=x, y=y, labels=y.argmax(axis=1))
-    result = kanhw.simulate(str(design.path), str(tmp_path / "data.npz"), stalls=False)
+    path = str(scaled_design.path)
+    result = kanhw.simulate(path, str(tmp_path / "data.npz"), stalls=False, engine=quick_engine())
     assert result.passed and result.accuracy == 1.0
     assert result.equivalence.expected_mismatches == 0
 
 
-def test_clipped_inputs_are_counted(tmp_path):
+def test_clipped_inputs_are_counted(scaled_design):
     program = make_program(input_scale=np.array(0.25))
-    design = kanhw.generate(program, tmp_path / "design")
     x = np.zeros((20, N_IN))
     x[:3, 1], x[5, 0], x[6, 0] = 1.9, np.inf, -2.1  # codes 8, 7 + and -8: the last is no loss
-    result = kanhw.simulate(design, x, stalls=False)
+    result = kanhw.simulate(scaled_design, x, stalls=False, engine=quick_engine())
     assert result.passed and result.saturated.tolist() == [1, 3]
     assert result.to_json()["saturated"] == 4
     (line,) = result.warnings
@@ -174,8 +181,10 @@ def test_clipped_inputs_are_counted(tmp_path):
     assert "most of feature 1 (3)" in line and "--activation-calibration max_abs" in line
     codes = program.input.encode(x)
     with pytest.raises(InputError, match=r"'x' holds integers .* --codes .* --reals"):
-        kanhw.simulate(design, codes)
-    given = kanhw.simulate(design, codes, integers="codes", stalls=False)
+        kanhw.simulate(scaled_design, codes)
+    given = kanhw.simulate(
+        scaled_design, codes, integers="codes", stalls=False, engine=quick_engine()
+    )
     np.testing.assert_array_equal(given.outputs, result.outputs)
     assert given.saturated is None and given.warnings == ()
 

@@ -78,7 +78,7 @@ def test_what_cannot_be_simulated(tmp_path):
 def made(tmp_path_factory):
     """A design and its netlist."""
     work = tmp_path_factory.mktemp("power")
-    design = kanhw.generate(physical_program(1, (3, 2)), work / "design")
+    design = kanhw.generate(physical_program(1, (2, 1)), work / "design")
     estimate = estimate_design(design.path, "ice40", keep=work)
     return design, netlist_in(work, estimate.recipe)
 

@@ -86,12 +86,12 @@ def test_warnings_say_what_to_do():
 
 @pytest.fixture(scope="module")
 def design(tmp_path_factory):
-    program = physical_program(1, (3, 2))
+    program = physical_program(1, (2, 1))
     return kanhw.generate(program, tmp_path_factory.mktemp("design") / "d")
 
 
 def test_the_command(design, tmp_path, capsys):
-    x = np.random.default_rng(0).uniform(-3, 3, (200, 3))
+    x = np.random.default_rng(0).uniform(-3, 3, (200, 2))
     np.savez(tmp_path / "data.npz", x=x)
     words = ["estimate", str(design.path), "--target", "ice40", "--power", "--clock-mhz", "12"]
     words += ["--vectors", str(tmp_path / "data.npz"), "--part", "up5k"]
@@ -147,4 +147,4 @@ def test_random_inputs_are_called_so(design):
     assert found.stimulus == "random inputs, seed 0"
     assert "random inputs are not data" in found.warnings[0]
     with pytest.raises(InputError, match="Power hangs on the data"):
-        estimate_power(design, "ice40", clock_mhz=12, toggle_rate=0.1, vectors=np.zeros((9, 3)))
+        estimate_power(design, "ice40", clock_mhz=12, toggle_rate=0.1, vectors=np.zeros((9, 2)))
