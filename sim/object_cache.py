@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 __all__ = ["FOLDER_VARIABLE", "environment", "main"]
@@ -43,17 +43,34 @@ def main(command: Sequence[str]) -> int:
         return subprocess.call(command)
     target = Path(command[command.index("-o") + 1])
     kept = Path(place) / f"{_key(command, source)}.o"
-    try:
-        shutil.copyfile(kept, target)
-        return 0
-    except OSError:
-        pass
-    status = subprocess.call(command)
-    if status == 0:
-        # Whether it could be kept or not, it is there.
-        with contextlib.suppress(OSError):
-            _keep(target, kept)
-    return status
+    # Of two builds at once one compiles, and the other waits for what it keeps.
+    with _alone(kept.with_suffix(".lock")):
+        try:
+            shutil.copyfile(kept, target)
+            return 0
+        except OSError:
+            pass
+        status = subprocess.call(command)
+        if status == 0:
+            # Whether it could be kept or not, it is there.
+            with contextlib.suppress(OSError):
+                _keep(target, kept)
+        return status
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """While this lasts, nobody else holds the lock, where the system and the folder have locks."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            handle = stack.enter_context(lock.open("w"))
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            # Whoever waits for a file that is gone finds the object, or compiles it once more.
+            stack.callback(lock.unlink, missing_ok=True)
+        yield
 
 
 def _shared_source(command: Sequence[str]) -> Path | None:

@@ -1,8 +1,10 @@
 """The floor plan: who may import whom, and how many files a room has."""
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 # Floors from the ground up. A module may import what is on lower floors, and what is in its own
@@ -109,20 +111,24 @@ def modules() -> dict[str, Path]:
     return found
 
 
+def statements(body: list[Any]) -> Iterator[ast.AST]:
+    """All statements, in blocks too, but for what is there for types only."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            yield from statements(node.orelse)
+            continue
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from statements(getattr(node, block, []))
+
+
 @cache
 def imported(path: Path) -> list[tuple[str, str]]:
     """What a file imports of ours, at its head or in a function, not for types only: from, name."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
     return [
         (node.module.removeprefix("kanhw").removeprefix("."), name.name)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node not in typing
+        for node in statements(ast.parse(path.read_text(encoding="utf-8")).body)
+        if isinstance(node, ast.ImportFrom)
         if node.module and f"{node.module}.".startswith("kanhw.")
         for name in node.names
     ]

@@ -3,6 +3,7 @@
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ import pytest
 from kanhw.sim import object_cache
 
 COMPILER = """#!{python}
-import pathlib, sys
+import pathlib, sys, time
 words = sys.argv[1:]
 with open(pathlib.Path(__file__).with_name("calls"), "a") as calls:
     calls.write("call\\n")
 source = pathlib.Path(next(word for word in words if word.endswith(".cpp"))).read_text()
 if "fails" in source:
     sys.exit(3)
+if "slow" in source:
+    time.sleep(0.3)
 pathlib.Path(words[words.index("-o") + 1]).write_text(source + " ".join(words))
 """
 
@@ -85,6 +88,18 @@ def test_what_it_is_made_from_counts(build: Build, changed: str) -> None:
         build.write(source if changed == "source" else build.runtime / "verilated.h", "new")
     build.compile(source, *(["-O2"] if changed == "option" else []))
     assert build.calls == 2
+
+
+def test_two_builds_at_once_compile_it_once(build: Build) -> None:
+    source = build.runtime / "verilated.cpp"
+    build.write(source, "slow")
+    threads = [threading.Thread(target=build.compile, args=[source]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert build.calls == 1 and build.object.startswith("slow")
+    assert [path.suffix for path in (build.folder / "objects").iterdir()] == [".o"]
 
 
 def test_macros_count_where_they_are_mentioned(build: Build) -> None:

@@ -268,7 +268,7 @@ def test_every_command_on_files(shop, here, capsys):
 
     simulated = run_json(
         capsys, "simulate", "design", "--vectors", shop / "train.npz",
-        "--out", "sim.json", "--outputs", "y.npz", "--waves", "waves",
+        "--out", "sim.json", "--outputs", "y.npz",
     )
     assert simulated["passed"] is True
     assert (simulated["vectors"], simulated["mismatches"]) == (64, 0)
@@ -278,15 +278,13 @@ def test_every_command_on_files(shop, here, capsys):
     with np.load("y.npz") as file, np.load(shop / "train.npz") as data:
         assert file["y"].shape == (64, 1)
         assert (file["y"][:, 0] == data["labels"]).mean() == simulated["accuracy"]
-    assert list(here.glob("waves.*"))
     # Features of one value are whole numbers or codes: the command asks, and takes an answer.
     np.savez("whole.npz", x=np.zeros((4, N_IN), int))
     assert run("simulate", "design", "--vectors", "whole.npz") == 2
     error = capsys.readouterr().err
     assert "whole.npz: 'x' holds integers" in error and "--codes" in error and "--reals" in error
     np.savez("far.npz", x=np.full((4, N_IN), 1e9))
-    # With waves again: the simulator that was built for them serves.
-    assert run("simulate", "design", "--vectors", "far.npz", "--waves", "far") == 0
+    assert run("simulate", "design", "--vectors", "far.npz") == 0
     assert "warning: 12 of 12 inputs (100.00 %) lie beyond" in capsys.readouterr().out
 
     estimated = run_json(
@@ -302,6 +300,14 @@ def test_every_command_on_files(shop, here, capsys):
     )
     assert reported == {"report": "report.html"}
     assert "<svg" in (here / "report.html").read_text()
+
+
+@pytest.mark.slow  # Verilator's runtime is compiled again, with traces.
+def test_waves(shop, here):
+    for name in ("first", "again"):
+        words = ("--vectors", shop / "codes.npz", "--waves", name)
+        assert run("simulate", shop / "design", *words) == 0
+        assert [path.stat().st_size > 0 for path in here.glob(f"{name}.*")] == [True]
 
 
 def test_text_for_people(shop, here, capsys):

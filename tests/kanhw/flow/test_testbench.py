@@ -65,7 +65,8 @@ def _verilator():
         pytest.skip(str(error))
 
 
-@pytest.fixture(params=["verilator", "icarus"])
+# Verilator compiles another runtime of its own for what has delays.
+@pytest.fixture(params=[pytest.param("verilator", marks=pytest.mark.slow), "icarus"])
 def testbench(request):
     """What runs a testbench, in a simulator that is there."""
     if request.param == "verilator":
