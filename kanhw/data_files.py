@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy.typing as npt
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.memory import check_size
 
-__all__ = ["is_text", "is_torch", "read_csv", "read_tensors", "tensor_to_numpy"]
+__all__ = ["is_text", "is_torch", "read_csv", "read_tensors", "tensor_to_numpy", "torch_content"]
 
 # Of an array of numpy 1; later ones have twice as many.
 _MOST_AXES = 32
@@ -108,24 +110,56 @@ def read_tensors(path: Path) -> Arrays:
     ToolNotFound
         If torch is not installed.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise ToolNotFound(f"Reading {path} needs PyTorch: pip install 'kanhw[torch]'") from error
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch.load has no error type of its own.
-        raise InputError(
-            f"{path} is damaged, or holds more than tensors, which are never unpickled: save a "
-            "dict of tensors with torch.save, or use numpy.savez(path, x=x)"
-        ) from error
+    content = torch_content(
+        path,
+        f"{path} is damaged, or holds more than tensors, which are never unpickled: save a "
+        "dict of tensors with torch.save, or use numpy.savez(path, x=x)",
+    )
+    import torch
+
     named = content if isinstance(content, dict) else {"x": content}
     return {
         str(name): tensor_to_numpy(str(name), value)
         for name, value in named.items()
         if isinstance(value, torch.Tensor)
     }
+
+
+def torch_content(
+    path: Path, damaged: str, harmless: Callable[[], Sequence[Any]] = tuple
+) -> Any:
+    """What torch.save wrote into a file; only tensors, numbers and containers are unpickled.
+
+    Parameters
+    ----------
+    path
+        The file.
+    damaged
+        What to say of a file that holds anything else.
+    harmless
+        Gives the other types that may be made.
+
+    Raises
+    ------
+    InputError
+        With these words.
+    ToolNotFound
+        If torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise ToolNotFound(f"Reading {path} needs PyTorch: pip install 'kanhw[torch]'") from error
+    # torch 2.4 has no way to allow more for a moment.
+    allow = getattr(torch.serialization, "safe_globals", None)
+    try:
+        with allow(harmless()) if allow else contextlib.nullcontext():
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # It has no error type of its own: damaged files end in IndexError, KeyError, EOFError, ...
+        raise InputError(damaged) from error
 
 
 def tensor_to_numpy(name: str, tensor: Any) -> npt.NDArray[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from kanhw.data_files import tensor_to_numpy
-from kanhw.errors import InputError, ToolNotFound
+from kanhw.data_files import tensor_to_numpy, torch_content
+from kanhw.errors import InputError
 from kanhw.importers.parts.state import Array, State
 
 __all__ = ["arrays_of", "read_torch", "states_in"]
@@ -38,36 +37,20 @@ def read_torch(path: Path) -> dict[str, State]:
     ToolNotFound
         If torch is not installed.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise ToolNotFound(f"Reading {path} needs PyTorch: pip install 'kanhw[torch]'") from error
-    try:
-        with warnings.catch_warnings(), _allowed(torch):
-            # TorchScript archives warn before they are refused.
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    except Exception as error:
-        # torch.load has no error type of its own: damaged files end in KeyError, EOFError, ...
-        if path.suffix.lower() in _TEXTS:
-            raise InputError(
-                f"{path} is a text file, not a network: name the file that "
-                "torch.save(model.state_dict(), path) or 'kanhw quantize' wrote"
-            ) from error
-        raise InputError(
-            f"{path} is not a state_dict: it is damaged, or holds Python objects other than "
-            f"tensors, which kanhw never unpickles; save it with "
-            f"torch.save(model.state_dict(), path)"
-        ) from error
+    damaged = (
+        f"{path} is not a state_dict: it is damaged, or holds Python objects other than "
+        f"tensors, which kanhw never unpickles; save it with torch.save(model.state_dict(), path)"
+    )
+    if path.suffix.lower() in _TEXTS:
+        damaged = (
+            f"{path} is a text file, not a network: name the file that "
+            "torch.save(model.state_dict(), path) or 'kanhw quantize' wrote"
+        )
+    with warnings.catch_warnings():
+        # TorchScript archives warn before they are refused.
+        warnings.simplefilter("ignore")
+        content = torch_content(path, damaged, _harmless)
     return states_in(content, str(path))
-
-
-def _allowed(torch: Any) -> contextlib.AbstractContextManager[Any]:
-    """Lets torch.load make what is harmless; torch 2.4 has no way to do so for a moment."""
-    allow = getattr(torch.serialization, "safe_globals", None)
-    return contextlib.nullcontext() if allow is None else allow(_harmless())
 
 
 def states_in(content: Any, owner: str) -> dict[str, State]:

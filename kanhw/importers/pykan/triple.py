@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kanhw.errors import InputError, ToolNotFound
+from kanhw.data_files import torch_content
+from kanhw.errors import InputError
 from kanhw.formats import FloatArray
 from kanhw.importers.parts.checkpoint import State, read_checkpoint
 from kanhw.importers.pykan.config_yaml import read_yaml
@@ -162,16 +162,13 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_batch(path: Path) -> FloatArray | None:
-    try:
-        import torch
-    except ImportError as error:
-        raise ToolNotFound(f"Reading {path} needs PyTorch: pip install 'kanhw[torch]'") from error
-    try:
-        batch = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path} is damaged, or holds more than a batch: {error}") from error
+    batch = torch_content(
+        path, f"{path} is damaged, or holds more than a batch: copy the file that pykan saved again"
+    )
     if batch is None:
         return None
+    import torch
+
     if not isinstance(batch, torch.Tensor) or batch.ndim != 2:
         raise InputError(f"{path} must hold a batch [N, n_in], not {type(batch).__name__}")
     return np.asarray(batch.detach().double().numpy())
