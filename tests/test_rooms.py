@@ -54,6 +54,7 @@ hls.kinds
 hls.stages
 hls.files hls.baseline
 hls.generate
+hls.facts
 hls.simulation hls.model
 hls
 quant.config

@@ -90,5 +90,5 @@ def _design_of(folder: Path, entry: Entry) -> BackendDesign:
         backend=backend,
         files=tuple(name for name in sorted(entry.get("files")) if name != program),
         schedule=Schedule.from_json(entry.get("schedule")),
-        facts=entry.get("facts"),
+        facts=dict(entry.child("facts").items()),
     )

@@ -26,6 +26,10 @@ from kanhw.tools.tool import FoundTool
 __all__ = ["PlacedTiming", "check_seeds", "place_and_route"]
 
 
+# Far beyond what any fabric reaches: what is larger was not measured.
+_MOST_MHZ = 100_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlacedTiming:
     """The clock frequency of a design after placing and routing it.
@@ -75,6 +79,12 @@ class PlacedTiming:
             counted=entry.counts("counted", {}),
         )
         entry.finish()
+        for mhz in (timing.fmax_mhz, *timing.fmax_by_seed):
+            if not 0 < mhz <= _MOST_MHZ:
+                raise InputError(
+                    f"{entry.place}.fmax_mhz must be a clock above 0 and at most {_MOST_MHZ:,} "
+                    f"MHz, not {mhz:g}"
+                )
         return timing
 
 

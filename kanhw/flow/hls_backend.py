@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from kanhw.design.identifiers import checked_identifier
 from kanhw.design.manifest import HLS
-from kanhw.design.quantities import FORMULA, quantities_of
 from kanhw.errors import InputError
 from kanhw.flow.backend import Written
 from kanhw.flow.testbench import stimulus_for
+from kanhw.hls.facts import facts_of
 from kanhw.hls.files.scripts import Target
-from kanhw.hls.generate import CppDesign, write_cpp
+from kanhw.hls.generate import write_cpp
 from kanhw.hls.model.design_model import model_design
 from kanhw.hls.names import checked_cpp_name
 from kanhw.program import Program
@@ -52,25 +51,9 @@ class HlsBackend:
         codes, heads = stimulus_for(program, beats, True if vectors is False else vectors)
         outputs = program(codes) if heads is None else program(codes, head=heads)
         files = design.files(codes, outputs, heads)
-        return Written({name: text.encode() for name, text in files.items()}, _facts(design))
-
-
-def _facts(design: CppDesign) -> dict[str, Any]:
-    """What a user of the files must know."""
-    inputs, outputs = ([own.to_json() for own in each] for each in quantities_of(design.program))
-    given, made = design.words
-    return {
-        "top": design.name,
-        "input": given.port.to_json(),
-        "output": made.port.to_json(),
-        "interval": design.interval,
-        "operations": design.operations,
-        "model": {k: v for k, v in model_design(design).to_json().items() if v is not None},
-        "part": design.target.part,
-        "clock_ns": design.target.clock_ns,
-        "notes": list(design.notes),
-        "quantities": {"formula": FORMULA, "inputs": inputs, "outputs": outputs},
-    }
+        model = {k: v for k, v in model_design(design).to_json().items() if v is not None}
+        facts = {**facts_of(design), "model": model}
+        return Written({name: text.encode() for name, text in files.items()}, facts)
 
 
 def _target(options: Mapping[str, object]) -> Target:

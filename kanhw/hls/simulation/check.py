@@ -13,6 +13,7 @@ from kanhw.design.manifest import HLS
 from kanhw.design.packing import checked_codes, checked_heads
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
+from kanhw.hls.facts import checked_facts
 from kanhw.hls.simulation.run import INTEGERS, CppRun, Integers, run_cpp
 from kanhw.sim.equivalence import EquivalenceReport, expected_mismatches, golden_outputs
 from kanhw.sim.mismatches import first_mismatches
@@ -59,7 +60,7 @@ def check_cpp(
         raise InputError(
             f"{design_dir} was written by the back end {design.backend!r}, not {HLS!r}"
         )
-    program = design.load_program()
+    program = checked_facts(design)
     port = Port.from_json(design.facts["input"])
     array = checked_codes(codes, port)
     if heads is not None or port.heads > 1:

@@ -115,3 +115,12 @@ def test_a_missing_nextpnr_is_told(monkeypatch, tmp_path):
         monkeypatch.setenv("NEXTPNR_ECP5", named)
         with pytest.raises(ToolNotFound, match=r"^\$NEXTPNR_ECP5 is .*, which does not run"):
             nextpnr("nextpnr-ecp5").find()
+
+
+@pytest.mark.parametrize("mhz", [0, -1.0, 1e308])
+def test_a_clock_that_no_fabric_has(mhz):
+    words = {"device": "part", "tool": "nextpnr", "flags": ""}
+    timing = PlacedTiming(fmax_mhz=100.0, fmax_by_seed=(100.0,), seconds=1.0, **words).to_json()
+    for changed in ({"fmax_mhz": mhz}, {"fmax_by_seed": [100.0, mhz]}):
+        with pytest.raises(InputError, match=r"a\.json\.fmax_mhz must be a clock above 0 and at"):
+            PlacedTiming.from_json(Entry(timing | changed, "a.json"))

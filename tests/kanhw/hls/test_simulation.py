@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hls_programs import FOLDED, NAMES, ONE_BY_ONE, edge_program, needs_headers, programs, stimulus
+from sealed import seal_again
 
 import kanhw
 from kanhw.cli import main
@@ -52,6 +53,27 @@ def test_engines_of_one_are_not_those_of_the_other(tmp_path):
         kanhw.simulate(design, codes, engine="cocotb")
     nothing = check_cpp(design.path, np.empty((0, 3), np.int64))
     assert not nothing.passed and "no input vectors" in nothing.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        ("input", {"count": 3, "width": 9, "signed": True}),
+        ("output", {"count": 10**30, "width": 4, "signed": False}),
+        ("operations", 0),
+        ("interval", "1"),
+        ("top", "other"),
+    ],
+)
+def test_facts_that_the_program_does_not_make(fact, value, tmp_path):
+    """A manifest that was altered and sealed again, as anybody could."""
+    design = kanhw.generate(edge_program(), tmp_path / "d", backend="hls")
+    seal_again(design.path, lambda data: data["facts"].update({fact: value}))
+    with pytest.raises(InputError, match=rf"manifest\.json says facts\.{fact} "):
+        check_cpp(design.path, stimulus(edge_program(), 2)[0])
+    seal_again(design.path, lambda data: data.update({"facts": 63}))
+    with pytest.raises(InputError, match=r"facts must be a JSON object, not 63"):
+        check_cpp(design.path, stimulus(edge_program(), 2)[0])
 
 
 @pytest.mark.slow
