@@ -16,6 +16,7 @@ from kanhw.quant.planning.freeze import freeze_norms
 from kanhw.quant.planning.realisation import with_free_bits
 from kanhw.quant.planning.step_plans import consumer_of, step_plan
 from kanhw.quant.planning.steps import Step, steps_of
+from kanhw.quant.quantizers.calibration import check_reach
 from kanhw.quant.quantizers.quantizer import ActivationQuantizer
 from kanhw.values import brief_repr
 
@@ -97,6 +98,7 @@ def make_plan(
         if config.input_bits == "auto" and "activation_bits" in config.layers.get(step.name, {}):
             # What is said of the first layer is said of the input.
             asked = replace(asked, input_bits=None)
+        check_reach(values[-1], f"{step.name}: its inputs")
         consumers.append(consumer_of(step, values[-1], asked, first=index == 0, passed=passed))
         values.append(step(values[-1]))
     moved = [

@@ -13,7 +13,7 @@ from kanhw.numerics import indistinct
 from kanhw.quant.config import Calibration
 from kanhw.quant.quantizers.rounding import round_half_up
 
-__all__ = ["activation_range", "step_and_origin", "weight_scale"]
+__all__ = ["activation_range", "check_reach", "step_and_origin", "weight_scale"]
 
 # Ends of a range that a search tries, as shares of the way from the median to the extreme: of one
 # end, and of each of two.
@@ -21,6 +21,8 @@ _FINE_SHARES = np.linspace(0.1, 1.0, 91)
 _SHARES = np.linspace(0.1, 1.0, 19)
 # A constant below it is 0.
 _TINY = 2.0**-24
+# Beyond it squares overflow.
+_HUGE = 1e150
 # Values that the search looks at: enough for a stable choice, few enough for 361 trials.
 _SAMPLE = 1 << 13
 # Values times trials that are computed in one go.
@@ -50,6 +52,11 @@ def activation_range(
         or all of it from the magnitudes if ``symmetric``.
     symmetric
         True gives lo = -hi where anything is negative, else lo = 0.
+
+    Raises
+    ------
+    InputError
+        If there are no values, or some are not finite or too large.
     """
     flat = values.ravel()
     if flat.size == 0:
@@ -57,6 +64,7 @@ def activation_range(
     # Symmetric ranges are chosen by the magnitudes alone.
     seen = np.abs(flat) if symmetric else flat
     lo, hi = (0.0 if symmetric else float(seen.min())), float(seen.max())
+    check_reach(flat, "Activations")
     if method == "percentile":
         tail = (100 - percentile) / (1 if symmetric else 2)
         inner_lo = 0.0 if symmetric else float(np.percentile(seen, tail))
@@ -67,6 +75,22 @@ def activation_range(
     elif method == "mse":
         lo, hi = _least_error(_thinned(flat), lo, hi, format, symmetric)
     return (-hi if symmetric and flat.min() < 0 else lo), hi
+
+
+def check_reach(values: FloatArray, what: str) -> None:
+    """See that values can be quantized.
+
+    Raises
+    ------
+    InputError
+        If some are not finite, or too large; the message begins with ``what``.
+    """
+    largest = float(np.abs(values).max(initial=0.0))
+    if not largest <= _HUGE:  # NaN is refused too
+        raise InputError(
+            f"{what} reach {largest:g}, and only {_HUGE:g} can be quantized: look for weights or "
+            "data before them that are too large"
+        )
 
 
 def step_and_origin(

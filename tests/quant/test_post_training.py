@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from kanhw.errors import InputError
+from kanhw.layers import KAGN
 from kanhw.model.network import KanModel
 from kanhw.model.norm import LayerNorm
 from kanhw.model.symbolic import SymbolicEdge
@@ -91,6 +93,18 @@ def test_a_pole_inside_the_range_names_its_edge(model, calibration):
                 calibration,
                 QuantConfig(realisation=realisation),
             )
+
+
+@pytest.mark.parametrize("weights", ["beta_weights", "norm"])
+def test_weights_that_overflow_are_refused(weights):
+    network, x = KAGN([3, 2, 2]), np.random.default_rng(1).uniform(-1, 1, (64, 3))
+    with torch.no_grad():
+        for name, tensor in network.double().named_parameters():
+            if weights in name:
+                tensor *= 1e200
+    model = network.to_model()
+    with pytest.raises(InputError, match=r"^layers\.[01]\S*: its inputs reach \S+, and only"):
+        quantize_model(model, x, QuantConfig())
 
 
 def test_too_short_multipliers_are_refused(model, calibration):

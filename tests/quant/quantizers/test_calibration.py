@@ -151,6 +151,15 @@ def test_no_values(method):
         activation_range(np.empty((0, 3)), CodeFormat(8, False), method, 99, symmetric=False)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1e300])
+@pytest.mark.parametrize("method", METHODS)
+def test_values_that_overflow(method, value):
+    values = np.array([[0.0, 1.0], [value, 2.0]])
+    for symmetric in (False, True):
+        with pytest.raises(InputError, match=r"^Activations reach \S+, and only 1e\+150 can be"):
+            activation_range(values, CodeFormat(8, False), method, 99, symmetric=symmetric)
+
+
 @given(finite, finite, st.integers(1, 12))
 def test_affine_codes_reach_both_ends(a, b, bits):
     lo, hi = min(a, b), max(a, b)
