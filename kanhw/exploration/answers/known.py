@@ -41,15 +41,10 @@ def _board(study: Study, setting: Setting) -> str:
     return "give a board (--fit)" if setting.board is None else ""
 
 
-def _energy(study: Study, setting: Setting) -> str:
-    return "there is no model of it; 'kanhw estimate --power' estimates it of a design"
-
-
 # What is missing for a figure, in words; empty where nothing is. Others are always known.
 _MISSING: Mapping[str, Callable[[Study, Setting], str]] = {
     "accuracy": _labels,
     "latency_ns": _clock,
     "inferences_per_second": _clock,
     "utilisation": _board,
-    "energy_per_inference_j": _energy,
 }

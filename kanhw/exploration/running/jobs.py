@@ -15,6 +15,7 @@ from kanhw.exploration.study.estimators import MODEL
 from kanhw.exploration.study.point import Point, Stage
 from kanhw.exploration.study.quantizing import program_for, worth_of
 from kanhw.exploration.study.study import Study
+from kanhw.formats import FloatArray
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
 from kanhw.values import shown
@@ -76,7 +77,7 @@ def perform(study: Study, job: Job, given: tuple[Stage, Program] | None) -> Outc
     start = time.perf_counter()
     if given is None:
         return _stage(study, job, start)
-    return Outcome(_point(job, given[0], given[1], start))
+    return Outcome(_point(job, given[0], given[1], study.held_out["x"], start))
 
 
 def _stage(study: Study, job: Job, start: float) -> Outcome:
@@ -95,13 +96,15 @@ def _stage(study: Study, job: Job, start: float) -> Outcome:
     return Outcome(record, program)
 
 
-def _point(job: Job, stage: Stage, program: Program, start: float) -> Point:
+def _point(
+    job: Job, stage: Stage, program: Program, x: FloatArray, start: float
+) -> Point:
     own = job.configuration
     known: dict[str, Any] = {"name": job.name, "configuration": own, "stage": job.stage}
     try:
         base = Schedule(adder_levels=own.adder_levels, fabric=own.fabric)
         schedule = schedule_of(own.plan, program, base, own.target)
-        figures = {**stage.figures, **MODEL(program, schedule, own.target)}
+        figures = {**stage.figures, **MODEL(program, schedule, own.target, x)}
     except Exception as error:
         return Point(**known, error=told(error), seconds=_since(start))
     return Point(**known, figures=figures, schedule=schedule.to_json(), seconds=_since(start))

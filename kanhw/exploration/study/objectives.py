@@ -59,7 +59,7 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("latency_ns", "latency in ns", form=",.4g"),
         Objective("inferences_per_second", "inferences a second", more=True, form=",.4g"),
         Objective("utilisation", "share of the device", form=".3f"),
-        Objective("energy_per_inference_j", "energy an inference in J", form=".3g"),
+        Objective("energy_per_inference_j", "dynamic energy an inference in J", form=".3g"),
     )
 }
 """By name, in the order of tables."""
