@@ -12,7 +12,16 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-__all__ = ["brief", "brief_repr", "is_integer", "is_number", "meant", "plain", "shown"]
+__all__ = [
+    "brief",
+    "brief_repr",
+    "in_one_line",
+    "is_integer",
+    "is_number",
+    "meant",
+    "plain",
+    "shown",
+]
 
 # The most characters of a value that a message quotes.
 _MOST = 60
@@ -61,6 +70,11 @@ def shown(text: str, most: int = _LONGEST) -> str:
         letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]
         for letter in text
     )
+
+
+def in_one_line(text: str) -> str:
+    """A text from outside as one line of a message, printable and not too long."""
+    return " ".join(shown(text).split())
 
 
 def brief(value: object) -> str:

@@ -33,7 +33,7 @@ from kanhw.cli.estimates import estimate
 from kanhw.cli.exploring import explore
 from kanhw.errors import InputError, ToolFailed, ToolNotFound, TrainingDiverged
 from kanhw.interruption import Interrupted, received
-from kanhw.values import shown
+from kanhw.values import in_one_line
 
 __all__ = ["run_command"]
 
@@ -127,7 +127,7 @@ def _reader_gone() -> int:
 
 
 def _complain(message: str) -> int:
-    print(f"kanhw: error: {' '.join(shown(message).split())}", file=sys.stderr)
+    print(f"kanhw: error: {in_one_line(message)}", file=sys.stderr)
     return 2
 
 

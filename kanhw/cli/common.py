@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kanhw.errors import InputError
-from kanhw.values import meant, shown
+from kanhw.values import in_one_line, meant, shown
 
 if TYPE_CHECKING:
     from kanhw.model.network import KanModel
@@ -78,7 +78,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is; exit with status 2."""
-        self.exit(2, f"{self.prog}: error: {shown(message)} (see '{self.prog} --help')\n")
+        self.exit(2, f"{self.prog}: error: {in_one_line(message)} (see '{self.prog} --help')\n")
 
 
 def add_command(

@@ -18,7 +18,7 @@ from kanhw.exploration.study.study import Study
 from kanhw.formats import FloatArray
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
-from kanhw.values import shown
+from kanhw.values import in_one_line
 
 __all__ = ["Job", "Outcome", "failed", "perform", "told"]
 
@@ -119,7 +119,7 @@ def failed(job: Job, error: str) -> Stage | Point:
 
 def told(error: Exception) -> str:
     """An error as one line."""
-    text = " ".join(shown(str(error)).split()) or type(error).__name__
+    text = in_one_line(str(error)) or type(error).__name__
     if isinstance(error, _TOLD):
         return text
     frame = traceback.extract_tb(error.__traceback__)[-1]

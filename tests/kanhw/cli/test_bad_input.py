@@ -76,6 +76,7 @@ BAD = [
             ("option", "base_activation=sin", r"'sin'.*silu"),
             ("option", "layers=elsewhere", r"elsewhere"),
             ("wings", "2", r"unrecognized arguments: --wings 2"),
+            ("wings", "a\r\nb\n", r"unrecognized arguments: --wings a\\r b"),
         )
     ),
     *(
