@@ -19,6 +19,8 @@ from kanhw.gateware.parts.table import Table
 __all__ = ["PairedTables", "table_luts", "table_supports"]
 
 PAIR_INPUTS = 5
+# Bits of one table at most, as its words are int64.
+_WIDEST = 62
 
 # (address bit, its value)
 _Literal = tuple[int, int]
@@ -121,7 +123,8 @@ class PairedTables(TableBank):
                 wire = self._wires[bit.support[0]] if bit.support else Const(0, 1)
                 m.d.comb += bit.value.eq(wire ^ bit.function[0])
         for group in large.values():
-            self._large(m, group)
+            for start in range(0, len(group), _WIDEST):
+                self._large(m, group[start : start + _WIDEST])
         alone = [bit for bits in small.values() for bit in self._pair(m, platform, bits)]
         for bit in self._pair_apart(m, platform, alone):
             wires = Cat(*(self._wires[source] for source in bit.support))

@@ -33,6 +33,17 @@ def test_hardware_equals_program(seed, run_core, random_program, stimulus):
     np.testing.assert_array_equal(run_core(program, schedule, codes), program(codes))
 
 
+def test_more_bits_of_one_input_than_a_word_has(run_core):
+    """Ten outputs of an input of seven bits: 100 bits that read the same address."""
+    rng = np.random.default_rng(1)
+    tables = rng.integers(-500, 500, (10, 1, 128))
+    layer = EdgeTableLayer(tables, (Requantizer(np.ones((1, 10), int), np.zeros(10, int)),))
+    program = Program((layer,), InputEncoder(CodeFormat(7, False), 1))
+    codes = np.arange(128)[:, None]
+    found = run_core(program, Schedule(fabric=TUNED), codes)
+    np.testing.assert_array_equal(found, program(codes))
+
+
 def _edges(seed=1, bits=4, shape=((5, 4), (3, 5)), steepness=2, narrow=4):
     """Layers of smooth tables whose sums saturate at both ends."""
     rng = np.random.default_rng(seed)
