@@ -27,6 +27,8 @@ MUCH_OUTSIDE = 0.01
 LARGE_ERROR = 0.05
 # Of the float model's RMS distance from targets: what is so much farther is worth a word.
 MUCH_FARTHER = 0.05
+# A float model that is nearer to y, in standard deviations, made y: a ratio to it says nothing.
+_OWN_OUTPUT = 1e-3
 # As many are named in one line.
 _NAMED = 5
 
@@ -60,7 +62,7 @@ def advice(
         "" if image else _constant(features, names.inputs),
         _few_codes(features, names.inputs),
         _much_outside(features, names.inputs),
-        _large_errors(errors, names.outputs) or _farther(against, names.outputs),
+        _large_errors(errors, names.outputs) or _farther(against, errors, names.outputs),
     )
     return tuple(line for line in found if line)
 
@@ -134,8 +136,15 @@ def _large_errors(errors: Sequence[OutputError], names: Names) -> str:
     )
 
 
-def _farther(against: Sequence[TargetError], names: Names) -> str:
-    found = [own for own in against if own.rms > (1 + MUCH_FARTHER) * own.float_rms > 0]
+def _farther(
+    against: Sequence[TargetError], errors: Sequence[OutputError], names: Names
+) -> str:
+    least = {error.output: _OWN_OUTPUT * error.deviation for error in errors}
+    found = [
+        own
+        for own in against
+        if own.rms > (1 + MUCH_FARTHER) * own.float_rms and own.float_rms > least[own.output]
+    ]
     if not found:
         return ""
     worst = max(found, key=lambda own: own.rms / own.float_rms)
