@@ -65,6 +65,9 @@ def run_kills(
     count: int, seed: int, scratch: Path
 ) -> tuple[dict[str, dict[str, int]], list[str]]:
     """So many signals, the commands in turn; by command how they ended, and what went wrong."""
+    # Under nohup, or in the background of a script, all that is started would ignore some of them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     folder = scratch / "kill-material"
     folder.mkdir()
     material = made(folder)
@@ -87,6 +90,8 @@ def run_kills(
         if killed.wrong:
             wrong.append(f"{name}: {chosen.name} after {moment:.2f} s: {'; '.join(killed.wrong)}")
             print(wrong[-1], file=sys.stderr, flush=True)
+        if not (number + 1) % 20:
+            print(f"{number + 1} kills, {len(wrong)} wrong", file=sys.stderr, flush=True)
     ends = ("in time", "finished before", "wrong")
     table = Table(["command", "kills", *ends], [16])
     for name, counts in found.items():
