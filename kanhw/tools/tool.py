@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from kanhw.errors import ToolNotFound
+from kanhw.interruption import temporary_folder
 from kanhw.tools.processes import named_command
 
 __all__ = ["FoundTool", "Package", "Tool", "answer_of", "on_path", "package_folder"]
@@ -197,16 +198,19 @@ def answer_of(command: tuple[str, ...], timeout: float) -> str:
     subprocess.TimeoutExpired
         If it takes longer than ``timeout``, in seconds.
     """
-    try:
-        answer = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
-    except OSError:
-        return ""
+    # What a tool leaves behind when it is ended goes with the folder.
+    with temporary_folder("kanhw-tool-") as folder:
+        try:
+            answer = subprocess.run(
+                command,
+                env={**os.environ, "TMPDIR": str(folder)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
+        except OSError:
+            return ""
     return answer.stdout + answer.stderr

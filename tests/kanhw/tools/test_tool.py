@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -111,3 +112,10 @@ def test_what_does_not_answer_in_time_is_not_something_else(folder, monkeypatch,
     message = f"^Gadget: '{program} -V' did not print its version within 0.2 s: run it once by hand"
     with pytest.raises(ToolNotFound, match=message):
         tool.find()
+
+
+def test_what_a_tool_leaves_behind_is_gone():
+    """As YoWASP's tools do when they are ended while they say their version."""
+    words = "import tempfile, time; print(tempfile.mkdtemp(), flush=True); time.sleep(0.2)"
+    place = Path(answer_of((sys.executable, "-c", words), 30.0).strip())
+    assert place.is_absolute() and not place.parent.exists()
