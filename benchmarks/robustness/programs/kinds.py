@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -209,6 +210,9 @@ def _convolution(rng: Rng) -> Program:
         case _:
             of_taps = _evaluated(rng, window.taps, n_out)
             taps, source = of_taps.layers[0], of_taps.input.format
+            # Sums in which padded taps are missing may be wider than those that were declared.
+            joins = tuple(replace(each, sum_format=None) for each in taps.requantizers)
+            taps = replace(taps, accumulator_formats=None, requantizers=joins)
     return Program((ConvolutionLayer(taps, window),), InputEncoder(source, window.n_in))
 
 
