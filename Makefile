@@ -16,7 +16,7 @@ python := $(VENV)/bin/python
 
 help:
 	@echo "make demo       train, quantize, generate, simulate, estimate and report: demo-output/"
-	@echo "make test       the tests; make test ARGS='-k table' for some, ARGS=\"-m ''\" for the slow ones too"
+	@echo "make test       the tests; make test ARGS='-k table' for some, ARGS=\"-m ''\" for all there are"
 	@echo "make fuzz       the property tests with random examples; SEED=N repeats a run"
 	@echo "make lint       ruff and mypy"
 	@echo "make check      is all there that pip cannot install?"

@@ -3,7 +3,8 @@
 Verilator's makefiles put ``$(OBJCACHE)`` in front of each call of the compiler. The sources that
 stand outside of the folder of the build - Verilator's runtime, the testbench around it - are most
 of the work and hardly ever change; their objects are kept in ``$KANHW_OBJECTS``. Sources made of
-the design go to the compiler as they are. Runs without kanhw's packages, so that it starts at once.
+the design are compiled each time; two thirds of that were reading the runtime's headers, so what
+the compiler makes of those is kept, too. Runs without kanhw's packages, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -38,11 +39,14 @@ def environment(folder: Path | None) -> dict[str, str]:
 
 def main(command: Sequence[str]) -> int:
     """Run a compiler's command, or put the object in place that it gave last time."""
-    source, place = _shared_source(command), os.environ.get(FOLDER_VARIABLE)
-    if source is None or not place:
+    folder, source = os.environ.get(FOLDER_VARIABLE), _source(command)
+    if source is None or not folder:
         return subprocess.call(command)
+    place = Path(folder)
+    if source.resolve().parent == Path.cwd():
+        return _compile(command, source, place)
     target = Path(command[command.index("-o") + 1])
-    kept = Path(place) / f"{_key(command, source)}.o"
+    kept = place / f"{_key(command, source)}.o"
     # Of two builds at once one compiles, and the other waits for what it keeps.
     with _alone(kept.with_suffix(".lock")):
         try:
@@ -50,7 +54,7 @@ def main(command: Sequence[str]) -> int:
             return 0
         except OSError:
             pass
-        status = subprocess.call(command)
+        status = _compile(command, source, place)
         if status == 0:
             # Whether it could be kept or not, it is there.
             with contextlib.suppress(OSError):
@@ -73,33 +77,84 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _shared_source(command: Sequence[str]) -> Path | None:
-    """The source of a command that compiles one from another folder, without other inclusions."""
+def _source(command: Sequence[str]) -> Path | None:
+    """The source of a command that compiles one, without other inclusions."""
     if not {"-c", "-o"} <= set(command) or "-include" in command:
         return None
     sources = [Path(word) for word in command if word.endswith(".cpp")]
-    if len(sources) != 1 or sources[0].resolve().parent == Path.cwd():
+    return sources[0] if len(sources) == 1 else None
+
+
+def _compile(command: Sequence[str], source: Path, place: Path) -> int:
+    """Run a compiler's command, with the runtime's headers as it made them before."""
+    headers = None
+    # Where they cannot be kept, or the compiler makes nothing of them, it reads them again.
+    with contextlib.suppress(OSError):
+        headers = _precompiled(command, source, place)
+    if headers is not None:
+        words = [command[0], "-include", str(headers), *command[1:]]
+        done = subprocess.run(words, stderr=subprocess.PIPE, check=False)
+        if done.returncode == 0:
+            sys.stderr.buffer.write(done.stderr)
+            return 0
+    return subprocess.call(command)
+
+
+def _precompiled(command: Sequence[str], source: Path, place: Path) -> Path | None:
+    """A header to be included first, beside what the compiler made of it."""
+    folders = _folders(command)
+    if not any((folder / "verilated.h").is_file() for folder in folders):
         return None
-    return sources[0]
+    texts = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.h"))]
+    own = [word for word in _options(command, source, texts) if word not in ("-c", "-MMD")]
+    # Makefiles give the same options in different places; folders are looked at in their order.
+    options = sorted(own, key=lambda word: "" if word.startswith("-I") else word)
+    kept = place / f"{_digest(command, options, texts)}.headers"
+    with _alone(kept.with_suffix(".lock")):
+        if not kept.is_dir():
+            with tempfile.TemporaryDirectory(dir=place, prefix=".") as temporary:
+                built = Path(temporary) / kept.name
+                built.mkdir()
+                header = built / "runtime.h"
+                header.write_text("#include <verilated.h>\n")
+                words = [*options, "-x", "c++-header", "-o", f"{header}.gch", str(header)]
+                if subprocess.call([command[0], *words], stderr=subprocess.DEVNULL):
+                    return None
+                # Under its final name only when complete: another process may look for it now.
+                built.rename(kept)
+    return kept / "runtime.h"
 
 
 def _key(command: Sequence[str], source: Path) -> str:
     """A digest of the compiler, its options, the source and all headers that it may include."""
-    digest = hashlib.sha256()
-    compiler = Path(shutil.which(command[0]) or command[0]).resolve()
-    status = compiler.stat()
-    words = [word for word in command[1:] if word != str(source)]
-    target = words.index("-o") + 1
-    digest.update(repr((compiler, status.st_size, status.st_mtime_ns)).encode())
-    folders = [Path(word[2:]) for word in words if word.startswith("-I") and word != "-I."]
+    folders = _folders(command)
     headers = [path for folder in folders for path in sorted(folder.glob("*.h"))]
     # The runtime knows no design; a testbench sees one header of it, that of its ports.
     runtime = source.resolve().parent in [folder.resolve() for folder in folders]
     own = [] if runtime else sorted(Path.cwd().glob("*.h"))
     ports = [path for path in own if "__" not in path.name]
     texts = [path.read_bytes() for path in (source, *headers, *ports)]
-    options = [word for word in words[:target] + words[target + 1 :] if _counts(word, texts)]
-    digest.update(repr(options).encode())
+    return _digest(command, _options(command, source, texts), texts)
+
+
+def _folders(command: Sequence[str]) -> list[Path]:
+    """Where a command looks for headers, but for where it runs."""
+    return [Path(word[2:]) for word in command if word.startswith("-I") and word != "-I."]
+
+
+def _options(command: Sequence[str], source: Path, texts: Sequence[bytes]) -> list[str]:
+    """The options of a command that matter for texts, without the source and the target."""
+    words = [word for word in command[1:] if word != str(source)]
+    target = words.index("-o") + 1
+    return [word for word in words[: target - 1] + words[target + 1 :] if _counts(word, texts)]
+
+
+def _digest(command: Sequence[str], options: Sequence[str], texts: Sequence[bytes]) -> str:
+    """A name of what the compiler makes of texts."""
+    digest = hashlib.sha256()
+    compiler = Path(shutil.which(command[0]) or command[0]).resolve()
+    status = compiler.stat()
+    digest.update(repr((compiler, status.st_size, status.st_mtime_ns, options)).encode())
     for text in texts:
         digest.update(hashlib.sha256(text).digest())
     return digest.hexdigest()[:32]

@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
@@ -39,6 +40,31 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"KANHW_SHARED={SHARED} is not a folder: correct it or unset it")
     # What tests compile is kept beside pytest's own cache; 'make clean' removes both.
     os.environ.setdefault("KANHW_CACHE", str(config.rootpath / ".pytest_cache" / "kanhw"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Mark as ``wide`` what ``some(n)`` leaves over: all but n cases of a test."""
+    cases: dict[tuple[str, int], list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        mark = item.get_closest_marker("some")
+        if mark and not item.get_closest_marker("slow"):
+            cases[item.nodeid.partition("[")[0], *mark.args].append(item)
+    for (_, count), own in cases.items():
+        kept = _spread(len(own), count)
+        for place, item in enumerate(own):
+            if place not in kept:
+                item.add_marker("wide")
+
+
+def _spread(count: int, kept: int) -> set[int]:
+    """So many places of a list. Steps of the golden ratio, which no period of parameters meets."""
+    places: dict[int, None] = {}
+    step = 0
+    while len(places) < min(kept, count):
+        places[int(step * 0.6180339887498949 % 1 * count)] = None
+        step += 1
+    return set(places)
 
 
 @pytest.fixture(scope="session")

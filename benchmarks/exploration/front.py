@@ -43,6 +43,7 @@ def sampled_space() -> dict[str, Any]:
         },
         "axis": {
             "table_bits": {"fields": ["table_bits"], "values": BITS, "only": edge},
+            "weight_bits": {"fields": ["spline_bits", "base_bits"], "values": BITS, "only": edge},
             "spline_bits": {"fields": ["spline_bits"], "values": BITS, "only": basis},
             "base_bits": {"fields": ["base_bits"], "values": BITS, "only": basis},
             "function_bits": {

@@ -51,6 +51,7 @@ def test_a_build_gives_way_to_another(small, tmp_path):
     assert main([*words, "--clock", "12"]) == 2
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(
     ("change", "message"),
     [

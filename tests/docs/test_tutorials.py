@@ -37,6 +37,7 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.wide
 def test_a_training_loop_of_ones_own(capsys):
     names = {}
     run("tutorials/own-training-loop.md", names)
@@ -74,6 +75,7 @@ def test_the_first_page_about_quantization():
     assert names["training"].metric == "R2"
 
 
+@pytest.mark.wide
 def test_a_regression_of_ones_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     page, names = "tutorials/regression.md", {}
@@ -127,6 +129,7 @@ def test_an_fpga_engineers_page(tmp_path, monkeypatch, capsys):
         assert done.stdout == "PASS: angle, 60 vectors, 60 words as expected\n"
 
 
+@pytest.mark.wide
 def test_the_readmes_code(tmp_path, monkeypatch):
     torch.manual_seed(0)
     rng = np.random.default_rng(0)

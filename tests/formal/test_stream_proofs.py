@@ -14,6 +14,7 @@ from kanhw.sim.proofs.formal import COVERS, RULES, StreamHarness
 from kanhw.sim.proofs.stream_proofs import prove
 
 
+@pytest.mark.some(1)
 def test_stages_keep_the_rules(network_stages, part_of, assert_proved):
     for stage in network_stages:
         part = part_of(stage)
@@ -21,6 +22,7 @@ def test_stages_keep_the_rules(network_stages, part_of, assert_proved):
 
 
 # AxiClocks makes the clock domain, which the harness around it uses too.
+@pytest.mark.some(2)
 @pytest.mark.filterwarnings("ignore:Domain .sync. is used in")
 def test_parts_keep_the_rules(proved_part, assert_proved):
     assert_proved(proved_part.harness(), clocks=proved_part.clocks)
@@ -93,6 +95,7 @@ def _harness(unit):
     return StreamHarness(unit, beats_in=1, beats_out=1, patience=6, capacity=1)
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("fault", "rules"),
     [

@@ -71,6 +71,7 @@ def test_columns_of_text(frame):
     assert column_names(pandas.DataFrame(np.zeros((2, 2)))) is None
 
 
+@pytest.mark.wide
 def test_training(model, frame):
     network = kanhw.prepare(model, frame, activation_bits=4)
     y = frame[["temperature"]]

@@ -88,6 +88,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.some(17)
 @pytest.mark.parametrize("call", MISTAKES)
 def test_mistake(call, made):
     names = {name: getattr(kanhw, name) for name in kanhw.__all__ if name not in made}

@@ -11,6 +11,7 @@ def points_lost(trained, config):
     return trained.accuracy(trained.model(trained.x)) - trained.accuracy(outputs)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("realisation", ["auto", "edge_table", "basis_table"])
 def test_eight_bits_lose_half_a_point_at_most(trained, realisation):
     assert points_lost(trained, QuantConfig(realisation=realisation)) <= 0.5
@@ -29,6 +30,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(("method", "granularity", "symmetric"), WAYS)
 def test_every_way_to_choose_ranges_works(trained, method, granularity, symmetric):
     config = QuantConfig(

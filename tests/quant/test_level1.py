@@ -116,6 +116,7 @@ def test_random_models_mix_realisations_and_streams(random_model):
     assert streams == {1, 2}
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("activation", [4, 8])
 @pytest.mark.parametrize("realisation", ["auto", "edge_table", "basis_table"])
 def test_trained_networks(trained, realisation, activation):

@@ -130,6 +130,7 @@ SHAPES = [
 ]
 
 
+@pytest.mark.some(10)
 @pytest.mark.parametrize(("sizes", "activation", "realisation"), SHAPES)
 def test_shapes_activations_and_knots(make_layer, sizes, activation, realisation):
     rng = np.random.default_rng(len(sizes))

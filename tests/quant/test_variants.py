@@ -128,6 +128,7 @@ def assert_level_1(model, x, config, folder):
     return program
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
 @pytest.mark.parametrize("name", MODELS)
 @settings(max_examples=6)
@@ -157,6 +158,7 @@ def test_every_code_is_equal(
     assert_level_1(model, x, config, tmp_path_factory.mktemp("program"))
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
 @pytest.mark.parametrize("name", MODELS)
 def test_more_bits_come_close_to_the_float_model(tmp_path, name, realisation):

@@ -67,6 +67,7 @@ def test_every_vector_has_its_head(design, engine, stimulus, tmp_path):
         assert report.cycles_per_inference == design.initiation_interval
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("engine", ["cocotb", pytest.param("fast", marks=pytest.mark.slow)])
 def test_wrong_last_beats_and_heads_are_seen(design, engine, stimulus, tmp_path):
     _skip_without(engine)

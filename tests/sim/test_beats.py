@@ -124,6 +124,7 @@ def test_fast(
         assert measured == ((declared[0], None) if stalls else declared)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("kind", ["design", pytest.param("image_design", marks=pytest.mark.slow)])
 def test_cocotb(
     kind: str, quickest: Simulator, builds: Path, request: pytest.FixtureRequest
@@ -137,6 +138,7 @@ def test_cocotb(
     assert report.cycles_per_inference == design.initiation_interval == 56
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("field", "change", "message"),
     [

@@ -42,6 +42,7 @@ def test_without_stalls_every_clock_gives_an_output(tiny: Any, quickest: Simulat
     assert run.cycles < 100 + 40
 
 
+@pytest.mark.wide
 def test_bare_design(tiny: Any, quickest: Simulator) -> None:
     codes = tiny.codes(50)
     expected = tiny.reference(codes)
@@ -60,6 +61,7 @@ def test_single_vector(tiny: Any, quickest: Simulator) -> None:
     assert run.passed and run.latency_cycles == 3 and run.cycles_per_inference is None
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("fault", "message"),
     [

@@ -68,6 +68,7 @@ def test_the_netlist_computes_what_the_design_computes(
     assert result.equivalence.vectors == 60 and result.equivalence.design == str(tiny.stream)
 
 
+@pytest.mark.wide
 def test_a_changed_cell_is_seen(tiny, tiny_program, tmp_path, quickest):
     design = netlist_design(tiny.stream, "ice40", tmp_path / "netlist")
     text = design.verilog_path.read_text()

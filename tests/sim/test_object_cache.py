@@ -13,8 +13,14 @@ from kanhw.sim import object_cache
 COMPILER = """#!{python}
 import pathlib, sys, time
 words = sys.argv[1:]
+headers, first = "c++-header" in words, "-include" in words
 with open(pathlib.Path(__file__).with_name("calls"), "a") as calls:
-    calls.write("call\\n")
+    calls.write("headers\\n" if headers else "quick\\n" if first else "call\\n")
+if headers:
+    pathlib.Path(words[words.index("-o") + 1]).write_text(" ".join(words))
+    sys.exit(pathlib.Path(__file__).with_name("no headers").exists())
+if first and pathlib.Path(__file__).with_name("refuses").exists():
+    sys.exit(1)
 source = pathlib.Path(next(word for word in words if word.endswith(".cpp"))).read_text()
 if "fails" in source:
     sys.exit(3)
@@ -54,10 +60,15 @@ class Build:
         ).returncode
 
     @property
-    def calls(self) -> int:
-        """How often the compiler was called."""
+    def ways(self) -> list[str]:
+        """How the compiler was called, each time."""
         file = self.folder / "calls"
-        return len(file.read_text().splitlines()) if file.exists() else 0
+        return file.read_text().splitlines() if file.exists() else []
+
+    @property
+    def calls(self) -> int:
+        """How often it was called for a source."""
+        return len(self.ways) - self.ways.count("headers")
 
     @property
     def object(self) -> str:
@@ -80,6 +91,7 @@ def test_the_runtime_is_compiled_once(build: Build) -> None:
     assert build.object == first and build.calls == 1
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("changed", ["source", "header", "option"])
 def test_what_it_is_made_from_counts(build: Build, changed: str) -> None:
     source = build.runtime / "verilated.cpp"
@@ -99,7 +111,8 @@ def test_two_builds_at_once_compile_it_once(build: Build) -> None:
     for thread in threads:
         thread.join()
     assert build.calls == 1 and build.object.startswith("slow")
-    assert [path.suffix for path in (build.folder / "objects").iterdir()] == [".o"]
+    kept = {path.suffix for path in (build.folder / "objects").iterdir()}
+    assert kept == {".o", ".headers"} and build.ways == ["headers", "quick"]
 
 
 def test_macros_count_where_they_are_mentioned(build: Build) -> None:
@@ -129,11 +142,34 @@ def test_the_design_is_always_compiled(build: Build) -> None:
     assert build.calls == 2
 
 
+def test_headers_are_read_once(build: Build) -> None:
+    for source in (build.runtime / "verilated.cpp", build.own / "Vdut__all.cpp"):
+        assert build.compile(source, "-DKANHW_CLOCK=clk", "-O1", "-g") == 0
+        assert "-include" in build.object
+    # The same options, elsewhere; a macro that no header mentions.
+    assert build.compile(build.own / "Vdut__all.cpp", "-g", "-O1", "-DKANHW_CLOCK=clock") == 0
+    assert build.ways == ["headers", "quick", "quick", "quick"]
+    assert build.compile(build.own / "Vdut__all.cpp", "-O2") == 0
+    build.write(build.runtime / "verilated.h", "another Verilator")
+    assert build.compile(build.own / "Vdut__all.cpp", "-O2") == 0
+    assert build.ways[4:] == ["headers", "quick"] * 2
+
+
+@pytest.mark.parametrize(("trouble", "ways"), [("no headers", []), ("refuses", ["quick"])])
+def test_without_what_was_made_of_headers_it_compiles(
+    build: Build, trouble: str, ways: list[str]
+) -> None:
+    (build.folder / trouble).touch()
+    assert build.compile(build.own / "Vdut__all.cpp") == 0
+    assert "-include" not in build.object
+    assert build.ways == ["headers", *ways, "call"]
+
+
 def test_a_compiler_that_fails_fails(build: Build) -> None:
     source = build.runtime / "verilated.cpp"
     build.write(source, "fails")
     assert [build.compile(source), build.compile(source)] == [3, 3]
-    assert build.calls == 2
+    assert build.ways == ["headers", *["quick", "call"] * 2]
 
 
 def test_a_cache_of_the_user_is_left_in_place(

@@ -64,6 +64,7 @@ def draw_front(path):
     return plots.pareto_plot(points, path, "LUT", "accuracy (%)", "T", log_x=True)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("draw", "shown", "hidden"),
     [

@@ -49,6 +49,7 @@ def test_what_no_turn_hands_out_is_never_seen(tmp_path: Path, last: int, seen: b
     assert never_seen(altered_graph(tmp_path, command), tmp_path, 10) is not seen
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("register", ["word", "o__valid", "turn"])
 def test_what_is_handed_out_is_not_proved(tmp_path: Path, register: str) -> None:
     command = altering(made(tmp_path, 2), register)

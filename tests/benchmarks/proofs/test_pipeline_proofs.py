@@ -42,16 +42,19 @@ def graph_altered_at(work: Path, register: str, never: int = 0, moves: str = "i_
     return altered_graph(work, next(c for c in commands if re.fullmatch(pattern, c)))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("never, same", [(0, True), (5, True), (4, False), (1, False)])
 def test_what_no_vector_hands_out_is_never_seen(tmp_path: Path, never: int, same: bool) -> None:
     assert same_pipeline(graph_altered_at(tmp_path, "spare", never)) is same
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("register", ["word", "o__payload", "sum", "valid"])
 def test_what_is_handed_out_is_seen(tmp_path: Path, register: str) -> None:
     assert not same_pipeline(graph_altered_at(tmp_path, register))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("moves", ["1'b1", "i__valid", "i__ready & sum != 3"])
 def test_what_moves_by_itself_is_no_pipeline(tmp_path: Path, moves: str) -> None:
     assert not same_pipeline(graph_altered_at(tmp_path, "spare", moves=moves))

@@ -57,6 +57,7 @@ def altering(work: Path, verilog: str, pattern: str) -> str:
     return next(c for c in commands if re.fullmatch(f"mutate {pattern}", c))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     "place, same",
     [

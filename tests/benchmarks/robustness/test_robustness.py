@@ -33,6 +33,7 @@ def material(tmp_path_factory):
     return made(folder)
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("source", [source for source, _ in SOURCES], ids=lambda s: s.__name__)
 def test_a_few_of_every_class(source, material, tmp_path):
     trials = source(material, np.random.default_rng(7))

@@ -22,6 +22,7 @@ def codes_of(program, count, seed=1):
     return np.random.default_rng(seed).integers(form.lo, form.hi + 1, (count, program.n_in))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("rate", "count"), [(0.0, 600), (0.003, 300), (0.01, 60)])
 def test_every_vector_once_and_in_order(program, build, rate, count, monkeypatch):
     monkeypatch.setattr(link, "_PATIENCE", 0.002 if rate else 10.0)

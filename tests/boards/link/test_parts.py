@@ -59,6 +59,7 @@ def test_sender_is_the_encoder(pauses):
     assert bytes(given) == expected
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_receiver_is_the_decoder(seed):
     """Frames with lost, changed and additional bytes: what the decoder takes comes out."""

@@ -24,6 +24,7 @@ TUNED = "ultrascale+"
 MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 12))
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("seed", [*range(8), *MORE])
 def test_hardware_equals_program(seed, run_core, random_program, stimulus):
     rng = np.random.default_rng(1000 + seed)
@@ -61,6 +62,7 @@ def _edges(seed=1, bits=4, shape=((5, 4), (3, 5)), steepness=2, narrow=4):
     return Program(tuple(layers), InputEncoder(CodeFormat(bits, False), shape[0][1]))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("levels", "bits"), [(0, 4), (1, 4), (2, 6)])
 def test_smooth_saturating_networks(levels, bits, run_core, stimulus):
     steepness = 9 if bits == 6 else 3

@@ -145,6 +145,7 @@ KINDS = [_splines, _edges, _codebook]
 FOLDS = [(1, 1), (2, 3), (3, 2), (2, 8), (8, 2), (8, 8)]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("kind", "parallel"),
     [
@@ -190,6 +191,7 @@ def test_branches_of_one_scale_share_accumulators(stream_run):
     assert reach == [[True, False], [True, True]]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("kind", [_dense, _only_spline, _nothing])
 def test_special_layers(kind, stream_run):
     program = _network(np.random.default_rng(0), (5, 3, 4), [kind, _edges])
@@ -199,6 +201,7 @@ def test_special_layers(kind, stream_run):
 # Networks.
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("parallel", "argmax"),
     [((1, 1), True), ((2, 3), True), ((3, 4), False), ((16, 16), True)],
@@ -241,6 +244,7 @@ def test_many_outputs_in_little_time(stream_run):
     assert top.initiation_interval == 6
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_random_networks(seed, random_program, stream_run):
     rng = np.random.default_rng(seed)
@@ -322,6 +326,7 @@ def test_wrong_timing_is_seen(component, attribute, change, monkeypatch, stream_
         _check(program, _folded(2, 1), stream_run)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("reset_at", [7, 16, 29])
 def test_reset_forgets_what_was_under_way(reset_at):
     program = _network(np.random.default_rng(2), (5, 4, 3), [_splines, _edges])

@@ -217,6 +217,7 @@ FOLDS = [(5, 4, 2, 3), (4, 3, 4, 3, 3), (3, 5, 1, 2), (1, 1, 1, 1), (6, 4, 6, 1)
 
 
 # Every fold meets every shape of basis, but not at both numbers of kinds.
+@pytest.mark.some(7)
 @pytest.mark.parametrize(
     ("sizes", "functions", "live", "kinds"),
     [
@@ -240,6 +241,7 @@ def test_weighted_sums(sizes, functions, live, kinds, simulate):
 
 
 # Every two of the axes meet, not all three: here and at the codebooks below.
+@pytest.mark.some(7)
 @pytest.mark.parametrize(
     ("sizes", "reach", "lowest"),
     [
@@ -264,6 +266,7 @@ def test_base_weights(sizes, reach, lowest, simulate):
     np.testing.assert_array_equal(found[:, : fold.n_out], expected)
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize(
     ("sizes", "count", "gains"),
     [
@@ -353,6 +356,7 @@ def test_join_lane(kind, format, simulate):
     assert [word & mask for word in found] == [value & mask for value in expected]
 
 
+@pytest.mark.some(6)
 @pytest.mark.parametrize("chances", PAUSES)
 @pytest.mark.parametrize("sizes", [(4, 5, 1, 3, 1), (4, 6, 1, 6, 2), (1, 4, 1, 4, 4), (1, 1, 1, 1)])
 def test_output_serializer(sizes, chances, stream_run):
@@ -443,6 +447,7 @@ def test_split_refuses(count):
         SplitStage(_vector(4, 3, 4), count)
 
 
+@pytest.mark.some(8)
 @pytest.mark.parametrize("chances", PAUSES)
 @pytest.mark.parametrize("n", [2, 3, 5])
 @pytest.mark.parametrize("sums", [True, False])

@@ -121,6 +121,7 @@ def test_writable_heads_have_a_bank_more_that_is_written():
     assert sum(memory.written and memory.words == 4 * 48 for memory in written.memories) >= 2
 
 
+@pytest.mark.wide
 def test_a_budget_chooses_the_fold_of_heads(tmp_path):
     program = _heads(3, False, (6, 4, 2), 4)
     choice = kanhw.schedule_for(program, kanhw.Budget(dsp=40))

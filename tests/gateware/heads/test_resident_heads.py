@@ -106,6 +106,7 @@ def check(program, schedule, stream_run, *, count=8):
     return top, expected
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("parallel", "writable"), [((1, 1), False), ((2, 3), True), ((5, 5), False)]
 )
@@ -143,6 +144,7 @@ def test_every_input_of_every_head(stream_run):
     assert run.taken[-1] - run.taken[0] == len(words) - 1
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     "fields", [{"biased": False}, {"base": False}, {"biased": False, "base": False}]
 )
@@ -343,6 +345,7 @@ def test_reset_in_mid_stream_keeps_what_was_committed():
     assert run.commits == 1 and run.compared > 30
 
 
+@pytest.mark.wide
 def test_wide_words_come_in_parts():
     program = join_heads(networks(7, (2, 8), 2), writable=True)
     after = program.with_head(0, program.head(1))

@@ -33,6 +33,7 @@ def _seeds(*ends):
     ]
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("seed", _seeds(16))
 def test_one_convolution(seed, image_program, check_images):
     rng = np.random.default_rng(seed)
@@ -41,6 +42,7 @@ def test_one_convolution(seed, image_program, check_images):
     check_images(program, schedule, rng)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("seed", _seeds(100, 110))
 def test_chains(seed, image_program, check_images):
     rng = np.random.default_rng(seed)

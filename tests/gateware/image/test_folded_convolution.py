@@ -78,6 +78,7 @@ def _random_network(seed, image_program):
     return program, _folded(*rng.integers(1, 6, 2).tolist(), adder_levels=seed % 3), rng
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("seed", range(3))
 def test_random_networks(seed, image_program, stream_run):
     program, schedule, rng = _random_network(seed, image_program)
@@ -156,6 +157,7 @@ def _network(*layers):
 PADDED = ((3, 3, 5), (3, 2), (1, 2), (1, 1), (1, 2))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("kind", "parallel"),
     [
@@ -243,6 +245,7 @@ def _pooling(shape, size):
     return PoolingLayer(np.arange(8) - 4, "max", window, (requantizer,))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("inputs", "between", "beats"),
     [
@@ -308,6 +311,7 @@ def test_names_of_convolutions_are_known():
         generate_verilog(program, _folded({"other": 2}, 1))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("reset_at", [9, 40, 75])
 def test_reset_forgets_what_was_under_way(reset_at):
     rng = np.random.default_rng(2)

@@ -32,6 +32,7 @@ def _decoded(words, taps):
 LONG = {0, 4, 10, 13}
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(
     "seed", [pytest.param(k, marks=[pytest.mark.slow] if k in LONG else []) for k in range(16)]
 )

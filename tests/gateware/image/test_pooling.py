@@ -17,6 +17,7 @@ from kanhw.windows import Window
 CODE = CodeFormat(4, True)
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("seed", range(12))
 def test_one_pooling(seed, image_program, check_images):
     rng = np.random.default_rng(seed)
@@ -33,6 +34,7 @@ def _pooling(window, mode, bias=0, table=None):
     return Program((layer,), InputEncoder(CODE, window.n_in))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("mode", "size", "kind", "timing"),
     [

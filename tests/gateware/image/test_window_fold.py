@@ -125,6 +125,7 @@ def _expected(fold, images, groups):
     ]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("chances", PAUSES)
 @pytest.mark.parametrize(
     ("window", "inputs", "groups"),

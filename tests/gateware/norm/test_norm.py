@@ -79,6 +79,7 @@ def _roots(unit, variances):
     return found
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("fraction_bits", [1, 2, 5, 8])
 def test_reciprocal_root_exhaustively(fraction_bits):
     unit = ReciprocalRoot(fraction_bits, 1, 300)
@@ -212,6 +213,7 @@ CHANCES = [(1.0, 1.0), (0.6, 1.0), (1.0, 0.5), (0.4, 0.4)]
 QUICK = {0, 1, 5, 6, 7, 8, 9, 10, 12, 14, 16, 19, 23, 31, 36, 38}
 
 
+@pytest.mark.some(6)
 @pytest.mark.parametrize(
     "seed",
     [pytest.param(k, marks=[] if k in QUICK else [pytest.mark.slow]) for k in range(40)],
@@ -245,6 +247,7 @@ def test_random_norms_are_worth_running():
     assert {rhythm for _, rhythm in sizes} == set(range(len(CHANCES)))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("n", "fraction"), [(1, 9), (2, 20), (7, 12), (40, 24)])
 def test_timing_is_as_declared(n, fraction, stream_run):
     rng = np.random.default_rng(n)
@@ -340,6 +343,7 @@ class _FaultyMultiplier(Multiplier):
         return m
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("module", "name", "fault"),
     [

@@ -85,6 +85,7 @@ def _check_saturator(simulate, sums, shift, width):
     assert simulate(unit, [unit.i], [(value,) for value in values]) == expected
 
 
+@pytest.mark.some(16)
 @pytest.mark.parametrize("shift", [0, 1, 3, 9])
 @pytest.mark.parametrize(
     "sums",
@@ -122,6 +123,7 @@ def test_saturator_after_its_constant_is_requantize(total, shift, width, signed)
     assert address == requantize(np.int64(total), shift, format.lo, format.hi) - format.lo
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 8, 11])
 def test_argmax(count, signed, simulate):

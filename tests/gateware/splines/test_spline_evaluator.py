@@ -186,6 +186,7 @@ def _program(rng, sizes=(2, 3, 2), *, streams=1, table=None):
     return Program(layers, InputEncoder(formats[0], n_in))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("seed", range(5))
 def test_layers(seed, run_core, stimulus):
     rng = np.random.default_rng(seed)
@@ -248,6 +249,7 @@ def _check_folded(program, schedule, stream_run, *, count=6):
     return top, expected
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("seed", range(3))
 def test_folded_layers(seed, stream_run):
     rng = np.random.default_rng(seed + 10)
@@ -300,6 +302,7 @@ def test_costs_are_counted():
 # Designs.
 
 
+@pytest.mark.wide
 def test_generated_design_under_cocotb(tmp_path):
     """The Verilog itself: its latency, its pace, stalls, and a reset in mid-stream."""
     try:
@@ -323,6 +326,7 @@ def _rolled(order):
     return (*others, first)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("fault", ["piece", "cell", "base"])
 def test_planted_faults_are_seen(fault, monkeypatch, run_core, stimulus):
     rng = np.random.default_rng(0)

@@ -27,6 +27,7 @@ def _check(program, schedule):
     )
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("seed", range(12))
 def test_formulas_of_dense_networks(seed, random_program):
     rng = np.random.default_rng(seed)

@@ -15,6 +15,7 @@ from kanhw.schedule.schedule import Schedule
 FORMATS = ["q4.4", "uq6.2", "u9:0..511=-10..50", "s8:-9..100=-0.2..3.3"]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("levels", [0, 1])
 @pytest.mark.parametrize("text", FORMATS)
 def test_every_code_of_one_feature(text, levels, simulate):
@@ -28,6 +29,7 @@ def test_every_code_of_one_feature(text, levels, simulate):
         assert found == expected.tolist()
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("text", ["q8.8", "uq4.4", "q8.12"])
 def test_features_that_take_turns(text, simulate):
     program = with_formats(physical_program(2), inputs=text)
@@ -54,6 +56,7 @@ SCHEDULES = [
 ]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("make", "schedule"),
     [

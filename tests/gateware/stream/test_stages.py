@@ -166,6 +166,7 @@ def _check(program, rng, stream_run, pack, schedule=None, count=24):
     return outputs
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("network", "seed"),
     [
@@ -180,6 +181,7 @@ def test_networks(network, seed, stream_run, pack):
     assert len(np.unique(outputs)) > 4
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("n_out", "sums"), [(1, False), (3, True), (3, False)])
 def test_argmax_behind_a_norm(n_out, sums, stream_run, pack):
     rng = np.random.default_rng(n_out)
@@ -243,6 +245,7 @@ def test_planted_fault_in_the_element_order_is_seen(monkeypatch, stream_run, pac
         _check(program, rng, stream_run, pack)
 
 
+@pytest.mark.wide
 def test_generated_design_under_cocotb(tmp_path):
     """The Verilog itself, with its latency, its pace, stalls, and a reset in mid-stream."""
     try:

@@ -141,6 +141,7 @@ def test_nothing_else_can_be_read():
     assert bench.values == [(SLVERR, 0)] * len(others)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("chance", "seed"), [(1.0, 0), (0.5, 1), (0.2, 2)])
 def test_writes(chance, seed):
     writes = [

@@ -120,6 +120,7 @@ def check(program, schedule, *, reset_at=(), chances=(0.6, 0.5)):
     assert not any(bench.errors)
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("schedule", [UNROLLED, FOLDED], ids=["unrolled", "folded"])
 @pytest.mark.parametrize(
     ("code", "answer"),

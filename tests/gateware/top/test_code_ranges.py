@@ -180,6 +180,7 @@ def _check(program, schedule, stream_run, rng, *, count=24, head=None):
     return top
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("fabric", FABRICS)
 @pytest.mark.parametrize("seed", range(4))
 def test_random_unrolled_networks(seed, fabric, random_program, random_ranges, run_core, stimulus):
@@ -202,6 +203,7 @@ def test_many_unrolled_networks(seed, fabric, random_program, random_ranges, run
 QUICK = ("edge_table", "codebook", "layer_norm inside")
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize(
     ("name", "fabric"),
     [
@@ -217,6 +219,7 @@ def test_unrolled_kinds(name, fabric, random_ranges, stream_run):
     _check(program, Schedule(fabric=fabric), stream_run, rng, count=12)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("name", ["spline_evaluator", "product first", "edge_table of wide codes"])
 def test_cores_without_a_handshake(name, random_ranges, run_core):
     program, rng = _program(name, 2, random_ranges)
@@ -225,6 +228,7 @@ def test_cores_without_a_handshake(name, random_ranges, run_core):
     np.testing.assert_array_equal(run_core(program, Schedule(), codes), program(codes))
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("parallel", [(2, 3), pytest.param((8, 8), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_folded_kinds(name, parallel, random_ranges, stream_run):
@@ -236,6 +240,7 @@ def test_folded_kinds(name, parallel, random_ranges, stream_run):
     assert isinstance(top.stages[0], InputRanges) != own_tables
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("kind", ["unrolled", "folded"])
 @pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow), 3])
 def test_images(seed, kind, image_program, random_ranges, stream_run):
@@ -247,6 +252,7 @@ def test_images(seed, kind, image_program, random_ranges, stream_run):
     _check(program, Schedule(kind=kind, fabric=fabric, **fields), stream_run, rng, count=6)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("writable", [False, True])
 def test_heads(writable, stream_run):
     rng = np.random.default_rng(7)

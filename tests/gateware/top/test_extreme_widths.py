@@ -35,6 +35,7 @@ def test_what_is_refused_names_layer_and_cure(width, signed, shift, table):
         program(width, signed, shift, table)
 
 
+@pytest.mark.some(10)
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: f"{s.kind}-{s.fabric}")
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize(

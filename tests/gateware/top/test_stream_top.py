@@ -99,6 +99,7 @@ def _words(program, codes, pack):
     return pack(codes, program.input.format), pack(program(codes), program.output_format)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("p_valid", "p_ready"), [(1, 1), (0.5, 1), (1, 0.4), (0.6, 0.6), (0.2, 0.9)]
 )
@@ -110,6 +111,7 @@ def test_nothing_is_lost_under_stalls(p_valid, p_ready, simulated, program, code
     assert [word for _, word in run.taken] == expected
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("levels", [0, 1, 2])
 def test_latency_and_throughput(levels, program, codes, pack):
     words, _ = _words(program, codes, pack)
@@ -119,6 +121,7 @@ def test_latency_and_throughput(levels, program, codes, pack):
     assert [edge for edge, _ in run.accepted] == list(range(len(words)))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("reset_at", [3, 40, 90])
 @pytest.mark.parametrize("p_ready", [1.0, 0.5])
 def test_reset_forgets_what_was_under_way(reset_at, p_ready, simulated, program, codes, pack):

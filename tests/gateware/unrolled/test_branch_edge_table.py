@@ -67,6 +67,7 @@ def _program(rng):
 MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 24))
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("seed", [*range(12), *MORE])
 def test_hardware_equals_program(seed, run_core, stimulus):
     rng = np.random.default_rng(seed)

@@ -82,6 +82,7 @@ def _program(rng):
 MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 24))
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("seed", [*range(12), *MORE])
 def test_hardware_equals_program(seed, run_core, stimulus):
     rng = np.random.default_rng(seed)
@@ -151,6 +152,7 @@ def test_shapes_shared_at_powers_of_two_are_one_table(run_core, stimulus):
     assert list(made.values()) == [2, 4]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("seed", range(6))
 def test_convolution(seed, check_images, random_window):
     rng = np.random.default_rng(seed)
@@ -165,6 +167,7 @@ def test_convolution(seed, check_images, random_window):
     assert len(np.unique(outputs)) > 1
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("field", ["gains", "index", "biases", "base_weights"])
 def test_planted_faults_are_seen(field, monkeypatch, run_core, stimulus):
     """Hardware that takes one field of an edge from its neighbour."""

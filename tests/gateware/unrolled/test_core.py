@@ -16,6 +16,7 @@ QUICK = {*range(15), 17}
 MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(30) if seed not in QUICK)
 
 
+@pytest.mark.some(6)
 @pytest.mark.parametrize("seed", [*sorted(QUICK), *MORE])
 def test_hardware_equals_program(seed, run_core, random_program, stimulus):
     rng = np.random.default_rng(seed)
@@ -74,6 +75,7 @@ def test_argmax(n_out, run_core, stimulus):
     np.testing.assert_array_equal(run_core(program, Schedule(), codes), program(codes))
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("levels", "registers"),
     [(0, True), (0, False), (1, True), (2, False), (3, True), (16, True), (16, False)],
@@ -114,6 +116,7 @@ class _FaultySaturator(Saturator):
         return super()._address(rounded, width) ^ (rounded[0] << (width - 1))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("name", "fault"),
     [("Table", _faulty_table), ("AdderTree", _FaultyTree), ("Saturator", _FaultySaturator)],

@@ -51,6 +51,7 @@ def registers(core):
     return sum(map(int, widths))
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("program", list(programs()), ids=["direct", "joined", "basis"])
 @pytest.mark.parametrize("levels", [0, 1, 3])
 def test_every_register_is_counted(program, levels):
@@ -64,6 +65,7 @@ def test_every_register_is_counted(program, levels):
     assert least * built - 2 <= counted <= built
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("program", list(programs()), ids=["direct", "joined", "basis"])
 def test_cells_of_the_fabric_are_counted(program):
     schedule = Schedule(adder_levels=2, handshake=False, fabric="ultrascale+")

@@ -64,6 +64,7 @@ def _operands(program, schedule):
     return [[core.operand_count((0,), j, 0) for j in range(core.layer.n_out)] for core in cores]
 
 
+@pytest.mark.some(2)
 @FABRIC
 @pytest.mark.parametrize("registered", [True, False])
 def test_every_input_of_small_layers(fabric, registered, run_core, stimulus):
@@ -77,6 +78,7 @@ def test_every_input_of_small_layers(fabric, registered, run_core, stimulus):
     assert np.sum(merged) < np.sum(apart)
 
 
+@pytest.mark.some(1)
 @FABRIC
 @settings(max_examples=6)
 @given(seed=st.integers(0, 1 << 30))

@@ -66,6 +66,7 @@ def test_wide_codes_are_not_listed():
 MORE = (pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 24))
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("seed", [*range(12), *MORE])
 def test_hardware_equals_program(seed, run_core, stimulus):
     rng = np.random.default_rng(seed)

@@ -55,6 +55,7 @@ def _check(program, schedule, stages, run_core, stimulus):
     assert StreamTop(program, replace(schedule, handshake=True)).latency == stages
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("stages", "levels", "names"), PLACES)
 def test_every_number_of_stages(stages, levels, names, program, run_core, stimulus):
     schedule = Schedule(

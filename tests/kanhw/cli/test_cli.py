@@ -225,6 +225,7 @@ def test_a_bug_is_told_from_bad_input(shop, monkeypatch, capsys):
     assert "ZeroDivisionError" in error and "bug in kanhw" in error.splitlines()[-1]
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example_that_parses(command, capsys):
     assert run(command, "--help") == 0
@@ -362,6 +363,7 @@ def test_one_wrong_bit_in_a_table(shop, here, capsys):
     assert capsys.readouterr().out.startswith("FAILED: 256 vectors on ")
 
 
+@pytest.mark.wide
 def test_published_network(shared_folder, here, capsys):
     folder = shared_folder / "peers" / "kanele" / "moons"  # the smallest
     run_json(capsys, "generate", folder, "--out", "moons")

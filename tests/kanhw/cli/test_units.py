@@ -42,6 +42,7 @@ def test_formats_by_name(named, here, capsys):
     np.testing.assert_allclose(found, expected, atol=(1 / 2 + 1 / 256) / 256)
 
 
+@pytest.mark.wide
 def test_a_budget_counts_the_conversion(named, here, capsys):
     luts = {}
     for name, options in (("plain", ()), ("formats", ("--input-format", "q8.8"))):
@@ -65,6 +66,7 @@ def test_names_from_the_calibration_file(shop, here):
     assert load_program("net").labels.inputs == ("a", "b", "c")
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -145,6 +145,7 @@ def test_a_manifest_that_its_program_contradicts(change, message, folder, progra
         checked_program(load_design(folder))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("schedule", ["folded", "bare", "axi4-stream"])
 def test_what_is_derived_is_what_was_made(schedule, program, tmp_path):
     """Also of images, heads and argmax, in the tests of these."""

@@ -132,6 +132,7 @@ def everything(tmp_path_factory):
     return estimate_many(path, "top", ["xcup", "ecp5"], on_done=done.append), done
 
 
+@pytest.mark.wide
 def test_xcup_counts_every_kind_of_cell(everything):
     estimate = everything[0][0]
     # The recipe abc has no fixed shift registers: 16 flip-flops stand where abc9 has one SRL16E.

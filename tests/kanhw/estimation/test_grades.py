@@ -153,6 +153,7 @@ def test_the_command_ends_with_a_table(folder, capsys):
     assert data["interval"] > 1 and data["grades"]["model"]["lut"] == data["lut"]
 
 
+@pytest.mark.wide
 def test_synthesis_is_shown_beside_the_model(folder, capsys, tmp_path):
     words = ("estimate", folder / "design", "--target", "ice40", "--out", tmp_path / "e.json")
     status, shown = run(capsys, *words, "--grade", "synthesis", "--json")

@@ -68,6 +68,7 @@ def folds(program):
     ]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     "limits", [{"lut": 900}, {"lut": 1200, "dsp": 8}, {"lut": 1000, "bram": 3}, {"lut": 100_000}]
 )

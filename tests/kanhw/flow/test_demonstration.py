@@ -77,6 +77,7 @@ def test_small_from_the_command_line(tmp_path, monkeypatch, capsys):
     check(tmp_path / "demo", json.loads(shown.out), SMALL)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("terminal", [False, True])
 def test_without_verilator(tmp_path, monkeypatch, capsys, terminal):
     """Icarus alone does; a terminal gets a table, anything else plain text."""
@@ -109,6 +110,7 @@ def test_without_verilator(tmp_path, monkeypatch, capsys, terminal):
         assert outputs["y"].shape == (5, 10)
 
 
+@pytest.mark.wide
 def test_training_is_repeatable(tmp_path):
     digits = demonstration.load_digits(0)
     with demonstration.Progress(quiet=True) as progress:

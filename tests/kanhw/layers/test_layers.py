@@ -242,6 +242,7 @@ def test_prune_to_follows_chains_of_useless_edges() -> None:
     ]
 
 
+@pytest.mark.wide
 def test_pruning_keeps_what_matters() -> None:
     model = network([6, 4, 1])
     train(model, 6, 150)

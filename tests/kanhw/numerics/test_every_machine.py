@@ -155,6 +155,7 @@ def here():
     return found
 
 
+@pytest.mark.some(1)
 @pytest.mark.skipif(
     sys.platform != "linux" or os.uname().machine != "x86_64", reason="kernels of other processors"
 )

@@ -89,6 +89,7 @@ def codes_of(design, count=96):
     return rng.integers(*np.add(program.input.code_ends, [[0], [1]]), (count, program.n_in))
 
 
+@pytest.mark.wide
 def test_toggles_do_not_hang_on_the_number_of_copies(made, monkeypatch):
     design, path = made
     netlist = read_netlist(path, design.top)

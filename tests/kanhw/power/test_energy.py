@@ -130,6 +130,7 @@ def test_mistakes(design, words, message, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.wide
 def test_without_vectors_rates_are_propagated(design):
     _, still = estimate_power(design, "ice40", clock_mhz=12, vectorless=True)
     _, drawn = estimate_power(design, "ice40", clock_mhz=12, toggle_rate=0.125)

@@ -10,6 +10,7 @@ from kanhw.reports.constants import moved_constant
 from kanhw.reports.summary import summarise
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("realisation", REALISATIONS)
 @pytest.mark.parametrize("layer", [0, 1], ids=["hidden", "last"])
 def test_curves_are_compared_less_a_moved_constant(layer, realisation):

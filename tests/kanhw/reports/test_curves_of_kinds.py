@@ -41,6 +41,7 @@ class TestCurves:
             worst = max(trace.error / trace.step for _, trace in traces_of(layer))
             assert 0.4 < worst <= 0.5 + 1e-6
 
+    @pytest.mark.some(3)
     @pytest.mark.parametrize("name", NETWORKS)
     @pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
     def test_quantized_weights_are_near(self, name, realisation):

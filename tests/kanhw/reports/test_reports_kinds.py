@@ -186,6 +186,7 @@ class TestWords:
         text = summary_text(summarise(design_of(network[2], tmp_path)))
         assert max(map(len, text.splitlines())) <= 100
 
+    @pytest.mark.some(2)
     def test_html(self, network, tmp_path):
         model, _, program = network
         curves = network_curves(program, model)
@@ -254,6 +255,7 @@ class TestScores:
             summarise(design, model=model, data=(x.reshape(48, 1, 1, 5), None))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_real_networks(shared_folder, library, tmp_path):
     folder = shared_folder / "fixtures" / "kan_libraries" / library

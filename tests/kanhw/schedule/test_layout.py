@@ -118,6 +118,7 @@ def test_the_stages_of_a_program(program, schedule, kinds):
     assert layout.outputs == ends[-1]
 
 
+@pytest.mark.some(14)
 @pytest.mark.parametrize("program", [DENSE, NORMED, IMAGE, WHOLE, TWICE, PADDED, RANGED, CONVERTED])
 @pytest.mark.parametrize("parallel", [None, (1, 1), (2, 3), (3, 2), (16, 16)])
 def test_gateware_builds_what_is_planned(program, parallel):

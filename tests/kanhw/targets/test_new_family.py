@@ -138,6 +138,7 @@ def test_it_is_placed_by_the_nextpnr_that_it_names(plain, design, monkeypatch):
         kanhw.estimate(design, "fours", fmax=True)
 
 
+@pytest.mark.wide
 def test_its_netlist_is_simulated_with_models_of_its_cells(plain, design, program, monkeypatch):
     pytest.importorskip("cocotb")
     try:

@@ -40,6 +40,7 @@ def totals(losses, costs):
         )
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("seed", range(12))
 def test_the_solver_finds_the_best_of_all(seed):
     rng = np.random.default_rng(seed)
@@ -134,6 +135,7 @@ def assert_bits_arrive(allocation):
     assert seen
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("variant", "realisation"),
     [
@@ -183,6 +185,7 @@ def network(make_layer):
     return model, x[:100], x[100:]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     "what", ["unrolled_luts", "bits", "bit_operations", "operation_energy_45nm_pj"]
 )

@@ -11,6 +11,7 @@ from kanhw.quant.planning.steps import SumStep
 from kanhw.reports.layer_facts import program_facts
 
 
+@pytest.mark.some(7)
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
 @pytest.mark.parametrize("bits", [2, 5])
 def test_before_and_after_quantizing_and_in_reports(variant, realisation, bits):

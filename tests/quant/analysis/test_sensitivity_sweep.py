@@ -91,6 +91,7 @@ def test_without_labels_there_are_no_accuracies(network):
     assert "%" not in measured.markdown()
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
 def test_every_variant(variant, realisation):
     model, x = variant

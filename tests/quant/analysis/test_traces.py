@@ -78,6 +78,7 @@ def test_seeds(make_layer):
     assert from_config == first
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
 def test_the_criterion_estimates_measured_losses(variant, realisation):
     model, x = variant

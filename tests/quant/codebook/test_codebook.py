@@ -100,6 +100,7 @@ CHOICES = list(
 )
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_every_code_is_equal(variant, tmp_path, bits):
     model, x = variant
@@ -203,6 +204,7 @@ def test_padding_leaves_biases_to_the_taps(tmp_path):
     assert np.abs(real - model(x)).max() < 0.02 * np.ptp(model(x))
 
 
+@pytest.mark.some(2)
 def test_more_shapes_come_close_to_the_float_model(variant):
     model, x = variant
     x = model.flat(x)
@@ -435,6 +437,7 @@ def test_heads_that_are_refused():
         quantize_heads([models[0], short], data, config_of())
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     "options", [{}, {"codebook.gain": "power_of_two", "codebook.gain_bits": 4}]
 )

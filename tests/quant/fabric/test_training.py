@@ -40,6 +40,7 @@ def test_a_front_from_dear_to_cheap(training):
     assert min(own.cost for own in front.points) < 0.8 * dearest
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("killed", [1, 7, 43, 45])
 def test_after_a_kill_the_front_is_the_same(data, small, tmp_path, killed, monkeypatch):
     monkeypatch.setattr("kanhw.quant.fabric.training._SAVED_EVERY", 0.0)

@@ -103,6 +103,7 @@ def check_every_table(model, calibration, config):
     return off_support
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
 @pytest.mark.parametrize("bits", [(1, 1), (4, 6), (12, 10)])
 def test_random_models(random_model, realisation, bits):
@@ -127,6 +128,7 @@ def test_random_models(random_model, realisation, bits):
         assert off_support > 0
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("realisation", "weight_bits", "activation_bits"),
     [("edge_table", 4, 6), ("basis_table", 8, 8)],
@@ -177,6 +179,7 @@ def flipped(layer, field, place, bit):
     return replace(layer, **{field: values}, accumulator_formats=None)
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("bit", [0, 1, 4, 9])
 @pytest.mark.parametrize("index", [0, 1])
 def test_one_wrong_bit_in_an_edge_table_is_caught(small, bit, index):
@@ -193,6 +196,7 @@ def test_one_wrong_bit_in_an_edge_table_is_caught(small, bit, index):
         assert edge_error(broken, index, plan, quantized) > HALF
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("field", ["basis", "base"])
 @pytest.mark.parametrize("bit", [0, 3, 6])
 def test_one_wrong_bit_in_a_basis_table_is_caught(small, field, bit):

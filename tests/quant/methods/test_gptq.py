@@ -68,6 +68,7 @@ def test_codes_are_those_of_the_inverse(n):
     np.testing.assert_array_equal(round_columns(columns, hessian), expected[:, ::-1])
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 def test_gptq_lowers_the_objective(bits):
     rng = np.random.default_rng(bits)
@@ -86,6 +87,7 @@ def test_gptq_lowers_the_objective(bits):
     assert np.median(ratios) < 0.7
 
 
+@pytest.mark.some(6)
 @pytest.mark.parametrize("bits", [1, 2, 4])
 @pytest.mark.parametrize("name", MODELS)
 def test_no_output_is_worse_than_with_nearest_codes(name, bits):

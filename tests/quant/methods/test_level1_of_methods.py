@@ -39,6 +39,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.some(10)
 @pytest.mark.parametrize(("method", "name", "realisation"), COMBINATIONS)
 def test_codes_are_equal(method, name, realisation):
     rng = np.random.default_rng([ALL.index(method), list(MODELS).index(name)])
@@ -70,6 +71,7 @@ def test_codes_are_equal(method, name, realisation):
         assert ("synthesised" in program.source) == (method == "zeroq")
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("bits", [1, 3])
 @pytest.mark.parametrize("method", ALL)
 def test_pruned_edges_stay_absent(method, bits):

@@ -19,6 +19,7 @@ from kanhw.quant.methods.problem import layer_error, real_sums
 from kanhw.quant.record.basis_table import QuantBasisTable
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("realisation", REALISATIONS)
 @pytest.mark.parametrize("name", MODELS)
 def test_without_scales_the_codes_are_those_of_uniform_rounding(monkeypatch, name, realisation):

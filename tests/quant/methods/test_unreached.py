@@ -33,6 +33,7 @@ def narrow_task(method="gptq", local=True):
     return task_of(model, data, config)[0], model, data, config
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("method", METHODS)
 def test_bumps_that_nothing_reaches_copy_their_neighbour(method):
     task, model, data, config = narrow_task(method)

@@ -53,6 +53,7 @@ def test_gradients(name):
     assert (gradient * direction).sum() == pytest.approx(slope, rel=1e-4)
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("name", ZEROQ_MODELS)
 def test_synthesised_inputs_meet_the_statistics(name):
     model = ZEROQ_MODELS[name](np.random.default_rng(18))

@@ -22,6 +22,7 @@ from kanhw.quant.quantizers.quantizer import activation_quantizer
 from kanhw.quant.quantizers.sum_inputs import SumInputs
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("realisation", REALISATIONS)
 @pytest.mark.parametrize("layer", [0, 1], ids=["hidden", "last"])
 def test_an_offset_costs_no_bits(layer, realisation):

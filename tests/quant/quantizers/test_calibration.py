@@ -82,6 +82,7 @@ def test_percentile_does_not_collapse_on_sparse_values():
     assert activation_range(values, format, "percentile", 99, symmetric=True) == (0, 1)
 
 
+@pytest.mark.some(19)
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -211,6 +212,7 @@ def test_zero_weights_have_no_say(method, bits):
     assert weight_scale(np.zeros(5), bits, method, 90) == 1
 
 
+@pytest.mark.some(17)
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_mse_weights_are_near_the_best_of_a_dense_search(name, bits):

@@ -124,6 +124,7 @@ def test_errors_stay_within_their_bound(
         assert made.splines.aligned == (made.note == "")
 
 
+@pytest.mark.some(7)
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("pieces", ["arithmetic", "shared_table"])
 @pytest.mark.parametrize("aligned", [False, True])
@@ -172,6 +173,7 @@ def test_scales_of_channels_are_aligned_apart():
 # Level 1.
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("order", "bits"), [(1, 12), (2, 16), (3, 9), (3, 12), (3, 16), (4, 10), (5, 9), (5, 12)]
 )

@@ -87,6 +87,7 @@ def codebooks_of(quantized):
     return [own for own in taps if isinstance(own, QuantCodebook)]
 
 
+@pytest.mark.some(6)
 @pytest.mark.parametrize("bits", [2, 8])
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("name", MODELS)
@@ -138,6 +139,7 @@ def test_what_is_trained_is_what_is_deployed(name, options, bits):
     assert moved
 
 
+@pytest.mark.wide
 def test_fine_tuning_lowers_the_loss():
     rng = np.random.default_rng(1)
     model = splines(rng)

@@ -99,6 +99,7 @@ def pykan(rng):
 MODELS = {f.__name__: f for f in (efficient_kan, fast_kan, kagn, conv, pykan)}
 
 
+@pytest.mark.some(10)
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
 @pytest.mark.parametrize("bits", [2, 4, 8])
 @pytest.mark.parametrize("variant", MODELS)

@@ -140,6 +140,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(("method", "variant", "realisation", "bits"), COMBINATIONS)
 def test_every_code_is_equal_and_every_weight_is_rounded_up_or_down(
     method, variant, realisation, bits
@@ -212,6 +213,7 @@ def correlated(rng, count, n_in):
     return mixed / 2 + 0.2 * rng.normal(size=(count, n_in))
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("bits", [3])
 def test_learned_rounding_has_less_error_than_nearest(method, bits):
@@ -237,6 +239,7 @@ def test_learned_rounding_has_less_error_than_nearest(method, bits):
     assert own_held_out < uniform_held_out
 
 
+@pytest.mark.wide
 def test_a_block_is_learned_as_a_whole():
     rng = np.random.default_rng(5)
     model = efficient_kan(rng)
@@ -252,6 +255,7 @@ def test_a_block_is_learned_as_a_whole():
     assert error("brecq") < 0.7 * uniform
 
 
+@pytest.mark.wide
 def test_activation_steps_are_learned_in_blocks():
     rng = np.random.default_rng(6)
     model = efficient_kan(rng)
@@ -291,6 +295,7 @@ def test_blocks():
     assert blocks("pykan", 2) == [(0, 3)]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("method", METHODS)
 def test_the_seed_decides(method):
     rng = np.random.default_rng(7)
@@ -376,6 +381,7 @@ def test_headroom_does_not_reach_poles():
         assert_level_1(quantize_model(model, x, config), x)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("network", ["efficient_kan", "fast_kan"])
 def test_eight_bits_equal_float(shared_folder, network):
     # In the literature BRECQ collapses on KANs even at 8 bits.

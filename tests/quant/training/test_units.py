@@ -43,6 +43,7 @@ def is_what_is_deployed(network, x):
     return program
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("rule", RULES)
 def test_features_of_unequal_units(rule):
     model, x = physical_model(300)
@@ -58,6 +59,7 @@ def test_features_of_unequal_units(rule):
     assert (np.abs(np.log2(program.input.scale / start)) < 1).all()
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "dorefa"])
 def test_features_of_a_group_share_what_is_learned(rule):
     torch.manual_seed(1)
@@ -95,6 +97,7 @@ def test_a_channel_stays_alone_where_ranges_are_equal():
     assert network.rule(0, 0).step.numel() == 2
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table", "codebook"])
 @pytest.mark.parametrize("rule", ["lsq", "dsq"])
 @pytest.mark.parametrize("layer", [0, 1], ids=["hidden", "last"])

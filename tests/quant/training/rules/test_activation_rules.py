@@ -65,6 +65,7 @@ def gradients(rule, x):
     return point.grad.item(), {name: p.grad.item() for name, p in rule.named_parameters()}
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("name", RULES)
 @settings(max_examples=25)
 @given(
@@ -103,6 +104,7 @@ def test_what_trains_is_what_is_frozen(
         assert trained or parameter.grad.any()
 
 
+@pytest.mark.some(24)
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("granularity", ["tensor", "channel"])
 @pytest.mark.parametrize("bits", [1, 2, 8])

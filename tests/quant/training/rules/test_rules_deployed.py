@@ -134,6 +134,7 @@ def trained(model, x, config, seed):
     return network.eval(), inputs
 
 
+@pytest.mark.some(40)
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
 @pytest.mark.parametrize("bits", [2, 8])
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -168,6 +169,7 @@ def test_every_rule(rule, variant, bits, realisation):
     assert (error.max(axis=1) > 0.05).mean() < 0.1
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("realisation", ["edge_table", "basis_table"])
 @pytest.mark.parametrize("rule", RULES)
 def test_single_bits(rule, realisation):

@@ -62,6 +62,7 @@ def gradients(rule, w):
     return weight.grad.item(), {name: p.grad.item() for name, p in rule.named_parameters()}
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("name", RULES)
 @settings(max_examples=30)
 @given(
