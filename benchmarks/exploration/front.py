@@ -1,14 +1,15 @@
 """The front of sampled points against uniform choices: the same bits everywhere.
 
     python -m benchmarks.exploration.front [--dataset dry_bean] [--variant EfficientKAN]
-        [--points 200] [--seed 0] [--processes 2] [--out DIR]
+        [--points 200] [--seed 0] [--processes 2] [--synthesise 0] [--out DIR]
 
 Points are measured on the validation part, by accuracy and modelled LUTs of the unrolled network.
 The uniform choices are 4, 5, 6 and 8 bits as edge tables and as basis tables. Printed are which of
 them some point of the front dominates (is no worse in both, and better in one), and both
 hypervolumes as shares of the box between no LUTs at full accuracy and the worst figures of the
-uniform choices. A folder of an earlier run is gone on
-with.
+uniform choices. With --synthesise so many points, evenly spread over the front, are made as Verilog
+and synthesised: the modelled LUTs beside those, and the range that the model states. A folder of an
+earlier run is gone on with.
 """
 
 from __future__ import annotations
@@ -17,13 +18,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import kanhw
 from benchmarks.common.data import load
 from benchmarks.common.measuring import Table, argument_parser, environment_line
 from benchmarks.common.networks import float_model
 from kanhw.exploration.answers.exploration import Exploration
 from kanhw.exploration.answers.front import dominates, hypervolume, losses_of
+from kanhw.exploration.making import differences_from
+from kanhw.exploration.running.store import load_store
 from kanhw.exploration.watching import Watch
+from kanhw.program import load_program
+from kanhw.schedule.schedule import Schedule
+from kanhw.targets.table import model_of
 
 OBJECTIVES = ("accuracy", "lut")
 UNIFORM = (4, 5, 6, 8)
@@ -71,6 +79,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--synthesise", type=int, default=0, metavar="N")
     parser.add_argument("--out", type=Path, help="keep everything here (default: nowhere)")
     options = parser.parse_args()
     print(environment_line() + "\n")
@@ -102,6 +111,30 @@ def _measure(options: Any, folder: Path) -> None:
         **given,
     )
     _print(options, uniform, sampled)
+    if options.synthesise:
+        _synthesise(sampled, folder / "sampled", options.synthesise)
+
+
+def _synthesise(sampled: Exploration, folder: Path, count: int) -> None:
+    store, front = load_store(folder), sampled.front
+    places = sorted({round(place) for place in np.linspace(0, len(front) - 1, count)})
+    print()
+    table = Table(("point", "modelled LUT", "range", "synthesised LUT", "ratio", "within"), (10,))
+    within = 0
+    for point in (front[place].point for place in places):
+        with tempfile.TemporaryDirectory() as temporary:
+            program = load_program(store.program_path(point.stage))
+            schedule = Schedule.from_json(point.schedule)
+            design = kanhw.generate(program, Path(temporary) / "design", schedule=schedule)
+            made = kanhw.estimate(design, point.configuration.target)
+        modelled, target = point.figures["lut"], model_of(point.configuration.target)
+        low, high = target.weights.range_of("lut", modelled) or (modelled, modelled)
+        bounds = f"{low:,.0f} to {high:,.0f}"
+        good = not differences_from(point, made)
+        within += good
+        ratio = f"{made.lut / modelled:.2f}"
+        table.add(point.short, f"{modelled:,.0f}", bounds, made.lut, ratio, "yes" if good else "no")
+    print(f"\n{within} of {len(places)} are within the model's range")
 
 
 def _print(options: Any, uniform: Exploration, sampled: Exploration) -> None:

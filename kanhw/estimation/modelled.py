@@ -76,14 +76,12 @@ def model_estimate(
         top = top_of(program, schedule)
         clocks, resources = clocks_of(top), resources_of(top.costs, target)
         del top
-    errors, source = model.weights.errors, f"kanhw {__version__}"
-    figures = {}
+    source, figures = f"kanhw {__version__}", {}
     for name in COUNTS:
         value = getattr(resources, name)
         if value is None:
             continue
-        error = errors.get(name)
-        low, high = (None, None) if error is None else (value / (1 + error), value * (1 + error))
+        low, high = model.weights.range_of(name, value) or (None, None)
         figures[name] = Figure(value, "model", source, low, high)
     power = None
     if stimulus is not None and clock_mhz is not None:

@@ -10,7 +10,6 @@ from kanhw.entries import read_json_object
 from kanhw.errors import InputError, ToolNotFound
 from kanhw.estimation import ResourceEstimate
 from kanhw.exploration.running.store import Store, load_store
-from kanhw.exploration.study.estimators import BAND
 from kanhw.exploration.study.point import Point
 from kanhw.files import write_json
 from kanhw.flow.estimating import estimate
@@ -21,8 +20,9 @@ from kanhw.places import resolved, written_by
 from kanhw.program import load_program, save_program
 from kanhw.progress import Progress
 from kanhw.schedule.schedule import Schedule
+from kanhw.targets.table import model_of
 
-__all__ = ["MadePoint", "make_point"]
+__all__ = ["MadePoint", "differences_from", "make_point"]
 
 _FILES = (
     *("design", "estimate.json", "point.json", "program.safetensors", "report.html"),
@@ -59,17 +59,8 @@ class MadePoint:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """Resources of which synthesis made more or less than modelled, by more than the band."""
-        found = []
-        for name in _RESOURCES:
-            modelled, made = self.point.figures.get(name), int(getattr(self.synthesised, name))
-            if modelled is None:
-                continue
-            band = BAND * made if name == "lut" else 0.0
-            if abs(modelled - made) > band:
-                share = f", {100 * (modelled - made) / made:+.0f} %" if made else ""
-                found.append(f"{name}: modelled {modelled:,.0f}, synthesised {made:,}{share}")
-        return tuple(found)
+        """Resources of which synthesis made more or less than the model's range, as text."""
+        return differences_from(self.point, self.synthesised)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -79,12 +70,30 @@ class MadePoint:
             "choices": self.point.configuration.choices,
             "modelled": {name: self.point.figures.get(name) for name in _RESOURCES},
             "synthesised": {name: getattr(self.synthesised, name) for name in _RESOURCES},
-            "band": BAND,
+            "band": model_of(self.point.configuration.target).weights.errors.get("lut"),
             "differences": list(self.differences),
             "accuracy": self.verification.accuracy,
             "vectors": self.verification.equivalence.vectors,
             "passed": self.passed,
         }
+
+
+def differences_from(point: Point, synthesised: ResourceEstimate) -> tuple[str, ...]:
+    """Resources of which synthesis made more or less than the model's range, as text.
+
+    The range is that of nine of ten designs on the target; what has none is expected as modelled.
+    """
+    weights = model_of(point.configuration.target).weights
+    found = []
+    for name in _RESOURCES:
+        modelled, made = point.figures.get(name), int(getattr(synthesised, name))
+        if modelled is None:
+            continue
+        low, high = weights.range_of(name, modelled) or (modelled, modelled)
+        if not low <= made <= high:
+            share = f", {100 * (modelled - made) / made:+.0f} %" if made else ""
+            found.append(f"{name}: modelled {modelled:,.0f}, synthesised {made:,}{share}")
+    return tuple(found)
 
 
 def make_point(

@@ -140,6 +140,17 @@ class PartWeights:
     carry_adders: float = 0.0
     errors: Mapping[str, float] = field(default_factory=dict)
 
+    def range_of(self, name: str, value: float) -> tuple[float, float] | None:
+        """Between which counts nine of ten designs are that have this modelled one; None: unknown.
+
+        Parameters
+        ----------
+        name, value
+            Of the count.
+        """
+        error = self.errors.get(name)
+        return None if error is None else (value / (1 + error), value * (1 + error))
+
     def table_bit(self, address_bits: int) -> float:
         """LUTs of a bit of a table with so many address bits."""
         last = len(self.table_bits) - 1

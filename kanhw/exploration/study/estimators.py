@@ -12,15 +12,11 @@ from kanhw.formats import FloatArray
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["BAND", "MODEL", "Estimator", "model_figures"]
+__all__ = ["MODEL", "Estimator", "model_figures"]
 
 Estimator = Callable[[Program, Schedule, str, FloatArray], Figures]
 """From a Program, a schedule, a target's name and inputs to figures; what is not known is left
 out."""
-
-BAND = 0.17
-"""How far modelled LUTs were from synthesised ones at most, as a share of the latter, on the folded
-designs of ``python -m benchmarks.hardware.resource_model --kinds product heads``."""
 
 
 def model_figures(

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from kanhw.exploration.answers.page.page import write_page
 from kanhw.exploration.answers.rated import Setting
 from kanhw.exploration.answers.tables import columns_of, csv_text, text_table
 from kanhw.exploration.answers.writing import write_answers
+from kanhw.exploration.making import differences_from
 from kanhw.exploration.space.configuration import Configuration
 from kanhw.exploration.study.objectives import objectives_named
 from kanhw.exploration.study.point import Point
@@ -167,3 +169,25 @@ def test_a_point_becomes_a_design(tmp_path):
     (tmp_path / "mine" / "note").write_text("")
     with pytest.raises(kanhw.InputError, match="already holds something else"):
         make_point(tmp_path / "out", found.front[0].point.short, tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    ("target", "made", "differ"),
+    [
+        ("xcup", {"lut": 122}, []),
+        ("xcup", {"lut": 123}, ["lut: modelled 100, synthesised 123, -19 %"]),
+        ("xcup", {"lut": 82}, []),
+        ("xcup", {"lut": 81}, ["lut: modelled 100, synthesised 81, +23 %"]),
+        ("ecp5", {"lut": 118}, ["lut: modelled 100, synthesised 118, -15 %"]),
+        ("ice40", {"lut": 141}, []),
+        ("xcup", {"dsp": 3, "bram": 1}, [
+            "bram: modelled 0, synthesised 1, -100 %", "dsp: modelled 2, synthesised 3, -33 %"
+        ]),
+    ],
+)  # fmt: skip
+def test_what_synthesis_makes_other_than_modelled_is_said(target, made, differ):
+    configuration = Configuration.of({"realisation": "edge_table", "target": target})
+    figures = {"lut": 100.0, "bram": 0.0, "dsp": 2.0}
+    point = Point(name="0" * 64, configuration=configuration, stage="", figures=figures)
+    counts = SimpleNamespace(**{"lut": 100, "bram": 0, "dsp": 2, **made})
+    assert list(differences_from(point, counts)) == differ
