@@ -97,6 +97,7 @@ def test_packing_orders_pixel_by_pixel(signed: bool) -> None:
         pack_codes(codes[:1, :2], port)
 
 
+@pytest.mark.wide
 def test_ports_of_images(design: Design, image_design: Design) -> None:
     assert (design.input, design.output.beats) == (Port(1, CODE, 56), 1)
     assert (image_design.input.total, image_design.output) == (56, Port(3, CODE, 16))

@@ -20,7 +20,7 @@ def wine():
     return data.load("wine")
 
 
-@pytest.mark.some(2)
+@pytest.mark.wide
 @pytest.mark.parametrize("variant", ["EfficientKAN", "FastKAN", "KAGN", "PyKAN"])
 def test_wine_is_learned_and_kept(variant, wine, cache, monkeypatch):
     before = torch.random.get_rng_state()

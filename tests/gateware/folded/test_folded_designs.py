@@ -232,6 +232,7 @@ def test_layers_of_their_own_pace(stream_run):
     assert [stage.fold.lanes for stage in top.stages if isinstance(stage, FoldedStage)] == [4, 1]
 
 
+@pytest.mark.wide
 def test_many_outputs_in_little_time(stream_run):
     """Six outputs every clock for a layer that takes two inputs: they are collected and split."""
     program = _network(np.random.default_rng(3), (4, 12, 3), [_splines, _edges])
@@ -386,6 +387,7 @@ def test_manifest(design):
     assert design.initiation_interval == 6
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("engine", ["cocotb", pytest.param("fast", marks=pytest.mark.slow)])
 def test_engines(design, engine):
     try:

@@ -134,6 +134,7 @@ def designs():
     return found
 
 
+@pytest.mark.wide
 def test_same_bytes_in_every_process(tmp_path):
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     ours.mkdir()

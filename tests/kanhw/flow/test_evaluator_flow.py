@@ -34,7 +34,7 @@ def _model(rng, sizes):
     return KanModel(tuple(layers), "made up")
 
 
-@pytest.mark.some(1)
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("bits", "sizes", "schedule"),
     [

@@ -47,6 +47,7 @@ def test_only_a_constant_is_taken_away():
     assert moved_constant(np.where(np.arange(64) == 63, 3.0, rounding + 25), 1.0) > 24
 
 
+@pytest.mark.wide
 def test_the_page_says_so(tmp_path):
     model, x = with_offset(0)
     design = kanhw.generate(kanhw.quantize(model, x), tmp_path / "design")

@@ -88,6 +88,7 @@ def test_fresh_networks(width, settings):
     assert_level_0(shaken(network(width, **settings)))
 
 
+@pytest.mark.wide
 def test_fit_moves_the_knots():
     made = network([3, 4, 1])
     made.fit(data(3), steps=12, opt="LBFGS", update_grid=True)
