@@ -1,7 +1,7 @@
 """The basis-evaluation tax: what bases cost in hardware, over bits, variants and realisations.
 
     python -m benchmarks.quantization.basis_tax [--seeds 0 1 2] [--shape 4 8] [--weights 4]
-        [--out FOLDER] [--synthesise]
+        [--parts bits shapes synthesis] [--out FOLDER]
 
 The tax of a layer is (a) the share of its LUTs, energy and clocks that makes values of codes: the
 tables and evaluators of bases. Products weight and add these, the rest brings sums to codes. And it
@@ -15,8 +15,8 @@ the others 4 and 8 of each. Figures are those of ``kanhw.estimate(..., grade="mo
 for xcup, parts those of its records (``LayerCore.own_parts``, ``FoldedSums.source_costs``). Folded,
 an edge takes a clock.
 
-Tables are printed; --out gets basis-tax.csv with every point, and basis-tax.svg. --synthesise does
-something else: it prints Yosys' LUTs beside the model's for some points (minutes).
+Tables are printed; --out gets basis-tax.csv with every point, and basis-tax.svg. The part "shapes"
+has other sizes and bits of weights, "synthesis" Yosys' LUTs beside the model's for some points.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,13 @@ LETTERS = {"edge_table": "E", "basis_table": "B", "codebook": "C", "spline_evalu
 WITH_BLOCKS = " with DSP or block RAM"
 BLOCKS = ("DSP", "block RAM")
 FIGURES = {"lut": "LUTs", "energy": "energy"}
-CHECKED = ((4, 4), (8, 8), (10, 8))
+# Code and basis bits that are synthesised.
+CHECKED = ((4, 4), (8, 8))
+# Code bits, inputs, outputs and weight bits: what changes first, then at wider codes.
+SHAPES = (
+    *((6, 4, 2, 4), (6, 4, 8, 4), (6, 4, 32, 4), (6, 16, 8, 4), (6, 4, 8, 2), (6, 4, 8, 8)),
+    *((10, 4, 2, 4), (10, 4, 8, 4), (10, 4, 32, 4)),
+)
 
 # Variant, realisation, schedule, code and basis bits, seed.
 Key = tuple[str, str, str, int, int, int]
@@ -242,36 +249,38 @@ def tabulate_spread(results: Results) -> None:
             table.add(variant, realisation, *(shown((each,), ".1f") for each in worst))
 
 
-def tabulate_shapes(seed: int, weights: int) -> None:
-    """What else moves the tax: outputs that share the bases of an input, and bits of weights."""
-    print("\nEfficientKAN, 6-bit codes, 8-bit basis values, unrolled\n")
+def tabulate_shapes(options: Namespace) -> None:
+    """What else moves the tax: outputs that share an input's bases, inputs, bits of weights."""
+    print("\nEfficientKAN, 8-bit basis values, unrolled\n")
     table = Table(
-        ("inputs", "outputs", "weight bits", "realisation", "LUT", "bases, % of LUT", "x linear"),
-        (6, 7, 11, 16),
+        (
+            *("codes", "inputs", "outputs", "weight bits", "realisation"),
+            *("LUT", "bases, % of LUT", "x linear"),
+        ),
+        (5, 6, 7, 11, 26),
     )
-    tried = [(4, n, weights) for n in (1, 2, 4, 8, 16, 32)]
-    tried += [(n, 8, weights) for n in (8, 16, 32)] + [(4, 8, w) for w in (2, 6, 8)]
-    for n_in, n_out, bits in tried:
-        sweep = Sweep(Networks(n_in, n_out, seed), bits)
+    for codes, n_in, n_out, weights in SHAPES:
+        sweep = Sweep(Networks(n_in, n_out, options.seeds[0]), weights)
         for realisation in REALISATIONS:
-            ((_, found),) = sweep.points("EfficientKAN", realisation, [(6, 8)])
+            ((_, found),) = sweep.points("EfficientKAN", realisation, [(codes, 8)])
             if isinstance(found, Refused):
-                table.add(n_in, n_out, bits, realisation, found.why)
-                continue
+                raise InputError(f"{realisation}: {found.why}")
             point = found["unrolled"]
+            name = realisation + (", DSP or BRAM" if point.blocks else "")
             tax = shown((point.luts.tax,), ".0f")
-            table.add(
-                n_in, n_out, bits, realisation, point.whole.lut, tax, f"{point.over_luts:.2f}"
-            )
+            figures = point.whole.lut, tax, f"{point.over_luts:.2f}"
+            table.add(codes, n_in, n_out, weights, name, *figures)
 
 
-def synthesised(networks: Networks, weights: int) -> None:
+def synthesised(options: Namespace) -> None:
     """Yosys' LUTs beside the model's."""
+    print(f"\n{yosys_version()}")
+    networks = Networks(*options.shape, options.seeds[0])
     print("\nLUTs of the model and of Yosys, unrolled, EfficientKAN\n")
     table = Table(("codes", "basis", "layer", "model", "Yosys", "model / Yosys"), (5, 5, 16))
     model = networks.kan("EfficientKAN")
     for codes, basis in CHECKED:
-        bits = Bits(codes, basis, weights)
+        bits = Bits(codes, basis, options.weights)
         programs = {"linear": networks.linear_program(bits)}
         for realisation in REALISATIONS:
             programs[realisation] = networks.kan_program(model, "EfficientKAN", realisation, bits)
@@ -336,23 +345,10 @@ def _every() -> list[tuple[str, str]]:
     return [(variant, realisation) for variant in REACH for realisation in REALISATIONS]
 
 
-def main() -> int:
-    """Run and print."""
-    parser = argument_parser(__doc__)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--shape", nargs=2, type=int, default=[4, 8], metavar=("IN", "OUT"))
-    parser.add_argument("--weights", type=int, default=4, help="bits")
-    parser.add_argument("--synthesise", action="store_true", help="Yosys, for some points")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for a CSV file and a plot")
-    options = parser.parse_args()
-    n_in, n_out = options.shape
-    print(environment_line(*((yosys_version(),) if options.synthesise else ())))
-    print(f"{n_in} inputs, {n_out} outputs, weights of {options.weights} bits, {TARGET}")
-    if options.synthesise:
-        synthesised(Networks(n_in, n_out, options.seeds[0]), options.weights)
-        return 0
+def tabulate_bits(options: Namespace) -> None:
+    """The tables of every variant and realisation over bits, and the files."""
     results = Results(options.seeds)
-    sweeps = [Sweep(Networks(n_in, n_out, seed), options.weights) for seed in options.seeds]
+    sweeps = [Sweep(Networks(*options.shape, seed), options.weights) for seed in options.seeds]
     tabulate_linear(sweeps[0])
     for variant, realisation in _every():
         for sweep in sweeps:
@@ -362,7 +358,6 @@ def main() -> int:
                 tabulate(results, variant, realisation, schedule)
     tabulate_winners(results)
     tabulate_spread(results)
-    tabulate_shapes(options.seeds[0], options.weights)
     print("\nLeft out:")
     for why, count in results.refused.items():
         print(f"- {count} points: {why}")
@@ -370,6 +365,29 @@ def main() -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         write_whole(options.out / "basis-tax.csv", csv_of(results))
         draw(results, options.out / "basis-tax.svg")
+
+
+PARTS: Mapping[str, Callable[[Namespace], None]] = {
+    "bits": tabulate_bits,
+    "shapes": tabulate_shapes,
+    "synthesis": synthesised,
+}
+
+
+def main() -> int:
+    """Run and print."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["bits", "shapes"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--shape", nargs=2, type=int, default=[4, 8], metavar=("IN", "OUT"))
+    parser.add_argument("--weights", type=int, default=4, help="bits")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for a CSV file and a plot")
+    options = parser.parse_args()
+    print(environment_line())
+    n_in, n_out = options.shape
+    print(f"{n_in} inputs, {n_out} outputs, weights of {options.weights} bits, {TARGET}")
+    for part in options.parts:
+        PARTS[part](options)
     return 0
 
 
