@@ -7,6 +7,7 @@ the machine gets into a file.
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
 from kanhw.places import write_whole
 
-__all__ = ["Point", "heat_map", "line_plot", "pareto_front", "pareto_plot"]
+__all__ = ["Point", "choice_maps", "heat_map", "line_plot", "pareto_front", "pareto_plot"]
 
 STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -150,6 +152,74 @@ def heat_map(
         axes.spines[:].set_visible(False)
         _label(axes, x_label, y_label, title, legend=False)
         return _save(figure, path)
+
+
+Choices = Sequence[Sequence[str | None]]
+
+
+def choice_maps(
+    panels: Mapping[str, Choices],
+    choices: Sequence[str],
+    rows: Sequence[int],
+    columns: Sequence[int],
+    path: Path,
+    x_label: str,
+    y_label: str,
+    across: int = 4,
+) -> Path:
+    """Panels of what was chosen at every row and column, a grey a choice; None is left white.
+
+    Parameters
+    ----------
+    panels
+        Title to choices, ``[rows][columns]``.
+    choices
+        All that there are, from dark to light.
+    rows, columns
+        What they stand for, each one more than the one before.
+    path
+        The SVG file.
+    x_label, y_label
+        Of every panel.
+    across
+        Panels beside each other.
+    """
+    shades = dict(zip(choices, np.linspace(0.25, 0.92, len(choices)), strict=True))
+    down = -(-len(panels) // across)
+    with _styled():
+        figure = Figure(figsize=(1.0 + 1.9 * across, 0.9 + 1.9 * down), layout="constrained")
+        grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+        for axes, (title, chosen) in zip(grid.flat, panels.items(), strict=False):
+            for (top, height), (left, width), name in _areas(chosen):
+                corner = columns[left] - 0.5, rows[top] - 0.5
+                axes.add_patch(Rectangle(corner, width, height, color=str(shades[name]), lw=0))
+            axes.set_xlim(columns[0] - 0.5, columns[-1] + 0.5)
+            axes.set_ylim(rows[0] - 0.5, rows[-1] + 0.5)
+            axes.set_xticks(columns[::4])
+            axes.set_yticks(rows[::2])
+            axes.grid(visible=False)
+            axes.set_title(title, fontsize=9)
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_visible(False)
+        figure.supxlabel(x_label, fontsize=9)
+        figure.supylabel(y_label, fontsize=9)
+        squares = [Rectangle((0, 0), 1, 1, color=str(shade), lw=0) for shade in shades.values()]
+        figure.legend(squares, choices, loc="outside upper center", ncols=len(choices))
+        return _save(figure, path)
+
+
+def _areas(chosen: Choices) -> Iterator[tuple[tuple[int, int], tuple[int, int], str]]:
+    """Rectangles that cover all choices: (top, height), (left, width), choice.
+
+    Rows that are alike are one, so that a map of few borders is a small file.
+    """
+    for _, same in itertools.groupby(enumerate(chosen), key=lambda pair: list(pair[1])):
+        members = list(same)
+        top, row = members[0]
+        for name, run in itertools.groupby(enumerate(row), key=lambda pair: pair[1]):
+            places = [place for place, _ in run]
+            if name is not None:
+                yield (top, len(members)), (places[0], len(places)), name
 
 
 def pareto_front(

@@ -72,8 +72,17 @@ class WeightedSums(FoldedSums):
         return 3 + places + tree_latency(lanes * self._weight_range.format.width, levels) + 1
 
     @property
-    def costs(self) -> HardwareCosts:
-        """Tables and memories of every bank, then bit planes or products, and adders."""
+    def source_costs(self) -> HardwareCosts:
+        """Tables of values and rows of every bank."""
+        return self._parts.source_costs
+
+    @property
+    def weighting_costs(self) -> HardwareCosts:
+        """Memories of every bank, then bit planes or products, and adders."""
+        return self._parts.weighting_costs
+
+    @property
+    def _parts(self) -> WeightedParts:
         return WeightedParts(
             self.fold,
             self.schedule,
@@ -82,7 +91,7 @@ class WeightedSums(FoldedSums):
             self._weight_range,
             self._value_range,
             self.range,
-        ).costs
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Tables, memories, products, sums."""

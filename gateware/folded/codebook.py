@@ -67,26 +67,34 @@ class CodebookSums(FoldedSums):
         return 2 + products + tree + 1
 
     @property
-    def costs(self) -> HardwareCosts:
-        """Memories of edges and of shapes, products, adders."""
-        fold, edges = self.fold, self.fold.parallel_inputs * self.fold.parallel_outputs
-        reach = self._gain_range * self._shape_range
-        bits = self._index_bits + self._gain_bits
+    def source_costs(self) -> HardwareCosts:
+        """Memories of shapes, and codes that wait for their index."""
         words = self._shapes.shape[1] << self._index_bits
         shape = MemoryShape(words, self._shape_range.format.width, PORTS)
-        memories = (shape,) * -(-edges // PORTS)
-        if bits:
-            lane = MemoryShape(fold.steps, bits * fold.parallel_outputs)
-            memories += (lane,) * fold.parallel_inputs
-        waiting = self.codes.shape().elem_shape.width * fold.parallel_inputs
+        waiting = self.codes.shape().elem_shape.width * self.fold.parallel_inputs
+        memories = (shape,) * -(-self._step_edges // PORTS)
+        return HardwareCosts(register_bits=waiting, memories=memories)
+
+    @property
+    def weighting_costs(self) -> HardwareCosts:
+        """Memories of edges, products, adders."""
+        fold, edges = self.fold, self._step_edges
+        reach = self._gain_range * self._shape_range
+        bits = self._index_bits + self._gain_bits
+        lane = MemoryShape(fold.steps, bits * fold.parallel_outputs)
         products = (product_of(self._gain_range, self._shape_range),)
+        product_bits = reach.format.width if self._gain_bits else 0
         total = HardwareCosts(
-            register_bits=waiting
-            + edges * (self._gain_bits + (reach.format.width if self._gain_bits else 0)),
+            register_bits=edges * (self._gain_bits + product_bits),
             products=products * edges * bool(self._gain_bits),
-            memories=memories,
+            memories=(lane,) * fold.parallel_inputs if bits else (),
         )
         return total + self.sum_costs([Term(reach)] * fold.parallel_inputs)
+
+    @property
+    def _step_edges(self) -> int:
+        """Edges of a step."""
+        return self.fold.parallel_inputs * self.fold.parallel_outputs
 
     @property
     def _index_bits(self) -> int:

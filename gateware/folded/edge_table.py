@@ -48,13 +48,17 @@ class RowSums(FoldedSums):
         return 1 + tree_latency(self.fold.parallel_inputs, self.schedule.adder_levels) + 1
 
     @property
-    def costs(self) -> HardwareCosts:
-        """A memory per lane and the adders of every output."""
+    def source_costs(self) -> HardwareCosts:
+        """A memory per lane, of entries that are weighted already."""
         fold = self.fold
         words = fold.steps * self._tables.shape[2]
         memory = MemoryShape(words, self._entry_range.format.width * fold.parallel_outputs)
-        terms = [Term(self._entry_range)] * fold.parallel_inputs
-        return HardwareCosts(memories=(memory,) * fold.parallel_inputs) + self.sum_costs(terms)
+        return HardwareCosts(memories=(memory,) * fold.parallel_inputs)
+
+    @property
+    def weighting_costs(self) -> HardwareCosts:
+        """The adders of every output."""
+        return self.sum_costs([Term(self._entry_range)] * self.fold.parallel_inputs)
 
     def elaborate(self, platform: object) -> Module:
         """Memories and sums."""

@@ -63,9 +63,19 @@ class FoldedSums(Component):
         """Cycles from codes to sums."""
 
     @property
-    @abstractmethod
     def costs(self) -> HardwareCosts:
         """The hardware that it is made of."""
+        return self.source_costs + self.weighting_costs
+
+    @property
+    @abstractmethod
+    def source_costs(self) -> HardwareCosts:
+        """Of what makes values of codes: tables, evaluators."""
+
+    @property
+    @abstractmethod
+    def weighting_costs(self) -> HardwareCosts:
+        """Of the values' weights in memories, products with them, and their sums."""
 
     def sum_costs(self, terms: Sequence[Term], late: int = 0) -> HardwareCosts:
         """The costs of :meth:`add` for all outputs of a group, which are alike."""

@@ -79,11 +79,6 @@ class MultipliedSums(FoldedSums):
         """A lane's values, by bank, :attr:`source_latency` cycles behind its code."""
 
     @property
-    @abstractmethod
-    def source_costs(self) -> HardwareCosts:
-        """Of the values of all lanes."""
-
-    @property
     def rows(self) -> int:
         """Rows of a bank."""
         return -(-self.weights.shape[2] // self.banks)
@@ -104,8 +99,8 @@ class MultipliedSums(FoldedSums):
         return range(0, self.banks, 2)
 
     @property
-    def costs(self) -> HardwareCosts:
-        """Values, weights, products or planes, and their sums."""
+    def weighting_costs(self) -> HardwareCosts:
+        """Weights, products or planes, and their sums."""
         fold, weight = self.fold, self._weight_range.format.width
         words = MemoryShape(fold.steps * self.rows, weight * fold.parallel_outputs)
         count, value = fold.parallel_inputs * self.banks, self.values.format.width
@@ -119,7 +114,7 @@ class MultipliedSums(FoldedSums):
                 register_bits=product.format.width,
             )
             own = one.times(count * fold.parallel_outputs)
-            return self.source_costs + held + own + self.sum_costs([Term(product)] * count)
+            return held + own + self.sum_costs([Term(product)] * count)
         pairs, reach = len(self._starts), subset_range(self._together)
         plane = HardwareCosts(
             choice_luts=pairs * (value + 1),
@@ -128,7 +123,7 @@ class MultipliedSums(FoldedSums):
         )
         planes = plane.times(weight * fold.parallel_inputs * fold.parallel_outputs)
         terms = [Term(reach, k) for k in range(weight)] * fold.parallel_inputs
-        return self.source_costs + held + planes + self.sum_costs(terms)
+        return held + planes + self.sum_costs(terms)
 
     def elaborate(self, platform: object) -> Module:
         """Values and, a cycle later, their weights; products or planes; sums."""

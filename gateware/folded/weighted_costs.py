@@ -47,9 +47,24 @@ class WeightedParts:
     reach: Range
 
     @property
-    def costs(self) -> HardwareCosts:
-        """Tables and memories of every bank, then bit planes or products, and adders."""
-        lanes = self._lane().times(self.fold.parallel_inputs)
+    def source_costs(self) -> HardwareCosts:
+        """Of all lanes: which table an input has, and value and row by code, of every bank."""
+        banks, kinds = self.banks, self._kind_bits
+        rows = (banks.depth - 1).bit_length()
+        total = table_costs((self.fold.steps - 1).bit_length(), kinds)
+        # Bit planes: codes wait for the weights.
+        total += HardwareCosts(register_bits=(self.width + kinds) * (banks.count > 1))
+        for bank in range(banks.count):
+            values = banks.values[:, :, bank]
+            width = Range(int(values.min()), int(values.max())).format.width
+            total += table_costs(self.width + kinds, width + rows)
+            total += HardwareCosts(register_bits=width + rows)
+        return total.times(self.fold.parallel_inputs)
+
+    @property
+    def weighting_costs(self) -> HardwareCosts:
+        """Memories of every bank, then bit planes or products, and adders."""
+        lanes = self._weights().times(self.fold.parallel_inputs)
         # The place of a step's words: the step times the rows of a bank.
         depth = self.banks.depth
         place = HardwareCosts(
@@ -61,26 +76,21 @@ class WeightedParts:
     def _place_bits(self) -> int:
         return (self.fold.steps * self.banks.depth - 1).bit_length()
 
-    def _lane(self) -> HardwareCosts:
-        """Of a lane: value and row by code, and the weights of every bank."""
+    @property
+    def _kind_bits(self) -> int:
+        return (self.banks.values.shape[0] - 1).bit_length()
+
+    def _weights(self) -> HardwareCosts:
+        """Of a lane: the weights of every bank."""
         fold, banks = self.fold, self.banks
-        kinds = (banks.values.shape[0] - 1).bit_length()
-        rows = (banks.depth - 1).bit_length()
         words, word = fold.steps * banks.depth, self.weights.format.width * fold.parallel_outputs
-        total = table_costs((fold.steps - 1).bit_length(), kinds)
-        # Bit planes: weights wait for the choice, and codes for the weights.
-        waiting = word if banks.count > 1 else 0
-        total += HardwareCosts(register_bits=(self.width + kinds) * (banks.count > 1))
-        for bank in range(banks.count):
-            values = banks.values[:, :, bank]
-            width = Range(int(values.min()), int(values.max())).format.width
-            total += table_costs(self.width + kinds, width + rows)
-            total += HardwareCosts(
-                register_bits=width + rows + waiting,
-                adder_bits=self._place_bits if banks.depth & (banks.depth - 1) else 0,
-                memories=(MemoryShape(words, word),),
-            )
-        return total
+        bank = HardwareCosts(
+            # Bit planes: weights wait for the choice.
+            register_bits=word if banks.count > 1 else 0,
+            adder_bits=self._place_bits if banks.depth & (banks.depth - 1) else 0,
+            memories=(MemoryShape(words, word),),
+        )
+        return bank.times(banks.count)
 
     def _planes(self) -> HardwareCosts:
         """Of the bit planes of all lanes, and of the sums over them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from amaranth.hdl import Module, Signal, Value
@@ -17,10 +18,40 @@ from kanhw.gateware.unrolled.operand import Operand
 if TYPE_CHECKING:
     from kanhw.gateware.unrolled.layer_core import LayerCore
 
-__all__ = ["CountedTables", "counted_core"]
+__all__ = ["CoreCosts", "CountedTables", "counted_core"]
 
 
-def counted_core(core: LayerCore) -> HardwareCosts:
+@dataclass(frozen=True)
+class CoreCosts:
+    """Costs of an unrolled layer by what they are for.
+
+    Parameters
+    ----------
+    sources
+        What makes values of codes: tables and evaluators.
+    sums
+        Multiples of these values and their addition, up to the accumulators; to the sum that is
+        rounded where an output needs no join.
+    joins
+        From accumulators to what leaves: multipliers, rounding, saturation, waiting.
+    """
+
+    sources: HardwareCosts = field(default_factory=HardwareCosts)
+    sums: HardwareCosts = field(default_factory=HardwareCosts)
+    joins: HardwareCosts = field(default_factory=HardwareCosts)
+
+    @property
+    def total(self) -> HardwareCosts:
+        """All of them."""
+        return self.sources + self.sums + self.joins
+
+    def __add__(self, other: CoreCosts) -> CoreCosts:
+        return CoreCosts(
+            self.sources + other.sources, self.sums + other.sums, self.joins + other.joins
+        )
+
+
+def counted_core(core: LayerCore) -> CoreCosts:
     """The costs of a core's tables, sums, joins, saturation and registers.
 
     Every output is gone through as it is when it is built, but that nothing is.
@@ -79,9 +110,9 @@ class _Count:
         # Products with constants are made in it, and nobody elaborates it.
         self._m = Module()
 
-    def costs(self) -> HardwareCosts:
+    def costs(self) -> CoreCosts:
         """Of everything."""
-        core, total = self._core, self._core.source_costs
+        core, total = self._core, CoreCosts(sources=self._core.source_costs)
         core.forget()
         core._bank = self._bank
         for j in range(core.layer.n_out):
@@ -94,11 +125,11 @@ class _Count:
             accumulators = []
             for branch in core._branches:
                 own, found = self._accumulator(branch, j)
-                total += own
+                total += CoreCosts(sums=own)
                 accumulators.append(found)
             for r in range(len(core.layer.requantizers)):
                 total += self._finished(r, j, core._join(r, j, accumulators), 0)
-        return total + self._bank.costs
+        return total + CoreCosts(sources=self._bank.costs)
 
     def _accumulator(self, branch: int, j: int) -> tuple[HardwareCosts, tuple[Value, Range, int]]:
         core = self._core
@@ -111,25 +142,26 @@ class _Count:
         own += HardwareCosts(register_bits=waiting * reach.format.width)
         return own, (Signal(reach.shape), reach, remaining)
 
-    def _finished(
-        self, r: int, j: int, operands: list[Operand], remaining: int
-    ) -> HardwareCosts:
+    def _finished(self, r: int, j: int, operands: list[Operand], remaining: int) -> CoreCosts:
         core = self._core
         terms = [operand.term for operand in operands] or [Term(Range(0, 0))]
         bound = core._sums(r, j, remaining)
-        total, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, bound)
+        tree, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, bound)
         requantizer = core.layer.requantizers[r]
         width = reach.format.width
         if requantizer.format is None:
-            total += HardwareCosts(register_bits=width)
+            result = HardwareCosts(register_bits=width)
         else:
             address, clamp = core.outputs[r][j], core._clamps.get((r, j))
             cycles = core._result_latency(r, j) - (clamp is not None)
-            total += core.fabric.saturator_costs(
+            result = core.fabric.saturator_costs(
                 reach, remaining, requantizer.shift, address, cycles
             )
             width = address.width
             if clamp is not None:
-                total += clamp.costs
+                result += clamp.costs
         waiting = core.latency - core._output_cycles(r, j, latency)
-        return total + HardwareCosts(register_bits=waiting * width)
+        result += HardwareCosts(register_bits=waiting * width)
+        if core._direct(j):
+            return CoreCosts(sums=tree, joins=result)
+        return CoreCosts(joins=tree + result)

@@ -19,7 +19,7 @@ from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range, delayed, shape_of
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.stream.stage import Payload, vector_layout
-from kanhw.gateware.unrolled.core_costs import counted_core
+from kanhw.gateware.unrolled.core_costs import CoreCosts, counted_core
 from kanhw.gateware.unrolled.operand import Operand, constant_operand
 from kanhw.gateware.unrolled.output_addresses import (
     output_addresses,
@@ -131,6 +131,11 @@ class LayerCore(Component):
     @property
     def own_costs(self) -> HardwareCosts:
         """The costs of this core, from the operands that it adds."""
+        return self.own_parts.total
+
+    @property
+    def own_parts(self) -> CoreCosts:
+        """The same by what they are for."""
         return counted_core(self)
 
     @property

@@ -161,6 +161,11 @@ class UnrolledLayers:
             self.outputs = Payload(((Address(width, 0, argmax.n_out - 1, width),),))
 
     @property
+    def cores(self) -> tuple[LayerCore, ...]:
+        """The layers, in order."""
+        return tuple(self._cores)
+
+    @property
     def latency(self) -> int:
         """Cycles from addresses in to addresses out."""
         argmax = self._argmax.latency if self._argmax else 0
@@ -230,6 +235,11 @@ class PipelineCore(Component):
     def outputs(self) -> Payload:
         """The payload that it gives."""
         return self._layers.outputs
+
+    @property
+    def cores(self) -> tuple[LayerCore, ...]:
+        """The layers, in order."""
+        return self._layers.cores
 
     @property
     def costs(self) -> HardwareCosts:

@@ -55,6 +55,14 @@ def draw_map(path):
     return plots.heat_map(matrix, ["w2", "w4"], ["a2", "a4", "a8"], path, "T", "a", "w", form=".1f")
 
 
+def draw_choices(path):
+    panels = {
+        "left": [["E", "E", "S"], ["E", "E", "S"], [None, "B", "S"]],
+        "right": [["B"] * 3] * 3,
+    }
+    return plots.choice_maps(panels, ["E", "B", "S"], (2, 3, 4), (1, 2, 3), path, "basis", "codes")
+
+
 def draw_front(path):
     points = [
         plots.Point(100, 90, "KAGN", "W4A4"),
@@ -70,6 +78,7 @@ def draw_front(path):
     [
         (draw_lines, ["weight bits", "accuracy (%)", "one", "other"], []),
         (draw_map, ["w2", "a8", "1.0", "6.0"], ["nan"]),
+        (draw_choices, ["left", "right", "basis", "codes", "E", "B", "S"], ["None"]),
         (draw_front, ["LUT", "KAGN", "PyKAN", "Pareto front", "W8A8"], ["W8A9"]),
     ],
 )
@@ -82,6 +91,18 @@ def test_the_same_figures_give_the_same_file(draw, shown, hidden, tmp_path):
     # Neither today's date nor pictures of a fixed size.
     assert "<dc:date>" not in text
     assert "<image" not in text
+
+
+def test_choices_are_covered_once():
+    chosen = [["E", "E", "S"], ["E", "E", "S"], [None, "B", "S"]]
+    covered = np.full((3, 3), None, object)
+    areas = list(plots._areas(chosen))
+    for (top, height), (left, width), name in areas:
+        place = slice(top, top + height), slice(left, left + width)
+        assert not any(covered[place].ravel().tolist())
+        covered[place] = name
+    assert covered.tolist() == chosen
+    assert len(areas) == 4
 
 
 def test_a_constant_map_is_drawn(tmp_path):

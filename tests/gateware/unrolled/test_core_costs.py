@@ -9,7 +9,8 @@ from amaranth.back import rtlil
 from kanhw.estimation.unbuilt import unbuilt
 from kanhw.formats import CodeFormat
 from kanhw.gateware.fabric.primitives import CellPlatform
-from kanhw.gateware.unrolled.unrolled_layers import ProgramCore
+from kanhw.gateware.parts.address import input_addresses
+from kanhw.gateware.unrolled.unrolled_layers import LAYER_CORES, ProgramCore
 from kanhw.program import BasisTableLayer, EdgeTableLayer, InputEncoder, Program, Requantizer
 from kanhw.schedule.schedule import Schedule
 
@@ -87,3 +88,23 @@ def test_fewer_levels_are_more_registers():
     bits = [each.register_bits for each in counts]
     assert bits == sorted(bits, reverse=True) and bits[0] > bits[-1]
     assert len({each.adder_bits for each in counts}) == 1
+
+
+@pytest.mark.parametrize("program", list(programs()), ids=["direct", "joined", "basis"])
+def test_parts_are_what_they_are_for(program):
+    schedule = Schedule(handshake=False)
+    core_type = LAYER_CORES[program.layers[0].kind]
+    with unbuilt():
+        core = core_type(
+            *(program.layers[0], (input_addresses(program.input.format, program.n_in),), schedule),
+            as_codes=(True,),
+        )
+        parts, whole = core.own_parts, core.own_costs
+        joined = not core._direct(0)
+        del core
+    assert parts.total == whole
+    assert parts.sources.table_bits == whole.table_bits and not parts.sources.adder_bits
+    # Sums have the adders; where outputs are joined, the join has its own.
+    assert parts.sums.adders > 0
+    assert (parts.joins.adders > 0) == joined
+    assert parts.joins.register_bits > 0
