@@ -164,6 +164,7 @@ def test_small_network(
     check_level_3(design, x, 1000, engine="fast")
 
 
+@pytest.mark.wide
 def test_a_wrong_table_bit_is_seen_in_the_verilog(small: Case, tmp_path: Path) -> None:
     options: dict[str, Any] = {"activation_bits": 4, "realisation": "edge_table"}
     program = check_level_1(small, options)

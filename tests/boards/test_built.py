@@ -38,6 +38,7 @@ def built_project(one_project, tmp_path):
     return shutil.copytree(one_project, tmp_path / "build")
 
 
+@pytest.mark.wide
 def test_a_build_gives_way_to_another(small, tmp_path):
     """One that nobody changed; a manifest that somebody did is not ours to write over."""
     save_program(small, tmp_path / "program.safetensors")

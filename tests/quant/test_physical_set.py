@@ -112,6 +112,7 @@ def test_six_bits_cost_what_hidden_codes_cost(folder, capsys):
     assert (floor > 1.2).all() and (found < 1.25 * floor).all(), (found, floor)
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     "flags",
     [

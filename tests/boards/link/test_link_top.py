@@ -84,6 +84,7 @@ def test_vectors_garbage_refusals_and_the_self_test(bench):
     assert bench.decoder.broken == 0
 
 
+@pytest.mark.wide
 def test_a_reset_frees_a_network_that_hangs(small_program, bench_of, monkeypatch):
     from kanhw.gateware.top.stream_top import StreamTop
 

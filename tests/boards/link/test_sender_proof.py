@@ -97,6 +97,7 @@ class SenderHarness(LinkHarness):
         return m
 
 
+@pytest.mark.wide
 def test_sender():
     proof = assert_proved(SenderHarness(planted(FrameSender, SENDER)()), 40)
     assert proof.clocks is None, "for ever"

@@ -318,6 +318,7 @@ def test_only_codebooks_may_differ(networks):
         join_heads(programs)
 
 
+@pytest.mark.wide
 def test_head_writes(networks, tmp_path):
     program = join_heads(networks[:2], writable=True)
     design = kanhw.generate(program, tmp_path / "design", schedule=FOLDED)
