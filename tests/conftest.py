@@ -59,12 +59,12 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 
 def _spread(count: int, kept: int) -> set[int]:
     """So many places of a list. Steps of the golden ratio, which no period of parameters meets."""
-    places: dict[int, None] = {}
+    places: set[int] = set()
     step = 0
     while len(places) < min(kept, count):
-        places[int(step * 0.6180339887498949 % 1 * count)] = None
+        places.add(int(step * 0.6180339887498949 % 1 * count))
         step += 1
-    return set(places)
+    return places
 
 
 @pytest.fixture(scope="session")
