@@ -65,6 +65,7 @@ def test_planted_fault(
     assert any(message in text for text in run.violations)
 
 
+@pytest.mark.wide
 def test_bare_design(tiny: Any, verilator: Simulator) -> None:
     codes = tiny.codes(1000)
     run = run_fast(tiny.bare, codes, stalls=True, simulator=verilator)

@@ -99,6 +99,7 @@ def test_seconds_are_those_of_all_that_a_process_started():
     assert seconds_of(process.pid) == 0
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize(
     ("name", "number", "moment"),
     [("generate", signal.SIGTERM, 1.5), ("estimate", signal.SIGHUP, 2.0)],

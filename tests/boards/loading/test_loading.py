@@ -66,6 +66,7 @@ def dfu_util(tmp_path, monkeypatch):
     return use
 
 
+@pytest.mark.wide
 def test_dfu_gets_a_file_with_its_suffix(built, dfu_util, tmp_path):
     seen = tmp_path / "seen"
     dfu_util(f"pathlib.Path({str(seen)!r}).write_bytes(pathlib.Path(sys.argv[-1]).read_bytes())")

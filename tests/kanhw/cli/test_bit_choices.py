@@ -50,6 +50,7 @@ def test_sensitivity_as_a_table(folder, capsys):
     assert "8 bits everywhere" in shown and "other.npz" in shown
 
 
+@pytest.mark.wide
 def test_allocate(folder, tmp_path, capsys):
     pytest.importorskip("scipy")
     out = tmp_path / "p.safetensors"

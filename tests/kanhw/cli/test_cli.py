@@ -311,6 +311,7 @@ def test_waves(shop, here):
         assert [path.stat().st_size > 0 for path in here.glob(f"{name}.*")] == [True]
 
 
+@pytest.mark.wide
 def test_text_for_people(shop, here, capsys):
     assert run("generate", shop / "kanele", "--out", "design", "--no-handshake") == 0
     assert not load_design("design").schedule.handshake

@@ -172,6 +172,7 @@ def test_ecp5_counts_every_kind_of_cell(everything):
     }
 
 
+@pytest.mark.wide
 def test_ice40_counts_every_kind_of_cell(tmp_path):
     path = tmp_path / "parts.v"
     path.write_text(WITHOUT_RAM)

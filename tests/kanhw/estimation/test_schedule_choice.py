@@ -93,6 +93,7 @@ def test_fewest_luts_within_clocks(program, folds, clocks):
     assert choice.resources.lut <= fewest
 
 
+@pytest.mark.wide
 def test_what_was_chosen_is_what_is_made(program, tmp_path):
     choice = kanhw.schedule_for(program, kanhw.Budget(lut=800))
     design = kanhw.generate(program, tmp_path / "design", schedule=choice.schedule)
