@@ -13,6 +13,7 @@ part, which chose nothing.
 from __future__ import annotations
 
 import csv
+import io
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from benchmarks.common.results import RESULTS, SEEDS, ResultTable, average, tabl
 from kanhw.exploration.answers.exploration import Exploration
 from kanhw.exploration.answers.surfaces import surfaces_of
 from kanhw.exploration.running.store import Store, load_store
+from kanhw.places import write_whole
 from kanhw.program import load_program
 
 DATASETS = ("digits", "dry_bean", "heat")
@@ -172,10 +174,11 @@ def _write_surface(
         for codes in BITS
     ]
     stem = out / f"precision-{dataset}-{variant}-{realisation}"
-    with stem.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["codes \\ functions", *BITS])
-        writer.writerows([bits, *row] for bits, row in zip(BITS, matrix, strict=True))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["codes \\ functions", *BITS])
+    writer.writerows([bits, *row] for bits, row in zip(BITS, matrix, strict=True))
+    write_whole(stem.with_suffix(".csv"), text.getvalue())
     names = [str(bits) for bits in BITS]
     title = f"{variant}, {dataset}, {realisation.replace('_', ' ')}s: {data.unit}"
     labels = "bits of functions", "bits of codes"
