@@ -41,4 +41,8 @@ def build_digest(*parts: object) -> str:
 def shared_objects() -> dict[str, str]:
     """Give the variables of a build that takes Verilator's runtime from the user's cache."""
     objects = user_cache("objects")
-    return object_cache.environment(objects.folder if objects else None)
+    if objects is None:
+        return object_cache.environment(None)
+    # Compilers and versions of Verilator come and go, and leave theirs behind.
+    objects.trim()
+    return object_cache.environment(objects.folder)

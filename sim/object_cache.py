@@ -51,6 +51,7 @@ def main(command: Sequence[str]) -> int:
     with _alone(kept.with_suffix(".lock")):
         try:
             shutil.copyfile(kept, target)
+            _mark(kept)
             return 0
         except OSError:
             pass
@@ -122,6 +123,7 @@ def _precompiled(command: Sequence[str], source: Path, place: Path) -> Path | No
                     return None
                 # Under its final name only when complete: another process may look for it now.
                 built.rename(kept)
+    _mark(kept)
     return kept / "runtime.h"
 
 
@@ -166,6 +168,12 @@ def _counts(option: str, texts: Sequence[bytes]) -> bool:
         return True
     name = option.removeprefix("-D").partition("=")[0].encode()
     return any(name in text for text in texts)
+
+
+def _mark(kept: Path) -> None:
+    """What is used is removed last when the folder becomes too large."""
+    with contextlib.suppress(OSError):
+        os.utime(kept)
 
 
 def _keep(built: Path, place: Path) -> None:

@@ -98,6 +98,7 @@ def build_for_board(
         _clock_hz(board, clock)
     tools = None if project else _toolchain(board, say)
     error: DoesNotFit | None = None
+    folded = False
     for schedule in [schedules] if isinstance(schedules, Schedule) else schedules:
         if error is not None:
             say(f"it does not fit ({error}): a schedule that takes less")
@@ -110,13 +111,14 @@ def build_for_board(
                 search.auto() if clock == AUTO else search.at(_clock_hz(board, clock))
             )
         except DoesNotFit as found:
-            error = found
+            error, folded = found, schedule.kind == "folded"
             continue
         _write(Path(out), wanted, linked, given, placed, tools, force=force)
         return load_built(out)
+    advice = "" if folded else "fold it (--schedule folded), "
     raise InputError(
-        f"The design does not fit {board.title} ({board.device}): {error}; fold it "
-        "(--schedule folded), quantize it with fewer bits, or take a larger board ('kanhw boards')"
+        f"The design does not fit {board.title} ({board.device}): {error}; {advice}quantize it "
+        "with fewer bits, or take a larger board ('kanhw boards')"
     ) from error
 
 

@@ -144,6 +144,23 @@ def _gowin(m: Module, platform: Any, board: Board, setting: PllSetting) -> None:
     _domain(m, clock, locked)
 
 
+def _gatemate(m: Module, platform: Any, board: Board, setting: PllSetting) -> None:
+    """Under reset, too, until the configuration is complete."""
+    clock, locked, configured = Signal(name="pll_clock"), Signal(), Signal()
+    m.submodules.configured = Instance("CC_USR_RSTN", o_USR_RSTN=configured)
+    m.submodules.pll = Instance(
+        "CC_PLL",
+        **_parameters(setting),
+        i_CLK_REF=_oscillator(m, platform),
+        i_USR_CLK_REF=Const(0),
+        i_CLK_FEEDBACK=Const(0),
+        i_USR_LOCKED_STDY_RST=Const(0),
+        o_USR_PLL_LOCKED=locked,
+        o_CLK0=clock,
+    )
+    _domain(m, clock, locked & configured)
+
+
 def _xilinx(cell: str, m: Module, platform: Any, board: Board, setting: PllSetting) -> None:
     """Vivado derives the clock's constraint from the oscillator's."""
     made, clock = Signal(name="mmcm_clock"), Signal(name="pll_clock")
@@ -168,6 +185,7 @@ _CELLS: Mapping[str, Callable[[Module, Any, Board, PllSetting], None]] = {
     "ice40": _ice40,
     "ecp5": _ecp5,
     "gowin": _gowin,
+    "gatemate": _gatemate,
     "xc7": partial(_xilinx, "MMCME2_BASE"),
     "ultrascale": partial(_xilinx, "MMCME3_BASE"),
     "ultrascale+": partial(_xilinx, "MMCME4_BASE"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 __all__ = [
     "PllSetting",
     "ecp5_settings",
+    "gatemate_settings",
     "gowin_settings",
     "ice40_settings",
     "mmcm_settings",
@@ -84,6 +86,7 @@ def ecp5_settings(source_mhz: float) -> Iterator[PllSetting]:
                 )
 
 
+_GATEMATE_LEAST_MHZ = 4
 _GOWIN_OUTPUTS = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
 
 
@@ -105,6 +108,39 @@ def gowin_settings(source_mhz: float) -> Iterator[PllSetting]:
                     round(made * 1e6),
                     {"IDIV_SEL": divided - 1, "FBDIV_SEL": multiplied - 1, "ODIV_SEL": output},
                 )
+
+
+def gatemate_settings(source_mhz: float) -> Iterator[PllSetting]:
+    """Clocks of CC_PLL that are whole quarters of a MHz, which nextpnr makes exactly.
+
+    The tool finds the dividers itself. In the mode ``ECONOMY`` (a core of 1.0 V) the oscillator
+    works at 1,000 to 2,000 MHz, and half of it drives two counters of feedback, of which the second
+    takes 625 MHz at most; with low jitter the source is not divided. The output's divider is 1 or
+    even, and gives 312.5 MHz at most (Cologne Chip UG1001).
+    """
+    made = set()
+    for multiplied in range(1, 1001):
+        half = source_mhz * multiplied
+        counters = (first for first in range(1, 65) if multiplied % first == 0)
+        if not 500 < half <= 1000 or all(half / first > 625 for first in counters):
+            continue
+        for divided in (1, *range(2, 129, 2)):
+            quarters = Fraction(source_mhz) * multiplied / (2 * divided) * 4
+            if quarters.denominator == 1 and 4 * _GATEMATE_LEAST_MHZ <= quarters <= 1250:
+                made.add(int(quarters))
+    for quarters in sorted(made):
+        yield PllSetting(
+            quarters * 250_000,
+            {
+                "REF_CLK": f"{source_mhz:g}",
+                "OUT_CLK": f"{quarters / 4:g}",
+                "PERF_MD": "ECONOMY",
+                "LOCK_REQ": 1,
+                "LOW_JITTER": 1,
+                "CI_FILTER_CONST": 2,
+                "CP_FILTER_CONST": 4,
+            },
+        )
 
 
 def mmcm_settings(source_mhz: float, oscillator: tuple[float, float]) -> Iterator[PllSetting]:

@@ -17,9 +17,9 @@ __all__ = ["Fit", "fit_of", "room_on", "schedules_for"]
 
 # Placing a device that is fuller than this fails often, and is slow.
 _FULL = 0.9
-# Of what is left beside the link; the model's LUTs are of another family, and a synthesiser may
-# make more or fewer of them.
-_SHARES = (1.0, 0.75, 0.55, 0.4, 0.25)
+# Of the logic and of the memories left beside the link; the model's LUTs are of another family, and
+# a synthesiser may make more or fewer of them, and cut memories in another way.
+_SHARES = ((1.0, 1.0), (0.75, 0.9), (0.55, 0.75), (0.4, 0.55), (0.25, 0.35))
 _MODELLED_BRAM_BITS = 18432
 
 
@@ -52,7 +52,7 @@ def fit_of(program: Program, board: Board) -> Fit:
         If even the smallest is too large: what is short, and by how much.
     """
     _room(board)
-    found, family = _choice(program, board, 1.0), family_of(board)
+    found, family = _choice(program, board), family_of(board)
     memories = found.resources.bram * _MODELLED_BRAM_BITS / family.memory_bits
     return Fit(
         schedule=found.schedule,
@@ -82,9 +82,9 @@ def schedules_for(program: Program, board: Board) -> Iterator[Schedule]:
     """
     _room(board)
     earlier: Schedule | None = None
-    for share in _SHARES:
+    for shares in _SHARES:
         try:
-            found = _choice(program, board, share).schedule
+            found = _within(program, board, *shares).schedule
         except InputError as error:
             if earlier is None:
                 raise InputError(
@@ -117,15 +117,15 @@ def _room(board: Board) -> float:
     return room
 
 
-def room_on(board: Board, share: float = 1.0) -> Budget:
+def room_on(board: Board, logic: float = 1.0, memories: float = 1.0) -> Budget:
     """What a board leaves beside its link, in units of the resource model.
 
     Parameters
     ----------
     board
         The board.
-    share
-        Of the logic.
+    logic, memories
+        Shares of what is left.
 
     Raises
     ------
@@ -136,12 +136,22 @@ def room_on(board: Board, share: float = 1.0) -> Budget:
     room = _room(board)
     blocks = board.budget[family.memory] - family.link_memories
     return Budget(
-        lut=max(int(share * room / family.logic_per_lut), 1),
-        bram=blocks * family.memory_bits // _MODELLED_BRAM_BITS,
+        lut=max(int(logic * room / family.logic_per_lut), 1),
+        bram=int(memories * blocks) * family.memory_bits // _MODELLED_BRAM_BITS,
         dsp=board.budget.get(family.multiplier, 0),
     )
 
 
-def _choice(program: Program, board: Board, share: float) -> ScheduleChoice:
-    """The schedule for a share of what the link leaves."""
-    return schedule_for(program, room_on(board, share))
+def _within(program: Program, board: Board, logic: float, memories: float) -> ScheduleChoice:
+    """The schedule for shares of what the link leaves; of all memories where fewer will not do."""
+    try:
+        return _choice(program, board, logic, memories)
+    except InputError:
+        return _choice(program, board, logic)
+
+
+def _choice(
+    program: Program, board: Board, logic: float = 1.0, memories: float = 1.0
+) -> ScheduleChoice:
+    """The schedule for shares of what the link leaves."""
+    return schedule_for(program, room_on(board, logic, memories))

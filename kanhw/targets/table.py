@@ -97,7 +97,8 @@ def place_and_route_of(name: str) -> PlaceAndRoute:
     if found is None:
         raise InputError(
             f"Fmax needs placing and routing, which there is for {names_of_placed()} only, not "
-            f"{name}: estimate {name} without it"
+            f"{name}: estimate {name} without it, or with --board one of its boards "
+            "('kanhw boards')"
         )
     return found
 

@@ -71,11 +71,17 @@ class Cache:
         if not place.exists():
             raise OSError(f"{place} could not be written")
         os.utime(place)
-        self._trim(place)
+        self.trim(place)
         return place
 
-    def _trim(self, newest: Path) -> None:
-        """Remove the entries that were not used for longest, until the rest is within the limit."""
+    def trim(self, newest: Path | None = None) -> None:
+        """Remove the entries that were not used for longest, until the rest is within the limit.
+
+        Parameters
+        ----------
+        newest
+            An entry that stays, however large it is.
+        """
         entries = []
         for path in self.folder.iterdir():
             # What another process is writing, or has removed meanwhile, is not ours to count.

@@ -5,8 +5,10 @@ about control) to ``NETWORKS`` in formal_networks.py, or the component itself to
 formal_parts.py.
 """
 
+from typing import ClassVar
+
 import pytest
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -124,3 +126,40 @@ def test_an_empty_proof_is_told():
     proof = prove(_harness(Faulty("never")), clocks=20)
     assert not proof.passed and not proof.broken
     assert set(proof.unreached) == set(COVERS) - {"pressure"}
+
+
+class Counter(Component):
+    """Counts from 0 to 4 where it may, with one rule of what it never is."""
+
+    rules: ClassVar[dict[str, str]] = {"count": "it is what it must not be"}
+    covers: ClassVar[dict[str, str]] = {"four": "it comes to 4"}
+    may: In(1)
+    bad: Out(1)
+    seen: Out(1)
+
+    def __init__(self, wrong):
+        super().__init__()
+        self._wrong = wrong
+
+    def elaborate(self, platform):
+        m = Module()
+        count = Signal(3)
+        with m.If(self.may):
+            m.d.sync += count.eq(Mux(count == 4, 0, count + 1))
+        m.d.comb += [self.bad.eq(self._wrong(count)), self.seen.eq(count == 4)]
+        return m
+
+
+@pytest.mark.parametrize(
+    ("wrong", "clocks", "broken"),
+    [
+        (lambda count: count > 4, None, {}),
+        # From 5, which is never reached, one step leads to 6: so the step says nothing.
+        (lambda count: count == 6, 20, {}),
+        (lambda count: count == 3, 3, {"count": 3}),
+        (lambda count: count == 0, 0, {"count": 0}),
+    ],
+)
+def test_a_step_proves_only_rules_that_follow_from_themselves(wrong, clocks, broken):
+    proof = prove(Counter(wrong), clocks=20, inductive=True)
+    assert (proof.clocks, proof.broken, proof.unreached) == (clocks, broken, ())

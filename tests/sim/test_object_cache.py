@@ -1,5 +1,6 @@
 """Objects that are the same for every design are compiled once."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kanhw.sim import object_cache
+from kanhw.sim import compiled, object_cache
+from kanhw.tools.cache import Cache
 
 COMPILER = """#!{python}
 import pathlib, sys, time
@@ -180,3 +182,23 @@ def test_a_cache_of_the_user_is_left_in_place(
     assert object_cache.environment(None) == {}
     monkeypatch.setenv("OBJCACHE", "ccache")
     assert object_cache.environment(tmp_path) == {}
+
+
+def test_what_a_build_uses_is_removed_last(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is held within the limit of a cache before each build."""
+    monkeypatch.setenv("KANHW_CACHE", str(build.folder))
+    monkeypatch.setattr(compiled, "user_cache", lambda name: Cache(build.folder / name, 1500))
+    runtime = build.runtime / "verilated.cpp"
+    sources = runtime, build.own / "Vdut__all.cpp"
+    assert [build.compile(source) for source in sources] == [0, 0]
+    objects = build.folder / "objects"
+    used = set(objects.iterdir())
+    for path in used:
+        os.utime(path, (0, 0))
+    for number in range(3):
+        (objects / f"old{number}.o").write_bytes(bytes(600))
+        os.utime(objects / f"old{number}.o", (number + 1, number + 1))
+    assert [build.compile(source) for source in sources] == [0, 0]
+    assert compiled.shared_objects()["KANHW_OBJECTS"] == str(objects)
+    left = set(objects.iterdir())
+    assert used <= left and {path.name for path in left - used} == {"old2.o"}

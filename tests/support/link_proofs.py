@@ -71,8 +71,8 @@ class LinkHarness(Component):
         return stalled & ~source.valid, stalled & source.valid & (before != payload), stalled
 
 
-def assert_proved(harness, clocks, seconds=20.0):
-    proof = prove(harness, clocks=clocks, seconds=seconds)
+def assert_proved(harness, clocks, seconds=20.0, inductive=False):
+    proof = prove(harness, clocks=clocks, seconds=seconds, inductive=inductive)
     assert proof.passed, proof
     return proof
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from kanhw.boards import listing
@@ -11,7 +12,9 @@ from kanhw.boards.catalogue import table
 from kanhw.boards.catalogue.table import BOARDS, board_named
 from kanhw.cli import main
 from kanhw.errors import InputError, ToolNotFound
-from kanhw.program import save_program
+from kanhw.estimation.resource_model import model_design
+from kanhw.formats import CodeFormat
+from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer, save_program
 from kanhw.tools.tool import FoundTool, Tool
 
 
@@ -29,6 +32,19 @@ def test_of_an_unknown_device_no_schedule_is_chosen(small):
     stranger = replace(board_named("icebreaker"), budget={}, device="iCE40XX9")
     with pytest.raises(InputError, match=r"^What iCE40XX9 holds is not known .*--schedule"):
         next(schedules_for(small, stranger))
+
+
+def test_where_memories_are_short_less_of_them_is_tried():
+    """Place and route may find no room for what the model gives all memories of a board."""
+    tables = np.random.default_rng(0).integers(-99, 100, (12, 12, 64))
+    requantizer = Requantizer(np.ones((1, 12), int), np.zeros(12, int), 6, CodeFormat(8, True))
+    program = Program(
+        (EdgeTableLayer(tables, (requantizer,)),), InputEncoder(CodeFormat(6, True), 12)
+    )
+    budget = {"TRELLIS_COMB": 8000, "DP16KD": 24, "MULT18X18D": 0}
+    schedules = schedules_for(program, replace(board_named("ulx3s-85f"), budget=budget))
+    blocks = [model_design(program, schedule).bram for schedule in schedules]
+    assert len(blocks) > 2 and blocks == sorted(set(blocks), reverse=True), blocks
 
 
 def test_every_board_has_a_row(small, tmp_path, capsys, monkeypatch):

@@ -90,8 +90,8 @@ def test_the_command_line_lists_it(fours, capsys):
         (
             ["estimate", "{}", "--target", "fours", "--fmax"],
             (
-                "Fmax needs placing and routing, "
-                "which there is for ecp5 only, not fours: estimate fours without it"
+                "Fmax needs placing and routing, which there is for ecp5 only, not fours: estimate "
+                "fours without it, or with --board one of its boards ('kanhw boards')"
             ),
         ),
         (
