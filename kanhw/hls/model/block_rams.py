@@ -1,21 +1,53 @@
-"""How many block RAMs of 18 kbit a memory takes on UltraScale+ parts."""
+"""How many block RAMs of 18 kbit, or look-up tables, a memory takes on UltraScale+ parts.
+
+The rules are those that Vivado HLS 2019.1's reports of FuncCode's nine designs show.
+"""
 
 from __future__ import annotations
 
-__all__ = ["bram18"]
+from functools import cache
 
-# Words and bits of a RAMB18E2; its widest form has two ports of one direction each.
-_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+__all__ = ["SMALLEST_MEMORY", "bram18", "memory_luts"]
+
+SMALLEST_MEMORY = 1024
+"""Bits below which a memory becomes look-up tables."""
+
+# Words and bits of a RAMB18E2. The widest form has two ports of one direction each, and a memory
+# of more words than that is not made of it.
+_WIDEST = (512, 36)
+_SHAPES = ((1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
 
-def bram18(words: int, bits: int) -> int:
-    """Block RAMs of 18 kbit for a memory: blocks of the shape that its depth needs, side by side.
+def bram18(words: int, bits: int, *, true_dual_port: bool = False) -> int:
+    """Block RAMs of 18 kbit for a memory: its bits side by side in blocks of whichever shapes.
 
-    A memory deeper than a block is cascaded from the deepest ones, as HLS tools do, rather than
-    from those that would take the fewest.
+    A word is cut into slices of 18, 9, 4, 2 and 1 bits; a slice takes as many blocks of its shape
+    as the words need, one behind the other. 50,176 words of 32 bits are 18 + 9 + 4 + 1 bits, 91
+    blocks.
+
+    Parameters
+    ----------
+    words, bits
+        Of the memory.
+    true_dual_port
+        Whether both ports read and write: then there is no shape of 36 bits.
     """
-    for depth, width in _SHAPES:
-        if words <= depth:
-            return -(-bits // width)
-    depth, width = _SHAPES[-1]
-    return -(-words // depth) * -(-bits // width)
+    if not true_dual_port and words <= _WIDEST[0]:
+        return -(-bits // _WIDEST[1])
+    return _least(words, bits)
+
+
+@cache
+def _least(words: int, bits: int) -> int:
+    """The fewest blocks for so many bits, by the widths of their slices."""
+    fewest = [0] * (bits + 1)
+    for wanted in range(1, bits + 1):
+        fewest[wanted] = min(
+            fewest[max(wanted - width, 0)] + -(-words // depth) for depth, width in _SHAPES
+        )
+    return fewest[bits]
+
+
+def memory_luts(words: int, bits: int) -> int:
+    """Look-up tables of a memory that is too small for a block RAM: one for every 64 bits."""
+    return -(-words * bits // 64)
