@@ -9,7 +9,7 @@ bases are tables of 16 entries.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kanhw.hls.model.operators import (
     FLOAT32,
@@ -100,11 +100,11 @@ def gram() -> tuple[list[Loop], dict[Operator, int], int]:
     return [inner], {TIMES: 1, EXP: 2, ADD: 3, OVER: 2, NOT: 1}, LOAD + TANH + SILU
 
 
-def float_edges(m: int, terms: int, sums: int) -> Loop:
+def float_edges(n: int, m: int, terms: int, sums: int) -> Loop:
     """The loop over the outputs of an input: so many products, and sums that go on."""
     uses = {TIMES: terms + 1, ADD: terms - 1 + (sums == 1), SUM: sums}
     depth = chain(TIMES.latency, (terms + (sums == 1)) * ADD.latency) - 1
-    return Loop(m, uses, WAIT, depth, loads=terms + 1)
+    return Loop(m, uses, WAIT, depth, loads=terms + 1, reads={Store(n * m, 32, terms + 1): 1})
 
 
 def float_dense(
@@ -114,9 +114,9 @@ def float_dense(
     loops, uses, clocks = splines(facts) if spline else gram()
     # The first of the Gram polynomials is 1, which nothing is multiplied by.
     terms = KNOTS - 1 - ORDER if spline else 4
-    edges = float_edges(m, terms, sums)
+    edges = float_edges(n, m, terms, sums)
     if not spline:
-        edges = Loop(m, {**edges.uses, TIMES: terms}, WAIT, edges.depth, loads=terms + 1)
+        edges = replace(edges, uses={**edges.uses, TIMES: terms})
     body: list[Loop | Function] = [
         Loop(m, depth=1),
         Loop(n, uses, None, clocks, [*loops, edges],
@@ -158,7 +158,7 @@ def float_convolution(
     loops, uses, clocks = gram()
     indices = {adder(11): 12, comparison(5): 8, choice(5): 6, adder(16): 3}
     taps = Loop(n, {**uses, **indices, CHOOSE: 6}, None, clocks + 6,
-                [*loops, float_edges(m, 4, 1)], loads=4)  # fmt: skip
+                [*loops, float_edges(n, m, 4, 1)], loads=4)  # fmt: skip
     body = [
         Loop(windows, {adder(9): 8}, None, 1, [Loop(m, depth=1), taps, Loop(m, depth=1)]),
         Loop(m, {adder(11): 4}, None, 2,
@@ -222,10 +222,11 @@ def integer_dense(
         adder(16): 1, adder(10): 1, choice(10): 3, comparison(8): 1, gate(4): 1,
     }  # fmt: skip
     ends = requantized(clamped=spline and not last)
-    body: list[Loop | Function] = [Loop(m, depth=1), Loop(n * m, loop, 1, 4), Loop(m, ends)]
     value = 12 if spline else 15
     stores = [Store(16, value, terms), Store(16, 13)]
     stores += weights(n, m, terms, codebook=codebook, shapes=32)
+    edges = Loop(n * m, loop, 1, 4, reads=dict.fromkeys(stores, 1))
+    body: list[Loop | Function] = [Loop(m, depth=1), edges, Loop(m, ends)]
     if not spline:
         body += [integer_norm(f"{name} norm", m), Loop(m, silu(last=last), 1, 6)]
         stores += [Store(257, 14), Store(m, 29), Store(m, 32)]
@@ -272,7 +273,9 @@ def integer_convolution(
     indices = {adder(11): 12, adder(5): 16, comparison(5): 12, choice(15): 8, choice(5): 8,
                product(5, 4): 2, adder(34): 2}  # fmt: skip
     loop = {**integer_edges(4, spline=False, codebook=codebook), **indices}
-    window = [Loop(m, depth=1), Loop(n * m, loop, 1, 12), Loop(m, requantized(clamped=False))]
+    read = [Store(16, 15, 4), Store(16, 13), *weights(n, m, 4, codebook=codebook, shapes=64)]
+    edges = Loop(n * m, loop, 1, 12, reads=dict.fromkeys(read, 1))
+    window = [Loop(m, depth=1), edges, Loop(m, requantized(clamped=False))]
     body = [
         Loop(windows, {adder(9): 6}, None, 1, window),
         Loop(m, {adder(11): 4}, None, 2, [
@@ -281,9 +284,9 @@ def integer_convolution(
         ]),
     ]  # fmt: skip
     stores = [
-        *(Store(16, 15, 4), Store(16, 13), Store(257, 14), Store(m * windows, 28)),
-        *(Store(windows, 32), Store(m, 22), Store(m, 13), Store(pixels, 4)),
-        *weights(n, m, 4, codebook=codebook, shapes=64),
+        *read,
+        *(Store(257, 14), Store(m * windows, 28), Store(windows, 32)),
+        *(Store(m, 22), Store(m, 13), Store(pixels, 4)),
     ]
     return Function(name, body, stores, [Register(m, 32, *facts.nested)] * 2,
                     {READ_REGISTERS: 4}, 1)  # fmt: skip

@@ -15,6 +15,7 @@ SMALLEST_MEMORY = 1024
 # Words and bits of a RAMB18E2. The widest form has two ports of one direction each, and a memory
 # of more words than that is not made of it.
 _WIDEST = (512, 36)
+_SHORT = 2048
 _SHAPES = ((1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
 
@@ -22,8 +23,9 @@ def bram18(words: int, bits: int, *, true_dual_port: bool = False) -> int:
     """Block RAMs of 18 kbit for a memory: its bits side by side in blocks of whichever shapes.
 
     A word is cut into slices of 18, 9, 4, 2 and 1 bits; a slice takes as many blocks of its shape
-    as the words need, one behind the other. 50,176 words of 32 bits are 18 + 9 + 4 + 1 bits, 91
-    blocks.
+    as the words need, one behind the other. Of up to 2,048 words those slices are taken that need
+    the fewest blocks, of more the widest that are left: 50,176 words of 32 bits are 18 + 9 + 4 + 1
+    bits, 91 blocks.
 
     Parameters
     ----------
@@ -34,7 +36,13 @@ def bram18(words: int, bits: int, *, true_dual_port: bool = False) -> int:
     """
     if not true_dual_port and words <= _WIDEST[0]:
         return -(-bits // _WIDEST[1])
-    return _least(words, bits)
+    if words <= _SHORT:
+        return _least(words, bits)
+    blocks = 0
+    for depth, width in _SHAPES:
+        blocks += bits // width * -(-words // depth)
+        bits %= width
+    return blocks
 
 
 @cache

@@ -22,6 +22,7 @@ __all__ = [
     "divider",
     "gate",
     "multiplexer",
+    "multiplexer_of",
     "product",
     "shifter",
 ]
@@ -111,6 +112,12 @@ def gate(bits: int = 1) -> Operator:
 def shifter(bits: int) -> Operator:
     """A shift by a distance that is known at run time: 97 look-up tables for 32 bits."""
     return Operator(f"shifter {bits}", round(97 * bits / 32), bits=bits)
+
+
+@cache
+def multiplexer_of(ways: int) -> Operator:
+    """One of so many values, as an operator."""
+    return Operator(f"one of {ways}", multiplexer(ways))
 
 
 def multiplexer(ways: int) -> int:

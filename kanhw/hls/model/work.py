@@ -58,17 +58,28 @@ class Store:
         How many there are of it.
     true_dual_port
         Whether both of its ports read and write; such a one is a block RAM however small.
+    in_luts
+        Whether it is bound to look-up tables however large.
     """
 
     words: int
     bits: int
     copies: int = 1
     true_dual_port: bool = False
+    in_luts: bool = False
+
+    @property
+    def row(self) -> int:
+        """Block RAMs side by side that hold a word; 0 where it is look-up tables."""
+        if not self.taken.bram18:
+            return 0
+        return bram18(min(self.words, 512), self.bits, true_dual_port=self.true_dual_port)
 
     @property
     def taken(self) -> Taken:
         """What it takes."""
-        if self.words * self.bits < SMALLEST_MEMORY and not self.true_dual_port:
+        small = self.words * self.bits < SMALLEST_MEMORY and not self.true_dual_port
+        if small or self.in_luts:
             lut = memory_luts(self.words, self.bits) * self.copies
             return Taken(lut=lut, ff=self.bits * self.copies)
         blocks = bram18(self.words, self.bits, true_dual_port=self.true_dual_port)
@@ -115,6 +126,8 @@ class Loop:
         Instances that a sequential turn takes of an operator; one where nothing is said.
     loads
         Words of 32 bits that a turn reads and keeps.
+    reads
+        Words that a turn reads of memories, for energy.
     """
 
     turns: int
@@ -124,6 +137,7 @@ class Loop:
     inner: Sequence[Loop | Function] = ()
     at_once: Mapping[Operator, int] = field(default_factory=dict)
     loads: int = 0
+    reads: Mapping[Store, int] = field(default_factory=dict)
 
     @property
     def clocks(self) -> int:
