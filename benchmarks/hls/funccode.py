@@ -18,8 +18,8 @@ from typing import Any
 
 from benchmarks.common.measuring import Table, argument_parser, environment_line, write_results
 from benchmarks.hls.funccode_designs import DESIGNS, WITHOUT, Facts, Published
-from kanhw.hls.model.operators import Operator
-from kanhw.hls.model.work import Function, Taken
+from kanhw.hls.costs.operators import Operator
+from kanhw.hls.costs.work import Function, Taken
 
 FIGURES = ("cycles", "lut", "ff", "dsp", "bram18")
 

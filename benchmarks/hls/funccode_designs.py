@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from kanhw.hls.model.operators import (
+from kanhw.hls.costs.operators import (
     FLOAT32,
     READ_REGISTERS,
     Operator,
@@ -23,7 +23,7 @@ from kanhw.hls.model.operators import (
     product,
     shifter,
 )
-from kanhw.hls.model.work import Function, Loop, Register, Store
+from kanhw.hls.costs.work import Function, Loop, Register, Store
 
 __all__ = ["DESIGNS", "WITHOUT", "Facts", "Published"]
 
@@ -310,9 +310,7 @@ def integer_conv_net(facts: Facts, *, codebook: bool) -> Function:
     return Function("top", body, [Store(n, 4), Store(1568, 4)], depth=3)
 
 
-def dense_net(
-    facts: Facts, *, spline: bool, floats: bool, codebook: bool = False
-) -> Function:
+def dense_net(facts: Facts, *, spline: bool, floats: bool, codebook: bool = False) -> Function:
     """784-64-10."""
     body = [
         float_dense(f"layer{k}", n, m, facts, spline=spline, norm=not spline)

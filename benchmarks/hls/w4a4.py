@@ -67,23 +67,26 @@ class Shape:
         Shape of an image, for a network that convolves.
     lanes
         Inputs and outputs at a time of the folded schedules.
+    unrolled
+        Whether all edges at once are tried; the port of 784 codes is wider than HLS can have.
     """
 
     variant: str
     sizes: tuple[int, ...]
     image: tuple[int, int, int] | None
     lanes: tuple[tuple[int, int], ...]
+    unrolled: bool = True
 
 
-FOLDS = ((1, 1), (4, 2), (8, 8))
+FOLDS, WINDOWS = ((1, 1), (4, 2), (8, 8)), ((1, 1), (3, 4))
 NETWORKS: Mapping[str, Shape] = {
     **{
-        f"{variant} {'-'.join(map(str, sizes))}": Shape(variant, sizes, None, FOLDS)
+        f"{variant} {'-'.join(map(str, sizes))}": Shape(variant, sizes, None, FOLDS, sizes is SMALL)
         for sizes in (SMALL, LARGE)
         for variant in ("EfficientKAN", "FastKAN", "PyKAN", "KAGN")
     },
-    "KAGN conv 1-8-16, 8 x 8": Shape("KAGNConv", (1, 8, 16, 10), (1, 8, 8), ((1, 1), (3, 4))),
-    "KAGN conv 1-16-32, 28 x 28": Shape("KAGNConv", (1, 16, 32, 10), (1, 28, 28), ((1, 1), (3, 4))),
+    "KAGN conv 1-8-16, 8 x 8": Shape("KAGNConv", (1, 8, 16, 10), (1, 8, 8), WINDOWS),
+    "KAGN conv 1-16-32, 28 x 28": Shape("KAGNConv", (1, 16, 32, 10), (1, 28, 28), WINDOWS, False),
 }
 
 
@@ -150,7 +153,7 @@ def schedules(shape: Shape) -> Mapping[str, Schedule]:
         f"folded {a} x {b}": Schedule(kind="folded", parallel_inputs=a, parallel_outputs=b)
         for a, b in shape.lanes
     }
-    return {**found, "unrolled": Schedule()}
+    return {**found, "unrolled": Schedule()} if shape.unrolled else found
 
 
 def microjoule(band: Band | None) -> str:

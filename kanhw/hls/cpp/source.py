@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from kanhw.formats import IntArray, format_for
+from kanhw.hls.costs.block_rams import SMALLEST_MEMORY
+from kanhw.hls.costs.operators import Operator
+from kanhw.hls.costs.work import Function, Loop, Register, Store
 from kanhw.hls.cpp.constants import array_text
 from kanhw.hls.cpp.types import Types, bits_of
-from kanhw.hls.model.block_rams import SMALLEST_MEMORY
-from kanhw.hls.model.operators import Operator
-from kanhw.hls.model.work import Function, Loop, Register, Store
 
 __all__ = ["Source", "Table", "block", "loop"]
 

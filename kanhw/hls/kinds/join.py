@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanhw.formats import IntArray
+from kanhw.hls.costs.operators import Operator, adder, choice, comparison, product
 from kanhw.hls.cpp.constants import literal
 from kanhw.hls.cpp.source import Source, loop
 from kanhw.hls.cpp.types import bits_of
-from kanhw.hls.model.operators import Operator, adder, choice, comparison, product
 from kanhw.program import Requantizer
 
 __all__ = ["Join"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kanhw.hls.costs import operators
 from kanhw.hls.cpp.constants import literal
 from kanhw.hls.cpp.types import bits_of
 from kanhw.hls.kinds.site import EdgeSite
-from kanhw.hls.model import operators
 
 __all__ = ["product"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.hls.costs.operators import Operator, adder, product
 from kanhw.hls.cpp.source import Source, Table, loop
-from kanhw.hls.model.operators import Operator, adder, product
 from kanhw.program import ProgramLayer
 from kanhw.schedule.fold import Fold
 

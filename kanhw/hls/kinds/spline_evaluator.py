@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from kanhw.formats import IntArray
+from kanhw.hls.costs.operators import adder, choice, comparison, multiplexer_of, product
 from kanhw.hls.cpp.constants import literal
 from kanhw.hls.cpp.source import loop
 from kanhw.hls.cpp.types import bits_of
 from kanhw.hls.kinds.basis_table import kind_index
 from kanhw.hls.kinds.site import EdgeSite
-from kanhw.hls.model.operators import adder, choice, comparison, multiplexer_of, product
 from kanhw.program import SplineEvaluatorLayer
 from kanhw.program.functions.splines import mirrored_columns, piece_polynomials
 

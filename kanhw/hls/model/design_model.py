@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from kanhw.hls.costs.work import Function, Taken
 from kanhw.hls.files.scripts import Target
 from kanhw.hls.generate import CppDesign, write_cpp
-from kanhw.hls.model.work import Function, Taken
 from kanhw.hls.reports.report import HlsReport
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
@@ -39,7 +39,7 @@ def model_design(design: CppDesign) -> HlsReport:
     pipeline it depends on the clock, and is not known.
 
     LUTs, flip-flops, DSPs and block RAMs are those of the operators, registers and memories that
-    the C++ names, by the costs of :mod:`kanhw.hls.model.operators`: Vivado HLS 2019.1's on
+    the C++ names, by the costs of :mod:`kanhw.hls.costs.operators`: Vivado HLS 2019.1's on
     UltraScale+ at 6.67 ns, whatever the design's part and clock.
     """
     clocks = [process.clocks for process in design.chain.processes]

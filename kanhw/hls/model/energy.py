@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from kanhw.errors import InputError
-from kanhw.hls.model.operators import Operator
-from kanhw.hls.model.work import Function, Loop, Store
+from kanhw.hls.costs.operators import Operator
+from kanhw.hls.costs.work import Function, Loop, Store
 from kanhw.targets.energies import Band
 from kanhw.targets.table import energies_of
 

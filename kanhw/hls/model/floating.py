@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from kanhw.errors import InputError
 from kanhw.hls.baseline.cpp import float_sources
+from kanhw.hls.costs.operators import FLOAT32, Operator, adder, comparison
+from kanhw.hls.costs.work import Function, Loop, Store
 from kanhw.hls.files.scripts import Target
-from kanhw.hls.model.operators import FLOAT32, Operator, adder, comparison
-from kanhw.hls.model.work import Function, Loop, Store
 from kanhw.hls.reports.report import HlsReport
 from kanhw.model.activation import Activation
 from kanhw.model.bases.basis import Basis

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from kanhw.hls.costs.operators import choice, comparison, multiplexer_of
 from kanhw.hls.cpp.source import loop
-from kanhw.hls.model.operators import choice, comparison, multiplexer_of
 from kanhw.hls.stages.chain import StageSite
 
 __all__ = ["collect", "gather", "serial_argmax", "split"]

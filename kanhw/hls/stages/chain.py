@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kanhw.formats import CodeFormat
+from kanhw.hls.costs.work import Function, Loop
 from kanhw.hls.cpp.source import Source
 from kanhw.hls.kinds.site import EdgeSite
-from kanhw.hls.model.work import Function, Loop
 from kanhw.program import Program, ProgramLayer, ResidentLayer
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.planned_stage import PlannedStage

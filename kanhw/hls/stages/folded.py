@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from kanhw.formats import CodeFormat
+from kanhw.hls.costs.operators import adder, choice, comparison
 from kanhw.hls.cpp.source import loop
 from kanhw.hls.kinds.join import Join
 from kanhw.hls.kinds.site import EdgeSite
-from kanhw.hls.model.operators import adder, choice, comparison
 from kanhw.hls.stages.chain import StageSite
 from kanhw.hls.stages.sums import about, join_of, streams_behind, sums_function, sums_members
 from kanhw.program import ProgramLayer

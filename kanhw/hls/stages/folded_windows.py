@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from kanhw.hls.costs.operators import adder, comparison
 from kanhw.hls.cpp.source import loop
-from kanhw.hls.model.operators import adder, comparison
 from kanhw.hls.stages.chain import StageSite
 from kanhw.hls.stages.folded import folded_parts
 from kanhw.schedule.window_fold import WindowFold

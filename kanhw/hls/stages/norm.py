@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from kanhw.hls.costs.operators import adder, comparison, product
+from kanhw.hls.costs.work import Loop
 from kanhw.hls.cpp.constants import literal
 from kanhw.hls.cpp.source import loop
 from kanhw.hls.cpp.types import bits_of
 from kanhw.hls.kinds.join import Join
 from kanhw.hls.kinds.site import address_lines
-from kanhw.hls.model.operators import adder, comparison, product
-from kanhw.hls.model.work import Loop
 from kanhw.hls.stages.chain import DEPTH, StageSite
 from kanhw.hls.stages.sums import about, streams_behind, sums_members
 

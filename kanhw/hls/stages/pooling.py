@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from kanhw.hls.costs.operators import adder, choice, comparison
 from kanhw.hls.cpp.source import loop
 from kanhw.hls.kinds.join import Join
 from kanhw.hls.kinds.site import address_lines
-from kanhw.hls.model.operators import adder, choice, comparison
 from kanhw.hls.stages.chain import StageSite
 from kanhw.hls.stages.sums import about, streams_behind, sums_members
 from kanhw.hls.stages.windows import windows_of

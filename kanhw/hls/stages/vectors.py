@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.hls.costs.operators import adder, choice, comparison, product
 from kanhw.hls.cpp.constants import literal
 from kanhw.hls.cpp.source import Source, loop
 from kanhw.hls.cpp.types import bits_of
-from kanhw.hls.model.operators import adder, choice, comparison, product
 from kanhw.hls.stages.chain import StageSite
 from kanhw.hls.stages.sums import about, join_of, streams_behind, sums_function, sums_members
 from kanhw.program import ProgramLayer

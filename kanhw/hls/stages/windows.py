@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from kanhw.formats import IntArray
+from kanhw.hls.costs.operators import adder, comparison
 from kanhw.hls.cpp.source import loop
-from kanhw.hls.model.operators import adder, comparison
 from kanhw.hls.stages.chain import StageSite
 from kanhw.hls.stages.sums import streams_behind
 from kanhw.hls.stages.vectors import layer_function

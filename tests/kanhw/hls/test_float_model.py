@@ -7,9 +7,9 @@ from reported_kinds import NETWORKS
 
 from kanhw.errors import InputError
 from kanhw.hls import model_of_float
+from kanhw.hls.costs.operators import FLOAT32
 from kanhw.hls.model.energy import inference_energy
 from kanhw.hls.model.floating import float_function
-from kanhw.hls.model.operators import FLOAT32
 from kanhw.model.activation import Activation
 
 

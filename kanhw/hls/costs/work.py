@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kanhw.hls.model.block_rams import SMALLEST_MEMORY, bram18, memory_luts
-from kanhw.hls.model.operators import Operator, adder, comparison, multiplexer
+from kanhw.hls.costs.block_rams import SMALLEST_MEMORY, bram18, memory_luts
+from kanhw.hls.costs.operators import Operator, adder, comparison, multiplexer
 
 __all__ = ["Function", "Loop", "Register", "Store", "Taken"]
 
@@ -163,7 +163,7 @@ class Loop:
         return self.at_once.get(operator, 1)
 
     def all_loops(self) -> Iterator[Loop]:
-        """This one and those within it, but not those of functions."""
+        """The loop itself and those within it, but not those of functions."""
         yield self
         for own in self.inner:
             if isinstance(own, Loop):
@@ -214,7 +214,7 @@ class Function:
         return [loop for own in self.body if isinstance(own, Loop) for loop in own.all_loops()]
 
     def functions(self) -> Iterator[Function]:
-        """This one and those that are called."""
+        """The function itself and those that it calls."""
         yield self
         for own in self.body:
             for called in [own] if isinstance(own, Function) else own.calls():
@@ -271,9 +271,7 @@ class Function:
         """Of states, of registers and of the operands of shared operators."""
         states = self.depth + sum(own.states for own in self.body if isinstance(own, Loop))
         total = multiplexer(states + 1)
-        total += sum(
-            multiplexer(own.writers) * own.count * own.copies for own in self.registers
-        )
+        total += sum(multiplexer(own.writers) * own.count * own.copies for own in self.registers)
         for operator, count in instances.items():
             if operator.shared and count:
                 total += 2 * count * multiplexer(-(-uses[operator] // count))

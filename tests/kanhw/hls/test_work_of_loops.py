@@ -2,8 +2,7 @@
 
 import pytest
 
-from kanhw.hls.model.energy import inference_energy
-from kanhw.hls.model.operators import (
+from kanhw.hls.costs.operators import (
     FLOAT32,
     adder,
     choice,
@@ -12,7 +11,8 @@ from kanhw.hls.model.operators import (
     multiplexer,
     product,
 )
-from kanhw.hls.model.work import Function, Loop, Register, Store
+from kanhw.hls.costs.work import Function, Loop, Register, Store
+from kanhw.hls.model.energy import inference_energy
 from kanhw.targets.table import energies_of
 
 ADD, TIMES = FLOAT32["add"], FLOAT32["multiply"]
