@@ -5,9 +5,10 @@
 Each network is written twice: as the float32 C++ of a user without quantization
 (``kanhw.hls.float_sources``), and in integers of 4-bit weights and activations under some schedules
 (``--backend hls``, tables of bases). Both are modelled with the operators of Vivado HLS 2019.1 at
-6.67 ns on UltraScale+ (``kanhw.hls.model``), at the same clock. Networks are untrained, weights and
-inputs drawn by seed: what they cost follows from their shape and bits. FuncCode's designs, of the
-authors of QuantKAN, stand below, by their own C++.
+6.67 ns on UltraScale+ (``kanhw.hls.model``), at the same clock; clocks are those between two
+inferences, at most. Networks are untrained, weights and inputs drawn by seed: what they cost
+follows from their shape and bits. FuncCode's designs, of the authors of QuantKAN, stand below, by
+their own C++.
 
 Energy is that of uses of operators and reads of memories, with a range; the ratio is given for the
 middles, the low ends and the high ends of both; and once more with the static power of an xcvu9p
@@ -141,10 +142,9 @@ def as_integers(program: kanhw.Program, label: str, schedule: Schedule) -> Made:
     """A schedule of the quantized network."""
     design = write_cpp(program, schedule, "kan", Target())
     report = model_design(design)
-    energy = inference_energy(function_of(design), design.interval)
-    return Made(
-        label, design.interval, report.lut or 0, report.dsp or 0, report.bram18 or 0, energy
-    )
+    clocks = report.interval_max or 0
+    energy = inference_energy(function_of(design), clocks)
+    return Made(label, clocks, report.lut or 0, report.dsp or 0, report.bram18 or 0, energy)
 
 
 def schedules(shape: Shape) -> Mapping[str, Schedule]:

@@ -34,17 +34,19 @@ def function_of(design: CppDesign) -> Function:
 def model_design(design: CppDesign) -> HlsReport:
     """What HLS would report of a design: estimates as those before a netlist is made.
 
-    The interval is that of the longest loop at a turn a clock. The latency is bounded: below by
-    that loop, above by all loops one after the other with the depth of a pipeline each; of a single
-    pipeline it depends on the clock, and is not known.
+    The interval is at least that of the longest loop at a turn a clock, and at most that of the
+    longest process, whose loops follow each other, and wait where a turn needs the one before. The
+    latency is bounded: below by that loop, above by all loops one after the other with the depth of
+    a pipeline each; of a single pipeline it depends on the clock, and is not known.
 
     LUTs, flip-flops, DSPs and block RAMs are those of the operators, registers and memories that
     the C++ names, by the costs of :mod:`kanhw.hls.costs.operators`: Vivado HLS 2019.1's on
     UltraScale+ at 6.67 ns, whatever the design's part and clock.
     """
-    clocks = [process.clocks for process in design.chain.processes]
+    clocks = [max(process.clocks, process.work.clocks) for process in design.chain.processes]
     whole = design.chain.vector_functions is not None
     ports = [word.port.beats for word in design.words]
+    longest = max(design.interval + _DEPTH, *(own.work.clocks for own in design.chain.processes))
     taken = function_of(design).taken() + _between(design)
     return HlsReport(
         kind="model",
@@ -55,7 +57,7 @@ def model_design(design: CppDesign) -> HlsReport:
         latency_min=None if whole else design.interval,
         latency_max=None if whole else sum([*ports, *clocks]) + _DEPTH * (len(clocks) + 2),
         interval_min=design.interval,
-        interval_max=design.interval if whole else design.interval + _DEPTH,
+        interval_max=design.interval if whole else longest,
         lut=taken.lut,
         ff=taken.ff,
         dsp=taken.dsp,

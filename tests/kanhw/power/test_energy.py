@@ -1,6 +1,7 @@
 """Power by hand: so many toggles and cells, times what each takes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,7 +60,15 @@ def test_by_hand():
     assert found.warnings == ()
 
 
-def test_what_is_not_known_is_absent():
+def test_multiplier_blocks_are_in_the_sum():
+    found = estimated([0, 0, 250, 500, 125, 0, 9])
+    assert found.power_w["dsp"] == energies_of("xcup").dsp * (200e6 * 1e-15)
+    assert not found.unknown and found.power_w["dynamic"].low > found.power_w["dsp"].low
+
+
+def test_what_is_not_known_is_absent(monkeypatch):
+    without = replace(energies_of("xcup"), dsp=None)
+    monkeypatch.setattr("kanhw.power.energy.energies_of", lambda target: without)
     found = estimated([0, 0, 250, 500, 125, 0, 9])
     assert found.power_w["dsp"] is None
     assert found.unknown == {"DSP48E2": 1}
