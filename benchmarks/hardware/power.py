@@ -34,7 +34,7 @@ from benchmarks.common.measuring import (
 )
 from kanhw.estimation import yosys_version
 from kanhw.layers import KAN, model_of
-from kanhw.targets.energies import Band
+from kanhw.targets.energies import Band, CellEnergies
 from kanhw.targets.table import energies_of
 
 RATE = 0.125
@@ -160,7 +160,7 @@ def from_synthesis(names: list[str]) -> list[dict[str, Any]]:
     """The reports of KANs, from the netlists of networks of the same sizes."""
     print("\nKAN designs from our own synthesis of untrained networks of their sizes\n")
     head = ("design", "LUT, theirs", "LUT", "FF, theirs", "FF", "report W", "vectorless W",
-            "error %", "LUT scaled W", "error %")  # fmt: skip
+            "error %", "at their LUTs W", "error %")  # fmt: skip
     table, rows = Table(head, (20,)), []
     for name in names:
         point = next(own for own in POINTS if own.name.startswith(name))
@@ -184,6 +184,12 @@ def from_synthesis(names: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
+def _lut_share(row: dict[str, Any], known: CellEnergies) -> float:
+    """Watt of a network's look-up tables, out of its logic."""
+    other = known.ff * row["ff"] + known.carry * row["carry"]
+    return float(row["vectorless"]["logic"]) - other.middle * 1e-15 * CLOCK * 1e6
+
+
 def kan_points(rows: list[dict[str, Any]]) -> None:
     """The reports of KANs, from the vendor's counts and what a cell of ours takes.
 
@@ -197,14 +203,14 @@ def kan_points(rows: list[dict[str, Any]]) -> None:
         own = [row for row in rows if row["target"] == point.family]
         if not own:
             continue
-        clocks = CLOCK * 1e6
-        logic, signals = (
-            float(np.mean([row["vectorless"][part] / row["lut"] for row in own])) / clocks
-            for part in ("logic", "signals")
-        )
-        clock = energies_of(point.family).clock_ff.middle * 1e-15
-        watt = (clock * point.ff + (logic + signals) * point.lut) * point.mhz * 1e6
         known = energies_of(point.family)
+        logic = float(np.mean([_lut_share(row, known) / row["lut"] for row in own]))
+        signals = float(
+            np.mean([row["vectorless"]["signals"] / (row["lut"] + row["ff"]) for row in own])
+        )
+        fixed = (known.clock_ff + known.ff) * point.ff + known.carry * point.carry
+        watt = fixed.middle * 1e-15 * point.mhz * 1e6
+        watt += (logic * point.lut + signals * (point.lut + point.ff)) * point.mhz / CLOCK
         cells = (known.clock_ff + known.ff) * point.ff + known.carry * point.carry
         cells += (known.lut_use or Band(0.0, 0.0)) * point.lut
         plain = cells.middle * 1e-15 * point.mhz * 1e6

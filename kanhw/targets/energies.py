@@ -53,9 +53,10 @@ class CellEnergies:
     Parameters
     ----------
     cell_toggle
-        A change of the output of a look-up table, multiplexer or carry.
+        A change of the output of a look-up table; of a multiplexer or carry, too, where ``carry``
+        is 0.
     net_toggle
-        A change of a net, whatever drives it.
+        A change of a net, whatever drives it; of nets between slices, where ``carry`` is not 0.
     clock_ff
         A clock at a flip-flop, its share of the clock's tree among it.
     clock_trunk
