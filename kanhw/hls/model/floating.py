@@ -81,7 +81,7 @@ def _layer(layer: ModelLayer) -> Function:
         return _dense(layer, padded=False)
     window, taps = layer.window, layer.taps
     inner = _dense(taps, padded=True)
-    turn = [
+    turn: list[Loop | Function] = [
         Loop(window.taps, {adder(16): 1, comparison(16): 1}, 1, 2 * _LOAD),
         inner,
         Loop(taps.n_out, {adder(16): 1}),
@@ -119,10 +119,11 @@ def _dense(layer: KanLayer, *, padded: bool) -> Function:
         reads={coefficients: count, own_base: int(base)} if count > 1 else {own_base: terms},
     )
     body: list[Loop | Function] = []
+    within: list[Loop | Function] = [*basis, edges]
     if layer.spline_norm is not None:
         body.append(_norm(layer.spline_norm))
         stores.append(Store(n, 32))
-    body += [Loop(m), Loop(n, uses, None, _LOAD + clocks + padded, [*basis, edges], loads=2)]
+    body += [Loop(m), Loop(n, uses, None, _LOAD + clocks + padded, within, loads=2)]
     for step in layer.post:
         if isinstance(step, LayerNorm):
             body.append(_norm(step))
