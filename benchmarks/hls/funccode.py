@@ -88,10 +88,10 @@ def operator_costs() -> list[dict[str, Any]]:
 def jets() -> Program:
     """Random tables of 16-4-5, as the report of KANELE's has: codes of 6 bits, entries of 8."""
     rng, code = np.random.default_rng(0), CodeFormat(6, signed=True)
-    layers = []
+    layers: list[EdgeTableLayer] = []
     for n, m, form in ((16, 4, code), (4, 5, CodeFormat(8, signed=True))):
         tables = rng.integers(-128, 128, (m, n, 64))
-        join = Requantizer([[1] * m], [0] * m, format=form)
+        join = Requantizer(np.ones((1, m), np.int64), np.zeros(m, np.int64), format=form)
         layers.append(EdgeTableLayer(tables, (join,), f"layers.{len(layers)}"))
     return Program(tuple(layers), InputEncoder(code, 16))
 
@@ -113,7 +113,7 @@ def main() -> int:
     """Run and print."""
     options = argument_parser(__doc__, json_file=True).parse_args()
     print(environment_line() + "\n\noperators, and how many instances of each the model finds\n")
-    operators, rows = operator_costs(), []
+    operators, rows = operator_costs(), list[dict[str, Any]]()
     print("\nreported and modelled, and the error in %\n")
     heads = [text for name in FIGURES for text in (name, "model", "%")]
     table = Table(("design", *heads))

@@ -178,7 +178,7 @@ def float_conv_net(facts: Facts) -> Function:
     pool = Loop(n, {ADD: taps - 1, OVER: 1, adder(11): taps}, 25,
                 chain((taps - 1) * ADD.latency, OVER.latency), loads=8)  # fmt: skip
     head = float_dense("head", n, m, facts, spline=False, sums=1, norm=True)
-    body = [
+    body: list[Loop | Function] = [
         Loop(784, {adder(11): 5}),
         *(float_convolution(f"conv{k}", *sizes, facts) for k, sizes in enumerate(CONVOLUTIONS)),
         pool,
@@ -298,7 +298,7 @@ def integer_conv_net(facts: Facts, *, codebook: bool) -> Function:
     taps = 49
     pool = Loop(n, {adder(6): taps - 1, adder(11): taps, product(31, 10): 1, adder(41): 1,
                     comparison(7): 2, choice(7): 2}, 25, 28)  # fmt: skip
-    body = [
+    body: list[Loop | Function] = [
         Loop(784, {adder(11): 5}),
         *(
             integer_convolution(f"conv{k}", *sizes, facts, codebook=codebook)

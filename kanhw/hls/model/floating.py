@@ -70,7 +70,7 @@ def float_function(model: KanModel, name: str = "kan_float") -> Function:
     float_sources(model)  # refuses what there is no C++ of
     sizes = [model.n_in, *(layer.n_out for layer in model.layers)]
     layers = [_layer(layer) for layer in model.layers]
-    body = [Loop(sizes[0]), *layers, Loop(sizes[-1])]
+    body: list[Loop | Function] = [Loop(sizes[0]), *layers, Loop(sizes[-1])]
     return Function(name, body, [Store(size, 32) for size in sizes], depth=3)
 
 
