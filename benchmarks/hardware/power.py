@@ -10,7 +10,7 @@ toggles that random inputs of the same rate give, and the model before synthesis
 Last the two KAN designs with reports: from the vendor's counts of cells and the rates that our own
 networks' netlists have, and from our own synthesis. Their weights are not at hand, so untrained
 EfficientKANs of the same sizes and bits stand for them, as edge tables in a bare core; toyadmos
-takes many minutes.
+takes many minutes and gigabytes.
 """
 
 from __future__ import annotations
