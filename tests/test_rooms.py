@@ -48,7 +48,7 @@ gateware
 sim.proofs
 sim
 power
-hls.names hls.reports
+hls.names hls.reports hls.costs
 hls.cpp
 hls.kinds
 hls.stages

@@ -1,14 +1,16 @@
 """Power: calibration points left one out; vectorless, simulated and modelled side by side.
 
     python -m benchmarks.hardware.power [--networks moons dry_bean] [--targets xcup xc7 ice40]
-        [--json FILE]
+        [--shapes half_cheetah] [--json FILE]
 
 First the public designs with a vendor's power report (Vivado's estimates without vectors, not
 measurements): watt per LUT, flip-flop and carry cell of every design, predicted from the others of
 its family, beside the fit of all. Then KANELE's networks, synthesised: vectorless rates beside the
 toggles that random inputs of the same rate give, and the model before synthesis beside the netlist.
-Last the two KAN designs with reports, from the vendor's counts of cells and the rates that our own
-networks' netlists have.
+Last the two KAN designs with reports: from the vendor's counts of cells and the rates that our own
+networks' netlists have, and from our own synthesis. Their weights are not at hand, so untrained
+EfficientKANs of the same sizes and bits stand for them, as edge tables in a bare core; toyadmos
+takes many minutes and gigabytes.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import kanhw
 from benchmarks.common.measuring import (
@@ -30,6 +33,8 @@ from benchmarks.common.measuring import (
     write_results,
 )
 from kanhw.estimation import yosys_version
+from kanhw.layers import KAN, model_of
+from kanhw.targets.energies import Band, CellEnergies
 from kanhw.targets.table import energies_of
 
 RATE = 0.125
@@ -131,23 +136,89 @@ def compared(name: str, target: str) -> dict[str, Any]:
     }
 
 
+# Sizes of the KANs with reports, and bits of the codes that each layer reads.
+SHAPES = {
+    "half_cheetah": ((17, 6), (8,)),
+    "toyadmos": ((64, 16, 8, 16, 64), (7, 8, 8, 7)),
+}
+
+
+def stand_in(name: str) -> kanhw.Program:
+    """An untrained network of the sizes and bits of a KAN with a report."""
+    sizes, bits = SHAPES[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = model_of(KAN(sizes).eval(), None)
+    x = np.random.default_rng(0).uniform(-1, 1, (512, sizes[0]))
+    layers = {
+        layer.name: {"activation_bits": own} for layer, own in zip(model.layers, bits, strict=True)
+    }
+    return kanhw.quantize(model, x, realisation="edge_table", table_bits=8, layers=layers)
+
+
+def from_synthesis(names: list[str]) -> list[dict[str, Any]]:
+    """The reports of KANs, from the netlists of networks of the same sizes."""
+    print("\nKAN designs from our own synthesis of untrained networks of their sizes\n")
+    head = ("design", "LUT, theirs", "LUT", "FF, theirs", "FF", "report W", "vectorless W",
+            "error %", "at their LUTs W", "error %")  # fmt: skip
+    table, rows = Table(head, (20,)), []
+    for name in names:
+        point = next(own for own in POINTS if own.name.startswith(name))
+        program = stand_in(name)
+        with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as folder:
+            schedule = kanhw.Schedule(handshake=False)
+            design = kanhw.generate(program, Path(folder) / "design", schedule=schedule)
+            resources, found = kanhw.estimate_power(
+                design, point.family, vectorless=True, clock_mhz=point.mhz
+            )
+        band = found.power_w["dynamic"]
+        watt = 0.0 if band is None else band.middle
+        # With the vendor's LUTs in place of ours: what is left is the rates and energies.
+        scaled = watt * point.lut / resources.lut
+        table.add(
+            *(point.name, point.lut, resources.lut, point.ff, resources.ff),
+            *(f"{point.total:.3f}", f"{watt:.3f}", f"{100 * (watt / point.total - 1):+.0f}"),
+            *(f"{scaled:.3f}", f"{100 * (scaled / point.total - 1):+.0f}"),
+        )
+        rows.append({"design": point.name, "report": point.total, "own": watt, "scaled": scaled})
+    return rows
+
+
+def _lut_share(row: dict[str, Any], known: CellEnergies) -> float:
+    """Watt of a network's look-up tables, out of its logic."""
+    other = known.ff * row["ff"] + known.carry * row["carry"]
+    return float(row["vectorless"]["logic"]) - other.middle * 1e-15 * CLOCK * 1e6
+
+
 def kan_points(rows: list[dict[str, Any]]) -> None:
-    """The reports of KANs, from the vendor's counts and what a cell of ours takes."""
+    """The reports of KANs, from the vendor's counts and what a cell of ours takes.
+
+    Beside that a plain sum of counts times what a clock takes a cell, which is what energies in HLS
+    are made of.
+    """
     print("\nKAN designs from the vendor's counts and what a cell of ours takes vectorless\n")
-    table = Table(("design", "report W", "predicted W", "error %"), (20,))
+    head = ("design", "report W", "predicted W", "error %", "counts alone W", "error %")
+    table = Table(head, (20,))
     for point in POINTS[:2]:
         own = [row for row in rows if row["target"] == point.family]
         if not own:
             continue
-        clocks = CLOCK * 1e6
-        logic, signals = (
-            float(np.mean([row["vectorless"][part] / row["lut"] for row in own])) / clocks
-            for part in ("logic", "signals")
+        known = energies_of(point.family)
+        logic = float(np.mean([_lut_share(row, known) / row["lut"] for row in own]))
+        signals = float(
+            np.mean([row["vectorless"]["signals"] / (row["lut"] + row["ff"]) for row in own])
         )
-        clock = energies_of(point.family).clock_ff.middle * 1e-15
-        watt = (clock * point.ff + (logic + signals) * point.lut) * point.mhz * 1e6
-        error = f"{100 * (watt / point.total - 1):+.0f}"
-        table.add(point.name, f"{point.total:.3f}", f"{watt:.3f}", error)
+        fixed = (known.clock_ff + known.ff) * point.ff + known.carry * point.carry
+        watt = fixed.middle * 1e-15 * point.mhz * 1e6
+        watt += (logic * point.lut + signals * (point.lut + point.ff)) * point.mhz / CLOCK
+        cells = (known.clock_ff + known.ff) * point.ff + known.carry * point.carry
+        cells += (known.lut_use or Band(0.0, 0.0)) * point.lut
+        plain = cells.middle * 1e-15 * point.mhz * 1e6
+        table.add(
+            *(point.name, f"{point.total:.3f}"),
+            *(f"{watt:.3f}", f"{100 * (watt / point.total - 1):+.0f}"),
+            *(f"{plain:.3f}", f"{100 * (plain / point.total - 1):+.0f}"),
+        )
 
 
 def main() -> int:
@@ -155,6 +226,7 @@ def main() -> int:
     parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--networks", nargs="+", default=["moons", "dry_bean"])
     parser.add_argument("--targets", nargs="+", default=["xcup", "xc7", "ice40"])
+    parser.add_argument("--shapes", nargs="*", choices=list(SHAPES), default=["half_cheetah"])
     options = parser.parse_args()
     print(environment_line(yosys_version()) + "\n")
     points, rows = calibration(), []
@@ -178,7 +250,8 @@ def main() -> int:
                 f"{row['glitch_bound']:.2f}",
             )  # fmt: skip
     kan_points(rows)
-    write_results(options.json, {"points": points, "networks": rows})
+    own = from_synthesis(options.shapes) if options.shapes else []
+    write_results(options.json, {"points": points, "networks": rows, "shapes": own})
     return 0
 
 

@@ -1,6 +1,6 @@
 """The C++ of every reference network x realisation x schedule against its Program.
 
-``python benchmarks/hls/fixtures.py [NAME ...]`` runs each under g++ on 1,000 vectors: test features
+``python -m benchmarks.hls.fixtures [NAME ...]`` runs each under g++ on 1,000 vectors: test features
 first, then random codes of each feature's range. It prints what differs, the CPU seconds of
 compiling and running, and which integers were taken, and ends with status 1 if any code differs.
 It needs ../shared and the extra hls.
@@ -15,12 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
-from realised_programs import REALISATIONS, LeftOut, Network, program_of
-from reference_networks import NETWORKS
-
 import kanhw
+from benchmarks.common.realised_programs import REALISATIONS, LeftOut, Network, program_of
+from benchmarks.common.reference_networks import NETWORKS
 from kanhw.hls.simulation.check import check_cpp
 from kanhw.schedule.schedule import Schedule
 

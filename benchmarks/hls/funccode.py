@@ -1,135 +1,151 @@
-"""Clocks of FuncCode's nine designs (Vivado HLS 2019.1), from sizes and latencies of operators.
+"""FuncCode's nine designs (Vivado HLS 2019.1) beside the HLS model.
 
-``python benchmarks/hls/funccode.py`` prints, for each design, the reported clocks, the modelled
-ones, and what the model says with constants from the other designs alone. One edge a clock.
+    python -m benchmarks.hls.funccode [--json FILE]
 
-Latencies of float32 operators on UltraScale+ at 6.67 ns are constants: addition 5, multiplication
-3, division 10, exponential 9; an accumulation takes 4 clocks between two terms.
+First the operators with what each takes, then cycles, LUTs, flip-flops, multiplier blocks and block
+RAMs of every design, reported (post-synthesis estimates on xczu9eg at 6.67 ns) and modelled. The
+rules are read from the reports of these designs, so a second table leaves out: what stands around
+operators is scaled by the mean of the other designs, or of the other families, whose own figures
+are not used then.
+
+Last the C++ of this package: the one report of such a network, KANELE's jets of 16-4-5 (84 tables
+of 6-bit codes, Vitis HLS 2024.1 at 3 ns), beside the model of a random one of its sizes. Of the
+other two reports of the references one has no sizes of its tables, the other trains its network.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections import Counter
+from math import exp, log
+from typing import Any
 
-ADD, MULTIPLY, DIVIDE, EXPONENTIAL, ACCUMULATE = 5, 3, 10, 9, 4
-# exp(x) is added to 1 and divides; tanh is a quotient of two such.
-SILU = EXPONENTIAL + ADD + DIVIDE
-TANH = EXPONENTIAL + 2 * ADD + DIVIDE
-ORDER, DEGREE = 3, 3
-# Of the spline of an input, order + 1 functions and the base are not 0.
-SPLINE_TERMS = ORDER + 2
-SPLINE_BASIS = ORDER * (DIVIDE + MULTIPLY + ADD)
-GRAM_BASIS = TANH + (DEGREE - 1) * (2 * MULTIPLY + ADD) + 2 * SILU
+import numpy as np
 
-CLOCKS = {
-    "D1": 1_062_457, "D2": 50_983, "D3": 50_983,
-    "G1": 289_938, "G2": 51_512, "G3": 51_512,
-    "K1": 1_877_859, "K2": 294_316, "K3": 294_316,
-}  # fmt: skip
+from benchmarks.common.measuring import (
+    Table,
+    argument_parser,
+    environment_line,
+    reference_folder,
+    write_results,
+)
+from benchmarks.hls.funccode_designs import DESIGNS, WITHOUT, Facts, Published
+from kanhw.formats import CodeFormat
+from kanhw.hls import model_of, read_report
+from kanhw.hls.costs.operators import Operator
+from kanhw.hls.costs.work import Function, Taken
+from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
 
-
-@dataclass(frozen=True)
-class Layer:
-    """Inputs, outputs and windows of a layer."""
-
-    n: int
-    m: int
-    windows: int = 1
-
-    @property
-    def edges(self) -> int:
-        """Turns at an edge a clock."""
-        return self.n * self.m * self.windows
+FIGURES = ("cycles", "lut", "ff", "dsp", "bram18")
 
 
-DENSE = (Layer(784, 64), Layer(64, 10))
-CONVOLUTIONS = (Layer(9, 16, 196), Layer(144, 32, 49), Layer(32, 10))
+def modelled(function: Function) -> dict[str, int]:
+    """The figures of a design by the model."""
+    taken = function.taken()
+    own = {"cycles": function.clocks, "lut": taken.lut, "ff": taken.ff}
+    return {**own, "dsp": taken.dsp, "bram18": taken.bram18}
 
 
-@dataclass(frozen=True)
-class Overheads:
-    """What integer layers take besides their edges, clocks.
-
-    Parameters
-    ----------
-    dense, output
-        Of a dense layer, and for each of its outputs.
-    norm, normalised
-        Of a normalisation, and for each of its values.
-    window, channel
-        Of a window, and for each of its outputs.
-    """
-
-    dense: float = 8
-    output: float = 2
-    norm: float = 116.5
-    normalised: float = 4
-    window: float = 8.8
-    channel: float = 8
+def error(value: float, reported: int) -> str:
+    """In percent."""
+    return f"{100 * (value / reported - 1):+.1f}"
 
 
-TOP = 3
-NO_NORM = {"norm": 0.0, "normalised": 0.0}
+def operators_of(function: Function) -> Counter[Operator]:
+    """Instances of operators of a design."""
+    return sum((own.instances() for own in function.functions()), Counter[Operator]())
 
 
-def parts(name: str) -> tuple[float, float]:
-    """Clocks of a float32 design: those of its sums, and those of its bases."""
-    layers = CONVOLUTIONS if name[0] == "K" else DENSE
-    edges = sum(layer.edges for layer in layers)
-    evaluated = sum(layer.n * layer.windows for layer in layers)
-    if name[0] == "D":
-        return edges * SPLINE_TERMS * ACCUMULATE, evaluated * SPLINE_BASIS
-    return edges * ACCUMULATE, evaluated * GRAM_BASIS
+def around(design: Published, taken: Taken) -> float:
+    """What is reported around operators over what is modelled."""
+    return (design.lut - taken.operators) / (taken.lut - taken.operators)
 
 
-def integer_clocks(name: str, o: Overheads) -> float:
-    """Clocks of a design in integers."""
-    layers = CONVOLUTIONS if name[0] == "K" else DENSE
-    total = sum(layer.edges for layer in layers) + float(TOP)
-    for layer in layers:
-        if layer.windows > 1:
-            total += layer.windows * (layer.m * o.channel + o.window)
-            continue
-        total += layer.m * o.output + o.dense
-        if name[0] != "D":
-            total += layer.m * o.normalised + o.norm
-    return total
+def left_out(design: Published, others: list[Published], facts: Facts) -> float:
+    """LUTs of a design with what stands around operators scaled by the mean of others."""
+    logs = [log(around(own, own.make(facts).taken())) for own in others]
+    taken = design.make(facts).taken()
+    factor = exp(sum(logs) / len(logs))
+    return taken.operators + factor * (taken.lut - taken.operators)
 
 
-def modelled(name: str) -> float:
-    """Clocks of a design with the constants above."""
-    return sum(parts(name)) if name[1] == "1" else integer_clocks(name, Overheads())
+def operator_costs() -> list[dict[str, Any]]:
+    """Print every operator with its figures and the designs that have it."""
+    found: dict[Operator, dict[str, int]] = {}
+    for design in DESIGNS:
+        for operator, count in operators_of(design.make(Facts())).items():
+            if count:
+                found.setdefault(operator, {})[design.name] = count
+    table = Table(("operator", "LUT", "FF", "DSP", "clocks", "instances"), (24,))
+    rows = []
+    for own in sorted(found, key=lambda o: (not o.shared, -o.lut, o.name)):
+        instances = ", ".join(f"{name} {count}" for name, count in found[own].items())
+        table.add(own.name, own.lut, own.ff, own.dsp, own.latency, instances)
+        rows.append({"operator": own.name, "lut": own.lut, "instances": found[own]})
+    return rows
 
 
-def without(name: str) -> float:
-    """Clocks of a design with constants that come from the others alone.
-
-    Of float32, a factor on the bases' latencies is fitted to the other two. Of integers, both
-    designs of a family are left out, since they have the same clocks: then nothing is known of
-    norms (G), or a window costs what a dense layer does (K), and a dense layer
-    costs nothing but its edges (D).
-    """
-    if name[1] == "1":
-        others = [own for own in ("D1", "G1", "K1") if own != name]
-        wanted = [(CLOCKS[own] - parts(own)[0], parts(own)[1]) for own in others]
-        factor = sum(y * x for y, x in wanted) / sum(x * x for _, x in wanted)
-        return parts(name)[0] + factor * parts(name)[1]
-    known = Overheads()
-    if name[0] == "G":
-        return integer_clocks(name, Overheads(**NO_NORM))
-    if name[0] == "K":
-        return integer_clocks(name, Overheads(window=known.dense, channel=known.output))
-    return integer_clocks(name, Overheads(dense=0, output=0))
+def jets() -> Program:
+    """Random tables of 16-4-5, as the report of KANELE's has: codes of 6 bits, entries of 8."""
+    rng, code = np.random.default_rng(0), CodeFormat(6, signed=True)
+    layers: list[EdgeTableLayer] = []
+    for n, m, form in ((16, 4, code), (4, 5, CodeFormat(8, signed=True))):
+        tables = rng.integers(-128, 128, (m, n, 64))
+        join = Requantizer(np.ones((1, m), np.int64), np.zeros(m, np.int64), format=form)
+        layers.append(EdgeTableLayer(tables, (join,), f"layers.{len(layers)}"))
+    return Program(tuple(layers), InputEncoder(code, 16))
 
 
-def main() -> None:
-    """Print the table."""
-    print("design   reported   modelled    error   left out    error")
-    for name, reported in CLOCKS.items():
-        values = modelled(name), without(name)
-        columns = "  ".join(f"{v:>9,.0f} {100 * (v / reported - 1):>+6.2f} %" for v in values)
-        print(f"{name:6} {reported:>10,}  {columns}")
+def outside() -> dict[str, Any]:
+    """Print a report of a network that neither rules nor factors come from."""
+    path = reference_folder("peers/hls-reports") / "vitis-2024.1-kan-cernbox.xml"
+    report, found = read_report(path), model_of(jets())
+    print(f"\n{path.name} ({report.tool}, {report.part}), and the model of its sizes\n")
+    table, rows = Table(("figure", "reported", "model", "error %")), {}
+    for name in ("lut", "ff", "dsp", "bram18", "interval_max"):
+        given, made = getattr(report, name), getattr(found, name)
+        table.add(name, given, made, error(made, given) if given else "-")
+        rows[name] = [given, made]
+    return rows
+
+
+def main() -> int:
+    """Run and print."""
+    options = argument_parser(__doc__, json_file=True).parse_args()
+    print(environment_line() + "\n\noperators, and how many instances of each the model finds\n")
+    operators, rows = operator_costs(), list[dict[str, Any]]()
+    print("\nreported and modelled, and the error in %\n")
+    heads = [text for name in FIGURES for text in (name, "model", "%")]
+    table = Table(("design", *heads))
+    for design in DESIGNS:
+        figures = modelled(design.make(Facts()))
+        cells: list[Any] = []
+        for name in FIGURES:
+            reported = getattr(design, name)
+            cells += [f"{reported:,}", f"{figures[name]:,}", error(figures[name], reported)]
+        table.add(design.name, *cells)
+        rows.append({"design": design.name, "modelled": figures})
+    print("\nLUTs and cycles left out, error in %\n")
+    head = ("design", "LUT alone out", "LUT family out", "cycles family out")
+    table = Table(head)
+    for design, row in zip(DESIGNS, rows, strict=True):
+        others = [own for own in DESIGNS if own is not design]
+        families = [own for own in DESIGNS if own.name[0] != design.name[0]]
+        facts = WITHOUT[design.name[0]]
+        alone = left_out(design, others, Facts())
+        family = left_out(design, families, facts)
+        cycles = design.make(facts).clocks
+        table.add(
+            design.name,
+            error(alone, design.lut),
+            error(family, design.lut),
+            error(cycles, design.cycles),
+        )
+        row |= {"lut_left_out": alone, "lut_family_out": family, "cycles_family_out": cycles}
+    results = {"operators": operators, "designs": rows, "jets": outside()}
+    write_results(options.json, results)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

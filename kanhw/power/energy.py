@@ -11,6 +11,7 @@ import numpy as np
 
 from kanhw.errors import InputError
 from kanhw.power.activity import Activity
+from kanhw.power.local_nets import local_nets
 from kanhw.power.mapped import MappedNetlist
 from kanhw.targets.cells.batch import CellKind
 from kanhw.targets.cells.cell import HIGH, LOW
@@ -186,6 +187,12 @@ def switching_energies(
     }
     ff = count["ff"]
     nets = _nets_that_count(netlist)
+    besides = moved["mux"] + moved["carry"]
+    if energies.carry.high:
+        # As the reports that these energies are from: a carry cell's clocks have what its outputs
+        # change, wide multiplexers have nothing, and wires are those between slices.
+        besides = 0.0
+        nets &= ~local_nets(netlist, kinds)
     blocks = sum(bram_units.get(kind, 0) * n for kind, n in cells.items())
     known = {
         "memory": (count["memory"], energies.lut_memory),
@@ -197,7 +204,7 @@ def switching_energies(
         for kind, number in cells.items()
         if (entry := known.get(kinds[kind].part)) is not None and entry[1] is None
     }
-    logic = energies.cell_toggle * (moved["lut"] + moved["mux"] + moved["carry"])
+    logic = energies.cell_toggle * (moved["lut"] + besides)
     memory = [_of(*known[name]) for name in ("memory", "bram")]
     return {
         "clock": energies.clock_ff * ff + energies.clock_trunk,

@@ -53,9 +53,10 @@ class CellEnergies:
     Parameters
     ----------
     cell_toggle
-        A change of the output of a look-up table, multiplexer or carry.
+        A change of the output of a look-up table; of a multiplexer or carry, too, where ``carry``
+        is 0.
     net_toggle
-        A change of a net, whatever drives it.
+        A change of a net, whatever drives it; of nets between slices, where ``carry`` is not 0.
     clock_ff
         A clock at a flip-flop, its share of the clock's tree among it.
     clock_trunk
@@ -70,6 +71,9 @@ class CellEnergies:
         A clock at a block RAM (in the family's unit of it) that is read.
     dsp
         A clock at a multiplier block.
+    lut_use
+        A clock at a look-up table with its net whose inputs may be new, at the toggles that vendors
+        assume: for counts of cells, where no toggles are known.
     static_w
         Watt of a part at rest, by the part.
     basis
@@ -87,6 +91,7 @@ class CellEnergies:
     lut_memory: Band | None = None
     bram: Band | None = None
     dsp: Band | None = None
+    lut_use: Band | None = None
     static_w: Mapping[str, Band] = field(default_factory=dict)
     basis: str
     measured: bool
@@ -94,7 +99,10 @@ class CellEnergies:
 
 # Per LUT and net: a fit of one design's vectorless report leaves LUT and signal power apart, at
 # 12.5 % of toggles; the bounds are those of that design with the vendor's counts of cells and with
-# ours. RAMB18E2: the one report of a design that reads them at every clock. DSP48E2: none.
+# ours. RAMB18E2: the one report of a design that reads them at every clock. DSP48E2: none, so its
+# bounds are those of DSP48E1: 8.0 pJ (a number-theoretic transform) to 11.3 pJ (an OTFS modem), and
+# the lower of them less by what look-up tables of both families differ, 28 over 118 fJ a clock. Of
+# a LUT with its net a clock, the KANs' reports make 28 to 47 and 29 to 46 fJ.
 ULTRASCALE_PLUS_ENERGIES = CellEnergies(
     cell_toggle=Band(109.0, 164.0),
     net_toggle=Band(108.0, 152.0),
@@ -103,15 +111,19 @@ ULTRASCALE_PLUS_ENERGIES = CellEnergies(
     carry=Band(45.0, 63.0),
     lut_memory=Band(45.0, 65.0),
     bram=Band(4500.0, 6500.0),
+    dsp=Band(1900.0, 11300.0),
+    lut_use=Band(57.0, 93.0),
     # Reports at 25 C, typical.
     static_w={"xcvu9p": Band(2.49, 2.49), "xczu7ev": Band(0.593, 0.593)},
-    basis="fitted to Vivado 2024.1's vectorless reports of published KANs",
+    basis="fitted to Vivado 2024.1's vectorless reports of published KANs; multiplier blocks: "
+    "bounds from 7 series",
     measured=False,
 )
 
 # Artix-7: a KAN's vectorless report with its 29,981 LUTs and 34,337 nets apart; bounds as above.
 # The clock is that of five public designs with reports. LUTs as memory, block RAM (9 pJ a tile of
-# two) and DSP48E1: one report each, so their bounds are a guess. At rest: reports at 25 C, typical;
+# two) and DSP48E1: one report each, so their bounds are a guess. Of a LUT with its net a clock,
+# KANs' reports make 91 to 118 and 97 to 121 fJ. At rest: reports at 25 C, typical;
 # where there are two figures, there were two designs on one part.
 XC7_ENERGIES = CellEnergies(
     cell_toggle=Band(248.0, 332.0),
@@ -122,6 +134,7 @@ XC7_ENERGIES = CellEnergies(
     lut_memory=Band(40.0, 70.0),
     bram=Band(3500.0, 5800.0),
     dsp=Band(6000.0, 10000.0),
+    lut_use=Band(188.0, 239.0),
     static_w={
         "xc7a35t": Band(0.070, 0.070),
         "xc7a100t": Band(0.084, 0.093),

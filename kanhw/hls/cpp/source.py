@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from kanhw.formats import IntArray
+from kanhw.formats import IntArray, format_for
+from kanhw.hls.costs.block_rams import SMALLEST_MEMORY
+from kanhw.hls.costs.operators import Operator
+from kanhw.hls.costs.work import Function, Loop, Register, Store
 from kanhw.hls.cpp.constants import array_text
-from kanhw.hls.cpp.types import Types
+from kanhw.hls.cpp.types import Types, bits_of
 
-__all__ = ["Memory", "Source", "Table", "block", "loop"]
-
-# Vivado HLS makes registers and LUTs of arrays below.
-_SMALLEST_MEMORY = 1024
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Block memories of one array.
-
-    Parameters
-    ----------
-    name
-        Of the array.
-    copies
-        How many memories of their own it has, those for more readers than two among them.
-    words, bits
-        Of each.
-    """
-
-    name: str
-    copies: int
-    words: int
-    bits: int
+__all__ = ["Source", "Table", "block", "loop"]
 
 
 class Table:
@@ -53,6 +33,7 @@ class Table:
 
     def __init__(self, name: str, values: IntArray, value_type: str) -> None:
         self.name, self.values, self.value_type = name, values, value_type
+        self.bits = format_for(int(values.min()), int(values.max())).width
 
     def at(self, *indices: str) -> str:
         """An entry, in the type of entries; empty indices are those of dimensions of one."""
@@ -78,8 +59,11 @@ class Source:
         self.structs: list[str] = []
         self.tables: list[str] = []
         self.functions: list[str] = []
-        self.memories_used: list[Memory] = []
         self.struct_bits: dict[str, int] = {}
+        # What was written since the last process, for the model.
+        self._operators = Counter[Operator]()
+        self._stores: list[Store] = []
+        self._registers: list[Register] = []
 
     def table(self, name: str, values: IntArray, comment: str = "") -> Table:
         """Write an array of constants."""
@@ -98,7 +82,7 @@ class Source:
             for member, (type_, size) in members.items()
         ]
         self.struct_bits[name] = sum(
-            int(re.sub(r"\D", "", type_)) * max(size, 1) for type_, size in members.values()
+            bits_of(type_) * max(size, 1) for type_, size in members.values()
         )
         self.structs.append("struct " + name + " {\n" + "\n".join(lines) + "\n};\n")
 
@@ -131,18 +115,42 @@ class Source:
             return lines
         lo, hi = int(table.values.min()), int(table.values.max())
         bits = words * (max(hi, -lo - 1, 0).bit_length() + (lo < 0))
-        kind = "BRAM" if self.memories and bits >= _SMALLEST_MEMORY else "LUT"
+        kind = "BRAM" if self.memories and bits >= SMALLEST_MEMORY else "LUT"
         shared = "SHARED_" if readers > 1 else ""
-        if kind == "BRAM":
-            copies = int(np.prod(shape)) // words * -(-readers // 2)
-            self.memories_used.append(Memory(table.name, copies, words, bits // words))
+        # A block RAM has two ports; look-up tables are there once for every reader.
+        copies = int(np.prod(shape)) // words * (-(-readers // 2) if kind == "BRAM" else readers)
+        self._stores.append(Store(words, bits // words, copies, in_luts=kind == "LUT"))
         return [*lines, f"{self.prefix}_{shared}ROM_{kind}({table.name})"]
 
-    def buffer(self, name: str, copies: int, words: int, struct: str) -> None:
-        """Say that a function keeps so many words of a struct in memories."""
+    def buffer(self, copies: int, words: int, struct: str) -> None:
+        """Say that a process keeps so many words of a struct in memories."""
         bits = self.struct_bits[struct]
-        if words * bits >= _SMALLEST_MEMORY:
-            self.memories_used.append(Memory(name, copies, words, bits))
+        self._stores.append(Store(words, bits, copies))
+
+    def uses(self, operator: Operator, count: int = 1) -> None:
+        """Say that a turn of the process that is written uses an operator so many times."""
+        if count:
+            self._operators[operator] += count
+
+    def keeps(self, count: int, bits: int, *, writers: int = 2) -> None:
+        """Say that the process that is written keeps values in registers."""
+        self._registers.append(Register(count, bits, writers))
+
+    def used(self) -> Counter[Operator]:
+        """Operators that were named since the last loop; the next loop begins with none."""
+        found, self._operators = self._operators, Counter()
+        return found
+
+    def reading(self, loops: Sequence[Loop]) -> list[Loop]:
+        """The loops of the process that is written, as such that read its memories every turn."""
+        reads = Counter(self._stores)
+        return [replace(loop, reads=reads) for loop in loops]
+
+    def work(self, name: str, loops: Sequence[Loop]) -> Function:
+        """The process that was written as a function of the model; the next begins with nothing."""
+        made = Function(name, loops, self._stores, self._registers)
+        self._stores, self._registers = [], []
+        return made
 
 
 def block(lines: Sequence[str], depth: int = 1) -> str:

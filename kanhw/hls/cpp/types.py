@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from kanhw.formats import CodeFormat, format_for
 
-__all__ = ["Types"]
+__all__ = ["Types", "bits_of"]
 
 # The widest integers of ap_int without a definition of the user's, and of __int128.
 _WIDEST = 127
+
+
+def bits_of(type_: str) -> int:
+    """The width of a type by its name, such as 7 of ``s7_t``."""
+    return int(type_[1:-2])
 
 
 class Types:

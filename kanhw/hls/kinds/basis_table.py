@@ -24,6 +24,7 @@ def basis_table(site: EdgeSite) -> list[str]:
     kind, more = kind_index(site, "BASIS_INDEX", layer.basis_index)
     value = basis.at(site.head, kind, f"{site.addresses(0)}[i]", "k")
     product = f"({weights.at('j', 'i', site.row, 'k')}) * values[i][k]"
+    site.counts_terms(0, (weights.bits, basis.bits), count)
     each = loop("k", count, [f"sums.spline[j] += {product};"], "UNROLL")
     return [
         *stored,
@@ -45,6 +46,7 @@ def base_branch(site: EdgeSite) -> list[str]:
     weights = site.by_edge("BASE_WEIGHTS", _base_weights)
     kind, more = kind_index(site, "BASE_INDEX", layer.base_index)
     value = base.at(site.head, kind, f"{site.addresses(1)}[i]")
+    site.counts_terms(1, (weights.bits, base.bits))
     return [
         *site.source.stored(weights, (1, 2)),
         *site.source.stored(base, (), readers=site.ins),

@@ -25,6 +25,7 @@ def codebook(site: EdgeSite) -> list[str]:
     # With a shape that is fixed for every edge, each is a table of its own.
     stored += source.stored(shapes, () if site.row else (1,), readers=site.ins * site.outs)
     value = shapes.at(shape, address)
+    site.counts_terms(0, (gains.bits, shapes.bits))
     added = [f"sums.spline[j] += ({gains.at('j', 'i', site.row)}) * ({value});"]
     if layer.biases is not None:
         offsets = site.by_head("OFFSETS", _field("offsets"))
@@ -35,6 +36,7 @@ def codebook(site: EdgeSite) -> list[str]:
             *source.stored(offsets, (), readers=site.ins),
             *more,
         ]
+        site.counts_terms(0, (biases.bits, offsets.bits), more=True)
         offset = offsets.at(site.head, kind, address)
         added.append(f"sums.spline[j] += ({biases.at('j', 'i', site.row)}) * ({offset});")
     return [*stored, *site.each_edge(*added), *base_branch(site)]

@@ -31,6 +31,7 @@ def _sums(site: EdgeSite, fields: Sequence[str]) -> list[str]:
         stored += site.source.stored(table, (1, 2))
         address = f"{site.addresses(branch)}[i]"
         own = site.layer.branches[branch]
+        site.counts_terms(branch)
         added.append(f"sums.{own}[j] += {table.at('j', 'i', site.row, address)};")
     if not site.row and not site.layer.active.all():
         # With hardware for every edge, those that are absent have none.

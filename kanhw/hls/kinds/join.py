@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanhw.formats import IntArray
+from kanhw.hls.costs.operators import Operator, adder, choice, comparison, product
 from kanhw.hls.cpp.constants import literal
 from kanhw.hls.cpp.source import Source, loop
+from kanhw.hls.cpp.types import bits_of
 from kanhw.program import Requantizer
 
 __all__ = ["Join"]
@@ -72,11 +74,14 @@ class Join:
             if branch in absent:
                 continue
             factors = [j.multipliers[b] for j in joins]
+            self._counts(adder(join.sum_format.width))
             if all((own == 1).all() for own in factors):
                 lines.append(f"t{stream} += sums.{branch}[lane];")
                 continue
             factor, more = self._constant(f"FACTORS{stream}_{branch.upper()}", factors)
             stored += more
+            widest = max(int(np.abs(own).max()) for own in factors).bit_length() + 1
+            self._counts(product(join.sum_format.width, widest))
             lines.append(f"t{stream} += ({factor}) * sums.{branch}[lane];")
         if join.format is None:
             return [*lines, f"y.s{stream}[lane] = t{stream};"], stored
@@ -86,11 +91,19 @@ class Join:
         wide = types.holding(sums.lo + half, sums.hi + half, half, sums.lo, form.lo, form.hi)
         lo, more_lo = self._constant(f"LO{stream}", [e[0] for e in ends], wide)
         hi, more_hi = self._constant(f"HI{stream}", [e[1] for e in ends], wide)
+        bits = bits_of(wide)
+        self._counts(comparison(bits), comparison(bits), choice(bits), choice(bits))
         lines.append(f"{wide} q{stream} = t{stream};")
         if join.shift:
+            self._counts(adder(bits))
             lines.append(f"q{stream} = (q{stream} + ({wide}){literal(half)}) >> {join.shift};")
         lines.append(f"y.s{stream}[lane] = clamped<{wide}>(q{stream}, {lo}, {hi});")
         return lines, [*stored, *more_lo, *more_hi]
+
+    def _counts(self, *operators: Operator) -> None:
+        """Say for the model that every lane has these operators."""
+        for operator in operators:
+            self.source.uses(operator, self.lanes)
 
     def _constant(
         self, name: str, values: Sequence[IntArray], type_: str = ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.hls.costs.operators import Operator, adder, product
 from kanhw.hls.cpp.source import Source, Table, loop
 from kanhw.program import ProgramLayer
 from kanhw.schedule.fold import Fold
@@ -35,6 +36,8 @@ class EdgeSite:
         Which inputs and outputs meet when; one step for a layer that is not folded.
     formats
         Of the streams that come in.
+    sum_bits
+        Of the sums of every branch.
     """
 
     source: Source
@@ -42,6 +45,7 @@ class EdgeSite:
     layers: tuple[ProgramLayer, ...]
     fold: Fold
     formats: tuple[CodeFormat, ...]
+    sum_bits: tuple[int, ...]
 
     @property
     def layer(self) -> ProgramLayer:
@@ -115,6 +119,39 @@ class EdgeSite:
         if self.fold.padded:
             inner = ["if (!x.pad[i]) {", *(f"    {line}" for line in inner), "}"]
         return loop("j", self.outs, loop("i", self.ins, inner, "UNROLL"), "UNROLL")
+
+    @property
+    def edge_lanes(self) -> int:
+        """Edges that meet in a step; where every edge has its own hardware, those there are."""
+        active = getattr(self.layer, "active", None)
+        if self.row or active is None:
+            return self.outs * self.ins
+        return int(np.count_nonzero(active))
+
+    def counts_terms(
+        self,
+        branch: int,
+        factors: tuple[int, int] | None = None,
+        terms: int = 1,
+        *,
+        more: bool = False,
+    ) -> None:
+        """Say for the model that every edge adds so many terms, products of such widths or not.
+
+        A multiplier block adds what it multiplied, too. The first term of a sum is not added to
+        anything, unless there are ``more`` terms of other kinds before it.
+        """
+        number = self.edge_lanes * terms
+        if factors is not None:
+            times = product(*factors)
+            self.source.uses(times, number)
+            number = 0 if times.dsp else number
+        self.source.uses(adder(self.sum_bits[branch]), max(number - (0 if more else self.outs), 0))
+
+    def counts_each_input(self, *operators: Operator) -> None:
+        """Say for the model that every lane of inputs has these operators."""
+        for operator in operators:
+            self.source.uses(operator, self.ins)
 
     def each_input(self, *statements: str) -> list[str]:
         """Statements for every lane of inputs."""

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from kanhw.formats import IntArray
+from kanhw.hls.costs.operators import adder, choice, comparison, multiplexer_of, product
 from kanhw.hls.cpp.constants import literal
 from kanhw.hls.cpp.source import loop
+from kanhw.hls.cpp.types import bits_of
 from kanhw.hls.kinds.basis_table import kind_index
 from kanhw.hls.kinds.site import EdgeSite
 from kanhw.program import SplineEvaluatorLayer
@@ -47,6 +49,13 @@ def spline_evaluator(site: EdgeSite) -> list[str]:
         " * functions[i][b]"
     )
     fraction = splines.fraction_bits
+    wide, live = bits_of(position), bits_of(value)
+    site.counts_terms(0, (weights.bits, live), banks)
+    site.counts_each_input(
+        *(product(splines.width, _bits(splines.multipliers)), adder(wide)),
+        *(comparison(wide), comparison(wide), choice(wide), choice(wide)),
+        *([multiplexer_of(banks)] * banks),
+    )
     body = [
         (
             f"const {position} position = "
@@ -100,6 +109,11 @@ def _banked(layer: Any) -> IntArray:
     return banked
 
 
+def _bits(values: IntArray) -> int:
+    """Of the widest of these values, with a sign."""
+    return int(np.abs(values).max()).bit_length() + 1
+
+
 def _uniform(values: IntArray) -> bool:
     return bool((values == values[0]).all())
 
@@ -139,6 +153,7 @@ def _pieces(site: EdgeSite, layer: SplineEvaluatorLayer) -> list[str]:
     splines, types = layer.splines, site.source.types
     order, f = splines.order, splines.fraction_bits
     if splines.table is not None:
+        site.counts_each_input(adder(f + 1))
         columns = mirrored_columns(order)
         table = site.source.table(f"{site.name.upper()}_PIECES", splines.table)
         end = types.bits(f + 1, signed=False)
@@ -157,6 +172,7 @@ def _pieces(site: EdgeSite, layer: SplineEvaluatorLayer) -> list[str]:
     half = 1 << (f - 1)
     lines = [f"{power} power[{order + 1}];", f"power[0] = {literal(scale)};"]
     wide = types.holding(0, scale * ((1 << f) - 1) + half)
+    site.counts_each_input(*[product(bits_of(power), f), adder(bits_of(wide))] * order)
     lines += loop(
         "d",
         order,
@@ -174,6 +190,10 @@ def _pieces(site: EdgeSite, layer: SplineEvaluatorLayer) -> list[str]:
     for r, piece in enumerate(pieces):
         terms = [(c, d) for d, c in enumerate(piece) if c]
         lines.append(f"{total} sum{r} = {rounding};")
+        site.counts_each_input(
+            *(product(bits_of(power), abs(c).bit_length() + 1) for c, _ in terms if abs(c) > 1),
+            *[adder(bits_of(total))] * len(terms),
+        )
         lines += [f"sum{r} += ({types.holding(c, 0)}){literal(c)} * power[{d}];" for c, d in terms]
         lines.append(f"live[{r}] = sum{r} >> {guard};")
     return lines
@@ -194,6 +214,10 @@ def _base(site: EdgeSite, layer: Any) -> list[str]:
     rounding = 1 << (shift - 1) if shift else 0
     wide = types.holding(-(3 * reach << low) - rounding, (3 * reach << low) + rounding)
     values = types.holding(int(curves.values.min()), int(curves.values.max()))
+    site.counts_terms(1, (weights.bits, bits_of(values)))
+    site.counts_each_input(
+        adder(points.bits + 1), product(points.bits + 1, low + 1), adder(bits_of(wide))
+    )
     body = [
         f"const int point = (int)({address} >> {low});",
         f"const {points.value_type} here = {points.at(kind, 'point')};",

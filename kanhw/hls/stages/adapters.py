@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kanhw.hls.costs.operators import choice, comparison, multiplexer_of
 from kanhw.hls.cpp.source import loop
 from kanhw.hls.stages.chain import StageSite
 
@@ -18,6 +19,8 @@ def collect(site: StageSite) -> None:
         place = f"part * {given.count} + i"
         inside = f"if ({place} < {made.count}) " if made.count % given.count else ""
         lines += [f"{inside}y.s{k}[{place}] = x.s{k}[i];"]
+    for form in site.formats:
+        site.source.keeps(made.count, form.width)
     full = f"part == {together - 1}" + (f" || beat == {unit - 1}" if unit % together else "")
     body = [
         f"const {site.chain.at.struct} x = in.read();",
@@ -48,6 +51,7 @@ def split(site: StageSite) -> None:
     """A vector or pixel leaves some codes a beat."""
     given, made = site.planned.inputs, site.planned.outputs
     parts = made.beats // given.beats
+    site.source.uses(multiplexer_of(parts), made.count * len(site.formats))
     lines = []
     for k in range(len(site.formats)):
         place = f"part * {made.count} + i"
@@ -75,6 +79,8 @@ def split(site: StageSite) -> None:
 def gather(site: StageSite) -> None:
     """The pixels of an image become a vector in the order channel, row, column."""
     given, made = site.planned.inputs, site.planned.outputs
+    for form in site.formats:
+        site.source.keeps(made.count, form.width)
     lines = [f"y.s{k}[i * {given.beats} + beat] = x.s{k}[i];" for k in range(len(site.formats))]
     body = [
         f"const {site.chain.at.struct} x = in.read();",
@@ -95,6 +101,10 @@ def serial_argmax(site: StageSite) -> None:
     index, beats = chain.program.output_format, site.planned.inputs.beats
     chain.struct("index_t", {"s0": (types.of(index), 1)})
     value = types.of(site.formats[0])
+    bits = site.formats[0].width
+    for operator in (comparison(bits), choice(bits), choice(index.width)):
+        site.source.uses(operator)
+    site.source.keeps(1, bits)
     body = [
         f"const {chain.at.struct} x = in.read();",
         "if (beat == 0 || x.s0[0] > best) {",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kanhw.formats import CodeFormat
+from kanhw.hls.costs.work import Function, Loop
 from kanhw.hls.cpp.source import Source
 from kanhw.hls.kinds.site import EdgeSite
 from kanhw.program import Program, ProgramLayer, ResidentLayer
@@ -13,7 +14,10 @@ from kanhw.schedule.fold import Fold
 from kanhw.schedule.planned_stage import PlannedStage
 from kanhw.schedule.schedule import Schedule
 
-__all__ = ["Beats", "Chain", "Process", "StageSite"]
+__all__ = ["DEPTH", "Beats", "Chain", "Process", "StageSite"]
+
+DEPTH = 4
+"""Stages of a turn of a loop of integers, as reports show of sums of products at 6.67 ns."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,14 @@ class Process:
         The type of a beat that it writes.
     clocks
         Turns of its loops for a vector or an image.
+    work
+        Its loops and what they are made of, for the model.
     """
 
     name: str
     gives: str
     clocks: int
+    work: Function
 
 
 class Chain:
@@ -100,11 +107,13 @@ class Chain:
         clocks: int,
         comment: str = "",
         calls: Sequence[tuple[str, str]] | None = None,
+        loops: Sequence[Loop] | None = None,
     ) -> None:
         """A function from the stream at the end of the chain to a new one.
 
         ``calls`` are the functions of a vector, and what they give, that it consists of; None where
-        it is made of more.
+        it is made of more. ``loops`` are those of the model; None: one of so many turns, a turn a
+        clock, with all operators that were named.
         """
         if calls is None or self.vector_functions is None:
             self.vector_functions = None
@@ -112,7 +121,13 @@ class Chain:
             self.vector_functions += calls
         head = f"{name}(hls::stream<{self.at.struct}> &in, hls::stream<{gives}> &out)"
         self.source.function(head, body, comment)
-        self.processes.append(Process(name, gives, clocks))
+        # A turn reads a beat, and hands another on.
+        made = loops or [Loop(clocks, self.source.used(), 1, DEPTH)]
+        # Every turn reads every memory.
+        made = self.source.reading(made)
+        self.source.keeps(1, self.source.struct_bits[self.at.struct], writers=0)
+        work = self.source.work(name, made)
+        self.processes.append(Process(name, gives, clocks, work))
         self.at = Beats(gives, self.at.formats)
 
     def moves_on(self, struct: str, formats: tuple[CodeFormat, ...]) -> None:
@@ -159,4 +174,6 @@ class StageSite:
             if isinstance(layer, ResidentLayer)
             else (layer,)
         )
-        return EdgeSite(self.source, self.name(index), layers, fold, self.formats)
+        formats = self.chain.program.layers[index].accumulator_formats or ()
+        sums = tuple(form.width for form in formats)
+        return EdgeSite(self.source, self.name(index), layers, fold, self.formats, sums)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kanhw.formats import CodeFormat
+from kanhw.hls.costs.operators import adder, choice, comparison
 from kanhw.hls.cpp.source import loop
 from kanhw.hls.kinds.join import Join
 from kanhw.hls.kinds.site import EdgeSite
@@ -86,7 +87,7 @@ def _adding(
     reading = [f"const {given} x = in.read();"]
     before: list[str] = []
     if kept and fold.groups > 1:
-        source.buffer(f"{place.name}_kept", 1, fold.beats, given)
+        source.buffer(1, fold.beats, given)
         before = [f"{given} kept[{fold.beats}];"]
         reading = [
             f"{given} x;",
@@ -97,6 +98,13 @@ def _adding(
             "    x = kept[beat];",
             "}",
         ]
+    # Sums of a step are added to those before, unless it is the first.
+    for bits in place.sum_bits:
+        source.uses(adder(bits), fold.parallel_outputs)
+        source.uses(choice(bits), fold.parallel_outputs)
+        source.keeps(fold.parallel_outputs, bits)
+    source.uses(comparison(fold.beats.bit_length()), 2)
+    source.uses(adder(fold.beats.bit_length()), 2)
     counting = ["if (beat == " + str(fold.beats - 1) + ") {"]
     if chain.program.heads > 1:
         counting.append("    total.head = x.head;")
@@ -162,6 +170,8 @@ def _codes(
         )
         if fold.parallel_outputs > lanes
     ]
+    for bits in place.sum_bits:
+        site.source.keeps(fold.parallel_outputs, bits)
     row = "const int row = beat" + (f" + (int)sums.head * {fold.out_beats}" if heads else "") + ";"
     body = [
         *(["if (of_group == 0) sums = in.read();"] if fold.rows > 1 else ["sums = in.read();"]),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kanhw.hls.costs.operators import adder, comparison
 from kanhw.hls.cpp.source import loop
 from kanhw.hls.stages.chain import StageSite
 from kanhw.hls.stages.folded import folded_parts
@@ -118,7 +119,7 @@ def _windows(site: StageSite, reads: WindowFold, groups: int) -> None:
         "}",
     ]
     clocks = clocks_of_windows(reads, groups)
-    source.buffer(f"{name}_rows", reads.taps, reads.depth, given)
+    source.buffer(reads.taps, reads.depth, given)
     lines = [
         *stored,
         f"{given} rows[{reads.taps}][{reads.depth}];",
@@ -129,6 +130,9 @@ def _windows(site: StageSite, reads: WindowFold, groups: int) -> None:
         "int window_row = 0, window_column = 0;",
         *loop("turn", clocks, body, "PIPELINE II=1"),
     ]
+    address = reads.depth.bit_length()
+    source.uses(adder(address), reads.taps + 4)
+    source.uses(comparison(reads.words.bit_length()), 4)
     comment = (
         f"Windows of {window.size[0]} x {window.size[1]} pixels, {lanes} codes a turn, "
         f"each {groups} times."

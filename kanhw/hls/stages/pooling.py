@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kanhw.hls.costs.operators import adder, choice, comparison
 from kanhw.hls.cpp.source import loop
 from kanhw.hls.kinds.join import Join
 from kanhw.hls.kinds.site import address_lines
@@ -34,6 +35,7 @@ def pooling(site: StageSite) -> None:
     join = Join(site.source, name, layer.branches, [layer.requantizers], rows)
     table = site.source.table(f"{name.upper()}_TABLE", layer.table)
     value = table.at(f"a{layer.stream}[c * {area} + k]")
+    _counts(site, layer, channels * (area - 1))
     body = [
         f"const {given} x = in.read();",
         *address_lines(site.source, layer, site.formats, window.taps),
@@ -73,6 +75,7 @@ def pooling_of_images(site: StageSite) -> None:
     join = Join(site.source, name, layer.branches, [layer.requantizers], rows)
     table = site.source.table(f"{name.upper()}_TABLE", layer.table)
     value = table.at(f"a{layer.stream}[c]")
+    _counts(site, layer, count)
     body = [
         f"const {given} x = in.read();",
         *address_lines(site.source, layer, site.formats, count),
@@ -92,7 +95,7 @@ def pooling_of_images(site: StageSite) -> None:
         "    row++;",
         "}",
     ]
-    site.source.buffer(f"{name}_totals", 1, parts, sums)
+    site.source.buffer(1, parts, sums)
     lines = [
         *site.source.stored(table, (), readers=count),
         f"{sums} totals[{parts}];",
@@ -102,6 +105,14 @@ def pooling_of_images(site: StageSite) -> None:
     ]
     chain.process(name, struct, lines, planned.inputs.beats, about(layer))
     chain.moves_on(struct, outputs)
+
+
+def _counts(site: StageSite, layer: Any, values: int) -> None:
+    """Say for the model that so many values of a turn are taken into a sum or the largest."""
+    (total,) = layer.accumulator_formats
+    site.source.uses((adder if layer.mode == "sum" else comparison)(total.width), values)
+    if layer.mode != "sum":
+        site.source.uses(choice(total.width), values)
 
 
 def _pooled(mode: str, total: str, value: str, first: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from kanhw.formats import CodeFormat, IntArray
+from kanhw.hls.costs.operators import adder, choice, comparison, product
 from kanhw.hls.cpp.constants import literal
-from kanhw.hls.cpp.source import loop
+from kanhw.hls.cpp.source import Source, loop
+from kanhw.hls.cpp.types import bits_of
 from kanhw.hls.stages.chain import StageSite
 from kanhw.hls.stages.sums import about, join_of, streams_behind, sums_function, sums_members
 from kanhw.program import ProgramLayer
@@ -40,6 +42,7 @@ def input_ranges(site: StageSite) -> None:
         for name, end in zip(("LO", "HI"), encoder.code_ends, strict=True)
     ]
     lo, hi = (text for text, _ in ends)
+    _counts_clamp(site.source, bits_of(wide), site.planned.inputs.count)
     lines = [f"y.s0[i] = clamped<{wide}>(x.s0[i], {lo}, {hi});"]
     _input_stage(
         site,
@@ -68,6 +71,11 @@ def input_conversion(site: StageSite) -> None:
         )
     ]
     factor, bias, lo, hi = (text for text, _ in parts)
+    count = site.planned.inputs.count
+    widest = int(np.abs(conversion.multipliers).max()).bit_length() + 1
+    site.source.uses(product(program.input.format.width, widest), count)
+    site.source.uses(adder(bits_of(wide)), count)
+    _counts_clamp(site.source, bits_of(wide), count)
     lines = [
         f"{wide} t = ({bias});",
         f"t += ({factor}) * x.s0[i];",
@@ -117,6 +125,9 @@ def _argmax(site: StageSite, given: str) -> str:
     program = chain.program
     count, index = program.layers[-1].n_out, program.output_format
     value = types.of(site.formats[0])
+    bits = site.formats[0].width
+    for operator in (comparison(bits), choice(bits), choice(index.width)):
+        site.source.uses(operator, count - 1)
     chain.struct("index_t", {"s0": (types.of(index), 1)})
     body = [
         "#pragma HLS INLINE",
@@ -137,6 +148,12 @@ def _argmax(site: StageSite, given: str) -> str:
     )
     chain.moves_on("index_t", (index,))
     return "largest"
+
+
+def _counts_clamp(source: Source, bits: int, count: int) -> None:
+    """Say for the model that so many values are brought between two ends."""
+    source.uses(comparison(bits), 2 * count)
+    source.uses(choice(bits), 2 * count)
 
 
 def _stage(site: StageSite, calls: list[tuple[str, str]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kanhw.formats import IntArray
+from kanhw.hls.costs.operators import adder, comparison
 from kanhw.hls.cpp.source import loop
 from kanhw.hls.stages.chain import StageSite
 from kanhw.hls.stages.sums import streams_behind
@@ -108,6 +109,10 @@ def windows_of(site: StageSite, name: str, window: Window) -> bool:
         "int row = 0, column = 0, window_row = 0, window_column = 0;",
         *loop("slot", slots, body, "PIPELINE II=1"),
     ]
+    source.keeps(length, source.struct_bits[given], writers=0)
+    for axis in (rows, columns):
+        for operator in (adder, comparison):
+            source.uses(operator(axis.slots.bit_length()), 2)
     comment = f"Windows of {height} x {width} over {window.shape[1]} x {window.shape[2]} pixels."
     chain.process(f"{name}_windows", struct, lines, slots, comment)
     return padded

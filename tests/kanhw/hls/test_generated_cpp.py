@@ -87,7 +87,7 @@ def test_the_manifest_says_what_a_user_must_know(tmp_path):
     assert facts["input"] == {"beats": 2, "count": 2, "lane": 8, "length": 3, "signed": True,
                               "width": 3}  # fmt: skip
     # What is not modelled is absent.
-    assert facts["model"]["bram18"] == 0 and "lut" not in facts["model"]
+    assert facts["model"]["lut"] > 0 and "uram" not in facts["model"]
     assert facts["quantities"]["inputs"]
 
 

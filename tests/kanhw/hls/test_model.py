@@ -1,23 +1,43 @@
-"""Clocks and block RAMs that are counted from the C++ of a design."""
+"""Clocks and resources that are counted from the C++ of a design."""
 
 import numpy as np
 import pytest
-from hls_programs import FOLDED, ONE_BY_ONE, edge_program
+from hls_programs import FOLDED, NAMES, ONE_BY_ONE, codebook_program, edge_program, programs
 
 from kanhw.formats import CodeFormat
 from kanhw.hls import model_of
-from kanhw.hls.model.block_rams import bram18
-from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
+from kanhw.hls.costs.block_rams import bram18, memory_luts
+from kanhw.hls.costs.operators import adder
+from kanhw.hls.costs.work import Function, Register
+from kanhw.hls.files.scripts import Target
+from kanhw.hls.generate import write_cpp
+from kanhw.hls.model.energy import inference_energy
+from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer, ResidentLayer
 from kanhw.schedule.schedule import Schedule
 
 
 @pytest.mark.parametrize(
     ("words", "bits", "blocks"),
-    [(512, 36, 1), (513, 36, 2), (1024, 19, 2), (4096, 4, 1), (16384, 1, 1), (50176, 4, 16),
-     (401408, 32, 800)],
+    [(512, 36, 1), (513, 36, 2), (1024, 19, 2), (4096, 4, 1), (16384, 1, 1),
+     # As Vivado HLS 2019.1 reports of FuncCode's memories.
+     (50176, 32, 91), (50176, 16, 49), (50176, 5, 17), (50176, 4, 13), (6272, 32, 14),
+     (4608, 32, 11), (4608, 16, 7), (4608, 6, 3), (1568, 4, 1), (3136, 4, 1),
+     (3136, 32, 8), (3136, 28, 7), (1568, 32, 4), (784, 32, 2),
+     (257, 14, 1), (64, 38, 2), (576, 32, 2)],
 )  # fmt: skip
 def test_blocks_of_a_memory(words, bits, blocks):
     assert bram18(words, bits) == blocks
+
+
+def test_a_memory_of_two_ports_that_write_has_no_widest_shape():
+    assert bram18(11, 32) == 1 and bram18(11, 32, true_dual_port=True) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "bits", "luts"), [(16, 15, 4), (16, 10, 3), (64, 13, 13), (18, 32, 9), (12, 32, 6)]
+)
+def test_look_up_tables_of_a_small_memory(words, bits, luts):
+    assert memory_luts(words, bits) == luts
 
 
 def test_an_unrolled_network_takes_a_vector_a_clock_and_no_block():
@@ -26,7 +46,7 @@ def test_an_unrolled_network_takes_a_vector_a_clock_and_no_block():
         "model", 1, 1, 0,
     )  # fmt: skip
     # What is not counted is not known.
-    assert report.latency_max is None and report.lut is None and report.dsp is None
+    assert report.latency_max is None and report.uram is None
 
 
 def test_a_folded_network_is_counted_loop_by_loop():
@@ -42,3 +62,50 @@ def test_a_folded_network_is_counted_loop_by_loop():
     assert several.interval_min == 40
     # Six memories, a lane of outputs and inputs each, of 40 x 64 words: 4,096 x 4 twice.
     assert several.bram18 == 12
+
+
+def work_of(program, schedule):
+    """The work of every process by its name."""
+    design = write_cpp(program, schedule, "kan", Target())
+    return {process.name: process.work for process in design.chain.processes}
+
+
+def test_operators_are_those_of_the_lanes():
+    work = work_of(edge_program(), FOLDED)["layer0_add"]
+    (loop,) = work.loops
+    (sums,) = edge_program().layers[0].accumulator_formats
+    # Two inputs meet two of four outputs: their sum, and that with what was there before.
+    lanes = 2
+    assert loop.uses[adder(sums.width)] == 2 * lanes
+    assert (loop.turns, loop.interval) == (4, 1)
+    assert Register(lanes, sums.width) in work.registers
+
+
+def test_edges_that_are_absent_take_nothing():
+    program = edge_program()
+    tables = program.layers[0].tables.copy()
+    tables[1, 2] = 0
+    pruned = EdgeTableLayer(tables, program.layers[0].requantizers, "layers.0")
+    fewer = model_of(Program((pruned, program.layers[1]), program.input), Schedule())
+    assert fewer.lut < model_of(program, Schedule()).lut
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_kind_of_layer_is_counted(name):
+    program = programs()[name]
+    folded_only = any(isinstance(layer, ResidentLayer) for layer in program.layers)
+    for schedule in (ONE_BY_ONE,) if folded_only else (Schedule(), ONE_BY_ONE):
+        report = model_of(program, schedule)
+        assert min(report.lut, report.ff) > 0 and min(report.dsp, report.bram18) >= 0
+        # Sums are kept somewhere, and something adds to them.
+        works = work_of(program, schedule).values()
+        assert any(loop.uses for work in works for loop in work.loops)
+        energy = inference_energy(Function("top", list(works)), report.interval_min)
+        assert energy["dynamic"].high > energy["dynamic"].low > 0
+
+
+def test_more_lanes_take_more_and_fewer_clocks():
+    program = codebook_program()
+    one, several = model_of(program, ONE_BY_ONE), model_of(program, FOLDED)
+    assert several.interval_min < one.interval_min
+    assert several.lut > one.lut and several.dsp >= one.dsp

@@ -1,0 +1,1 @@
+"""What operators, loops and memories of HLS take, without any design."""
