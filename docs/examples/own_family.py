@@ -30,7 +30,7 @@ FOURS = Target(
         written_ports=3,
         written_luts=4,
     ),
-    # LUTs that a part of hardware takes. Guessed here; benchmarks/hardware/resource_model.py fits
+    # LUTs that a part of hardware takes. Guessed here; benchmarks/estimates/resource_model.py fits
     # them.
     weights=PartWeights(
         adder_bits=2, accumulator_bits=3, choice_luts=1, serializer_luts=1, table_luts=5, counters=1

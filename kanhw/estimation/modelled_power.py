@@ -3,7 +3,7 @@
 The Program computes the vectors in their order; of every layer it is counted how often a code and a
 sum are other than the one before. Bits of a word that changes are about as often other as not, so
 the look-up tables and flip-flops behind it toggle with a share of it. That share was set to what
-netlists of published networks have (``benchmarks/hardware/power.py`` prints the error on each).
+netlists of published networks have (``benchmarks/estimates/power.py`` prints the error on each).
 """
 
 from __future__ import annotations

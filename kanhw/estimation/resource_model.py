@@ -2,7 +2,7 @@
 
 The parts of every stage (adder bits, multiplexers, tables, memories) follow from the integers of
 the Program and the schedule. What a part takes on a target, the target says, if the model was
-fitted for it (``benchmarks/hardware/resource_model.py`` prints the errors).
+fitted for it (``benchmarks/estimates/resource_model.py`` prints the errors).
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class PartWeights:
         Carry cells of a bit of an adder, and of every adder; None: they are not modelled.
     errors
         By the name of a count, how far from synthesis nine of ten random designs are, as a share
-        (``benchmarks/hardware/resource_model.py``); empty: not measured.
+        (``benchmarks/estimates/resource_model.py``); empty: not measured.
     """
 
     adder_bits: float

@@ -88,7 +88,7 @@ _BLOCK_RAMS = BlockRams(
 )
 
 # Fitted to random designs of every kind that Yosys had synthesised (the errors of each, left one
-# out: benchmarks/hardware/resource_model.py).
+# out: benchmarks/estimates/resource_model.py).
 _WEIGHTS = PartWeights(
     adder_bits=0.63,
     adders=0.0,

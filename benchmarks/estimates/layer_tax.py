@@ -314,7 +314,7 @@ def measured(program: Program, schedule: Schedule, rows: FloatArray) -> LayerCos
     if apart is None:
         raise InputError(
             f"Nothing says whether values and weights are apart in layers of kind {layer.kind!r}: "
-            "add it to APART (benchmarks.quantization.layer_tax)"
+            "add it to APART (benchmarks.estimates.layer_tax)"
         )
     if program.conversion is not None or program.input.ranged:
         raise InputError("The input must have one range for all features and no conversion")

@@ -1,6 +1,6 @@
 """FuncCode's convolutional network K2, folded: a fraction of its clocks in a fraction of its LUTs.
 
-    python -m benchmarks.hardware.folded_convolution [--points dense-14112 dense-7056] [--random]
+    python -m benchmarks.folded.folded_convolution [--points dense-14112 dense-7056] [--random]
         [--images 100] [--parts simulate resources] [--json FILE]
 
 The network is convolution_programs.py's, of K2's shape (1-16-32 channels, 3 x 3 taps, stride 2,
@@ -32,7 +32,7 @@ import torch
 
 import kanhw
 from benchmarks.common.measuring import Table, argument_parser, environment_line, write_results
-from benchmarks.hardware.convolution_programs import (
+from benchmarks.folded.convolution_programs import (
     NETWORKS,
     SHAPE,
     codes_and_labels,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import kanhw
-from benchmarks.quantization import layer_tax
-from benchmarks.quantization.basis_tax import Results, csv_of, shown
-from benchmarks.quantization.layer_tax import Bits, Networks, less, measured
-from benchmarks.quantization.tax_points import SCHEDULES, Refused, Sweep, parts_of, winner
+from benchmarks.estimates import layer_tax
+from benchmarks.estimates.basis_tax import Results, csv_of, shown
+from benchmarks.estimates.layer_tax import Bits, Networks, less, measured
+from benchmarks.estimates.tax_points import SCHEDULES, Refused, Sweep, parts_of, winner
 from kanhw.errors import InputError
 from kanhw.estimation.resource_model import Resources
 

@@ -1,6 +1,6 @@
 """The basis-evaluation tax: what bases cost in hardware, over bits, variants and realisations.
 
-    python -m benchmarks.quantization.basis_tax [--seeds 0 1 2] [--shape 4 8] [--weights 4]
+    python -m benchmarks.estimates.basis_tax [--seeds 0 1 2] [--shape 4 8] [--weights 4]
         [--parts bits shapes synthesis] [--out FOLDER]
 
 The tax of a layer is (a) the share of its LUTs, energy and clocks that makes values of codes: the
@@ -32,8 +32,8 @@ from pathlib import Path
 import kanhw
 from benchmarks.common.measuring import Table, argument_parser, environment_line
 from benchmarks.common.plots import choice_maps
-from benchmarks.quantization.layer_tax import REACH, REALISATIONS, TARGET, Bits, Networks
-from benchmarks.quantization.tax_points import SCHEDULES, Point, Refused, Sweep, winner
+from benchmarks.estimates.layer_tax import REACH, REALISATIONS, TARGET, Bits, Networks
+from benchmarks.estimates.tax_points import SCHEDULES, Point, Refused, Sweep, winner
 from kanhw.errors import InputError
 from kanhw.estimation import yosys_version
 from kanhw.places import write_whole

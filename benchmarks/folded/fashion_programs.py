@@ -1,6 +1,6 @@
 """The trained Programs of the folded designs: 784-64-10 on Fashion-MNIST, dense and as a codebook.
 
-    python -m benchmarks.hardware.fashion_programs [--networks dense codebook]
+    python -m benchmarks.folded.fashion_programs [--networks dense codebook]
 
 trains what the cache lacks, from the float network of benchmarks/quantization, and prints what they
 score. A Program is kept beside the float networks, under a name that depends on them, its settings

@@ -1,6 +1,6 @@
 """The resource model against Yosys, on random designs of every kind; and the fit of its weights.
 
-    python -m benchmarks.hardware.resource_model [--count 36] [--first 0 1000] [--minutes 30]
+    python -m benchmarks.estimates.resource_model [--count 36] [--first 0 1000] [--minutes 30]
         [--targets xcup ecp5 ice40] [--cache FILE] [--fit] [--json FILE]
 
 Designs are drawn by number (``random_programs.py``): every kind of layer, unrolled and folded,
@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common.measuring import Table, argument_parser, environment_line, write_results
-from benchmarks.hardware.random_programs import Drawn, draw
-from benchmarks.hardware.synthesised import Found, cpu_seconds
+from benchmarks.estimates.random_programs import Drawn, draw
+from benchmarks.estimates.synthesised import Found, cpu_seconds
 from kanhw.estimation import yosys_version
 from kanhw.estimation.clocks import top_of
 from kanhw.estimation.resource_model import features_of, resources_of

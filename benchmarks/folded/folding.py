@@ -1,6 +1,6 @@
 """What folding costs in clocks: the formulas that 'kanhw estimate' prints against simulation.
 
-    python -m benchmarks.hardware.folding [--networks NAME ...] [--lanes 1x1 3x2] [--json FILE]
+    python -m benchmarks.folded.folding [--networks NAME ...] [--lanes 1x1 3x2] [--json FILE]
 
 Every reference network, quantized to 4 bits after training, is folded with so many inputs and
 outputs at a time, and its Verilog is simulated without stalls: clocks between images, and from the

@@ -1,6 +1,6 @@
 """Estimates beside what a vendor's tool reported: 37 designs of KANELE's history.
 
-    python -m benchmarks.hardware.vendor [--networks jsc_openml wine dry_bean moons] [--json FILE]
+    python -m benchmarks.estimates.vendor [--networks jsc_openml wine dry_bean moons] [--json FILE]
 
 The table is read from ``peers/vendor-reports.md`` of the references: Vivado 2024.1 after routing,
 and Yosys 0.70 on the same RTL. Yosys' LUTs (the smaller of two recipes) are divided by one factor;

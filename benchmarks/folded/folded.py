@@ -1,6 +1,6 @@
 """784-64-10 on Fashion-MNIST, folded: FuncCode's resources, a fraction of its clocks.
 
-    python -m benchmarks.hardware.folded [--networks dense codebook]
+    python -m benchmarks.folded.folded [--networks dense codebook]
         [--parts simulate resources clock]
         [--images 1000] [--json FILE]
 
@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.measuring import Table, argument_parser, environment_line, write_results
-from benchmarks.hardware.fashion_programs import images, trained_program
+from benchmarks.folded.fashion_programs import images, trained_program
 from kanhw import load_design
 from kanhw.estimation import estimate_design, yosys_version
 from kanhw.program import save_program

@@ -1,6 +1,6 @@
 """The trained Program of the folded convolutions: FuncCode's network K2, on Fashion-MNIST.
 
-    python -m benchmarks.hardware.convolution_programs [--networks dense codebook]
+    python -m benchmarks.folded.convolution_programs [--networks dense codebook]
 
 Two KAGN convolutions of 3 x 3 taps, 1-16-32 channels, stride 2, padding 1 and BatchNorm, the
 average of the image, and a KAGN layer of 10 outputs with its LayerNorm and SiLU. The float network

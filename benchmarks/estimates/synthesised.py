@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hardware.random_programs import Drawn
+from benchmarks.estimates.random_programs import Drawn
 from kanhw.errors import ToolFailed
 from kanhw.estimation import estimate_verilog, target_named
 from kanhw.gateware import generate_verilog

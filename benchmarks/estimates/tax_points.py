@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.quantization.layer_tax import (
+from benchmarks.estimates.layer_tax import (
     Bits,
     Energy,
     LayerCosts,

@@ -1,6 +1,6 @@
 """Power: calibration points left one out; vectorless, simulated and modelled side by side.
 
-    python -m benchmarks.hardware.power [--networks moons dry_bean] [--targets xcup xc7 ice40]
+    python -m benchmarks.estimates.power [--networks moons dry_bean] [--targets xcup xc7 ice40]
         [--shapes half_cheetah] [--json FILE]
 
 First the public designs with a vendor's power report (Vivado's estimates without vectors, not

@@ -1,0 +1,1 @@
+"""Folded designs of large networks."""
