@@ -28,6 +28,7 @@ class _Layer(ctypes.Structure):
         ("count", ctypes.c_int),
         ("shared", ctypes.c_int),
         ("functions", _FLOATS),
+        ("turned", _FLOATS),
         *((name, ctypes.c_int64) for name in _PLACES),
     )
 
@@ -78,14 +79,17 @@ class NativeSteps:
         self._functions = [
             np.ascontiguousarray(layer.functions, np.float32) for layer in structure.layers
         ]
+        self._turned = [
+            np.ascontiguousarray(functions.transpose(0, 2, 1)) for functions in self._functions
+        ]
         places: dict[tuple[int, str], int] = {}
         start = 0
         for own in layout.parameters:
             places[own.layer, own.name] = start
             start += own.size
         layers = (_Layer * len(structure.layers))()
-        for index, (layer, functions) in enumerate(
-            zip(structure.layers, self._functions, strict=True)
+        for index, (layer, functions, turned) in enumerate(
+            zip(structure.layers, self._functions, self._turned, strict=True)
         ):
             layers[index] = _Layer(
                 layer.n_in,
@@ -93,6 +97,7 @@ class NativeSteps:
                 functions.shape[2],
                 int(len(functions) == 1),
                 _floats(functions),
+                _floats(turned),
                 *(places.get((index, name), -1) for name in _PLACES),
             )
         self._layers = layers
