@@ -64,11 +64,13 @@ class Fitter:
     networks, task
         What is trained, towards what.
     samples
-        Trained on.
+        Of which every network is trained on some.
     batch
         Samples of a step.
     smoothness
         Weights of the roughness of hidden layers, and of the last one.
+    count
+        Samples of an epoch; None is all.
     """
 
     def __init__(
@@ -78,9 +80,11 @@ class Fitter:
         samples: Samples,
         batch: int,
         smoothness: tuple[float, float],
+        count: int | None = None,
     ) -> None:
         self.networks, self.task, self.samples = networks, task, samples
-        self.batch = min(batch, len(samples))
+        self.count = len(samples) if count is None else count
+        self.batch = min(batch, self.count)
         self.smoothness = smoothness
         layout = networks.layout
         self.lower, self.upper = layout.each("lower"), layout.each("upper")
@@ -89,25 +93,25 @@ class Fitter:
     @property
     def steps(self) -> int:
         """Of an epoch."""
-        return max(len(self.samples) // self.batch, 1)
+        return max(self.count // self.batch, 1)
 
     def epoch(
         self, state: FittedState, order: Sequence[Tensor], rates: Tensor, betas: Sequence[float]
     ) -> None:
-        """A pass over the samples.
+        """A pass over samples.
 
         Parameters
         ----------
         state
             Changed in place.
         order
-            A permutation of the samples for every network.
+            For every network the samples that it is trained on, as they follow each other.
         rates
             ``[S, size]`` or ``[size]``: learning rates.
         betas
             The weight of the cost at every step.
         """
-        rows = torch.stack(list(order))[:, : self.steps * self.batch]
+        rows = torch.stack([own[: self.steps * self.batch] for own in order])
         if self.native is not None:
             self._native_epoch(self.native, state, rows, rates, betas)
             return
@@ -176,13 +180,13 @@ class Fitter:
         state.rows.sub_(change.mul_(rates))
         torch.maximum(torch.minimum(state.rows, self.upper), self.lower, out=state.rows)
 
-    def merit(self, rows: Tensor, samples: Samples) -> Tensor:
-        """``[S]``: the figure of merit of networks on some samples."""
+    def merit(self, rows: Tensor, chosen: Tensor) -> Tensor:
+        """``[S]``: the figure of merit of networks on some of the samples."""
+        x, y = self.samples.x[chosen], self.samples.y[chosen]
         with torch.no_grad():
             layers = self.networks.evaluate(rows)
-            x = samples.x.expand(len(rows), -1, -1)
-            sums = self.networks.outputs(layers, x)
-            return self.task.merit(sums, samples.y.expand(len(rows), *samples.y.shape))
+            sums = self.networks.outputs(layers, x.expand(len(rows), -1, -1))
+            return self.task.merit(sums, y.expand(len(rows), *y.shape))
 
     def costs(self, rows: Tensor) -> Tensor:
         """``[S]``: what networks cost as they are deployed."""

@@ -29,6 +29,9 @@ class FabricSettings:
         Whether real inputs are encoded on chip, so that the encoder counts too.
     seeds
         Of the trainings, each with starts and orders of its own.
+    folds
+        Parts of the data, of which every seed holds out another one, so that the mean over seeds
+        is a cross-validation; None: all seeds hold out the validation part.
     starts
         Random starts of every seed, of which the best one goes on.
     epochs
@@ -57,6 +60,7 @@ class FabricSettings:
     fabric: str = "portable"
     encoder: bool = False
     seeds: Sequence[int] = (0,)
+    folds: int | None = None
     starts: int = 8
     epochs: int | None = None
     batch_size: int = 256
@@ -75,6 +79,8 @@ class FabricSettings:
             raise InputError(f"seeds must be integers, each another, not {brief(self.seeds)}")
         for seed in self.seeds:
             check_integer("seeds", seed, 0, 2**31 - 1)
+        if self.folds is not None:
+            check_integer("folds", self.folds, 2, 1000)
         check_integer("starts", self.starts, 1, 10_000)
         if self.epochs is not None:
             check_integer("epochs", self.epochs, 1, 1_000_000)

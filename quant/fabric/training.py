@@ -24,6 +24,7 @@ from kanhw.quant.fabric.learned.network import Networks
 from kanhw.quant.fabric.learned.parameters import Layout
 from kanhw.quant.fabric.learned.source import structure_of_model, structure_of_sizes
 from kanhw.quant.fabric.learned.task import FabricTask, task_of
+from kanhw.quant.fabric.parts import fewest, fold_parts, one_part
 from kanhw.quant.fabric.saved import load_state, save_state
 from kanhw.quant.fabric.settings import FabricSettings
 from kanhw.quant.fabric.stages import RunState, Stages
@@ -100,11 +101,16 @@ class FabricTraining:
         both = Samples(
             torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts])
         )
+        seeds = len(settings.seeds)
+        if settings.folds is None:
+            split = one_part(len(parts[0]), len(parts[1]), seeds)
+        else:
+            split = fold_parts(both.y, settings.folds, seeds)
         fitter, everything = (
-            Fitter(self.networks, self.task, part, settings.batch_size, settings.smoothness)
-            for part in (parts[0], both)
+            Fitter(self.networks, self.task, both, settings.batch_size, settings.smoothness, count)
+            for count in (fewest(split), len(both))
         )
-        self.stages = Stages(fitter, parts[1], everything, settings, self._pressure())
+        self.stages = Stages(fitter, everything, split, settings, self._pressure())
         self.identity = self._identity()
 
     def run(
@@ -172,7 +178,7 @@ class FabricTraining:
         front = Front(
             unit=self.networks.cost.unit,
             metric=self.task.metric,
-            validation_samples=len(self.stages.validation),
+            validation_samples=min(len(own.held_out) for own in self.stages.parts.values()),
             points=tuple(points),
             settings=self.settings.to_json(),
         )

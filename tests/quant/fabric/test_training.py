@@ -71,6 +71,43 @@ def test_a_seed_is_the_same_alone(data, small):
     assert _bytes(own).items() <= _bytes(programs).items()
 
 
+def test_folds_hold_out_other_rows_of_every_class(data, small):
+    settings = replace(small, seeds=(3, 5, 8, 9), folds=3, epochs=4)
+    training = FabricTraining((2, 2, 2), data, settings)
+    parts = training.stages.parts
+    assert list(parts) == [3, 5, 8, 9]
+    held_out = [own.held_out for own in parts.values()]
+    assert torch.equal(held_out[0], held_out[3])
+    assert sorted(torch.cat(held_out[:3]).tolist()) == list(range(96))
+    y = np.concatenate([data.y, data.validation_y])
+    for own in parts.values():
+        assert sorted(torch.cat([own.trained, own.held_out]).tolist()) == list(range(96))
+        assert abs(y[own.held_out].sum() - y.sum() / 3) < 1
+    front, _ = training.run()
+    assert front.validation_samples == 32
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_what_is_held_out_is_not_trained_on(data, small, folds):
+    settings = replace(small, folds=folds, epochs=4, refit=False)
+    training = FabricTraining((2, 2, 2), data, settings)
+    held_out = training.stages.parts[1].held_out
+    y = np.concatenate([data.y, data.validation_y])
+    if folds is None:
+        assert (held_out >= 64).all()
+    y[held_out] = np.sort(y[held_out])
+    spoilt = replace(data, y=y[:64], validation_y=y[64:])
+    rows = []
+    for given in (data, spoilt):
+        own = FabricTraining((2, 2, 2), given, settings)
+        own.stages.parts = training.stages.parts
+        state = own.stages.begin()
+        while state.stage == "starts" and state.epoch < own.stages.epochs["starts"]:
+            next(iter(own.stages.run(state)))
+        rows.append(state.fitted.rows[settings.starts :])
+    assert torch.equal(*rows)
+
+
 def test_a_state_of_other_data_is_refused(data, small, tmp_path):
     path = tmp_path / "state.safetensors"
     training = FabricTraining((2, 2, 2), data, small)
@@ -101,6 +138,7 @@ def test_parameters_that_are_lost_are_refused(data, small):
     [
         ({"seeds": ()}, "seeds must be integers, each another"),
         ({"seeds": (1, 1)}, "seeds must be integers, each another"),
+        ({"folds": 1}, "folds must be 2 to 1000, not 1"),
         ({"starts": 0}, "starts must be 1 to 10000, not 0"),
         ({"most_bits": 9}, "most_bits must be 1 to 8, not 9"),
         ({"pressure": (0.1, 0.01)}, "pressure must rise"),
