@@ -96,7 +96,11 @@ class Fitter:
         return max(self.count // self.batch, 1)
 
     def epoch(
-        self, state: FittedState, order: Sequence[Tensor], rates: Tensor, betas: Sequence[float]
+        self,
+        state: FittedState,
+        order: Sequence[Tensor],
+        rates: Tensor,
+        betas: Tensor | Sequence[float],
     ) -> None:
         """A pass over samples.
 
@@ -109,18 +113,19 @@ class Fitter:
         rates
             ``[S, size]`` or ``[size]``: learning rates.
         betas
-            The weight of the cost at every step.
+            ``[steps]`` or ``[S, steps]``: the weight of the cost at every step.
         """
+        weights = torch.as_tensor(betas, dtype=torch.float64).expand(len(state.rows), -1)
         rows = torch.stack([own[: self.steps * self.batch] for own in order])
         if self.native is not None:
-            self._native_epoch(self.native, state, rows, rates, betas)
+            self._native_epoch(self.native, state, rows, rates, weights)
             return
         for step, chosen in enumerate(torch.split(rows, self.batch, dim=1)):
             shape = chosen.shape
             x = self.samples.x.index_select(0, chosen.flatten()).reshape(*shape, -1)
             y = self.samples.y.index_select(0, chosen.flatten())
             y = y.reshape(*shape, *self.samples.y.shape[1:])
-            self._step(state, x, y, rates, betas[step])
+            self._step(state, x, y, rates, weights[:, step])
 
     def _native_epoch(
         self,
@@ -128,7 +133,7 @@ class Fitter:
         state: FittedState,
         order: Tensor,
         rates: Tensor,
-        betas: Sequence[float],
+        betas: Tensor,
     ) -> None:
         """The same by the kernel, networks shared among as many threads as PyTorch has."""
         samples = self.samples.x.contiguous(), self.samples.y.to(torch.float32).contiguous()
@@ -142,7 +147,7 @@ class Fitter:
                 samples,
                 order[k].reshape(self.steps, self.batch),
                 (each[k], self.lower, self.upper),
-                betas,
+                betas[k].tolist(),
             )
 
         threads = min(torch.get_num_threads(), len(state.rows))
@@ -155,12 +160,13 @@ class Fitter:
         state.steps += self.steps
 
     def _step(
-        self, state: FittedState, x: Tensor, y: Tensor, rates: Tensor, beta: float
+        self, state: FittedState, x: Tensor, y: Tensor, rates: Tensor, betas: Tensor
     ) -> None:
         rows = state.rows.requires_grad_(True)
         layers = self.networks.evaluate(rows)
         loss = self.task.loss(self.networks.outputs(layers, x), y)
-        loss = loss + beta * self.networks.costs(layers).sum()
+        costs = self.networks.costs(layers)
+        loss = loss + (betas.to(costs) * costs).sum()
         for layer in layers:
             weight = self.smoothness[layer is layers[-1]]
             if weight:

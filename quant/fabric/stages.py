@@ -30,12 +30,16 @@ _LOOKS = 200
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A network on its way down the ramp: the best of its seed within a band of cost."""
+    """A network on its way down the ramp: the best of its seed within a band of cost.
+
+    ``pressure`` is the weight that the cost had then.
+    """
 
     seed: int
     band: int
     merit: float
     cost: float
+    pressure: float
     row: Tensor
 
 
@@ -161,7 +165,7 @@ class Stages:
         order = self._order(state, list(self.seeds))
         self.fitter.epoch(state.fitted, order, self.rates * self._rate(state), betas)
         if (state.epoch + 1) % max(self.epochs["ramp"] // _LOOKS, 1) == 0:
-            self._look(state)
+            self._look(state, betas[-1])
 
     def _merits(self, rows: Tensor, seeds: Sequence[int]) -> Tensor:
         """``[S]``: of networks of some seeds, each on what its seed has held out."""
@@ -174,7 +178,7 @@ class Stages:
             merits[places] = self.fitter.merit(rows[places], held_out)
         return merits
 
-    def _look(self, state: RunState) -> None:
+    def _look(self, state: RunState, pressure: float) -> None:
         """Keep networks that are the best of their seed and band."""
         rows = state.fitted.rows
         merits = self._merits(rows, self.seeds).tolist()
@@ -183,12 +187,13 @@ class Stages:
             band = math.floor(math.log(max(cost, 1e-6)) / math.log(self.settings.spacing))
             known = state.snapshots.get((seed, band))
             if known is None or merit > known.merit:
-                state.snapshots[seed, band] = Snapshot(seed, band, merit, cost, row.clone())
+                own = Snapshot(seed, band, merit, cost, pressure, row.clone())
+                state.snapshots[seed, band] = own
 
     def _freeze(self, state: RunState) -> None:
         """Snapshots that some cheaper one of their seed is not better than, with whole widths."""
         if not state.snapshots:
-            self._look(state)
+            self._look(state, self.pressure[1])
         kept: dict[tuple[int, int], Snapshot] = {}
         for key in sorted(state.snapshots, key=lambda key: (key[0], key[1])):
             own = state.snapshots[key]
@@ -211,7 +216,10 @@ class Stages:
         learned = freeze(fitter.networks, state.fitted.rows).learned
         seeds = [seed for seed, _ in state.snapshots]
         order = self._order(state, seeds, all_data=all_data)
-        betas = [self.pressure[1] * _TUNING_PRESSURE] * fitter.steps
+        # More than it was found under would take what that has left.
+        most = self.pressure[1] * _TUNING_PRESSURE
+        weights = [min(own.pressure, most) for own in state.snapshots.values()]
+        betas = torch.tensor(weights, dtype=torch.float64)[:, None].expand(-1, fitter.steps)
         rates = learned * self.rates * (self._rate(state) * share)
         fitter.epoch(state.fitted, order, rates, betas)
 

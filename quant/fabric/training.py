@@ -33,6 +33,12 @@ from kanhw.targets.table import MODELLED
 
 __all__ = ["Data", "FabricTraining"]
 
+# The weight of a LUT at both ends of the ramp where none is given, by task.
+_PRESSURE = {
+    "classification": (1e-4, 2e-3),
+    "binary": (1e-4, 2e-3),
+    "regression": (3e-4, 2e-2),
+}
 # Seconds between two states that are written down.
 _SAVED_EVERY = 10.0
 
@@ -200,14 +206,14 @@ class FabricTraining:
 
     def _pressure(self) -> tuple[float, float]:
         """The weights of the cost in its own unit, from those of LUTs."""
-        settings = self.settings
         start = self.layout.start(0, 0)[None]
         luts = Networks(self.layout, fabric_cost("lut", MODELLED, "ultrascale+"))
         with torch.no_grad():
             as_luts, own = (
                 float(each.costs(each.evaluate(start))) for each in (luts, self.networks)
             )
-        low, high = (weight * as_luts / own for weight in settings.pressure)
+        given = self.settings.pressure or _PRESSURE[self.task.name]
+        low, high = (weight * as_luts / own for weight in given)
         return low, high
 
     def _identity(self) -> str:

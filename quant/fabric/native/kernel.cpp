@@ -32,6 +32,7 @@ struct Problem {
     float widest;                // of the widest of an output its part
     float saturator, encoder;
     float smooth, smooth_last;
+    float least_error;           // added to a mean square before its logarithm is taken
 };
 
 // What a table reaches over: where it is highest and lowest, and its bits.
@@ -154,6 +155,13 @@ void look_up(const Problem &p, int l, Work &work, int samples) {
 void loss_back(const Problem &p, Work &work, const float *y, int samples) {
     const int n_out = p.layer[p.layers - 1].n_out;
     work.back.resize(work.sums.size());
+    float error = 0;  // mean square
+    if (p.task == 2) {
+        double total = 0;
+        for (size_t k = 0; k < work.sums.size(); k++)
+            total += (work.sums[k] - y[k]) * (work.sums[k] - y[k]);
+        error = float(total / double(work.sums.size())) + p.least_error;
+    }
     for (int n = 0; n < samples; n++) {
         const float *sums = &work.sums[int64_t(n) * n_out];
         float *back = &work.back[int64_t(n) * n_out];
@@ -171,7 +179,7 @@ void loss_back(const Problem &p, Work &work, const float *y, int samples) {
             for (int j = 0; j < n_out; j++) {
                 const float aim = y[int64_t(n) * n_out + j];
                 if (p.task == 1) back[j] = (1 / (1 + std::exp(-sums[j])) - aim) / samples;
-                else back[j] = 2 * (sums[j] - aim) / (float(samples) * n_out);
+                else back[j] = (sums[j] - aim) / (error * float(samples) * n_out);
             }
         }
     }

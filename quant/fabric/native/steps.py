@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kanhw.quant.fabric.learned.network import BIAS_FRACTION, Networks
 from kanhw.quant.fabric.learned.structure import HIDDEN_REACH
-from kanhw.quant.fabric.learned.task import FabricTask
+from kanhw.quant.fabric.learned.task import LEAST_ERROR, FabricTask
 from kanhw.quant.fabric.native.library import kernel_library
 
 __all__ = ["NativeSteps", "native_steps"]
@@ -50,6 +50,7 @@ class _Problem(ctypes.Structure):
         ("encoder", ctypes.c_float),
         ("smooth", ctypes.c_float),
         ("smooth_last", ctypes.c_float),
+        ("least_error", ctypes.c_float),
     )
 
 
@@ -117,6 +118,7 @@ class NativeSteps:
             factors.saturator,
             factors.encoder if networks.encoder else 0.0,
             *smoothness,
+            LEAST_ERROR,
         )
 
     def gradient(self, row: Tensor, x: Tensor, y: Tensor, beta: float) -> Tensor:
