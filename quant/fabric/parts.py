@@ -10,7 +10,10 @@ from torch import Tensor
 
 from kanhw.errors import InputError
 
-__all__ = ["Part", "fewest", "fold_parts", "one_part"]
+__all__ = ["COPIES", "Part", "epoch_order", "fewest", "fold_parts", "one_part"]
+
+COPIES = 8
+"""Of every sample, each with other noise, where noise is added to features."""
 
 # The parts are the same for all settings, so that these can be compared.
 _FOLD_SEED = 0
@@ -67,6 +70,27 @@ def fold_parts(targets: Tensor, folds: int, seeds: int) -> tuple[Part, ...]:
         held_out[order[fold::folds]] = True
         parts.append(Part(*(torch.nonzero(own).flatten() for own in (~held_out, held_out))))
     return tuple(parts[k % folds] for k in range(seeds))
+
+
+def epoch_order(rows: Tensor, number: int, count: int, *, jitter: bool) -> Tensor:
+    """The samples of an epoch in the order of steps.
+
+    Parameters
+    ----------
+    rows
+        Of the data, each of which is taken once.
+    number
+        Of the epoch: another order every time.
+    count
+        How many rows all data have.
+    jitter
+        Whether there are copies of the data with noise, of which one is taken of every row.
+    """
+    random = torch.Generator().manual_seed(number)
+    order = rows[torch.randperm(len(rows), generator=random)]
+    if not jitter:
+        return order
+    return order + count * torch.randint(1, COPIES + 1, order.shape, generator=random)
 
 
 def fewest(parts: Sequence[Part]) -> int:

@@ -47,6 +47,9 @@ class FabricSettings:
     smoothness
         Weights of the roughness of hidden edges, and of those of the last layer: the integral of
         the squared second derivative over the range of the input.
+    jitter
+        Deviation of noise that is added to features in training, in units of their own deviation:
+        few samples of many features are then less easily learned by heart.
     most_bits
         The most address bits of a table, 1 to 8.
     spacing
@@ -68,6 +71,7 @@ class FabricSettings:
     learning_rate: float = 0.01
     pressure: tuple[float, float] | None = None
     smoothness: tuple[float, float] = (3e-5, 3e-7)
+    jitter: float = 0.0
     most_bits: int = 6
     spacing: float = 1.15
     refit: bool = True
@@ -90,6 +94,9 @@ class FabricSettings:
         check_number("learning_rate", self.learning_rate)
         if not 0 < self.learning_rate < 1:
             raise InputError(f"learning_rate must be above 0, below 1, not {self.learning_rate}")
+        check_number("jitter", self.jitter)
+        if not 0 <= self.jitter <= 2:
+            raise InputError(f"jitter must be 0 to 2, not {self.jitter}")
         check_number("spacing", self.spacing)
         if not 1.01 <= self.spacing <= 4:
             raise InputError(f"spacing must be 1.01 to 4, not {self.spacing}")

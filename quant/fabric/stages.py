@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kanhw.quant.fabric.fitting import FittedState, Fitter
 from kanhw.quant.fabric.learned.freezing import freeze
-from kanhw.quant.fabric.parts import Part
+from kanhw.quant.fabric.parts import Part, epoch_order
 from kanhw.quant.fabric.settings import FabricSettings
 
 __all__ = ["RunState", "Snapshot", "Stages"]
@@ -138,8 +138,9 @@ class Stages:
             number = (seed * len(self.epochs) + stage) * 1_000_003 + state.epoch
             own = self.parts[seed]
             rows = torch.cat([own.trained, own.held_out]) if all_data else own.trained
-            order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(number))
-            made[seed] = rows[order]
+            made[seed] = epoch_order(
+                rows, number, self.everything.count, jitter=self.settings.jitter > 0
+            )
         return [made[seed] for seed in seeds]
 
     def _starts(self, state: RunState) -> None:

@@ -24,7 +24,7 @@ from kanhw.quant.fabric.learned.network import Networks
 from kanhw.quant.fabric.learned.parameters import Layout
 from kanhw.quant.fabric.learned.source import structure_of_model, structure_of_sizes
 from kanhw.quant.fabric.learned.task import FabricTask, task_of
-from kanhw.quant.fabric.parts import fewest, fold_parts, one_part
+from kanhw.quant.fabric.parts import COPIES, fewest, fold_parts, one_part
 from kanhw.quant.fabric.saved import load_state, save_state
 from kanhw.quant.fabric.settings import FabricSettings
 from kanhw.quant.fabric.stages import RunState, Stages
@@ -39,6 +39,7 @@ _PRESSURE = {
     "binary": (1e-4, 2e-3),
     "regression": (3e-4, 2e-2),
 }
+_NOISE_SEED = 0
 # Seconds between two states that are written down.
 _SAVED_EVERY = 10.0
 
@@ -107,14 +108,15 @@ class FabricTraining:
         both = Samples(
             torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts])
         )
-        seeds = len(settings.seeds)
+        seeds, rows = len(settings.seeds), len(both)
         if settings.folds is None:
             split = one_part(len(parts[0]), len(parts[1]), seeds)
         else:
             split = fold_parts(both.y, settings.folds, seeds)
+        samples = _with_noise(both, settings.jitter) if settings.jitter else both
         fitter, everything = (
-            Fitter(self.networks, self.task, both, settings.batch_size, settings.smoothness, count)
-            for count in (fewest(split), len(both))
+            Fitter(self.networks, self.task, samples, settings.batch_size, settings.smoothness, count)
+            for count in (fewest(split), rows)
         )
         self.stages = Stages(fitter, everything, split, settings, self._pressure())
         self.identity = self._identity()
@@ -225,3 +227,12 @@ class FabricTraining:
         for array in arrays:
             digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+
+def _with_noise(samples: Samples, jitter: float) -> Samples:
+    """The samples, and behind them copies with noise on features, another one in every copy."""
+    random = torch.Generator().manual_seed(_NOISE_SEED)
+    x = samples.x.repeat(COPIES, 1)
+    noise = torch.randn(x.shape, generator=random, dtype=x.dtype) * samples.x.std(dim=0)
+    y = samples.y.repeat(COPIES + 1, *(1 for _ in samples.y.shape[1:]))
+    return Samples(torch.cat([samples.x, x + jitter * noise]), y)

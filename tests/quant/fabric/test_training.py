@@ -108,6 +108,20 @@ def test_what_is_held_out_is_not_trained_on(data, small, folds):
     assert torch.equal(*rows)
 
 
+def test_noise_is_on_what_is_trained_on_alone(data, small):
+    plain = FabricTraining((2, 2, 2), data, small).stages
+    noisy = FabricTraining((2, 2, 2), data, replace(small, jitter=0.3)).stages
+    rows = len(plain.fitter.samples)
+    assert torch.equal(noisy.fitter.samples.x[:rows], plain.fitter.samples.x)
+    order = noisy._order(noisy.begin(), [0])[0]
+    assert sorted((order % rows).tolist()) == sorted(plain.parts[0].trained.tolist())
+    moved = noisy.fitter.samples.x[order] - plain.fitter.samples.x[order % rows]
+    deviation = plain.fitter.samples.x.std(dim=0)
+    assert torch.allclose(moved.std(dim=0) / deviation, torch.tensor(0.3), atol=0.08)
+    assert torch.equal(noisy.fitter.samples.y[order], plain.fitter.samples.y[order % rows])
+    assert (noisy.parts[0].held_out < rows).all()
+
+
 def test_a_state_of_other_data_is_refused(data, small, tmp_path):
     path = tmp_path / "state.safetensors"
     training = FabricTraining((2, 2, 2), data, small)
@@ -139,6 +153,7 @@ def test_parameters_that_are_lost_are_refused(data, small):
         ({"seeds": ()}, "seeds must be integers, each another"),
         ({"seeds": (1, 1)}, "seeds must be integers, each another"),
         ({"folds": 1}, "folds must be 2 to 1000, not 1"),
+        ({"jitter": -0.1}, "jitter must be 0 to 2, not -0.1"),
         ({"starts": 0}, "starts must be 1 to 10000, not 0"),
         ({"most_bits": 9}, "most_bits must be 1 to 8, not 9"),
         ({"pressure": (0.1, 0.01)}, "pressure must rise"),
