@@ -1,4 +1,4 @@
-"""Functions of real numbers that are learned: six formulas, of inputs and outputs in their units."""
+"""Functions of real numbers that are learned: moist air in its units, and five formulas."""
 
 from __future__ import annotations
 

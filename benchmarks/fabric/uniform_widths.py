@@ -1,16 +1,15 @@
 """Learned widths against uniform ones for regressions: LUTs at equal error.
 
-    python -m benchmarks.fabric.uniform_widths [--tasks NAME ...] [--seeds 0 1 2]
-        [--bits 4 5 6 7 8] [--keep FILE] [--json FILE]
+    python -m benchmarks.fabric.uniform_widths [--tasks NAME ...] [--seeds 0 1 2] [--bits 6]
+        [--fabrics portable ultrascale+] [--keep FILE] [--json FILE]
 
 Uniform: a float KAN is trained, and trained on with as many bits for every code (LSQ+; or rounded
-alone where that is better), as edge tables. The width is the least whose mean validation error is
-within a tenth of the best width's. Learned: networks of the same sizes from scratch on the same
-rows; of every seed the cheapest point, by the formula of training, whose validation error is no
-larger than that of the uniform network of the seed; without a refit, so that both have seen the
-same rows. Errors are RMS in per cent of the outputs' deviations, outputs counting alike.
-Synthesis and simulation of all test rows as in :mod:`benchmarks.fabric.front`. Test rows are looked
-at once: a file of --keep that holds them is shown again, not measured again.
+alone where that is better by validation), as edge tables. Learned: networks of the same sizes from
+scratch on the same rows; of every seed the cheapest point, by the formula of training, whose
+validation error is no larger than that of the uniform network of the seed; without a refit, so that
+both have seen the same rows. Errors are RMS in per cent of the outputs' deviations, outputs
+counting alike. Synthesis and simulation of all test rows as in :mod:`benchmarks.fabric.front`. Test
+rows are looked at once: what a file of --keep holds is shown again, not measured again.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import kanhw
@@ -36,9 +34,7 @@ from kanhw.model.network import KanModel
 TRAINED, HELD_OUT, TESTED = 2000, 1000, 2000
 # Seeds of the parts; networks of all seeds learn the same rows.
 PARTS = (100, 101, 999)
-FLOAT_EPOCHS, TRAINED_ON, BATCH, FLOAT_RATE = 100, 30, 64, 0.02
-# A width is good enough whose error is no larger than this times the best one's.
-GOOD = 1.1
+FLOAT_EPOCHS, TRAINED_ON, BATCH, FLOAT_RATE = 60, 20, 64, 0.02
 MOST_BITS = 8
 
 
@@ -85,22 +81,14 @@ def uniform(model: KanModel, rows: Rows, held_out: Rows, bits: int, seed: int) -
     return min((trained, rounded), key=lambda program: error_of(program, held_out))
 
 
-def compared(task: Regression, seeds: list[int], widths: list[int]) -> list[dict[str, Any]]:
-    """Rows of a task: for every seed a uniform and a learned network, measured."""
+def compared(
+    task: Regression, seeds: list[int], widths: list[int], fabrics: list[str]
+) -> list[dict[str, Any]]:
+    """Rows of a task: for every width and seed a uniform and a learned network, measured."""
     rows, held_out, tested = (
         task.rows(count, seed)
         for count, seed in zip((TRAINED, HELD_OUT, TESTED), PARTS, strict=True)
     )
-    models = {seed: float_model(task, rows, seed) for seed in seeds}
-    made = {
-        (bits, seed): uniform(models[seed], rows, held_out, bits, seed)
-        for bits in widths
-        for seed in seeds
-    }
-    errors = {key: error_of(program, held_out) for key, program in made.items()}
-    means = {bits: statistics.fmean(errors[bits, seed] for seed in seeds) for bits in widths}
-    bits = min(bits for bits in widths if means[bits] <= GOOD * min(means.values()))
-    print(", ".join(f"{own} bits {100 * mean:.2f} %" for own, mean in means.items()), flush=True)
     trained = kanhw.train_for_fabric(
         task.sizes,
         *rows,
@@ -112,30 +100,37 @@ def compared(task: Regression, seeds: list[int], widths: list[int]) -> list[dict
     )
     found = []
     for seed in seeds:
-        error = errors[bits, seed]
-        points = [own for own in trained.front.points if own.seed == seed]
-        good = [own for own in points if error_of(trained.programs[own.name], held_out) <= error]
-        row: dict[str, Any] = {"seed": seed, "bits": bits}
-        row["float"] = relative_error(models[seed](held_out[0]), held_out[1])
-        pair = {"uniform": made[bits, seed]}
-        if good:
-            pair["learned"] = trained.programs[min(good, key=lambda own: own.cost).name]
-        for name, program in pair.items():
-            row[name] = {
-                "validation": error_of(program, held_out),
-                "test": error_of(program, tested),
-                **measure(program, program.input.encode(tested[0])),
-            }
-        found.append(row)
+        model = float_model(task, rows, seed)
+        points = sorted(
+            (own for own in trained.front.points if own.seed == seed), key=lambda own: own.cost
+        )
+        for bits in widths:
+            pair = {"uniform": uniform(model, rows, held_out, bits, seed)}
+            error = error_of(pair["uniform"], held_out)
+            for own in points:
+                program = trained.programs[own.name]
+                if "learned" not in pair and error_of(program, held_out) <= error:
+                    pair["learned"] = program
+            row: dict[str, Any] = {"seed": seed, "bits": bits}
+            row["float"] = relative_error(model(held_out[0]), held_out[1])
+            for name, program in pair.items():
+                row[name] = {
+                    "validation": error_of(program, held_out),
+                    "test": error_of(program, tested),
+                    **measure(program, program.input.encode(tested[0]), fabrics),
+                }
+            found.append(row)
+            print(row, flush=True)
     return found
 
 
 def main() -> int:
-    """Compare, and print a row a task."""
+    """Compare, and print a row a task and width."""
     parser = argument_parser(__doc__, json_file=True)
     parser.add_argument("--tasks", nargs="+", choices=tuple(REGRESSIONS), default=[*REGRESSIONS])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--bits", type=int, nargs="+", default=[4, 5, 6, 7, 8])
+    parser.add_argument("--bits", type=int, nargs="+", default=[6])
+    parser.add_argument("--fabrics", nargs="+", choices=FABRICS, default=list(FABRICS))
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where tasks are kept")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -144,8 +139,8 @@ def main() -> int:
     results: dict[str, Any] = json.loads(kept.read_text()) if kept and kept.is_file() else {}
     for name in options.tasks:
         if name not in results:
-            print(f"{name}: ", end="", flush=True)
-            results[name] = compared(REGRESSIONS[name], options.seeds, options.bits)
+            task = REGRESSIONS[name]
+            results[name] = compared(task, options.seeds, options.bits, options.fabrics)
         if kept:
             write_json(kept, results)
     show({name: results[name] for name in options.tasks})
@@ -155,31 +150,39 @@ def main() -> int:
 
 def show(results: dict[str, list[dict[str, Any]]]) -> None:
     """Means over the seeds that have both networks."""
-    head = ("task", "seeds", "float %", "bits", "uniform: error %", "LUT portable", "tuned")
-    learned = ("learned: error %", "LUT portable", "tuned", "share of LUT")
-    table = Table((*head, *learned), (12, 5, 7, 4, 16, 12, 6, 16, 12, 6, 12))
+    table = Table(
+        (
+            "task",
+            "bits",
+            "seeds",
+            "float %",
+            "uniform: error % (sd)",
+            "LUT",
+            "learned: error % (sd)",
+            "LUT",
+            "share",
+        ),
+        (12, 4, 6, 7, 21, 13, 21, 13, 13),
+    )
     for name, rows in results.items():
-        both = [row for row in rows if "learned" in row]
-        if not both:
-            table.add(name, f"0 of {len(rows)}")
-            continue
-        cells = []
-        luts = {}
-        for kind in ("uniform", "learned"):
-            errors = [100 * row[kind]["test"] for row in both]
-            spread = f"{statistics.stdev(errors):.2f}" if len(errors) > 1 else "-"
-            luts[kind] = [statistics.fmean(row[kind][f]["lut"] for row in both) for f in FABRICS]
-            cells += [f"{statistics.fmean(errors):.2f} ({spread})"]
-            cells += [f"{lut:.0f}" for lut in luts[kind]]
-        shares = np.divide(luts["learned"], luts["uniform"])
-        table.add(
-            name,
-            f"{len(both)} of {len(rows)}",
-            f"{100 * statistics.fmean(row['float'] for row in both):.2f}",
-            both[0]["bits"],
-            *cells,
-            " / ".join(f"{share:.2f}" for share in shares),
-        )
+        for bits in sorted({row["bits"] for row in rows}):
+            own = [row for row in rows if row["bits"] == bits]
+            both = [row for row in own if "learned" in row]
+            seeds = f"{len(both)}/{len(own)}"
+            if not both:
+                table.add(name, bits, seeds, *("-" for _ in range(6)))
+                continue
+            cells, luts = list[str](), list[list[float]]()
+            for kind in ("uniform", "learned"):
+                errors = [100 * row[kind]["test"] for row in both]
+                spread = f"{statistics.stdev(errors):.2f}" if len(errors) > 1 else "-"
+                known = [f for f in FABRICS if f in both[0][kind]]
+                luts.append([statistics.fmean(row[kind][f]["lut"] for row in both) for f in known])
+                cells.append(f"{statistics.fmean(errors):.2f} ({spread})")
+                cells.append(" / ".join(f"{lut:.0f}" for lut in luts[-1]))
+            shares = " / ".join(f"{b / a:.2f}" for a, b in zip(*luts, strict=True))
+            exact = f"{100 * statistics.fmean(row['float'] for row in both):.2f}"
+            table.add(name, bits, seeds, exact, *cells, shares)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from benchmarks.common.experiments import in_parallel
-from benchmarks.common.results import Average, ResultTable, average, table_parser
 
 import kanhw
+from benchmarks.common.experiments import in_parallel
+from benchmarks.common.results import Average, ResultTable, average, table_parser
 from kanhw.layers import KAN
 from kanhw.program import Labels
 from kanhw.program.costs import costs_of

@@ -100,6 +100,12 @@ class FabricSettings:
         check_number("spacing", self.spacing)
         if not 1.01 <= self.spacing <= 4:
             raise InputError(f"spacing must be 1.01 to 4, not {self.spacing}")
+        self._check_pairs()
+        for switch in ("encoder", "refit"):
+            check_switch(switch, getattr(self, switch))
+
+    def _check_pairs(self) -> None:
+        """Two numbers each, of which the pressure may be left open."""
         for name in ("pressure", "smoothness"):
             pair = getattr(self, name)
             if pair is None and name == "pressure":
@@ -112,8 +118,6 @@ class FabricSettings:
                 f"pressure must rise from above 0, not go from {self.pressure[0]} to "
                 f"{self.pressure[1]}"
             )
-        for switch in ("encoder", "refit"):
-            check_switch(switch, getattr(self, switch))
 
     def cost(self) -> FabricCost:
         """The cost that is kept small."""
@@ -125,5 +129,3 @@ class FabricSettings:
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
         }
-
-

@@ -115,7 +115,9 @@ class FabricTraining:
             split = fold_parts(both.y, settings.folds, seeds)
         samples = _with_noise(both, settings.jitter) if settings.jitter else both
         fitter, everything = (
-            Fitter(self.networks, self.task, samples, settings.batch_size, settings.smoothness, count)
+            Fitter(
+                self.networks, self.task, samples, settings.batch_size, settings.smoothness, count
+            )
             for count in (fewest(split), rows)
         )
         self.stages = Stages(fitter, everything, split, settings, self._pressure())
