@@ -44,6 +44,8 @@ struct Span {
 struct Work {  // of a layer
     std::vector<float> fine, coarse, rough;  // [edge][2^M], [edge][2^M], [edge][16]
     std::vector<float> table, slope, change;  // [n_in][2^M + 2][n_out]
+    std::vector<char> gone;       // edges that were frozen away: their tables are 0, and stay so
+    std::vector<int> read;        // inputs that some other edge reads
     std::vector<float> bits;      // real address bits of every edge, limited by the code
     std::vector<int> whole;       // rounded
     std::vector<float> bias;      // rounded
@@ -77,6 +79,12 @@ void curve_back(const float *functions, const float *g, int count, int bits, flo
         for (int k = 0; k < count; k++) out[k] += g[a] * at[k];
 }
 
+// Freezing leaves such edges only, whose numbers are not learned: a training cannot meet them.
+bool is_gone(const Layer &own, const float *row, int e) {
+    const float *c = row + own.coefficients + int64_t(e) * own.count;
+    return row[own.address + e] == 0 && std::all_of(c, c + own.count, [](float v) { return v == 0; });
+}
+
 void make_tables(const Problem &p, int l, const float *row, Work &work) {
     const Layer &own = p.layer[l];
     const int full = 1 << p.most, rough = std::min(4, p.most);
@@ -88,6 +96,8 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
     work.table.resize(cells);
     work.slope.assign(cells, 0);
     work.change.assign(cells, 0);
+    work.gone.assign(edges, 0);
+    work.read.clear();
     work.bits.resize(edges);
     work.whole.resize(edges);
     work.bias.resize(own.n_out);
@@ -108,6 +118,12 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
             bits = bits > 0 ? std::min(bits, float(p.most)) : 0;
             work.bits[e] = bits;
             const int n = work.whole[e] = int(half_up(bits));
+            const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
+            if (is_gone(own, row, e)) {
+                work.gone[e] = 1;
+                for (int a = 0; a < full + 2; a++) work.table[base + a * step] = 0;
+                continue;
+            }
             const float *f = own.turned + place_of(own, p.most, i);
             const float *c = row + own.coefficients + int64_t(e) * own.count;
             const int64_t points = points_of(p.most);
@@ -116,7 +132,6 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
             curve(f, c, own.count, points, n, coarse);
             curve(f, c, own.count, points, rough, &work.rough[int64_t(e) << rough]);
             const float unit_out = std::exp2(half_up(row[own.fraction + e]));
-            const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
             for (int a = 0; a < full; a++) {
                 const float value = half_up(coarse[a >> (p.most - n)] * unit_out) / unit_out;
                 work.table[base + (a + 1) * step] = value;
@@ -132,6 +147,15 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
     }
 }
 
+void find_read(const Layer &own, Work &work) {
+    for (int i = 0; i < own.n_in; i++)
+        for (int j = 0; j < own.n_out; j++)
+            if (!work.gone[j * own.n_in + i]) {
+                work.read.push_back(i);
+                break;
+            }
+}
+
 void look_up(const Problem &p, int l, Work &work, int samples) {
     const Layer &own = p.layer[l];
     const int full = 1 << p.most, n_out = own.n_out;
@@ -140,7 +164,7 @@ void look_up(const Problem &p, int l, Work &work, int samples) {
     for (int n = 0; n < samples; n++) {
         float *sums = &work.sums[int64_t(n) * n_out];
         for (int j = 0; j < n_out; j++) sums[j] = work.bias[j];
-        for (int i = 0; i < own.n_in; i++) {
+        for (const int i : work.read) {
             const float a = std::floor(work.u[int64_t(n) * own.n_in + i] * full);
             const int place = a >= full ? full : a >= 0 ? int(a) : -1;
             const int row = (i * (full + 2) + place + 1) * n_out;
@@ -193,7 +217,7 @@ void look_back(const Problem &p, int l, const float *row, Work &work, float *dow
     for (int n = 0; n < samples; n++) {
         const float *g = &work.back[int64_t(n) * n_out];
         for (int j = 0; j < n_out; j++) grad[own.bias + j] += g[j];
-        for (int i = 0; i < n_in; i++) {
+        for (const int i : work.read) {
             const int at = work.rows[int64_t(n) * n_in + i];
             float *change = &work.change[at];
             const float *slope = &work.slope[at];
@@ -247,12 +271,14 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
     std::vector<float> cells(full), second(1 << rough);
     work.spans.resize(int64_t(own.n_out) * own.n_in);
     for (size_t e = 0; e < work.spans.size(); e++)
-        work.spans[e] =
-            span_of(&work.coarse[e << p.most], 1 << work.whole[e], row[own.fraction + e]);
+        work.spans[e] = work.gone[e] ? Span{0, 0, 1, 0, 0}
+                                     : span_of(&work.coarse[e << p.most], 1 << work.whole[e],
+                                               row[own.fraction + e]);
     for (int j = 0; j < own.n_out; j++) {
         const int widest = widest_of(p, own, work, j);
         for (int i = 0; i < own.n_in; i++) {
             const int e = j * own.n_in + i, n = work.whole[e], cut = p.most - n;
+            if (work.gone[e]) continue;
             const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
             float *change = &work.change[base];
             change[step] += change[0];
@@ -340,6 +366,7 @@ void kanhw_gradient(const Problem *problem, const float *row, int64_t size, cons
         Work &work = works[l];
         const Layer &own = p.layer[l];
         make_tables(p, l, row, work);
+        find_read(own, work);
         work.u.resize(int64_t(samples) * own.n_in);
         for (int64_t k = 0; k < int64_t(samples) * own.n_in; k++) {
             const int i = int(k % own.n_in);
@@ -357,6 +384,7 @@ void kanhw_gradient(const Problem *problem, const float *row, int64_t size, cons
         float *down = nullptr;
         if (l > 0) {
             works[l - 1].back.resize(works[l - 1].sums.size());
+            std::fill(works[l - 1].back.begin(), works[l - 1].back.end(), 0.0f);
             down = works[l - 1].back.data();
         }
         look_back(p, l, row, works[l], down, grad, samples);

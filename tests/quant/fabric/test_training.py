@@ -122,6 +122,20 @@ def test_noise_is_on_what_is_trained_on_alone(data, small):
     assert (noisy.parts[0].held_out < rows).all()
 
 
+def test_reals_of_unequal_units_are_learned_closely():
+    x = np.random.default_rng(0).uniform(-1, 1, (600, 2))
+    y = np.column_stack([1e6 * np.sin(2 * x[:, 0]) - 3e7, 1e-3 * (x[:, 1] ** 2 + x[:, 0])])
+    settings = FabricSettings(seeds=(0,), starts=2, epochs=150, batch_size=64, refit=False)
+    front, programs = FabricTraining((2, 2, 2), data_of(x, y, 100), settings).run()
+    best = max(front.points, key=lambda own: own.validation)
+    program = programs[best.name]
+    outputs = program.decode_output(program(program.input.encode(x[:100])))
+    errors = np.sqrt(np.square(outputs - y[:100]).mean(axis=0)) / y.std(axis=0)
+    assert (errors < 0.06).all()
+    # From dear and exact to cheap.
+    assert front.points[0].cost < best.cost
+
+
 def test_a_state_of_other_data_is_refused(data, small, tmp_path):
     path = tmp_path / "state.safetensors"
     training = FabricTraining((2, 2, 2), data, small)
