@@ -75,8 +75,8 @@ def load_state(path: Path, identity: str) -> RunState | None:
             tensors["rows"], tensors["mean"], tensors["square"], int(meta["steps"])
         )
         snapshots = {
-            (seed, band): Snapshot(seed, band, *others, tensors["snapshots"][k])
-            for k, (seed, band, *others) in enumerate(meta["snapshots"])
+            (seed, band): Snapshot(seed, band, merit, cost, pressure, tensors["snapshots"][k])
+            for k, (seed, band, merit, cost, pressure) in enumerate(meta["snapshots"])
         }
         state = RunState(meta["stage"], meta["epoch"], fitted, snapshots, tensors.get("merits"))
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:

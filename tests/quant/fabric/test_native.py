@@ -53,9 +53,7 @@ def test_an_epoch_is_the_same(task, encoder):
 def test_a_frozen_epoch_is_the_same(task):
     sizes, targets = TARGETS[task]
     x, labels = rings()
-    training = FabricTraining(
-        sizes, data_of(x, targets(x, labels)), FabricSettings(batch_size=16)
-    )
+    training = FabricTraining(sizes, data_of(x, targets(x, labels)), FabricSettings(batch_size=16))
     rows = scattered(training)
     layers = training.layout.layers(rows)
     layers[0].address_bits[0, :, 1] = 0.2  # an input that nobody reads
