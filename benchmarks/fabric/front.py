@@ -1,14 +1,15 @@
 """Fronts of learned widths: LUTs after synthesis and accuracy on test rows, over seeds.
 
     python -m benchmarks.fabric.front --dataset dry_bean --out DIR [--seeds 0 1 2 3 4]
-        [--sizes 16 3 7] [--at-most 190] [--best-at-most 150] [--epochs N] [--starts N] [--jobs N]
-        [--json FILE]
+        [--sizes 16 3 7] [--at-most 190] [--best-at-most 150 ...] [--epochs N] [--starts N]
+        [--folds K] [--jitter SHARE] [--best-only] [--jobs N] [--json FILE]
 
 Trains once (or goes on in DIR), takes of every seed the best point by validation at a cost, and of
-all seeds the best at another, generates them without handshake and with 2 adder levels, synthesises
+all seeds the best at others, generates them without handshake and with 2 adder levels, synthesises
 them portable and with the fabric "ultrascale+" (the smaller Yosys recipe), and simulates both on
 all test rows, bit for bit. Inputs are encoded by the host, outputs are raw class sums. Test labels
-are looked at once, at the end: a folder that holds test.json is refused.
+are looked at once, at the end: a folder that holds test.json is refused. With --best-only the
+best of all seeds alone are synthesised and simulated; of the others the modelled cost is told.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import math
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -56,10 +57,10 @@ def moons() -> Dataset:
 LOADERS: dict[str, Callable[[], Dataset]] = {"moons": moons}
 
 
-def measure(program: kanhw.Program, codes: Any) -> dict[str, Any]:
-    """LUTs, flip-flops and stages on both fabrics, every output simulated on codes."""
+def measure(program: kanhw.Program, codes: Any, fabrics: Sequence[str] = FABRICS) -> dict[str, Any]:
+    """LUTs, flip-flops and stages on fabrics, every output simulated on codes."""
     row: dict[str, Any] = {}
-    for fabric in FABRICS:
+    for fabric in fabrics:
         schedule = kanhw.Schedule(adder_levels=2, handshake=False, fabric=fabric)
         with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
             design = kanhw.generate(program, Path(work) / "design", schedule=schedule)
@@ -87,11 +88,14 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--sizes", type=int, nargs="+")
     parser.add_argument("--at-most", type=float)
-    parser.add_argument("--best-at-most", type=float)
+    parser.add_argument("--best-at-most", type=float, nargs="+")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--starts", type=int, default=16)
     parser.add_argument("--smoothness", type=float, nargs=2)
+    parser.add_argument("--folds", type=int)
+    parser.add_argument("--best-only", action="store_true")
+    parser.add_argument("--jitter", type=float, default=0.0)
     parser.add_argument("--most-bits", type=int, default=6)
     parser.add_argument("--no-refit", action="store_true")
     options = parser.parse_args()
@@ -100,8 +104,9 @@ def main() -> int:
     loader = LOADERS.get(options.dataset)
     given = loader() if loader else data.load(options.dataset)
     sizes, limit, best_limit = TASKS[options.dataset]
-    limit, best_limit = options.at_most or limit, options.best_at_most or best_limit
+    limit, best_limits = options.at_most or limit, options.best_at_most or [best_limit]
     settings: dict[str, Any] = {"refit": not options.no_refit, "most_bits": options.most_bits}
+    settings |= {"folds": options.folds, "jitter": options.jitter}
     if options.smoothness:
         settings["smoothness"] = tuple(options.smoothness)
     print(environment_line(yosys_version()) + "\n", flush=True)
@@ -130,28 +135,31 @@ def main() -> int:
         for seed in options.seeds
         if (points := [own for own in front.points if own.seed == seed and own.cost <= limit])
     ]
-    best = front.best(best_limit)
+    best = {own: front.best(own) for own in best_limits}
 
     def measured(point: Point) -> dict[str, Any]:
+        if options.best_only and point not in best.values():
+            return vars(point).copy()
         program = trained.programs[point.name]
         found = measure(program, program.input.encode(given.test_x))
         return {**vars(point), **found}
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        names = {own.name: own for own in (best, *chosen)}
+        names = {own.name: own for own in (*best.values(), *chosen)}
         rows = dict(zip(names, pool.map(measured, names.values()), strict=True))
     for name, row in rows.items():
         row["test"] = accuracy(trained.programs[name], given.test_x, given.test_y)
     print(f"\nof every seed the best by validation at a modelled cost of at most {limit:g}\n")
     show([rows[own.name] for own in chosen], len(given.test_x))
-    print(f"\nof all seeds the best by validation at a modelled cost of at most {best_limit:g}\n")
-    show([rows[best.name]], len(given.test_x))
+    limits = ", ".join(f"{own:g}" for own in best_limits)
+    print(f"\nof all seeds the best by validation at a modelled cost of at most {limits}\n")
+    show([rows[own.name] for own in best.values()], len(given.test_x), mean=False)
     write_json(options.out / "test.json", rows)
     write_results(options.json, rows)
     return 0
 
 
-def show(rows: list[dict[str, Any]], tested: int) -> None:
+def show(rows: list[dict[str, Any]], tested: int, *, mean: bool = True) -> None:
     """A table of points, and their means."""
     table = Table(
         ("point", "edges", "cost", "validation", "test", "portable LUT/FF/stages", "tuned"),
@@ -164,19 +172,28 @@ def show(rows: list[dict[str, Any]], tested: int) -> None:
             f"{row['cost']:.1f}",
             f"{100 * row['validation']:.2f}",
             f"{100 * row['test']:.2f}",
-            *("/".join(str(row[f][k]) for k in ("lut", "ff", "stages")) for f in FABRICS),
+            *(
+                "/".join(str(row[f][k]) for k in ("lut", "ff", "stages")) if f in row else "-"
+                for f in FABRICS
+            ),
         )
-    if len(rows) < 2:
+    if len(rows) < 2 or not mean:
         return
-    mean = {name: statistics.fmean(row[name] for row in rows) for name in ("validation", "test")}
+    means = {name: statistics.fmean(row[name] for row in rows) for name in ("validation", "test")}
     spread = statistics.stdev(row["test"] for row in rows)
-    luts = [statistics.fmean(row[fabric]["lut"] for row in rows) for fabric in FABRICS]
-    error = math.sqrt(mean["test"] * (1 - mean["test"]) / tested)
+    cost = statistics.fmean(row["cost"] for row in rows)
+    measured = f"modelled cost {cost:.0f}"
+    if all(fabric in row for row in rows for fabric in FABRICS):
+        luts = [statistics.fmean(row[fabric]["lut"] for row in rows) for fabric in FABRICS]
+        measured += (
+            f", LUT {luts[0]:.1f} portable, {luts[1]:.1f} tuned; every output of {tested} test "
+            "rows simulated, equal"
+        )
+    error = math.sqrt(means["test"] * (1 - means["test"]) / tested)
     print(
-        f"\nmean of {len(rows)} seeds: validation {100 * mean['validation']:.2f} %, test "
-        f"{100 * mean['test']:.2f} % (sd {100 * spread:.2f}; standard error of the test part "
-        f"{100 * error:.2f}), LUT {luts[0]:.1f} portable, {luts[1]:.1f} tuned; every output of "
-        f"{tested} test rows simulated, equal"
+        f"\nmean of {len(rows)} seeds: validation {100 * means['validation']:.2f} %, test "
+        f"{100 * means['test']:.2f} % (sd {100 * spread:.2f}; standard error of the test part "
+        f"{100 * error:.2f}), {measured}"
     )
 
 

@@ -1,6 +1,6 @@
 """A regression in physical units, from sensors in Q format to physical outputs: error of integers.
 
-    python benchmarks/quantization/physics.py [--seeds 0 1 2 3]
+    python -m benchmarks.quantization.physics [--seeds 0 1 2 3]
 
 Temperature in K, pressure in Pa and relative humidity in percent, of ranges 1000 times apart, give
 the density of moist air in kg/m3 and its dew point in degrees Celsius (Magnus' formula, and the
@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from experiments import in_parallel
-from results import Average, ResultTable, average, table_parser
 
 import kanhw
+from benchmarks.common.experiments import in_parallel
+from benchmarks.common.results import Average, ResultTable, average, table_parser
 from kanhw.layers import KAN
 from kanhw.program import Labels
 from kanhw.program.costs import costs_of

@@ -64,11 +64,13 @@ class Fitter:
     networks, task
         What is trained, towards what.
     samples
-        Trained on.
+        Of which every network is trained on some.
     batch
         Samples of a step.
     smoothness
         Weights of the roughness of hidden layers, and of the last one.
+    count
+        Samples of an epoch; None is all.
     """
 
     def __init__(
@@ -78,9 +80,11 @@ class Fitter:
         samples: Samples,
         batch: int,
         smoothness: tuple[float, float],
+        count: int | None = None,
     ) -> None:
         self.networks, self.task, self.samples = networks, task, samples
-        self.batch = min(batch, len(samples))
+        self.count = len(samples) if count is None else count
+        self.batch = min(batch, self.count)
         self.smoothness = smoothness
         layout = networks.layout
         self.lower, self.upper = layout.each("lower"), layout.each("upper")
@@ -89,34 +93,39 @@ class Fitter:
     @property
     def steps(self) -> int:
         """Of an epoch."""
-        return max(len(self.samples) // self.batch, 1)
+        return max(self.count // self.batch, 1)
 
     def epoch(
-        self, state: FittedState, order: Sequence[Tensor], rates: Tensor, betas: Sequence[float]
+        self,
+        state: FittedState,
+        order: Sequence[Tensor],
+        rates: Tensor,
+        betas: Tensor | Sequence[float],
     ) -> None:
-        """A pass over the samples.
+        """A pass over samples.
 
         Parameters
         ----------
         state
             Changed in place.
         order
-            A permutation of the samples for every network.
+            For every network the samples that it is trained on, as they follow each other.
         rates
             ``[S, size]`` or ``[size]``: learning rates.
         betas
-            The weight of the cost at every step.
+            ``[steps]`` or ``[S, steps]``: the weight of the cost at every step.
         """
-        rows = torch.stack(list(order))[:, : self.steps * self.batch]
+        weights = torch.as_tensor(betas, dtype=torch.float64).expand(len(state.rows), -1)
+        rows = torch.stack([own[: self.steps * self.batch] for own in order])
         if self.native is not None:
-            self._native_epoch(self.native, state, rows, rates, betas)
+            self._native_epoch(self.native, state, rows, rates, weights)
             return
         for step, chosen in enumerate(torch.split(rows, self.batch, dim=1)):
             shape = chosen.shape
             x = self.samples.x.index_select(0, chosen.flatten()).reshape(*shape, -1)
             y = self.samples.y.index_select(0, chosen.flatten())
             y = y.reshape(*shape, *self.samples.y.shape[1:])
-            self._step(state, x, y, rates, betas[step])
+            self._step(state, x, y, rates, weights[:, step])
 
     def _native_epoch(
         self,
@@ -124,7 +133,7 @@ class Fitter:
         state: FittedState,
         order: Tensor,
         rates: Tensor,
-        betas: Sequence[float],
+        betas: Tensor,
     ) -> None:
         """The same by the kernel, networks shared among as many threads as PyTorch has."""
         samples = self.samples.x.contiguous(), self.samples.y.to(torch.float32).contiguous()
@@ -138,7 +147,7 @@ class Fitter:
                 samples,
                 order[k].reshape(self.steps, self.batch),
                 (each[k], self.lower, self.upper),
-                betas,
+                betas[k].tolist(),
             )
 
         threads = min(torch.get_num_threads(), len(state.rows))
@@ -151,12 +160,13 @@ class Fitter:
         state.steps += self.steps
 
     def _step(
-        self, state: FittedState, x: Tensor, y: Tensor, rates: Tensor, beta: float
+        self, state: FittedState, x: Tensor, y: Tensor, rates: Tensor, betas: Tensor
     ) -> None:
         rows = state.rows.requires_grad_(True)
         layers = self.networks.evaluate(rows)
         loss = self.task.loss(self.networks.outputs(layers, x), y)
-        loss = loss + beta * self.networks.costs(layers).sum()
+        costs = self.networks.costs(layers)
+        loss = loss + (betas.to(costs) * costs).sum()
         for layer in layers:
             weight = self.smoothness[layer is layers[-1]]
             if weight:
@@ -176,13 +186,13 @@ class Fitter:
         state.rows.sub_(change.mul_(rates))
         torch.maximum(torch.minimum(state.rows, self.upper), self.lower, out=state.rows)
 
-    def merit(self, rows: Tensor, samples: Samples) -> Tensor:
-        """``[S]``: the figure of merit of networks on some samples."""
+    def merit(self, rows: Tensor, chosen: Tensor) -> Tensor:
+        """``[S]``: the figure of merit of networks on some of the samples."""
+        x, y = self.samples.x[chosen], self.samples.y[chosen]
         with torch.no_grad():
             layers = self.networks.evaluate(rows)
-            x = samples.x.expand(len(rows), -1, -1)
-            sums = self.networks.outputs(layers, x)
-            return self.task.merit(sums, samples.y.expand(len(rows), *samples.y.shape))
+            sums = self.networks.outputs(layers, x.expand(len(rows), -1, -1))
+            return self.task.merit(sums, y.expand(len(rows), *y.shape))
 
     def costs(self, rows: Tensor) -> Tensor:
         """``[S]``: what networks cost as they are deployed."""

@@ -16,7 +16,7 @@ from kanhw.quant.fabric.stages import RunState, Snapshot
 
 __all__ = ["load_state", "save_state"]
 
-_FORMAT = "kanhw fabric training 1"
+_FORMAT = "kanhw fabric training 2"
 # The JSON is a tensor of bytes, which safetensors keeps as it is.
 _META = "meta"
 
@@ -46,7 +46,8 @@ def save_state(path: Path, state: RunState, identity: str) -> None:
         "epoch": state.epoch,
         "steps": fitted.steps,
         "snapshots": [
-            [own.seed, own.band, own.merit, own.cost] for own in state.snapshots.values()
+            [own.seed, own.band, own.merit, own.cost, own.pressure]
+            for own in state.snapshots.values()
         ],
     }
     text = json.dumps(meta).encode()
@@ -74,8 +75,8 @@ def load_state(path: Path, identity: str) -> RunState | None:
             tensors["rows"], tensors["mean"], tensors["square"], int(meta["steps"])
         )
         snapshots = {
-            (seed, band): Snapshot(seed, band, merit, cost, tensors["snapshots"][k])
-            for k, (seed, band, merit, cost) in enumerate(meta["snapshots"])
+            (seed, band): Snapshot(seed, band, merit, cost, pressure, tensors["snapshots"][k])
+            for k, (seed, band, merit, cost, pressure) in enumerate(meta["snapshots"])
         }
         state = RunState(meta["stage"], meta["epoch"], fitted, snapshots, tensors.get("merits"))
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from kanhw.quant.fabric.fitting import FittedState, Fitter, Samples
+from kanhw.quant.fabric.fitting import FittedState, Fitter
 from kanhw.quant.fabric.learned.freezing import freeze
+from kanhw.quant.fabric.parts import Part, epoch_order
 from kanhw.quant.fabric.settings import FabricSettings
 
 __all__ = ["RunState", "Snapshot", "Stages"]
@@ -29,12 +30,16 @@ _LOOKS = 200
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A network on its way down the ramp: the best of its seed within a band of cost."""
+    """A network on its way down the ramp: the best of its seed within a band of cost.
+
+    ``pressure`` is the weight that the cost had then.
+    """
 
     seed: int
     band: int
     merit: float
     cost: float
+    pressure: float
     row: Tensor
 
 
@@ -68,10 +73,10 @@ class Stages:
     ----------
     fitter
         Trains on the training part.
-    validation
-        What points are chosen by.
     everything
-        Trains on both.
+        Trains on all data.
+    parts
+        Of every seed: what it is trained on and chosen by.
     settings
         What was asked for.
     pressure
@@ -81,15 +86,16 @@ class Stages:
     def __init__(
         self,
         fitter: Fitter,
-        validation: Samples,
         everything: Fitter,
+        parts: Sequence[Part],
         settings: FabricSettings,
         pressure: tuple[float, float],
     ) -> None:
-        self.fitter, self.validation, self.everything = fitter, validation, everything
+        self.fitter, self.everything = fitter, everything
         self.settings, self.pressure = settings, pressure
         self.rates = fitter.networks.layout.each("rate")
         self.seeds = tuple(settings.seeds)
+        self.parts = dict(zip(self.seeds, parts, strict=True))
         ramp = settings.epochs or -(-_STEPS // fitter.steps)
         short = max(ramp // _SHORT, 1)
         refit = short if settings.refit else 0
@@ -124,25 +130,30 @@ class Stages:
         share = _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
         return self.settings.learning_rate * share
 
-    def _order(self, state: RunState, seeds: list[int], count: int) -> list[Tensor]:
-        """A permutation a network: the same for all networks of a seed, new in every epoch."""
+    def _order(self, state: RunState, seeds: list[int], *, all_data: bool = False) -> list[Tensor]:
+        """The samples of an epoch: the same for all networks of a seed, new in every epoch."""
         stage = list(self.epochs).index(state.stage)
         made: dict[int, Tensor] = {}
         for seed in dict.fromkeys(seeds):
             number = (seed * len(self.epochs) + stage) * 1_000_003 + state.epoch
-            made[seed] = torch.randperm(count, generator=torch.Generator().manual_seed(number))
+            own = self.parts[seed]
+            rows = torch.cat([own.trained, own.held_out]) if all_data else own.trained
+            made[seed] = epoch_order(
+                rows, number, self.everything.count, jitter=self.settings.jitter > 0
+            )
         return [made[seed] for seed in seeds]
 
     def _starts(self, state: RunState) -> None:
         seeds = [seed for seed in self.seeds for _ in range(self.settings.starts)]
-        order = self._order(state, seeds, len(self.fitter.samples))
+        order = self._order(state, seeds)
         betas = [self.pressure[0]] * self.fitter.steps
         self.fitter.epoch(state.fitted, order, self.rates * self.settings.learning_rate, betas)
 
     def _choose(self, state: RunState) -> None:
         """The best start of every seed goes on."""
         rows = state.fitted.rows
-        merits = self.fitter.merit(rows, self.validation).reshape(len(self.seeds), -1)
+        seeds = [seed for seed in self.seeds for _ in range(self.settings.starts)]
+        merits = self._merits(rows, seeds).reshape(len(self.seeds), -1)
         best = merits.argmax(1) + torch.arange(len(self.seeds)) * merits.shape[1]
         state.stage, state.epoch = "ramp", 0
         state.fitted = FittedState.of(rows[best])
@@ -152,26 +163,38 @@ class Stages:
         total, rise = steps * self.epochs["ramp"], math.log(self.pressure[1] / low)
         done = steps * state.epoch
         betas = [low * math.exp(rise * (done + k) / total) for k in range(steps)]
-        order = self._order(state, list(self.seeds), len(self.fitter.samples))
+        order = self._order(state, list(self.seeds))
         self.fitter.epoch(state.fitted, order, self.rates * self._rate(state), betas)
         if (state.epoch + 1) % max(self.epochs["ramp"] // _LOOKS, 1) == 0:
-            self._look(state)
+            self._look(state, betas[-1])
 
-    def _look(self, state: RunState) -> None:
+    def _merits(self, rows: Tensor, seeds: Sequence[int]) -> Tensor:
+        """``[S]``: of networks of some seeds, each on what its seed has held out."""
+        groups: dict[int, tuple[Tensor, list[int]]] = {}
+        for k, seed in enumerate(seeds):
+            held_out = self.parts[seed].held_out
+            groups.setdefault(id(held_out), (held_out, []))[1].append(k)
+        merits = torch.zeros(len(rows), dtype=torch.float64)
+        for held_out, places in groups.values():
+            merits[places] = self.fitter.merit(rows[places], held_out)
+        return merits
+
+    def _look(self, state: RunState, pressure: float) -> None:
         """Keep networks that are the best of their seed and band."""
         rows = state.fitted.rows
-        merits = self.fitter.merit(rows, self.validation).tolist()
+        merits = self._merits(rows, self.seeds).tolist()
         costs = self.fitter.costs(rows).tolist()
         for seed, merit, cost, row in zip(self.seeds, merits, costs, rows, strict=True):
             band = math.floor(math.log(max(cost, 1e-6)) / math.log(self.settings.spacing))
             known = state.snapshots.get((seed, band))
             if known is None or merit > known.merit:
-                state.snapshots[seed, band] = Snapshot(seed, band, merit, cost, row.clone())
+                own = Snapshot(seed, band, merit, cost, pressure, row.clone())
+                state.snapshots[seed, band] = own
 
     def _freeze(self, state: RunState) -> None:
         """Snapshots that some cheaper one of their seed is not better than, with whole widths."""
         if not state.snapshots:
-            self._look(state)
+            self._look(state, self.pressure[1])
         kept: dict[tuple[int, int], Snapshot] = {}
         for key in sorted(state.snapshots, key=lambda key: (key[0], key[1])):
             own = state.snapshots[key]
@@ -184,21 +207,26 @@ class Stages:
         state.stage, state.epoch, state.fitted = "tuning", 0, FittedState.of(frozen.rows)
 
     def _tuning(self, state: RunState) -> None:
-        self._frozen_epoch(state, self.fitter, _TUNING_RATE)
+        self._frozen_epoch(state, _TUNING_RATE)
 
     def _refit(self, state: RunState) -> None:
-        self._frozen_epoch(state, self.everything, _REFIT_RATE)
+        self._frozen_epoch(state, _REFIT_RATE, all_data=True)
 
-    def _frozen_epoch(self, state: RunState, fitter: Fitter, share: float) -> None:
+    def _frozen_epoch(self, state: RunState, share: float, *, all_data: bool = False) -> None:
+        fitter = self.everything if all_data else self.fitter
         learned = freeze(fitter.networks, state.fitted.rows).learned
         seeds = [seed for seed, _ in state.snapshots]
-        order = self._order(state, seeds, len(fitter.samples))
-        betas = [self.pressure[1] * _TUNING_PRESSURE] * fitter.steps
+        order = self._order(state, seeds, all_data=all_data)
+        # More than it was found under would take what that has left.
+        most = self.pressure[1] * _TUNING_PRESSURE
+        weights = [min(own.pressure, most) for own in state.snapshots.values()]
+        betas = torch.tensor(weights, dtype=torch.float64)[:, None].expand(-1, fitter.steps)
         rates = learned * self.rates * (self._rate(state) * share)
         fitter.epoch(state.fitted, order, rates, betas)
 
     def _measure(self, state: RunState) -> None:
-        state.merits = self.fitter.merit(state.fitted.rows, self.validation)
+        seeds = [seed for seed, _ in state.snapshots]
+        state.merits = self._merits(state.fitted.rows, seeds)
         state.stage, state.epoch = "refit", 0
         state.fitted = FittedState.of(state.fitted.rows)
 

@@ -24,6 +24,7 @@ from kanhw.quant.fabric.learned.network import Networks
 from kanhw.quant.fabric.learned.parameters import Layout
 from kanhw.quant.fabric.learned.source import structure_of_model, structure_of_sizes
 from kanhw.quant.fabric.learned.task import FabricTask, task_of
+from kanhw.quant.fabric.parts import COPIES, fewest, fold_parts, one_part
 from kanhw.quant.fabric.saved import load_state, save_state
 from kanhw.quant.fabric.settings import FabricSettings
 from kanhw.quant.fabric.stages import RunState, Stages
@@ -32,6 +33,13 @@ from kanhw.targets.table import MODELLED
 
 __all__ = ["Data", "FabricTraining"]
 
+# The weight of a LUT at both ends of the ramp where none is given, by task.
+_PRESSURE = {
+    "classification": (1e-4, 2e-3),
+    "binary": (1e-4, 2e-3),
+    "regression": (3e-4, 2e-2),
+}
+_NOISE_SEED = 0
 # Seconds between two states that are written down.
 _SAVED_EVERY = 10.0
 
@@ -100,11 +108,19 @@ class FabricTraining:
         both = Samples(
             torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts])
         )
+        seeds, rows = len(settings.seeds), len(both)
+        if settings.folds is None:
+            split = one_part(len(parts[0]), len(parts[1]), seeds)
+        else:
+            split = fold_parts(both.y, settings.folds, seeds)
+        samples = _with_noise(both, settings.jitter) if settings.jitter else both
         fitter, everything = (
-            Fitter(self.networks, self.task, part, settings.batch_size, settings.smoothness)
-            for part in (parts[0], both)
+            Fitter(
+                self.networks, self.task, samples, settings.batch_size, settings.smoothness, count
+            )
+            for count in (fewest(split), rows)
         )
-        self.stages = Stages(fitter, parts[1], everything, settings, self._pressure())
+        self.stages = Stages(fitter, everything, split, settings, self._pressure())
         self.identity = self._identity()
 
     def run(
@@ -172,7 +188,7 @@ class FabricTraining:
         front = Front(
             unit=self.networks.cost.unit,
             metric=self.task.metric,
-            validation_samples=len(self.stages.validation),
+            validation_samples=min(len(own.held_out) for own in self.stages.parts.values()),
             points=tuple(points),
             settings=self.settings.to_json(),
         )
@@ -194,14 +210,14 @@ class FabricTraining:
 
     def _pressure(self) -> tuple[float, float]:
         """The weights of the cost in its own unit, from those of LUTs."""
-        settings = self.settings
         start = self.layout.start(0, 0)[None]
         luts = Networks(self.layout, fabric_cost("lut", MODELLED, "ultrascale+"))
         with torch.no_grad():
             as_luts, own = (
                 float(each.costs(each.evaluate(start))) for each in (luts, self.networks)
             )
-        low, high = (weight * as_luts / own for weight in settings.pressure)
+        given = self.settings.pressure or _PRESSURE[self.task.name]
+        low, high = (weight * as_luts / own for weight in given)
         return low, high
 
     def _identity(self) -> str:
@@ -213,3 +229,12 @@ class FabricTraining:
         for array in arrays:
             digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+
+def _with_noise(samples: Samples, jitter: float) -> Samples:
+    """The samples, and behind them copies with noise on features, another one in every copy."""
+    random = torch.Generator().manual_seed(_NOISE_SEED)
+    x = samples.x.repeat(COPIES, 1)
+    noise = torch.randn(x.shape, generator=random, dtype=x.dtype) * samples.x.std(dim=0)
+    y = samples.y.repeat(COPIES + 1, *(1 for _ in samples.y.shape[1:]))
+    return Samples(torch.cat([samples.x, x + jitter * noise]), y)

@@ -26,7 +26,7 @@ __all__ = ["add_fabric", "refuse_chosen", "refuse_without", "run_fabric"]
 
 # A line is said of the front as it is now whenever costs have fallen by this share.
 _SAID_EVERY = 0.9
-_NAMES = ("target", "fabric", "at_most", "seeds", "starts", "encoder")
+_NAMES = ("target", "fabric", "at_most", "seeds", "folds", "starts", "jitter", "encoder")
 
 
 def add_fabric(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,13 @@ def add_fabric(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fabric", help="portable or ultrascale+ (default: portable)")
     group.add_argument("--at-most", type=float, metavar="COST", help="what it may cost at most")
     group.add_argument("--seeds", type=integers, metavar="A,B,...", help="trainings (default: 0)")
+    group.add_argument(
+        "--folds", type=int, metavar="K", help="every seed holds out another Kth of the data"
+    )
     group.add_argument("--starts", type=int, metavar="N", help="random starts a seed (default: 8)")
+    group.add_argument(
+        "--jitter", type=float, metavar="SHARE", help="noise on features, in their deviations"
+    )
     group.add_argument(
         "--encoder",
         action="store_true",
@@ -59,7 +65,8 @@ def run_fabric(options: argparse.Namespace) -> int:
     arrays = read_arrays(options.data)
     targets = targets_in(arrays, options.data, options.targets)
     network = _network(options)
-    given = {name: getattr(options, name) for name in ("target", "fabric", "seeds", "starts")}
+    names = ("target", "fabric", "seeds", "folds", "starts", "jitter")
+    given = {name: getattr(options, name) for name in names}
     given |= {"encoder": options.encoder, "learning_rate": options.learning_rate}
     given |= {"batch_size": options.batch_size, "epochs": options.epochs}
     if options.seeds is None and options.seed is not None:

@@ -12,7 +12,10 @@ from torch.nn import functional
 from kanhw.formats import FloatArray
 from kanhw.quant.training.fitting.targets import Targets
 
-__all__ = ["FabricTask", "task_of"]
+__all__ = ["LEAST_ERROR", "FabricTask", "task_of"]
+
+LEAST_ERROR = 1e-12
+"""Added to mean squared errors, so that none has no logarithm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,11 @@ class FabricTask:
         return torch.cat([sums[..., :at], zero, sums[..., at:]], dim=-1)
 
     def loss(self, sums: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss of every network, added up: sums ``[S, N, n]``, targets ``[S, N, ...]``."""
+        """The loss of every network, added up: sums ``[S, N, n]``, targets ``[S, N, ...]``.
+
+        Of reals it is the logarithm of the RMS error: a LUT is worth a share of the error, however
+        small that has become.
+        """
         count = sums.shape[1]
         if self.name == "classification":
             logits = self.whole(sums).flatten(0, 1)
@@ -63,7 +70,8 @@ class FabricTask:
         if self.name == "binary":
             of_all = functional.binary_cross_entropy_with_logits(sums, targets, reduction="sum")
             return of_all / count
-        return functional.mse_loss(sums, targets, reduction="sum") / (count * sums.shape[2])
+        error = (sums - targets).square().mean(dim=(1, 2))
+        return torch.log(error + LEAST_ERROR).sum() / 2
 
     def merit(self, sums: Tensor, targets: Tensor) -> Tensor:
         """``[S]``: accuracy, or R2 (the mean over outputs)."""

@@ -17,6 +17,7 @@ struct Layer {
     int n_in, n_out, count;      // count: functions of an edge
     int shared;                  // whether all inputs have the same functions
     const float *functions;      // [n_in or 1][2^(M+1) - 1][count]
+    const float *turned;         // the same, [n_in or 1][count][2^(M+1) - 1]
     int64_t coefficients, bias, address, fraction, code, low, high;  // places in a row; -1: none
 };
 
@@ -31,14 +32,24 @@ struct Problem {
     float widest;                // of the widest of an output its part
     float saturator, encoder;
     float smooth, smooth_last;
+    float least_error;           // added to a mean square before its logarithm is taken
+};
+
+// What a table reaches over: where it is highest and lowest, and its bits.
+struct Span {
+    int high, low;
+    float steps, reach, bits;
 };
 
 struct Work {  // of a layer
     std::vector<float> fine, coarse, rough;  // [edge][2^M], [edge][2^M], [edge][16]
     std::vector<float> table, slope, change;  // [n_in][2^M + 2][n_out]
+    std::vector<char> gone;       // edges that were frozen away: their tables are 0, and stay so
+    std::vector<int> read;        // inputs that some other edge reads
     std::vector<float> bits;      // real address bits of every edge, limited by the code
     std::vector<int> whole;       // rounded
     std::vector<float> bias;      // rounded
+    std::vector<Span> spans;      // of every edge
     std::vector<int> rows;        // [N][n_in]: places in table
     std::vector<float> u, sums, back;  // [N][n_in], [N][n_out], [N][n_out]
 };
@@ -47,24 +58,31 @@ float half_up(float value) { return std::floor(value + 0.5f); }
 
 int level(int bits) { return (1 << bits) - 1; }
 
-const float *functions_of(const Layer &own, int most, int i) {
-    const int64_t points = (int64_t(2) << most) - 1;
-    return own.functions + (own.shared ? 0 : i * points * own.count);
+int64_t points_of(int most) { return (int64_t(2) << most) - 1; }
+
+// Where the functions of an input begin, in either order.
+int64_t place_of(const Layer &own, int most, int i) {
+    return own.shared ? 0 : i * points_of(most) * own.count;
 }
 
-void curve(const float *functions, const float *c, int count, int bits, float *out) {
-    const float *at = functions + int64_t(level(bits)) * count;
-    for (int a = 0; a < 1 << bits; a++, at += count) {
-        float sum = 0;
-        for (int k = 0; k < count; k++) sum += c[k] * at[k];
-        out[a] = sum;
-    }
+// Point by point, so that the compiler takes many points at once.
+void curve(const float *turned, const float *c, int count, int64_t points, int bits, float *out) {
+    const float *at = turned + level(bits);
+    std::fill(out, out + (1 << bits), 0.0f);
+    for (int k = 0; k < count; k++, at += points)
+        for (int a = 0; a < 1 << bits; a++) out[a] += c[k] * at[a];
 }
 
 void curve_back(const float *functions, const float *g, int count, int bits, float *out) {
     const float *at = functions + int64_t(level(bits)) * count;
     for (int a = 0; a < 1 << bits; a++, at += count)
         for (int k = 0; k < count; k++) out[k] += g[a] * at[k];
+}
+
+// Freezing leaves such edges only, whose numbers are not learned: a training cannot meet them.
+bool is_gone(const Layer &own, const float *row, int e) {
+    const float *c = row + own.coefficients + int64_t(e) * own.count;
+    return row[own.address + e] == 0 && std::all_of(c, c + own.count, [](float v) { return v == 0; });
 }
 
 void make_tables(const Problem &p, int l, const float *row, Work &work) {
@@ -78,6 +96,8 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
     work.table.resize(cells);
     work.slope.assign(cells, 0);
     work.change.assign(cells, 0);
+    work.gone.assign(edges, 0);
+    work.read.clear();
     work.bits.resize(edges);
     work.whole.resize(edges);
     work.bias.resize(own.n_out);
@@ -98,14 +118,20 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
             bits = bits > 0 ? std::min(bits, float(p.most)) : 0;
             work.bits[e] = bits;
             const int n = work.whole[e] = int(half_up(bits));
-            const float *f = functions_of(own, p.most, i);
-            const float *c = row + own.coefficients + int64_t(e) * own.count;
-            float *fine = &work.fine[int64_t(e) * full], *coarse = &work.coarse[int64_t(e) * full];
-            curve(f, c, own.count, p.most, fine);
-            curve(f, c, own.count, n, coarse);
-            curve(f, c, own.count, rough, &work.rough[int64_t(e) << rough]);
-            const float unit_out = std::exp2(half_up(row[own.fraction + e]));
             const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
+            if (is_gone(own, row, e)) {
+                work.gone[e] = 1;
+                for (int a = 0; a < full + 2; a++) work.table[base + a * step] = 0;
+                continue;
+            }
+            const float *f = own.turned + place_of(own, p.most, i);
+            const float *c = row + own.coefficients + int64_t(e) * own.count;
+            const int64_t points = points_of(p.most);
+            float *fine = &work.fine[int64_t(e) * full], *coarse = &work.coarse[int64_t(e) * full];
+            curve(f, c, own.count, points, p.most, fine);
+            curve(f, c, own.count, points, n, coarse);
+            curve(f, c, own.count, points, rough, &work.rough[int64_t(e) << rough]);
+            const float unit_out = std::exp2(half_up(row[own.fraction + e]));
             for (int a = 0; a < full; a++) {
                 const float value = half_up(coarse[a >> (p.most - n)] * unit_out) / unit_out;
                 work.table[base + (a + 1) * step] = value;
@@ -121,6 +147,15 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
     }
 }
 
+void find_read(const Layer &own, Work &work) {
+    for (int i = 0; i < own.n_in; i++)
+        for (int j = 0; j < own.n_out; j++)
+            if (!work.gone[j * own.n_in + i]) {
+                work.read.push_back(i);
+                break;
+            }
+}
+
 void look_up(const Problem &p, int l, Work &work, int samples) {
     const Layer &own = p.layer[l];
     const int full = 1 << p.most, n_out = own.n_out;
@@ -129,7 +164,7 @@ void look_up(const Problem &p, int l, Work &work, int samples) {
     for (int n = 0; n < samples; n++) {
         float *sums = &work.sums[int64_t(n) * n_out];
         for (int j = 0; j < n_out; j++) sums[j] = work.bias[j];
-        for (int i = 0; i < own.n_in; i++) {
+        for (const int i : work.read) {
             const float a = std::floor(work.u[int64_t(n) * own.n_in + i] * full);
             const int place = a >= full ? full : a >= 0 ? int(a) : -1;
             const int row = (i * (full + 2) + place + 1) * n_out;
@@ -144,6 +179,13 @@ void look_up(const Problem &p, int l, Work &work, int samples) {
 void loss_back(const Problem &p, Work &work, const float *y, int samples) {
     const int n_out = p.layer[p.layers - 1].n_out;
     work.back.resize(work.sums.size());
+    float error = 0;  // mean square
+    if (p.task == 2) {
+        double total = 0;
+        for (size_t k = 0; k < work.sums.size(); k++)
+            total += (work.sums[k] - y[k]) * (work.sums[k] - y[k]);
+        error = float(total / double(work.sums.size())) + p.least_error;
+    }
     for (int n = 0; n < samples; n++) {
         const float *sums = &work.sums[int64_t(n) * n_out];
         float *back = &work.back[int64_t(n) * n_out];
@@ -161,7 +203,7 @@ void loss_back(const Problem &p, Work &work, const float *y, int samples) {
             for (int j = 0; j < n_out; j++) {
                 const float aim = y[int64_t(n) * n_out + j];
                 if (p.task == 1) back[j] = (1 / (1 + std::exp(-sums[j])) - aim) / samples;
-                else back[j] = 2 * (sums[j] - aim) / (float(samples) * n_out);
+                else back[j] = (sums[j] - aim) / (error * float(samples) * n_out);
             }
         }
     }
@@ -175,7 +217,7 @@ void look_back(const Problem &p, int l, const float *row, Work &work, float *dow
     for (int n = 0; n < samples; n++) {
         const float *g = &work.back[int64_t(n) * n_out];
         for (int j = 0; j < n_out; j++) grad[own.bias + j] += g[j];
-        for (int i = 0; i < n_in; i++) {
+        for (const int i : work.read) {
             const int at = work.rows[int64_t(n) * n_in + i];
             float *change = &work.change[at];
             const float *slope = &work.slope[at];
@@ -196,30 +238,24 @@ void look_back(const Problem &p, int l, const float *row, Work &work, float *dow
     }
 }
 
-// What a table reaches over: where it is highest and lowest, and its bits.
-struct Span {
-    int high = 0, low = 0;
-    float steps, reach, bits;
-
-    Span(const Problem &p, const Layer &own, const float *row, const Work &work, int e) {
-        const float *coarse = &work.coarse[int64_t(e) << p.most];
-        for (int a = 1; a < 1 << work.whole[e]; a++) {
-            if (coarse[a] > coarse[high]) high = a;
-            if (coarse[a] < coarse[low]) low = a;
-        }
-        steps = std::exp2(row[own.fraction + e]);
-        reach = (coarse[high] - coarse[low]) * steps;
-        bits = std::log2(reach + 1);
+Span span_of(const float *coarse, int entries, float fraction) {
+    Span own{0, 0, std::exp2(fraction), 0, 0};
+    for (int a = 1; a < entries; a++) {
+        if (coarse[a] > coarse[own.high]) own.high = a;
+        if (coarse[a] < coarse[own.low]) own.low = a;
     }
-};
+    own.reach = (coarse[own.high] - coarse[own.low]) * own.steps;
+    own.bits = std::log2(own.reach + 1);
+    return own;
+}
 
 // The input whose table the others of output j are added to, which costs a part of an adder.
-int widest_of(const Problem &p, const Layer &own, const float *row, const Work &work, int j) {
+int widest_of(const Problem &p, const Layer &own, const Work &work, int j) {
     int widest = 0;
     float most = -1;
     for (int i = 0; i < own.n_in; i++) {
         const int e = j * own.n_in + i;
-        const float out = Span(p, own, row, work, e).bits;
+        const float out = work.spans[e].bits;
         const float taken = (out + p.adder_offset) * std::tanh(2 * out) *
                             std::min(work.bits[e], 1.0f);
         if (taken > most) most = taken, widest = i;
@@ -233,10 +269,16 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
     const int full = 1 << p.most, rough = std::min(4, p.most);
     const bool last = l == p.layers - 1;
     std::vector<float> cells(full), second(1 << rough);
+    work.spans.resize(int64_t(own.n_out) * own.n_in);
+    for (size_t e = 0; e < work.spans.size(); e++)
+        work.spans[e] = work.gone[e] ? Span{0, 0, 1, 0, 0}
+                                     : span_of(&work.coarse[e << p.most], 1 << work.whole[e],
+                                               row[own.fraction + e]);
     for (int j = 0; j < own.n_out; j++) {
-        const int widest = widest_of(p, own, row, work, j);
+        const int widest = widest_of(p, own, work, j);
         for (int i = 0; i < own.n_in; i++) {
             const int e = j * own.n_in + i, n = work.whole[e], cut = p.most - n;
+            if (work.gone[e]) continue;
             const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
             float *change = &work.change[base];
             change[step] += change[0];
@@ -254,7 +296,7 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
             of_bits *= LN2;
             of_fraction *= LN2;
 
-            const Span span(p, own, row, work, e);
+            const Span &span = work.spans[e];
             const float steps = span.steps, reach = span.reach, out = span.bits;
             const float bits = work.bits[e], added = i == widest ? p.widest * p.adder : p.adder;
             const int under = std::min(int(std::floor(bits)), 7);
@@ -279,7 +321,7 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
             } else {
                 grad[own.address + e] += of_bits;
             }
-            const float *f = functions_of(own, p.most, i);
+            const float *f = own.functions + place_of(own, p.most, i);
             float *out_grad = grad + own.coefficients + int64_t(e) * own.count;
             curve_back(f, cells.data(), own.count, n, out_grad);
 
@@ -324,6 +366,7 @@ void kanhw_gradient(const Problem *problem, const float *row, int64_t size, cons
         Work &work = works[l];
         const Layer &own = p.layer[l];
         make_tables(p, l, row, work);
+        find_read(own, work);
         work.u.resize(int64_t(samples) * own.n_in);
         for (int64_t k = 0; k < int64_t(samples) * own.n_in; k++) {
             const int i = int(k % own.n_in);
@@ -341,6 +384,7 @@ void kanhw_gradient(const Problem *problem, const float *row, int64_t size, cons
         float *down = nullptr;
         if (l > 0) {
             works[l - 1].back.resize(works[l - 1].sums.size());
+            std::fill(works[l - 1].back.begin(), works[l - 1].back.end(), 0.0f);
             down = works[l - 1].back.data();
         }
         look_back(p, l, row, works[l], down, grad, samples);

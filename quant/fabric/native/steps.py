@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kanhw.quant.fabric.learned.network import BIAS_FRACTION, Networks
 from kanhw.quant.fabric.learned.structure import HIDDEN_REACH
-from kanhw.quant.fabric.learned.task import FabricTask
+from kanhw.quant.fabric.learned.task import LEAST_ERROR, FabricTask
 from kanhw.quant.fabric.native.library import kernel_library
 
 __all__ = ["NativeSteps", "native_steps"]
@@ -28,6 +28,7 @@ class _Layer(ctypes.Structure):
         ("count", ctypes.c_int),
         ("shared", ctypes.c_int),
         ("functions", _FLOATS),
+        ("turned", _FLOATS),
         *((name, ctypes.c_int64) for name in _PLACES),
     )
 
@@ -49,6 +50,7 @@ class _Problem(ctypes.Structure):
         ("encoder", ctypes.c_float),
         ("smooth", ctypes.c_float),
         ("smooth_last", ctypes.c_float),
+        ("least_error", ctypes.c_float),
     )
 
 
@@ -78,14 +80,17 @@ class NativeSteps:
         self._functions = [
             np.ascontiguousarray(layer.functions, np.float32) for layer in structure.layers
         ]
+        self._turned = [
+            np.ascontiguousarray(functions.transpose(0, 2, 1)) for functions in self._functions
+        ]
         places: dict[tuple[int, str], int] = {}
         start = 0
         for own in layout.parameters:
             places[own.layer, own.name] = start
             start += own.size
         layers = (_Layer * len(structure.layers))()
-        for index, (layer, functions) in enumerate(
-            zip(structure.layers, self._functions, strict=True)
+        for index, (layer, functions, turned) in enumerate(
+            zip(structure.layers, self._functions, self._turned, strict=True)
         ):
             layers[index] = _Layer(
                 layer.n_in,
@@ -93,6 +98,7 @@ class NativeSteps:
                 functions.shape[2],
                 int(len(functions) == 1),
                 _floats(functions),
+                _floats(turned),
                 *(places.get((index, name), -1) for name in _PLACES),
             )
         self._layers = layers
@@ -112,6 +118,7 @@ class NativeSteps:
             factors.saturator,
             factors.encoder if networks.encoder else 0.0,
             *smoothness,
+            LEAST_ERROR,
         )
 
     def gradient(self, row: Tensor, x: Tensor, y: Tensor, beta: float) -> Tensor:

@@ -54,6 +54,15 @@ def test_a_folder_of_points(folder, tmp_path, capsys):
     assert run(*train(folder, out, *QUICK, "--seeds", "1", "--force")) == 0
 
 
+def test_folds_and_noise(folder, tmp_path, capsys):
+    more = (*QUICK, "--seeds", "0,1,2", "--folds", "3", "--jitter", "0.1")
+    data = run_json(capsys, *train(folder, tmp_path / "front", *more))
+    assert data["validation_samples"] == 40
+    assert (data["settings"]["folds"], data["settings"]["jitter"]) == (3, 0.1)
+    assert run(*train(folder, tmp_path / "other", *QUICK, "--folds", "200")) == 2
+    assert "120 samples cannot fall into 200 folds" in capsys.readouterr().err
+
+
 def test_from_a_float_model_at_a_cost(folder, tmp_path, capsys):
     out = tmp_path / "front"
     command = train(folder, out, *QUICK, network="kan.pt", data="near.npz")

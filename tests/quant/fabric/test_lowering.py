@@ -48,14 +48,11 @@ def test_a_wrong_table_is_seen(training, data):
 
 def test_freezing_changes_no_class(training):
     rows = scattered(training)
-    fitter, validation = training.stages.fitter, training.stages.validation
-    before = fitter.networks.outputs(
-        fitter.networks.evaluate(rows), validation.x.expand(2, -1, -1)
-    )
+    fitter = training.stages.fitter
+    x = fitter.samples.x.expand(2, -1, -1)
+    before = fitter.networks.outputs(fitter.networks.evaluate(rows), x)
     frozen = freeze(training.networks, rows).rows
-    after = fitter.networks.outputs(
-        fitter.networks.evaluate(frozen), validation.x.expand(2, -1, -1)
-    )
+    after = fitter.networks.outputs(fitter.networks.evaluate(frozen), x)
     finest = 2.0**-6
     assert float((before - after).abs().max()) <= finest
     again = freeze(training.networks, frozen).rows

@@ -8,6 +8,7 @@ import torch
 from fabric_networks import data_of, rings, scattered
 
 from kanhw.quant.fabric.fitting import FittedState
+from kanhw.quant.fabric.learned.freezing import freeze
 from kanhw.quant.fabric.native.library import kernel_library
 from kanhw.quant.fabric.settings import FabricSettings
 from kanhw.quant.fabric.training import FabricTraining
@@ -46,3 +47,28 @@ def test_an_epoch_is_the_same(task, encoder):
     assert one.steps == other.steps == fitter.steps
     assert torch.allclose(one.mean, other.mean, atol=2e-5)
     assert torch.allclose(one.rows, other.rows, atol=2e-3)
+
+
+@pytest.mark.parametrize("task", TARGETS)
+def test_a_frozen_epoch_is_the_same(task):
+    sizes, targets = TARGETS[task]
+    x, labels = rings()
+    training = FabricTraining(sizes, data_of(x, targets(x, labels)), FabricSettings(batch_size=16))
+    rows = scattered(training)
+    layers = training.layout.layers(rows)
+    layers[0].address_bits[0, :, 1] = 0.2  # an input that nobody reads
+    layers[0].address_bits[1, 1, 0] = 0.2
+    layers[1].address_bits[1, :, 2] = 0.2
+    frozen = freeze(training.networks, rows)
+    fitter = training.stages.fitter
+    order = [torch.randperm(len(fitter.samples)) for _ in rows]
+    rates = 0.01 * training.stages.rates * frozen.learned
+    states = []
+    for kernel in (fitter.native, None):
+        fitter.native = kernel
+        state = FittedState.of(frozen.rows)
+        fitter.epoch(state, order, rates, [1e-3, 1e-3, 1e-3, 1e-3])
+        states.append(state)
+    moved = (states[0].rows - frozen.rows).abs() > 0
+    assert moved.any() and not moved[frozen.learned == 0].any()
+    assert torch.allclose(states[0].rows, states[1].rows, atol=2e-3)

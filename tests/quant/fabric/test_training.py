@@ -71,6 +71,71 @@ def test_a_seed_is_the_same_alone(data, small):
     assert _bytes(own).items() <= _bytes(programs).items()
 
 
+def test_folds_hold_out_other_rows_of_every_class(data, small):
+    settings = replace(small, seeds=(3, 5, 8, 9), folds=3, epochs=4)
+    training = FabricTraining((2, 2, 2), data, settings)
+    parts = training.stages.parts
+    assert list(parts) == [3, 5, 8, 9]
+    held_out = [own.held_out for own in parts.values()]
+    assert torch.equal(held_out[0], held_out[3])
+    assert sorted(torch.cat(held_out[:3]).tolist()) == list(range(96))
+    y = np.concatenate([data.y, data.validation_y])
+    for own in parts.values():
+        assert sorted(torch.cat([own.trained, own.held_out]).tolist()) == list(range(96))
+        assert abs(y[own.held_out].sum() - y.sum() / 3) < 1
+    front, _ = training.run()
+    assert front.validation_samples == 32
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_what_is_held_out_is_not_trained_on(data, small, folds):
+    settings = replace(small, folds=folds, epochs=4, refit=False)
+    training = FabricTraining((2, 2, 2), data, settings)
+    held_out = training.stages.parts[1].held_out
+    y = np.concatenate([data.y, data.validation_y])
+    if folds is None:
+        assert (held_out >= 64).all()
+    y[held_out] = np.sort(y[held_out])
+    spoilt = replace(data, y=y[:64], validation_y=y[64:])
+    rows = []
+    for given in (data, spoilt):
+        own = FabricTraining((2, 2, 2), given, settings)
+        own.stages.parts = training.stages.parts
+        state = own.stages.begin()
+        while state.stage == "starts" and state.epoch < own.stages.epochs["starts"]:
+            next(iter(own.stages.run(state)))
+        rows.append(state.fitted.rows[settings.starts :])
+    assert torch.equal(*rows)
+
+
+def test_noise_is_on_what_is_trained_on_alone(data, small):
+    plain = FabricTraining((2, 2, 2), data, small).stages
+    noisy = FabricTraining((2, 2, 2), data, replace(small, jitter=0.3)).stages
+    rows = len(plain.fitter.samples)
+    assert torch.equal(noisy.fitter.samples.x[:rows], plain.fitter.samples.x)
+    order = noisy._order(noisy.begin(), [0])[0]
+    assert sorted((order % rows).tolist()) == sorted(plain.parts[0].trained.tolist())
+    moved = noisy.fitter.samples.x[order] - plain.fitter.samples.x[order % rows]
+    deviation = plain.fitter.samples.x.std(dim=0)
+    assert torch.allclose(moved.std(dim=0) / deviation, torch.tensor(0.3), atol=0.08)
+    assert torch.equal(noisy.fitter.samples.y[order], plain.fitter.samples.y[order % rows])
+    assert (noisy.parts[0].held_out < rows).all()
+
+
+def test_reals_of_unequal_units_are_learned_closely():
+    x = np.random.default_rng(0).uniform(-1, 1, (600, 2))
+    y = np.column_stack([1e6 * np.sin(2 * x[:, 0]) - 3e7, 1e-3 * (x[:, 1] ** 2 + x[:, 0])])
+    settings = FabricSettings(seeds=(0,), starts=2, epochs=150, batch_size=64, refit=False)
+    front, programs = FabricTraining((2, 2, 2), data_of(x, y, 100), settings).run()
+    best = max(front.points, key=lambda own: own.validation)
+    program = programs[best.name]
+    outputs = program.decode_output(program(program.input.encode(x[:100])))
+    errors = np.sqrt(np.square(outputs - y[:100]).mean(axis=0)) / y.std(axis=0)
+    assert (errors < 0.06).all()
+    # From dear and exact to cheap.
+    assert front.points[0].cost < best.cost
+
+
 def test_a_state_of_other_data_is_refused(data, small, tmp_path):
     path = tmp_path / "state.safetensors"
     training = FabricTraining((2, 2, 2), data, small)
@@ -101,6 +166,8 @@ def test_parameters_that_are_lost_are_refused(data, small):
     [
         ({"seeds": ()}, "seeds must be integers, each another"),
         ({"seeds": (1, 1)}, "seeds must be integers, each another"),
+        ({"folds": 1}, "folds must be 2 to 1000, not 1"),
+        ({"jitter": -0.1}, "jitter must be 0 to 2, not -0.1"),
         ({"starts": 0}, "starts must be 1 to 10000, not 0"),
         ({"most_bits": 9}, "most_bits must be 1 to 8, not 9"),
         ({"pressure": (0.1, 0.01)}, "pressure must rise"),
