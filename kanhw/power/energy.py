@@ -188,9 +188,7 @@ def switching_energies(
     ff = count["ff"]
     nets = _nets_that_count(netlist)
     besides = moved["mux"] + moved["carry"]
-    if energies.carry.high:
-        # As the reports that these energies are from: a carry cell's clocks have what its outputs
-        # change, wide multiplexers have nothing, and wires are those between slices.
+    if energies.between_slices:
         besides = 0.0
         nets &= ~local_nets(netlist, kinds)
     blocks = sum(bram_units.get(kind, 0) * n for kind, n in cells.items())

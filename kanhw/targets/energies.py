@@ -53,10 +53,10 @@ class CellEnergies:
     Parameters
     ----------
     cell_toggle
-        A change of the output of a look-up table; of a multiplexer or carry, too, where ``carry``
-        is 0.
+        A change of the output of a look-up table; of a multiplexer or carry, too, unless the wires
+        are ``between_slices``.
     net_toggle
-        A change of a net, whatever drives it; of nets between slices, where ``carry`` is not 0.
+        A change of a net, whatever drives it.
     clock_ff
         A clock at a flip-flop, its share of the clock's tree among it.
     clock_trunk
@@ -74,6 +74,10 @@ class CellEnergies:
     lut_use
         A clock at a look-up table with its net whose inputs may be new, at the toggles that vendors
         assume: for counts of cells, where no toggles are known.
+    between_slices
+        Whether these are of reports that count as signals the wires between slices alone, as AMD's
+        do: what stays within a slice, and its wide multiplexers, take nothing there, and ``carry``
+        has what a carry cell's outputs change.
     static_w
         Watt of a part at rest, by the part.
     basis
@@ -92,6 +96,7 @@ class CellEnergies:
     bram: Band | None = None
     dsp: Band | None = None
     lut_use: Band | None = None
+    between_slices: bool = False
     static_w: Mapping[str, Band] = field(default_factory=dict)
     basis: str
     measured: bool
@@ -113,6 +118,7 @@ ULTRASCALE_PLUS_ENERGIES = CellEnergies(
     bram=Band(4500.0, 6500.0),
     dsp=Band(1900.0, 11300.0),
     lut_use=Band(57.0, 93.0),
+    between_slices=True,
     # Reports at 25 C, typical.
     static_w={"xcvu9p": Band(2.49, 2.49), "xczu7ev": Band(0.593, 0.593)},
     basis="fitted to Vivado 2024.1's vectorless reports of published KANs; multiplier blocks: "
@@ -135,6 +141,7 @@ XC7_ENERGIES = CellEnergies(
     bram=Band(3500.0, 5800.0),
     dsp=Band(6000.0, 10000.0),
     lut_use=Band(188.0, 239.0),
+    between_slices=True,
     static_w={
         "xc7a35t": Band(0.070, 0.070),
         "xc7a100t": Band(0.084, 0.093),
