@@ -206,7 +206,9 @@ def theirs(given: Dataset, sizes: Sequence[int], options: Any) -> Iterator[Row]:
     """Trained, chosen by validation, synthesised, and then looked at on test rows."""
     test = given.test_x.astype(np.float32)
     for seed in options.seeds:
+        started = time.monotonic()
         kept = trained(given, sizes, seed, options)
+        print(f"HGQ2, seed {seed}: trained in {time.monotonic() - started:.0f} s", flush=True)
         model = network(sizes, options.betas[0], options.batch_norm)
         for limit in options.at_most:
             chosen = best_at(kept, limit)
@@ -332,7 +334,8 @@ def main() -> int:
         print(f"skipped: {', '.join(absent)} not installed (pip install HGQ2 alkaid jax)")
         return 0
     os.environ["KERAS_BACKEND"] = "jax"
-    print(environment_line(yosys_version(), *(f"{n} {version(n)}" for n in PACKAGES)) + "\n")
+    tools = (f"{name} {version(name)}" for name in PACKAGES)
+    print(environment_line(yosys_version(), *tools) + "\n", flush=True)
     given = data.load(options.dataset)
     sizes = options.sizes or TASKS[options.dataset][0]
     rows = []
