@@ -62,6 +62,11 @@ def run_fabric(options: argparse.Namespace) -> int:
     from kanhw.files import read_arrays
     from kanhw.flow.fitting.fabric_run import train_for_fabric
 
+    if options.folds is not None and options.validation != options.parser.get_default("validation"):
+        raise InputError(
+            f"--validation {options.validation:g} says nothing with --folds {options.folds}, where "
+            "every seed holds out another part: leave one of them out"
+        )
     arrays = read_arrays(options.data)
     targets = targets_in(arrays, options.data, options.targets)
     network = _network(options)
@@ -117,9 +122,7 @@ def _network(options: argparse.Namespace) -> KanModel | tuple[int, ...]:
     return float_model(options)
 
 
-def _reporting(
-    progress: Progress, steps: ExitStack
-) -> Callable[[FabricTraining, RunState], None]:
+def _reporting(progress: Progress, steps: ExitStack) -> Callable[[FabricTraining, RunState], None]:
     """Says how far a training is, and what networks on the ramp are like."""
     said: dict[str, Any] = {"stage": "", "cost": float("inf"), "bar": None}
 

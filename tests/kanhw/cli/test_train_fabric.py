@@ -61,6 +61,9 @@ def test_folds_and_noise(folder, tmp_path, capsys):
     assert (data["settings"]["folds"], data["settings"]["jitter"]) == (3, 0.1)
     assert run(*train(folder, tmp_path / "other", *QUICK, "--folds", "200")) == 2
     assert "120 samples cannot fall into 200 folds" in capsys.readouterr().err
+    both = (*QUICK, "--folds", "3", "--validation", "0.3")
+    assert run(*train(folder, tmp_path / "other", *both)) == 2
+    assert "--validation 0.3 says nothing with --folds 3" in capsys.readouterr().err
 
 
 def test_from_a_float_model_at_a_cost(folder, tmp_path, capsys):
