@@ -29,6 +29,7 @@ __all__ = [
     "names_of_placed",
     "names_of_powered",
     "names_of_simulated",
+    "names_of_used",
     "place_and_route_of",
     "target_named",
 ]
@@ -135,6 +136,11 @@ def cell_kinds_of(name: str) -> Mapping[str, CellKind]:
             f"take {names_of_powered()}"
         )
     return kinds
+
+
+def names_of_used() -> str:
+    """The targets of whose look-up tables a use has an energy, for a message."""
+    return _names(lambda target: target.energies and target.energies.lut_use)
 
 
 def names_of_powered() -> str:

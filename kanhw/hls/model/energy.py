@@ -15,7 +15,7 @@ from kanhw.errors import InputError
 from kanhw.hls.costs.operators import Operator
 from kanhw.hls.costs.work import Function, Loop, Store
 from kanhw.targets.energies import Band
-from kanhw.targets.table import energies_of
+from kanhw.targets.table import MODELLED, energies_of, names_of_used
 
 __all__ = ["PARTS", "inference_energy"]
 
@@ -30,7 +30,7 @@ _AROUND = Band(12 / 104, 1.0)
 
 
 def inference_energy(
-    function: Function, clocks: int, target: str = "xcup"
+    function: Function, clocks: int, target: str = MODELLED
 ) -> dict[str, Band | None]:
     """Joule of an inference by part, and of all as ``dynamic``; None where a part is not known.
 
@@ -51,7 +51,8 @@ def inference_energy(
     energies = energies_of(target)
     if energies.lut_use is None:
         raise InputError(
-            f"The energy of a use of a look-up table is not known of {target!r}: take xcup"
+            f"The energy of a use of a look-up table is not known of {target!r}: take "
+            f"{names_of_used()}"
         )
     taken = function.taken()
     uses, reads = Counter[Operator](), Counter[Store]()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kanhw.errors import InputError
 from kanhw.hls.costs.operators import (
     FLOAT32,
     adder,
@@ -77,3 +78,8 @@ def test_energy_follows_uses():
     slower = inference_energy(top, 2000)
     assert slower["clock"].low == pytest.approx(2 * found["clock"].low)
     assert slower["operators"] == found["operators"]
+
+
+def test_a_family_without_energies_of_uses_is_refused():
+    with pytest.raises(InputError, match=r"not known of 'ice40': take xcup, xc7$"):
+        inference_energy(Function("top", []), 10, "ice40")
