@@ -89,9 +89,7 @@ def measured(
     """The networks of some numbers, each with its sizes and what it takes."""
     target, fabric = pair.split("/")
     merged = target if merge else None
-    schedule = Schedule(
-        adder_levels=LEVELS, handshake=False, fabric=fabric, merge_tables=merged
-    )
+    schedule = Schedule(adder_levels=LEVELS, handshake=False, fabric=fabric, merge_tables=merged)
     networks = {f"n{k}": random_network(np.random.default_rng([seed, k])) for k in numbers}
     designs = {
         name: generate_verilog(network, schedule, name=name).text
@@ -118,7 +116,7 @@ def print_fits(rows: list[dict[str, Any]], pairs: list[str]) -> None:
     found = {}
     for pair in pairs:
         networks = [
-            (_sizes(row["sizes"]), row["lut"])
+            (stored_sizes(row["sizes"]), row["lut"])
             for row in _of(rows, pair, merge=False)
             if row["lut"] >= LEAST_LUTS
         ]
@@ -174,7 +172,8 @@ def _of(rows: list[dict[str, Any]], pair: str, *, merge: bool) -> list[dict[str,
     return sorted(chosen, key=lambda row: int(row["number"]))
 
 
-def _sizes(stored: dict[str, Any]) -> NetworkSizes:
+def stored_sizes(stored: dict[str, Any]) -> NetworkSizes:
+    """Sizes as :func:`dataclasses.asdict` and JSON keep them."""
     edges = tuple(
         EdgeSizes(tuple(edge["output"]), edge["address_bits"], edge["output_bits"])
         for edge in stored["edges"]

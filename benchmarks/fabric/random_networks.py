@@ -92,7 +92,7 @@ def _requantizer(rng: np.random.Generator, tables: IntArray, made: _Codes) -> Re
     """Rounding to codes that the sums fill, and go beyond in many cases."""
     spread = (tables.max(axis=2) - tables.min(axis=2)).sum(axis=1)
     middle = (tables.max(axis=2) + tables.min(axis=2)).sum(axis=1) // 2
-    typical = float(np.median(np.maximum(spread, 1) / 2.0 ** made.bits))
+    typical = float(np.median(np.maximum(spread, 1) / 2.0**made.bits))
     shift = max(round(np.log2(typical * rng.uniform(0.3, 1.0))), 0)
     return Requantizer(
         np.ones((1, len(spread)), int),

@@ -50,9 +50,7 @@ def _cells(designs: Mapping[str, str], script: str) -> dict[str, dict[str, int]]
         text = "".join(designs.values()) + _holder(designs)
         (folder / "all.v").write_text(text, encoding="utf-8")
         apart = f"setattr -mod -set keep_hierarchy 1 {' '.join(designs)}\n"
-        run_script(
-            f"read_verilog all.v\n{apart}{script}tee -q -o stat.json stat -json\n", folder
-        )
+        run_script(f"read_verilog all.v\n{apart}{script}tee -q -o stat.json stat -json\n", folder)
         return _counted(folder / "stat.json", list(designs))
 
 

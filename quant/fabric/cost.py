@@ -50,6 +50,8 @@ class FabricCost:
         Of an output bit, by 1 to 8 address bits.
     adder, adder_offset, widest, saturator, encoder
         As above; ``widest`` is that part.
+    whole_bits
+        Whether deployed tables count whole output bits, as a memory holds them.
     """
 
     unit: str
@@ -59,6 +61,7 @@ class FabricCost:
     widest: float = 1.0
     saturator: float = 0.0
     encoder: float = 0.0
+    whole_bits: bool = False
 
     def of_layer(self, widths: LayerWidths) -> Tensor:
         """``[S]``: tables, sums and saturation of a layer."""
@@ -115,14 +118,21 @@ def _block_rams(target: str, fabric: str) -> FabricCost:
     """Bits of all tables over those of a block."""
     del fabric
     block = block_bits_of(target)
-    return FabricCost("block RAM", tuple((1 << bits) / block for bits in range(1, 9)))
+    return FabricCost(
+        "block RAM", tuple((1 << bits) / block for bits in range(1, 9)), whole_bits=True
+    )
 
 
 def _bit_operations(target: str, fabric: str) -> FabricCost:
     """A look-up of n bits that gives b counts n b, a summand of b bits b, m bits of code m."""
     del target, fabric
     return FabricCost(
-        "bit operation", tuple(map(float, range(1, 9))), adder=1.0, saturator=1.0, encoder=1.0
+        "bit operation",
+        tuple(map(float, range(1, 9))),
+        adder=1.0,
+        saturator=1.0,
+        encoder=1.0,
+        whole_bits=True,
     )
 
 

@@ -159,9 +159,7 @@ class Fitter:
                 list(pool.map(run, range(len(state.rows))))
         state.steps += self.steps
 
-    def _step(
-        self, state: FittedState, x: Tensor, y: Tensor, rates: Tensor, betas: Tensor
-    ) -> None:
+    def _step(self, state: FittedState, x: Tensor, y: Tensor, rates: Tensor, betas: Tensor) -> None:
         rows = state.rows.requires_grad_(True)
         layers = self.networks.evaluate(rows)
         loss = self.task.loss(self.networks.outputs(layers, x), y)

@@ -11,7 +11,23 @@ from typing import Any
 
 from kanhw.errors import InputError
 
-__all__ = ["Front", "Limit", "Point"]
+__all__ = ["Front", "Limit", "Point", "standard_error"]
+
+
+def standard_error(metric: str, merit: float, samples: int) -> float:
+    """The standard error of a figure of merit: of an accuracy, or of R2 with Gaussian errors.
+
+    Parameters
+    ----------
+    metric
+        ``accuracy`` or ``R2``.
+    merit
+        The figure.
+    samples
+        That it was measured on.
+    """
+    variance = merit * (1 - merit) if metric == "accuracy" else 2 * (1 - merit) ** 2
+    return math.sqrt(max(variance, 0) / samples)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +108,7 @@ class Front:
     def best(self, at_most: float | None = None) -> Point:
         """The point to take: of those that are not worse than the best, the cheapest.
 
-        Not worse is within one standard error of an accuracy, and of R2 as if errors were Gaussian.
+        Not worse is within one :func:`standard_error`.
 
         Parameters
         ----------
@@ -114,8 +130,7 @@ class Front:
                 )
             return max(cheap, key=lambda own: (own.validation, -own.cost))
         top = max(own.validation for own in self.points)
-        variance = top * (1 - top) if self.metric == "accuracy" else 2 * (1 - top) ** 2
-        error = math.sqrt(max(variance, 0) / self.validation_samples)
+        error = standard_error(self.metric, top, self.validation_samples)
         good = [own for own in self.points if own.validation >= top - error]
         return min(good, key=lambda own: (own.cost, -own.validation))
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kanhw.quant.fabric.fitting import FittedState, Fitter
+from kanhw.quant.fabric.front import standard_error
 from kanhw.quant.fabric.learned.freezing import freeze
 from kanhw.quant.fabric.parts import Part, epoch_order
 from kanhw.quant.fabric.settings import FabricSettings
@@ -192,19 +193,26 @@ class Stages:
                 state.snapshots[seed, band] = own
 
     def _freeze(self, state: RunState) -> None:
-        """Snapshots that some cheaper one of their seed is not better than, with whole widths."""
+        """Whole widths, of snapshots that no cheaper one of their seed is clearly better than.
+
+        Clearly is by more than the standard error: the best of many looks is better by chance.
+        """
         if not state.snapshots:
             self._look(state, self.pressure[1])
         kept: dict[tuple[int, int], Snapshot] = {}
         for key in sorted(state.snapshots, key=lambda key: (key[0], key[1])):
             own = state.snapshots[key]
             cheaper = [s.merit for s in kept.values() if s.seed == own.seed]
-            if not cheaper or own.merit > max(cheaper):
+            if not cheaper or own.merit > max(cheaper) - self._chance(own.seed, max(cheaper)):
                 kept[key] = own
         state.snapshots = kept
         rows = torch.stack([own.row for own in kept.values()])
         frozen = freeze(self.fitter.networks, rows)
         state.stage, state.epoch, state.fitted = "tuning", 0, FittedState.of(frozen.rows)
+
+    def _chance(self, seed: int, merit: float) -> float:
+        """How far two networks of a seed can be apart and be equally good."""
+        return standard_error(self.fitter.task.metric, merit, len(self.parts[seed].held_out))
 
     def _tuning(self, state: RunState) -> None:
         self._frozen_epoch(state, _TUNING_RATE)
@@ -225,10 +233,21 @@ class Stages:
         fitter.epoch(state.fitted, order, rates, betas)
 
     def _measure(self, state: RunState) -> None:
-        seeds = [seed for seed, _ in state.snapshots]
-        state.merits = self._merits(state.fitted.rows, seeds)
+        """What tuned networks reach; those that a cheaper one of their seed beats are left."""
+        keys, rows = list(state.snapshots), state.fitted.rows
+        merits = self._merits(rows, [seed for seed, _ in keys])
+        costs = self.fitter.costs(rows).tolist()
+        best: dict[int, float] = {}
+        kept = []
+        for k in sorted(range(len(keys)), key=lambda k: (keys[k][0], costs[k], -float(merits[k]))):
+            seed, merit = keys[k][0], float(merits[k])
+            if merit > best.get(seed, -math.inf):
+                best[seed] = merit
+                kept.append(k)
+        state.snapshots = {keys[k]: state.snapshots[keys[k]] for k in kept}
+        state.merits = merits[kept]
         state.stage, state.epoch = "refit", 0
-        state.fitted = FittedState.of(state.fitted.rows)
+        state.fitted = FittedState.of(rows[kept])
 
     def _done(self, state: RunState) -> None:
         frozen = freeze(self.fitter.networks, state.fitted.rows)

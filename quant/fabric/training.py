@@ -105,9 +105,7 @@ class FabricTraining:
             Samples(self._features(x), self.task.own_units(targets.values))
             for x, targets in ((data.x, own), (data.validation_x, held_out))
         ]
-        both = Samples(
-            torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts])
-        )
+        both = Samples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]))
         seeds, rows = len(settings.seeds), len(both)
         if settings.folds is None:
             split = one_part(len(parts[0]), len(parts[1]), seeds)

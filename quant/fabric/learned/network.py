@@ -59,13 +59,21 @@ class EvaluatedLayer:
         bits = torch.log2(reach * torch.exp2(own.fraction_bits) + 1)
         return LayerWidths(self.address_bits, bits, own.code_bits)
 
-    def whole_widths(self) -> LayerWidths:
-        """Widths as they are deployed."""
+    def whole_widths(self, *, whole_bits: bool) -> LayerWidths:
+        """Widths as they are deployed.
+
+        Parameters
+        ----------
+        whole_bits
+            Whether a table hands out whole bits, or what logic is made for: ``log2(span + 1)``.
+        """
         own = self.parameters
         steps = (self.tables.amax(-1) - self.tables.amin(-1)) * torch.exp2(
             round_half_up(own.fraction_bits)
         )
-        bits = torch.ceil(torch.log2(steps + 1))
+        bits = torch.log2(steps + 1)
+        if whole_bits:
+            bits = torch.ceil(bits)
         address = round_half_up(self.address_bits) * (steps > 0)
         code = None if own.code_bits is None else round_half_up(own.code_bits)
         return LayerWidths(address, bits, code)
@@ -136,7 +144,10 @@ class Networks:
 
     def costs(self, layers: list[EvaluatedLayer], *, whole: bool = False) -> Tensor:
         """``[S]``: of widths as reals, or as they are deployed."""
-        widths = [layer.whole_widths() if whole else layer.widths() for layer in layers]
+        bits = self.cost.whole_bits
+        widths = [
+            layer.whole_widths(whole_bits=bits) if whole else layer.widths() for layer in layers
+        ]
         total = torch.stack([self.cost.of_layer(own) for own in widths]).sum(0)
         if self.encoder:
             total = total + self.cost.of_inputs(widths[0].address_bits.amax(1))

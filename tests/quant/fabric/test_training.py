@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from fabric_networks import data_of, rings
 
+from benchmarks.fabric.formula import luts_of
+from benchmarks.fabric.sizes import sizes_of
 from kanhw.errors import InputError, TrainingDiverged
 from kanhw.program import program_bytes
 from kanhw.quant.fabric.saved import load_state, save_state
 from kanhw.quant.fabric.settings import FabricSettings
+from kanhw.quant.fabric.stages import Snapshot
 from kanhw.quant.fabric.training import Data, FabricTraining
+from kanhw.targets.table_costs import table_costs_of
 
 
 class _KilledError(Exception):
@@ -206,3 +211,32 @@ def test_a_feature_that_never_varies_is_not_read(small):
     program = programs[front.best().name]
     assert not program.layers[0].active[:, 2].any()
     assert program.input.code_ends[1][2] == 0
+
+
+def test_a_cheap_network_that_was_lucky_does_not_take_dearer_ones_away(data, small):
+    stages = FabricTraining((2, 2, 2), data, replace(small, seeds=(0,))).stages
+    row = stages.begin().fitted.rows[0]
+    # Of 32 samples: one standard error of 90 % is 5.3 points.
+    merits = {4: 0.5, 5: 0.90, 6: 0.86, 7: 0.84, 8: 0.95}
+    state = stages.begin()
+    state.snapshots = {
+        (0, band): Snapshot(0, band, merit, 1.15**band, 1e-3, row) for band, merit in merits.items()
+    }
+    stages._freeze(state)
+    assert [band for _, band in state.snapshots] == [4, 5, 6, 8]
+
+
+def test_what_a_cheaper_one_beats_when_it_was_tuned_is_left_out(data, small):
+    front, _ = FabricTraining((2, 2, 2), data, small).run()
+    for seed in small.seeds:
+        own = [point for point in front.points if point.seed == seed]
+        assert own
+        for cheaper, dearer in pairwise(own):
+            assert cheaper.validation < dearer.validation
+
+
+def test_the_cost_that_is_told_is_that_of_the_program(training):
+    front, programs = training.run()
+    costs = table_costs_of("xcup", "ultrascale+")
+    for point in front.points:
+        assert point.cost == pytest.approx(luts_of(sizes_of(programs[point.name]), costs), rel=0.04)
