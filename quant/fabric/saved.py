@@ -16,7 +16,7 @@ from kanhw.quant.fabric.stages import RunState, Snapshot
 
 __all__ = ["load_state", "save_state"]
 
-_FORMAT = "kanhw fabric training 2"
+_FORMAT = "kanhw fabric training 3"
 # The JSON is a tensor of bytes, which safetensors keeps as it is.
 _META = "meta"
 
@@ -37,8 +37,9 @@ def save_state(path: Path, state: RunState, identity: str) -> None:
     tensors = {"rows": fitted.rows, "mean": fitted.mean, "square": fitted.square}
     if state.snapshots:
         tensors["snapshots"] = torch.stack([own.row for own in state.snapshots.values()])
-    if state.merits is not None:
-        tensors["merits"] = state.merits
+    for name, own in (("merits", state.merits), ("average", state.average)):
+        if own is not None:
+            tensors[name] = own
     meta = {
         "format": _FORMAT,
         "identity": identity,
@@ -78,7 +79,14 @@ def load_state(path: Path, identity: str) -> RunState | None:
             (seed, band): Snapshot(seed, band, merit, cost, pressure, tensors["snapshots"][k])
             for k, (seed, band, merit, cost, pressure) in enumerate(meta["snapshots"])
         }
-        state = RunState(meta["stage"], meta["epoch"], fitted, snapshots, tensors.get("merits"))
+        state = RunState(
+            meta["stage"],
+            meta["epoch"],
+            fitted,
+            snapshots,
+            tensors.get("merits"),
+            tensors.get("average"),
+        )
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
         raise InputError(
             f"{path} is no state of a training ({error}): remove it, or name another folder"

@@ -36,8 +36,8 @@ class FabricSettings:
         Random starts of every seed, of which the best one goes on.
     epochs
         Passes over the data while the weight of the cost rises; None is as many as make 12,000
-        steps. A twentieth of them is what every start gets, and what every point gets with its
-        widths frozen.
+        steps. A twentieth of them is what every start gets, and every point with its widths
+        frozen; a fifth is what a refit has.
     batch_size, learning_rate
         Samples of a step, and the rate of hidden coefficients and widths at its start.
     pressure

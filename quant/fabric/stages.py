@@ -21,8 +21,8 @@ __all__ = ["RunState", "Snapshot", "Stages"]
 _LAST_RATE = 0.15
 # Finishing: shares of the learning rate, and of the pressure's end, with frozen widths.
 _TUNING_RATE, _REFIT_RATE, _TUNING_PRESSURE = 0.4, 0.6, 0.2
-# Epochs of a start, of tuning and of a refit are this part of those of the ramp.
-_SHORT = 20
+# Epochs of a start and of tuning are this part of those of the ramp; a refit has so many times more.
+_SHORT, _REFIT = 20, 4
 # Steps of a ramp where nothing is said.
 _STEPS = 12_000
 # Snapshots are looked for so many times on a ramp, at most.
@@ -58,6 +58,8 @@ class RunState:
         By seed and band.
     merits
         ``[S]``: of the networks when their widths were frozen and tuned, before a refit.
+    average
+        ``[S, size]``: the mean of networks with frozen widths over the epochs of the stage's end.
     """
 
     stage: str
@@ -65,6 +67,7 @@ class RunState:
     fitted: FittedState
     snapshots: dict[tuple[int, int], Snapshot] = field(default_factory=dict)
     merits: Tensor | None = None
+    average: Tensor | None = None
 
 
 class Stages:
@@ -99,7 +102,7 @@ class Stages:
         self.parts = dict(zip(self.seeds, parts, strict=True))
         ramp = settings.epochs or -(-_STEPS // fitter.steps)
         short = max(ramp // _SHORT, 1)
-        refit = short if settings.refit else 0
+        refit = _REFIT * short if settings.refit else 0
         self.epochs = {"starts": short, "ramp": ramp, "tuning": short, "refit": refit}
 
     def begin(self) -> RunState:
@@ -231,10 +234,26 @@ class Stages:
         betas = torch.tensor(weights, dtype=torch.float64)[:, None].expand(-1, fitter.steps)
         rates = learned * self.rates * (self._rate(state) * share)
         fitter.epoch(state.fitted, order, rates, betas)
+        self._average(state)
+
+    def _average(self, state: RunState) -> None:
+        """The mean of the networks behind the epochs of the second half of a stage."""
+        first = self.epochs[state.stage] // 2
+        rows = state.fitted.rows
+        if state.epoch <= first or state.average is None:
+            state.average = rows.clone()
+        else:
+            state.average += (rows - state.average) / (state.epoch - first + 1)
+
+    def _averaged(self, state: RunState) -> Tensor:
+        """What a stage with frozen widths ends with."""
+        rows = state.fitted.rows if state.average is None else state.average
+        state.average = None
+        return rows
 
     def _measure(self, state: RunState) -> None:
         """What tuned networks reach; those that a cheaper one of their seed beats are left."""
-        keys, rows = list(state.snapshots), state.fitted.rows
+        keys, rows = list(state.snapshots), self._averaged(state)
         merits = self._merits(rows, [seed for seed, _ in keys])
         costs = self.fitter.costs(rows).tolist()
         best: dict[int, float] = {}
@@ -250,5 +269,5 @@ class Stages:
         state.fitted = FittedState.of(rows[kept])
 
     def _done(self, state: RunState) -> None:
-        frozen = freeze(self.fitter.networks, state.fitted.rows)
+        frozen = freeze(self.fitter.networks, self._averaged(state))
         state.stage, state.epoch, state.fitted = "done", 0, FittedState.of(frozen.rows)

@@ -64,7 +64,7 @@ def test_after_a_kill_the_front_is_the_same(data, small, tmp_path, killed, monke
         state_file, lambda state: seen.append(state.stage)
     )
     expected, whole = FabricTraining((2, 2, 2), data, small).run()
-    assert 0 < len(seen) == 2 + 40 + 2 + 2 - killed
+    assert 0 < len(seen) == 2 + 40 + 2 + 8 - killed
     assert front == expected
     assert _bytes(programs) == _bytes(whole)
 
@@ -240,3 +240,17 @@ def test_the_cost_that_is_told_is_that_of_the_program(training):
     costs = table_costs_of("xcup", "ultrascale+")
     for point in front.points:
         assert point.cost == pytest.approx(luts_of(sizes_of(programs[point.name]), costs), rel=0.04)
+
+
+def test_networks_with_frozen_widths_are_averaged_over_the_end_of_a_stage(data, small):
+    stages = FabricTraining((2, 2, 2), data, replace(small, epochs=120, refit=False)).stages
+    state, seen, mean = stages.begin(), [], None
+    for now in stages.run(state):
+        if now.stage == "tuning":
+            seen.append(now.fitted.rows.clone())
+            mean = now.average
+    assert len(seen) == 6
+    assert mean is not None
+    assert torch.allclose(mean, torch.stack(seen[3:]).mean(0), atol=1e-5)
+    assert not torch.allclose(mean, seen[-1], atol=1e-3)
+    assert state.average is None
