@@ -21,7 +21,7 @@ __all__ = ["RunState", "Snapshot", "Stages"]
 _LAST_RATE = 0.15
 # Finishing: shares of the learning rate, and of the pressure's end, with frozen widths.
 _TUNING_RATE, _REFIT_RATE, _TUNING_PRESSURE = 0.4, 0.6, 0.2
-# Epochs of a start and of tuning are this part of those of the ramp; a refit has so many times more.
+# Epochs of a start and of tuning are this part of the ramp, those of a refit so many times that.
 _SHORT, _REFIT = 20, 4
 # Steps of a ramp where nothing is said.
 _STEPS = 12_000
