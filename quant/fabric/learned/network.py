@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kanhw.quant.fabric.cost import FabricCost, LayerWidths
 from kanhw.quant.fabric.learned.parameters import LayerParameters, Layout
-from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, level
+from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, LayerStructure, level
 from kanhw.quant.fabric.learned.tables import LookUp, RoundedTables, round_half_up, slopes_of
 
 __all__ = ["BIAS_FRACTION", "EvaluatedLayer", "Networks"]
@@ -26,7 +26,7 @@ class EvaluatedLayer:
 
     Parameters
     ----------
-    parameters
+    structure, parameters
         Of the layer.
     address_bits
         ``[S, n_out, n_in]``: those of the edge, and no more than the code has that it reads.
@@ -36,6 +36,7 @@ class EvaluatedLayer:
         ``[S, n_out, n_in, 2**M]``: as they are deployed, and before rounding.
     """
 
+    structure: LayerStructure
     parameters: LayerParameters
     address_bits: Tensor
     curves: Tensor
@@ -104,16 +105,18 @@ class Networks:
     def evaluate(self, rows: Tensor) -> list[EvaluatedLayer]:
         """The tables of networks ``[S, size]``."""
         evaluated: list[EvaluatedLayer] = []
-        for own, functions in zip(self.layout.layers(rows), self.functions, strict=True):
+        for layer, own, functions in zip(
+            self.layout.structure.layers, self.layout.layers(rows), self.functions, strict=True
+        ):
             bits = own.address_bits
             before = evaluated[-1].parameters.code_bits if evaluated else None
             if before is not None:
-                bits = torch.minimum(bits, before.unsqueeze(1))
+                bits = torch.minimum(bits, layer.reading.by_input(before).unsqueeze(1))
             curves = _curves(own.coefficients, functions)
             tables, smooth = RoundedTables.apply(  # type: ignore[no-untyped-call]
                 curves, bits, own.fraction_bits
             )
-            evaluated.append(EvaluatedLayer(own, bits, curves, tables, smooth))
+            evaluated.append(EvaluatedLayer(layer, own, bits, curves, tables, smooth))
         return evaluated
 
     def outputs(self, layers: list[EvaluatedLayer], x: Tensor) -> Tensor:
@@ -121,25 +124,34 @@ class Networks:
         first = layers[0].parameters
         if first.low is None or first.high is None:  # pragma: no cover - the first layer has them
             raise TypeError("The first layer has no ranges")
-        low, high = first.low.unsqueeze(1), first.high.unsqueeze(1)
-        sums = self.sums(layers[0], (x - low) / (high - low))
-        for layer in layers[1:]:
-            sums = self.sums(layer, (sums + HIDDEN_REACH) / (2 * HIDDEN_REACH))
-        return sums
+        channels = self.layout.structure.channels
+        low, high = (end[:, channels].unsqueeze(1) for end in (first.low, first.high))
+        u = (x - low) / (high - low)
+        for layer in layers[:-1]:
+            u = self.shares(layer, self.sums(layer, u))
+        return self.sums(layers[-1], u)
 
     def sums(self, layer: EvaluatedLayer, u: Tensor) -> Tensor:
-        """``[S, N, n_out]``: the sums of a layer, of shares of ranges ``[S, N, n_in]``."""
+        """``[S, N, n_out * positions]``: a layer's sums, of shares of ranges ``[S, N, values]``."""
+        reading = layer.structure.reading
         looked_up: Tensor = LookUp.apply(  # type: ignore[no-untyped-call]
-            layer.tables, slopes_of(layer.curves), u
+            layer.tables, slopes_of(layer.curves), reading.gather(u)
         )
-        return looked_up + layer.bias().unsqueeze(1)
+        return reading.to_image(looked_up + layer.bias().unsqueeze(1))
+
+    def shares(self, layer: EvaluatedLayer, sums: Tensor) -> Tensor:
+        """Shares ``[S, N, values]`` that the next layer reads, of a hidden layer's sums."""
+        u = (sums + HIDDEN_REACH) / (2 * HIDDEN_REACH)
+        pool, bits = layer.structure.pool, layer.parameters.code_bits
+        return u if pool is None or bits is None else pool(u, bits)
 
     def costs(self, layers: list[EvaluatedLayer], *, whole: bool = False) -> Tensor:
         """``[S]``: of widths as reals, or as they are deployed."""
         widths = [layer.whole_widths() if whole else layer.widths() for layer in layers]
         total = torch.stack([self.cost.of_layer(own) for own in widths]).sum(0)
         if self.encoder:
-            total = total + self.cost.of_inputs(widths[0].address_bits.amax(1))
+            reading = layers[0].structure.reading
+            total = total + self.cost.of_inputs(reading.by_channel(widths[0].address_bits.amax(1)))
         return total
 
 

@@ -188,7 +188,7 @@ def native_steps(
     networks: Networks, task: FabricTask, smoothness: tuple[float, float]
 ) -> NativeSteps | None:
     """The kernel for fully connected networks; None where there is none, or windows share edges."""
-    if any(layer.window is not None for layer in networks.layout.structure.layers):
+    if any(layer.reading.window is not None for layer in networks.layout.structure.layers):
         return None
     library = kernel_library()
     return None if library is None else NativeSteps(library, networks, task, smoothness)
