@@ -1,14 +1,17 @@
-// Steps of training with learned widths, for fully connected networks: the gradient that
-// kanhw.quant.fabric.learned and fitting.py define by tensors, written out, and Adam behind it.
+// Steps of training with learned widths: the gradient that kanhw.quant.fabric.learned and
+// fitting.py define by tensors, written out, and Adam behind it.
 //
 // One call makes an epoch of many networks, one after the other. Tables are made once a step, so a
-// sample costs a look-up an edge on the way forward, and one on the way back. Inputs are taken one
-// after the other, so that the tables of one and the sums of all samples stay in the first cache.
+// window of a sample costs a look-up an edge on the way forward, and one on the way back. Inputs
+// are taken one after the other, so that the tables of one and the sums of all samples stay in the
+// first cache.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
+
+#include "windows.hpp"
 
 namespace {
 
@@ -20,6 +23,7 @@ struct Layer {
     const float *functions;      // [n_in or 1][2^(M+1) - 1][count]
     const float *turned;         // the same, [n_in or 1][count][2^(M+1) - 1]
     int64_t coefficients, bias, address, fraction, code, low, high;  // places in a row; -1: none
+    Windows windows;
 };
 
 struct Problem {
@@ -45,15 +49,19 @@ struct Span {
 
 struct Work {  // of a layer
     std::vector<float> fine, coarse, rough;  // [edge][2^M], [edge][2^M], [edge][16]
-    std::vector<float> table, slope, change;  // [n_in][2^M + 2][n_out]
+    // [n_in][2^M + 3][n_out]: below, the codes, above, and nothing, which padding reads.
+    std::vector<float> table, slope, change;
     std::vector<char> gone;       // edges that were frozen away: their tables are 0, and stay so
     std::vector<int> read;        // inputs that some other edge reads
     std::vector<float> bits;      // real address bits of every edge, limited by the code
     std::vector<int> whole;       // rounded
     std::vector<float> bias;      // rounded
     std::vector<Span> spans;      // of every edge
-    std::vector<int> rows;        // [n_in][N]: places in the table of the input
-    std::vector<float> u, sums, back;  // [n_in][N], [N][n_out], [N][n_out]
+    // R: windows of all samples.
+    std::vector<int> rows;        // [n_in][R]: places in the table of the input
+    std::vector<float> u, moved;  // [n_in][R], [R]
+    std::vector<float> sums, back, down;  // [R][n_out], [R][n_out], [N][values]
+    Pooled pooled;
 };
 
 float half_up(float value) { return std::floor(value + 0.5f); }
@@ -106,8 +114,8 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
     work.fine.resize(int64_t(edges) * full);
     work.coarse.resize(int64_t(edges) * full);
     work.rough.resize(int64_t(edges) << rough);
-    const int64_t cells = int64_t(own.n_in) * (full + 2) * own.n_out;
-    work.table.resize(cells);
+    const int64_t cells = int64_t(own.n_in) * (full + 3) * own.n_out;
+    work.table.assign(cells, 0);
     work.slope.assign(cells, 0);
     work.change.assign(cells, 0);
     work.gone.assign(edges, 0);
@@ -129,12 +137,12 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
         for (int j = 0; j < own.n_out; j++) {
             const int e = j * own.n_in + i;
             float bits = row[own.address + e];
-            if (l > 0) bits = std::min(bits, row[p.layer[l - 1].code + i]);
+            if (l > 0) bits = std::min(bits, row[p.layer[l - 1].code + own.windows.channel[i]]);
             // Written so that NaN, which a diverging training makes, is a place in the table too.
             bits = bits > 0 ? std::min(bits, float(p.most)) : 0;
             work.bits[e] = bits;
             const int n = work.whole[e] = int(half_up(bits));
-            const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
+            const int64_t step = own.n_out, base = int64_t(i) * (full + 3) * step + j;
             if (is_gone(own, row, e)) {
                 work.gone[e] = 1;
                 for (int a = 0; a < full + 2; a++) work.table[base + a * step] = 0;
@@ -177,22 +185,23 @@ void find_read(const Layer &own, Work &work) {
 
 void look_up(const Problem &p, int l, Work &work, int samples) {
     const Layer &own = p.layer[l];
-    const int full = 1 << p.most, n_out = own.n_out;
-    work.rows.resize(int64_t(samples) * own.n_in);
-    work.sums.resize(int64_t(samples) * n_out);
-    for (int n = 0; n < samples; n++)
+    const int full = 1 << p.most, n_out = own.n_out, count = samples * own.windows.positions;
+    work.rows.resize(int64_t(count) * own.n_in);
+    work.sums.resize(int64_t(count) * n_out);
+    for (int n = 0; n < count; n++)
         std::copy_n(work.bias.data(), n_out, &work.sums[int64_t(n) * n_out]);
     for (const int i : work.read) {
-        const float *u = &work.u[int64_t(i) * samples];
-        int *rows = &work.rows[int64_t(i) * samples];
-        for (int n = 0; n < samples; n++) {
+        const float *u = &work.u[int64_t(i) * count];
+        int *rows = &work.rows[int64_t(i) * count];
+        for (int n = 0; n < count; n++) {
             const float a = std::floor(u[n] * full);
             const int place = a >= full ? full : a >= 0 ? int(a) : -1;
             rows[n] = (place + 1) * n_out;
         }
-        const float *tables = &work.table[int64_t(i) * (full + 2) * n_out];
+        read_nothing(own.windows, i, samples, (full + 2) * n_out, rows);
+        const float *tables = &work.table[int64_t(i) * (full + 3) * n_out];
         float *__restrict sums = work.sums.data();
-        for (int n = 0; n < samples; n++, sums += n_out) {
+        for (int n = 0; n < count; n++, sums += n_out) {
             const float *table = tables + rows[n];
             for (int j = 0; j < n_out; j++) sums[j] += table[j];
         }
@@ -233,21 +242,23 @@ void loss_back(const Problem &p, Work &work, const float *y, int samples) {
     }
 }
 
-// Collects changes of tables and bias; what the inputs' shares change goes to ``down``.
-void look_back(const Problem &p, int l, const float *row, Work &work, float *down, float *grad,
-               int samples) {
+// Collects changes of tables and bias, and what the values before change.
+void look_back(const Problem &p, int l, const float *row, Work &work, float *grad, int samples) {
     const Layer &own = p.layer[l];
-    const int n_out = own.n_out, n_in = own.n_in;
-    const int64_t cells = ((int64_t(1) << p.most) + 2) * n_out;
-    for (int n = 0; n < samples; n++)
+    const int n_out = own.n_out, count = samples * own.windows.positions;
+    const int64_t cells = ((int64_t(1) << p.most) + 3) * n_out;
+    work.moved.resize(count);
+    if (l > 0) work.down.assign(int64_t(samples) * own.windows.values, 0);
+    for (int n = 0; n < count; n++)
         for (int j = 0; j < n_out; j++) grad[own.bias + j] += work.back[int64_t(n) * n_out + j];
     for (const int i : work.read) {
-        const int *rows = &work.rows[int64_t(i) * samples];
-        const float *us = &work.u[int64_t(i) * samples];
+        const int *rows = &work.rows[int64_t(i) * count];
+        const float *us = &work.u[int64_t(i) * count];
+        const int channel = own.windows.channel[i];
         const float *g = work.back.data(), *slopes = &work.slope[i * cells];
         float *changes = &work.change[i * cells];
-        const float width = l > 0 ? 0 : row[own.high + i] - row[own.low + i];
-        for (int n = 0; n < samples; n++, g += n_out) {
+        const float width = l > 0 ? 0 : row[own.high + channel] - row[own.low + channel];
+        for (int n = 0; n < count; n++, g += n_out) {
             float *__restrict change = changes + rows[n];
             const float *slope = slopes + rows[n];
             float moved = 0;
@@ -257,13 +268,14 @@ void look_back(const Problem &p, int l, const float *row, Work &work, float *dow
                 moved += slope[j] * g[j];
             }
             if (l > 0) {
-                down[int64_t(n) * n_in + i] = moved / (2 * p.reach);
+                work.moved[n] = moved;
             } else {
                 const float u = us[n];
-                grad[own.low + i] -= moved * (1 - u) / width;
-                grad[own.high + i] -= moved * u / width;
+                grad[own.low + channel] -= moved * (1 - u) / width;
+                grad[own.high + channel] -= moved * u / width;
             }
         }
+        if (l > 0) scatter(own.windows, i, work.moved.data(), samples, work.down.data());
     }
 }
 
@@ -309,7 +321,7 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
         for (int j = 0; j < own.n_out; j++) {
             const int e = j * own.n_in + i, n = work.whole[e], cut = p.most - n;
             if (work.gone[e]) continue;
-            const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
+            const int64_t step = own.n_out, base = int64_t(i) * (full + 3) * step + j;
             float *change = &work.change[base];
             change[step] += change[0];
             change[full * step] += change[(full + 1) * step];
@@ -349,10 +361,11 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
 
             grad[own.fraction + e] += of_fraction;
             if (l > 0) {
-                const float code = row[p.layer[l - 1].code + i], mine = row[own.address + e];
+                const int64_t at = p.layer[l - 1].code + own.windows.channel[i];
+                const float code = row[at], mine = row[own.address + e];
                 const float share = mine < code ? 1 : mine > code ? 0 : 0.5f;
                 grad[own.address + e] += share * of_bits;
-                grad[p.layer[l - 1].code + i] += (1 - share) * of_bits;
+                grad[at] += (1 - share) * of_bits;
             } else {
                 grad[own.address + e] += of_bits;
             }
@@ -378,11 +391,13 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
     if (own.code >= 0)
         for (int j = 0; j < own.n_out; j++) grad[own.code + j] += beta * p.saturator;
     if (l == 0 && p.encoder > 0)
-        for (int i = 0; i < own.n_in; i++) {
-            int most = 0;
-            for (int j = 1; j < own.n_out; j++)
-                if (work.bits[j * own.n_in + i] > work.bits[most * own.n_in + i]) most = j;
-            grad[own.address + most * own.n_in + i] += beta * p.encoder;
+        for (int c = 0; c < own.windows.channels; c++) {
+            int most = -1;
+            for (int e = 0; e < own.n_out * own.n_in; e++)
+                if (own.windows.channel[e % own.n_in] == c &&
+                    (most < 0 || work.bits[e] > work.bits[most]))
+                    most = e;
+            if (most >= 0) grad[own.address + most] += beta * p.encoder;
         }
 }
 
@@ -397,35 +412,35 @@ void kanhw_gradient(const Problem *problem, const float *row, int64_t size, cons
     static thread_local std::vector<Work> works;
     works.resize(p.layers);
     std::fill(grad, grad + size, 0.0f);
+    const float *values = x;  // that the layer reads
     for (int l = 0; l < p.layers; l++) {
         Work &work = works[l];
         const Layer &own = p.layer[l];
         make_tables(p, l, row, work);
         find_read(own, work);
-        work.u.resize(int64_t(samples) * own.n_in);
+        const int64_t count = int64_t(samples) * own.windows.positions;
+        work.u.resize(count * own.n_in);
         for (const int i : work.read) {
-            float *u = &work.u[int64_t(i) * samples];
-            if (l == 0) {
-                const float low = row[own.low + i], width = row[own.high + i] - low;
-                for (int n = 0; n < samples; n++)
-                    u[n] = (x[int64_t(n) * own.n_in + i] - low) / width;
-            } else {
-                const std::vector<float> &sums = works[l - 1].sums;
-                for (int n = 0; n < samples; n++)
-                    u[n] = (sums[int64_t(n) * own.n_in + i] + p.reach) / (2 * p.reach);
-            }
+            const int channel = own.windows.channel[i];
+            const float low = l > 0 ? 0 : row[own.low + channel];
+            const float width = l > 0 ? 1 : row[own.high + channel] - low;
+            gather(own.windows, i, values, samples, low, width, &work.u[i * count]);
         }
         look_up(p, l, work, samples);
+        if (own.code >= 0)
+            values = shares_of(own.windows, own.n_out, work.sums, samples, p.reach,
+                               row + own.code, work.pooled);
     }
     loss_back(p, works[p.layers - 1], y, samples);
     for (int l = p.layers - 1; l >= 0; l--) {
-        float *down = nullptr;
+        look_back(p, l, row, works[l], grad, samples);
         if (l > 0) {
-            works[l - 1].back.resize(works[l - 1].sums.size());
-            std::fill(works[l - 1].back.begin(), works[l - 1].back.end(), 0.0f);
-            down = works[l - 1].back.data();
+            Work &before = works[l - 1];
+            const Layer &own = p.layer[l - 1];
+            before.back.resize(before.sums.size());
+            shares_back(own.windows, own.n_out, works[l].down, samples, p.reach, LN2,
+                        before.pooled, grad + own.code, before.back);
         }
-        look_back(p, l, row, works[l], down, grad, samples);
         table_back(p, l, row, works[l], beta, grad);
     }
 }

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanhw.errors import InputError
+from kanhw.quant.fabric.fitting import FittedState
 from kanhw.quant.fabric.learned.freezing import freeze
 from kanhw.quant.fabric.learned.lowering import lowered, unequal_values
 from kanhw.quant.fabric.learned.pooling import Pool
 from kanhw.quant.fabric.learned.shape import shape_of
+from kanhw.quant.fabric.native.library import kernel_library
 from kanhw.quant.fabric.settings import FabricSettings
 from kanhw.quant.fabric.training import FabricTraining
 from kanhw.windows import Window
@@ -36,8 +38,9 @@ def images(count=40, seed=0):
     return x.reshape(count, 60), random.integers(0, 3, count)
 
 
-def training_of(shape):
-    return FabricTraining(shape, data_of(*images(), held_out=10), FabricSettings(batch_size=16))
+def training_of(shape, **settings):
+    own = FabricSettings(batch_size=16, **settings)
+    return FabricTraining(shape, data_of(*images(), held_out=10), own)
 
 
 @settings(max_examples=12, deadline=None)
@@ -155,3 +158,29 @@ def test_shapes_are_read():
 def test_shapes_that_fit_nothing_are_refused(shape, message):
     with pytest.raises(InputError, match=message):
         training_of(shape)
+
+
+@pytest.mark.skipif(kernel_library() is None, reason="no C++ compiler")
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("shape", SHAPES[:-1])
+def test_an_epoch_of_the_kernel_is_that_of_pytorch(shape, frozen):
+    training = training_of(shape, encoder=not frozen)
+    rows = scattered(training)
+    learned = torch.ones_like(rows)
+    if frozen:
+        training.layout.layers(rows)[0].address_bits[0, :, 1] = 0.2
+        found = freeze(training.networks, rows)
+        rows, learned = found.rows, found.learned
+    fitter = training.stages.fitter
+    order = [torch.randperm(len(fitter.samples)) for _ in rows]
+    rates, betas = 0.01 * training.stages.rates * learned, [1e-3] * fitter.steps
+    native, states = fitter.native, []
+    assert native is not None
+    for kernel in (native, None):
+        fitter.native = kernel
+        states.append(FittedState.of(rows))
+        fitter.epoch(states[-1], order, rates, betas)
+    assert float(states[0].mean.abs().max()) > 1e-2
+    # Of what is not learned the kernel leaves some out.
+    assert torch.allclose(*(own.mean * learned for own in states), atol=5e-5)
+    assert torch.allclose(states[0].rows, states[1].rows, atol=2e-3)
