@@ -39,6 +39,14 @@ class TableCosts:
         LUTs of one bit of a code that a sum is saturated to.
     encoder
         LUTs of one bit of a code that is made on chip, of codes of an ADC of 10 bits.
+    line
+        LUTs of a memory of up to 32 pixels, of one bit of one row of an image.
+    comparator, averager
+        LUTs of one bit of a code that is compared for the largest of a window, or summed.
+    divider
+        LUTs of one bit of an average of codes that are not a power of two.
+    stage
+        LUTs of a line buffer's counters and handshake, of a convolution or a pooling.
     """
 
     table: tuple[float, float, float, float, float, float, float, float]
@@ -47,6 +55,11 @@ class TableCosts:
     saturator: float
     encoder: float
     widest: float = 0.0
+    line: float = 0.0
+    comparator: float = 0.0
+    averager: float = 0.0
+    divider: float = 0.0
+    stage: float = 0.0
 
 
 # The tuned fabric's are by hand, of networks trained on Dry Bean: within 5 % of five of them from

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanhw.quant.fabric.cost import FabricCost, LayerWidths
+from kanhw.quant.fabric.cost import CodeWork, FabricCost, LayerWidths
 from kanhw.quant.fabric.learned.parameters import LayerParameters, Layout
 from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, LayerStructure, level
 from kanhw.quant.fabric.learned.tables import LookUp, RoundedTables, round_half_up, slopes_of
@@ -18,6 +18,8 @@ BIAS_FRACTION = 10
 """Fraction bits of a hidden bias: sums are then exact in float32."""
 # Roughness is measured on the tables of so many address bits.
 _ROUGHNESS_BITS = 4
+# Inputs of windows that are looked up at once where no gradients are wanted.
+_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,8 @@ class EvaluatedLayer:
     ----------
     structure, parameters
         Of the layer.
+    work
+        What is done with its codes before they are read.
     address_bits
         ``[S, n_out, n_in]``: those of the edge, and no more than the code has that it reads.
     curves
@@ -38,6 +42,7 @@ class EvaluatedLayer:
 
     structure: LayerStructure
     parameters: LayerParameters
+    work: CodeWork
     address_bits: Tensor
     curves: Tensor
     tables: Tensor
@@ -53,12 +58,18 @@ class EvaluatedLayer:
         rounded = round_half_up(own.bias.detach() * unit) / unit
         return own.bias + (rounded - own.bias.detach())
 
+    def _layer_widths(
+        self, address_bits: Tensor, bits: Tensor, code_bits: Tensor | None
+    ) -> LayerWidths:
+        windows = self.structure.reading.positions
+        return LayerWidths(address_bits, bits, code_bits, windows, self.work)
+
     def widths(self) -> LayerWidths:
         """Widths as reals: of a table of range r in steps of ``2**-f``, ``log2(r 2**f + 1)``."""
         own = self.parameters
         reach = self.smooth.amax(-1) - self.smooth.amin(-1)
         bits = torch.log2(reach * torch.exp2(own.fraction_bits) + 1)
-        return LayerWidths(self.address_bits, bits, own.code_bits)
+        return self._layer_widths(self.address_bits, bits, own.code_bits)
 
     def whole_widths(self) -> LayerWidths:
         """Widths as they are deployed."""
@@ -69,7 +80,7 @@ class EvaluatedLayer:
         bits = torch.ceil(torch.log2(steps + 1))
         address = round_half_up(self.address_bits) * (steps > 0)
         code = None if own.code_bits is None else round_half_up(own.code_bits)
-        return LayerWidths(address, bits, code)
+        return self._layer_widths(address, bits, code)
 
     def roughness(self) -> Tensor:
         """``[S]``: the integral of the squared second derivative of every edge, over its range."""
@@ -105,9 +116,9 @@ class Networks:
     def evaluate(self, rows: Tensor) -> list[EvaluatedLayer]:
         """The tables of networks ``[S, size]``."""
         evaluated: list[EvaluatedLayer] = []
-        for layer, own, functions in zip(
-            self.layout.structure.layers, self.layout.layers(rows), self.functions, strict=True
-        ):
+        structure, parameters = self.layout.structure, self.layout.layers(rows)
+        for index, layer in enumerate(structure.layers):
+            own, functions = parameters[index], self.functions[index]
             bits = own.address_bits
             before = evaluated[-1].parameters.code_bits if evaluated else None
             if before is not None:
@@ -116,11 +127,21 @@ class Networks:
             tables, smooth = RoundedTables.apply(  # type: ignore[no-untyped-call]
                 curves, bits, own.fraction_bits
             )
-            evaluated.append(EvaluatedLayer(layer, own, bits, curves, tables, smooth))
+            evaluated.append(
+                EvaluatedLayer(layer, own, structure.work(index), bits, curves, tables, smooth)
+            )
         return evaluated
 
     def outputs(self, layers: list[EvaluatedLayer], x: Tensor) -> Tensor:
         """``[S, N, n_out]`` of inputs ``[S, N, n_in]`` in units of the ranges of the start."""
+        if torch.is_grad_enabled():
+            return self._outputs(layers, x)
+        # All windows of all networks: some samples at a time.
+        each = max(layer.structure.reading.index.size for layer in layers) * len(x)
+        parts = torch.split(x, max(_AT_ONCE // each, 1), dim=1)
+        return torch.cat([self._outputs(layers, part) for part in parts], dim=1)
+
+    def _outputs(self, layers: list[EvaluatedLayer], x: Tensor) -> Tensor:
         first = layers[0].parameters
         if first.low is None or first.high is None:  # pragma: no cover - the first layer has them
             raise TypeError("The first layer has no ranges")
@@ -149,10 +170,16 @@ class Networks:
         """``[S]``: of widths as reals, or as they are deployed."""
         widths = [layer.whole_widths() if whole else layer.widths() for layer in layers]
         total = torch.stack([self.cost.of_layer(own) for own in widths]).sum(0)
-        if self.encoder:
-            reading = layers[0].structure.reading
-            total = total + self.cost.of_inputs(reading.by_channel(widths[0].address_bits.amax(1)))
-        return total
+        reading, of_bit = self.layout.structure.layers[0].reading, self.input_cost()
+        if of_bit:
+            total = total + of_bit * reading.by_channel(widths[0].address_bits.amax(1)).sum(1)
+        return total + self.cost.stage * reading.work.stages
+
+    def input_cost(self) -> float:
+        """Of a bit of an input channel."""
+        reading = self.layout.structure.layers[0].reading
+        pixels = len(reading.channels) // reading.n_channels
+        return self.cost.of_input(reading.work, pixels, encoder=self.encoder)
 
 
 def _curves(coefficients: Tensor, functions: Tensor) -> Tensor:

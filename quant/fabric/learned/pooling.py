@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from kanhw.formats import IntArray
+from kanhw.quant.fabric.cost import CodeWork
+from kanhw.quant.fabric.learned.reading import line_buffer
 from kanhw.windows import Window
 
 __all__ = ["Pool"]
@@ -56,6 +58,18 @@ class Pool:
     def area(self) -> int:
         """Codes of a window, of a channel."""
         return self.window.size[0] * self.window.size[1]
+
+    @property
+    def work(self) -> CodeWork:
+        """What hardware does to pool codes that come pixel by pixel; a whole image has a total."""
+        whole = self.window.size == self.window.shape[1:]
+        added = 1 if whole else self.area - 1
+        own = CodeWork(
+            compared=0 if self.rounds else added,
+            added=added if self.rounds else 0,
+            divided=self.rounds and self.area & (self.area - 1) != 0,
+        )
+        return own + (CodeWork(stages=1) if whole else line_buffer(self.window))
 
     @cached_property
     def index(self) -> IntArray:

@@ -12,9 +12,13 @@ import torch
 from torch import Tensor
 
 from kanhw.formats import IntArray
+from kanhw.quant.fabric.cost import CodeWork
 from kanhw.windows import Window
 
-__all__ = ["Reading"]
+__all__ = ["Reading", "line_buffer"]
+
+# Lines of no more pixels than these are registers; a memory of LUTs holds so many.
+_REGISTERS, _MEMORY = 4, 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +82,11 @@ class Reading:
         """Whether every input has a channel of its own."""
         return self.window is None and self.n_channels == len(self.channels)
 
+    @property
+    def work(self) -> CodeWork:
+        """What hardware does to have windows of codes that come pixel by pixel."""
+        return CodeWork() if self.window is None else line_buffer(self.window)
+
     def by_input(self, values: Any) -> Any:
         """``[..., n_in]`` of numbers by channel ``[..., channels]``, of numpy or torch."""
         return values if self.is_plain else values[..., self.of_input]
@@ -103,3 +112,10 @@ class Reading:
         s, _, n_out = sums.shape
         by_window = sums.reshape(s, -1, self.positions, n_out)
         return by_window.transpose(2, 3).reshape(s, -1, n_out * self.positions)
+
+
+def line_buffer(window: Window) -> CodeWork:
+    """Of pixels that come row by row: all rows but the last are in a memory."""
+    rows, width = window.dilation[0] * (window.size[0] - 1), window.shape[2]
+    memories = -(-width // _MEMORY) if width > _REGISTERS else 0
+    return CodeWork(lines=rows * memories, stages=1)

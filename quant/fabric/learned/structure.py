@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from kanhw.formats import FloatArray, IntArray
 from kanhw.model.bases.bspline import BSplineBasis
+from kanhw.quant.fabric.cost import CodeWork
 from kanhw.quant.fabric.learned.pooling import Pool
 from kanhw.quant.fabric.learned.reading import Reading
 
@@ -113,6 +114,12 @@ class Structure:
     most_bits: int
     source: str
     constant: npt.NDArray[np.bool_]
+
+    def work(self, index: int) -> CodeWork:
+        """What is done with the codes behind a layer before the next one reads them."""
+        pool, after = self.layers[index].pool, self.layers[index + 1 : index + 2]
+        own = CodeWork() if pool is None else pool.work
+        return own + after[0].reading.work if after else own
 
     @property
     def channels(self) -> IntArray:

@@ -23,6 +23,8 @@ struct Layer {
     const float *functions;      // [n_in or 1][2^(M+1) - 1][count]
     const float *turned;         // the same, [n_in or 1][count][2^(M+1) - 1]
     int64_t coefficients, bias, address, fraction, code, low, high;  // places in a row; -1: none
+    float times;                 // how often its cost counts
+    float code_cost;             // of a bit of its codes
     Windows windows;
 };
 
@@ -35,7 +37,7 @@ struct Problem {
     float table[10];             // cost of an output bit by address bits, 0 of none
     float adder, adder_offset;   // of a summand,
     float widest;                // of the widest of an output its part
-    float saturator, encoder;
+    float input_cost;            // of a bit of an input channel
     float smooth, smooth_last;
     float least_error;           // added to a mean square before its logarithm is taken
 };
@@ -309,6 +311,8 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
     const Layer &own = p.layer[l];
     const int full = 1 << p.most, rough = std::min(4, p.most);
     const bool last = l == p.layers - 1;
+    const float inputs = beta;  // are encoded once, however many windows read them
+    beta *= own.times;
     std::vector<float> cells(full), pulls(full), second(1 << rough);
     work.spans.resize(int64_t(own.n_out) * own.n_in);
     for (size_t e = 0; e < work.spans.size(); e++)
@@ -389,15 +393,15 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
         }
     }
     if (own.code >= 0)
-        for (int j = 0; j < own.n_out; j++) grad[own.code + j] += beta * p.saturator;
-    if (l == 0 && p.encoder > 0)
+        for (int j = 0; j < own.n_out; j++) grad[own.code + j] += beta * own.code_cost;
+    if (l == 0 && p.input_cost > 0)
         for (int c = 0; c < own.windows.channels; c++) {
             int most = -1;
             for (int e = 0; e < own.n_out * own.n_in; e++)
                 if (own.windows.channel[e % own.n_in] == c &&
                     (most < 0 || work.bits[e] > work.bits[most]))
                     most = e;
-            if (most >= 0) grad[own.address + most] += beta * p.encoder;
+            if (most >= 0) grad[own.address + most] += inputs * p.input_cost;
         }
 }
 

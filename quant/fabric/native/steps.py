@@ -42,6 +42,8 @@ class _Layer(ctypes.Structure):
         ("functions", _FLOATS),
         ("turned", _FLOATS),
         *((name, ctypes.c_int64) for name in _PLACES),
+        ("times", ctypes.c_float),
+        ("code_cost", ctypes.c_float),
         ("windows", _Windows),
     )
 
@@ -59,8 +61,7 @@ class _Problem(ctypes.Structure):
         ("adder", ctypes.c_float),
         ("adder_offset", ctypes.c_float),
         ("widest", ctypes.c_float),
-        ("saturator", ctypes.c_float),
-        ("encoder", ctypes.c_float),
+        ("input_cost", ctypes.c_float),
         ("smooth", ctypes.c_float),
         ("smooth_last", ctypes.c_float),
         ("least_error", ctypes.c_float),
@@ -124,6 +125,7 @@ class NativeSteps:
         for own in layout.parameters:
             places[own.layer, own.name] = start
             start += own.size
+        factors = networks.cost
         layers = (_Layer * len(structure.layers))()
         for index, (layer, functions, turned, windows) in enumerate(
             zip(structure.layers, self._functions, self._turned, self._windows, strict=True)
@@ -136,10 +138,11 @@ class NativeSteps:
                 _floats(functions),
                 _floats(turned),
                 *(places.get((index, name), -1) for name in _PLACES),
+                factors.times(layer.reading.positions),
+                factors.saturator + factors.of_code(structure.work(index)),
                 windows.made,
             )
         self._layers = layers
-        factors = networks.cost
         self.problem = _Problem(
             len(layers),
             structure.most_bits,
@@ -152,8 +155,7 @@ class NativeSteps:
             factors.adder,
             factors.adder_offset,
             factors.widest,
-            factors.saturator,
-            factors.encoder if networks.encoder else 0.0,
+            networks.input_cost(),
             *smoothness,
             LEAST_ERROR,
         )
