@@ -28,7 +28,7 @@ class CodeWork:
     divided
         Whether an average is multiplied by what stands for a division.
     stages
-        Line buffers and totals, each with counters of its own.
+        Line buffers, each with counters of its own.
     """
 
     lines: int = 0
@@ -80,8 +80,8 @@ class FabricCost:
     A table costs ``table[address_bits] * output_bits``, on straight lines between whole bits; a
     summand, each of an output's tables and of the widest a part, ``adder * (output_bits +
     adder_offset)``; saturation ``saturator`` and an encoder on chip ``encoder`` a bit of code.
-    Windows of an image take turns with one layer's hardware, so they cost once; rows of pixels and
-    pooling cost ``line``, ``comparator``, ``averager`` and ``divider`` a bit of code, and ``stage``.
+    Windows of an image take turns with one layer's hardware, so they cost once; rows of pixels
+    and pooling cost ``line``, ``comparator``, ``averager`` and ``divider`` a bit, and ``stage``.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class FabricCost:
         return self.times(widths.windows) * total + self.stage * widths.work.stages
 
     def of_input(self, work: CodeWork, pixels: int, *, encoder: bool) -> float:
-        """What is done with a bit of an input channel of so many pixels, and encoding it on chip."""
+        """What is done with a bit of an input channel of so many pixels, encoding included."""
         return self.of_code(work) + self.encoder * encoder * self.times(pixels)
 
 

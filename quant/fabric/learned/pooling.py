@@ -69,7 +69,7 @@ class Pool:
             added=added if self.rounds else 0,
             divided=self.rounds and self.area & (self.area - 1) != 0,
         )
-        return own + (CodeWork(stages=1) if whole else line_buffer(self.window))
+        return own if whole else own + line_buffer(self.window)
 
     @cached_property
     def index(self) -> IntArray:
