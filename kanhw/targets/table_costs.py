@@ -79,8 +79,8 @@ _ULTRASCALE = TableCosts(
 )
 # The others were fitted to random networks that Yosys had synthesised, and portable ones of xcup to
 # the five as well (benchmarks/fabric/cost_fit.py prints the errors on others). Tables of 7 and 8
-# address bits were not among them: each bit doubles a table. What images need was fitted to poolings
-# alone (benchmarks/fabric/image_costs.py); dividers of four-input families are twice those of xcup.
+# address bits were not among them: each bit doubles a table. What images need is near what suits
+# poolings alone (benchmarks/fabric/image_costs.py).
 _SIX_PORTABLE = TableCosts(
     table=(0.05, 0.22, 0.97, 1.03, 1.2, 1.47, 2.94, 5.88),
     adder=0.693,
