@@ -27,6 +27,9 @@ from kanhw.quant.fabric.learned.task import FabricTask
 
 __all__ = ["lowered", "unequal_values"]
 
+# Inputs of windows that are compared at once.
+_AT_ONCE = 1 << 24
+
 
 def lowered(networks: Networks, row: Tensor, task: FabricTask) -> Program:
     """The Program of a frozen network ``[size]``."""
@@ -60,23 +63,36 @@ def unequal_values(
 
     The network reads the codes that the Program's encoder makes of x.
     """
+    with torch.no_grad():
+        layers = networks.evaluate(row[None])
+        each = max(layer.structure.reading.index.size for layer in layers)
+        parts = np.array_split(x, -(-len(x) * each // _AT_ONCE) or 1)
+        return sum(_unequal_of(networks, layers, task, program, part) for part in parts)
+
+
+def _unequal_of(
+    networks: Networks,
+    layers: list[EvaluatedLayer],
+    task: FabricTask,
+    program: Program,
+    x: FloatArray,
+) -> int:
     codes = program.input.encode(x)
     streams = iter(program.activations(codes))
     most, wrong = networks.layout.structure.most_bits, 0
-    with torch.no_grad():
-        layers = networks.evaluate(row[None])
-        u = torch.tensor((codes + 0.5) / (1 << program.input.format.width), dtype=row.dtype)[None]
-        for layer, after in pairwise(layers):
-            sums, read = networks.sums(layer, u), _bits_read(after)
-            if layer.structure.pool is not None:
-                fine = (sums + HIDDEN_REACH) / (2 * HIDDEN_REACH)
-                bits = np.repeat(_code_bits(layer, read), layer.structure.reading.positions)
-                wrong += _unequal(fine, bits, most, next(streams)[0])
-            u = networks.shares(layer, sums)
-            wrong += _unequal(u, read[layer.structure.channels], most, next(streams)[0])
-        scale = program.layers[-1].requantizers[0].scale
-        unit = task.scale if scale is None else scale / task.scale
-        expected = task.whole(networks.sums(layers[-1], u))[0].double().numpy() / unit
+    shares = (codes + 0.5) / (1 << program.input.format.width)
+    u = torch.tensor(shares, dtype=layers[0].tables.dtype)[None]
+    for layer, after in pairwise(layers):
+        sums, read = networks.sums(layer, u), _bits_read(after)
+        if layer.structure.pool is not None:
+            fine = (sums + HIDDEN_REACH) / (2 * HIDDEN_REACH)
+            bits = np.repeat(_code_bits(layer, read), layer.structure.reading.positions)
+            wrong += _unequal(fine, bits, most, next(streams)[0])
+        u = networks.shares(layer, sums)
+        wrong += _unequal(u, read[layer.structure.channels], most, next(streams)[0])
+    scale = program.layers[-1].requantizers[0].scale
+    unit = task.scale if scale is None else scale / task.scale
+    expected = task.whole(networks.sums(layers[-1], u))[0].double().numpy() / unit
     return wrong + int((expected != next(streams)[0]).sum())
 
 
