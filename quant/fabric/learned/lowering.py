@@ -19,16 +19,13 @@ from kanhw.program import (
     ProgramLayer,
     Requantizer,
 )
-from kanhw.quant.fabric.learned.network import EvaluatedLayer, Networks
+from kanhw.quant.fabric.learned.network import EvaluatedLayer, Networks, samples_at_once
 from kanhw.quant.fabric.learned.pooling import Pool
 from kanhw.quant.fabric.learned.structure import HIDDEN_REACH
 from kanhw.quant.fabric.learned.tables import round_half_up
 from kanhw.quant.fabric.learned.task import FabricTask
 
 __all__ = ["lowered", "unequal_values"]
-
-# Inputs of windows that are compared at once.
-_AT_ONCE = 1 << 24
 
 
 def lowered(networks: Networks, row: Tensor, task: FabricTask) -> Program:
@@ -65,8 +62,8 @@ def unequal_values(
     """
     with torch.no_grad():
         layers = networks.evaluate(row[None])
-        each = max(layer.structure.reading.index.size for layer in layers)
-        parts = np.array_split(x, -(-len(x) * each // _AT_ONCE) or 1)
+        step = samples_at_once(layers, 1)
+        parts = (x[start : start + step] for start in range(0, len(x), step))
         return sum(_unequal_of(networks, layers, task, program, part) for part in parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from kanhw.quant.fabric.learned.parameters import LayerParameters, Layout
 from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, LayerStructure, level
 from kanhw.quant.fabric.learned.tables import LookUp, RoundedTables, round_half_up, slopes_of
 
-__all__ = ["BIAS_FRACTION", "EvaluatedLayer", "Networks"]
+__all__ = ["BIAS_FRACTION", "EvaluatedLayer", "Networks", "samples_at_once"]
 
 BIAS_FRACTION = 10
 """Fraction bits of a hidden bias: sums are then exact in float32."""
@@ -136,9 +137,7 @@ class Networks:
         """``[S, N, n_out]`` of inputs ``[S, N, n_in]`` in units of the ranges of the start."""
         if torch.is_grad_enabled():
             return self._outputs(layers, x)
-        # All windows of all networks: some samples at a time.
-        each = max(layer.structure.reading.index.size for layer in layers) * len(x)
-        parts = torch.split(x, max(_AT_ONCE // each, 1), dim=1)
+        parts = torch.split(x, samples_at_once(layers, len(x)), dim=1)
         return torch.cat([self._outputs(layers, part) for part in parts], dim=1)
 
     def _outputs(self, layers: list[EvaluatedLayer], x: Tensor) -> Tensor:
@@ -180,6 +179,12 @@ class Networks:
         reading = self.layout.structure.layers[0].reading
         pixels = len(reading.channels) // reading.n_channels
         return self.cost.of_input(reading.work, pixels, encoder=self.encoder)
+
+
+def samples_at_once(layers: Sequence[EvaluatedLayer], networks: int) -> int:
+    """Samples whose windows are held at once, of so many networks, where memory is to be small."""
+    each = max(layer.structure.reading.index.size for layer in layers) * networks
+    return max(_AT_ONCE // each, 1)
 
 
 def _curves(coefficients: Tensor, functions: Tensor) -> Tensor:

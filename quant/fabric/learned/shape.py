@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kanhw.errors import InputError
@@ -85,33 +85,36 @@ def shape_of(given: str | Sequence[int]) -> Shape:
     inputs = tuple(map(int, image.groups())) if image else (_size(entries[0], given),)
     layers: list[ShapeLayer] = []
     at = inputs
-    for place, entry in enumerate(entries[1:], 1):
-        pooling, convolution = _POOLING.fullmatch(entry), _CONVOLUTION.fullmatch(entry)
-        if convolution:
-            count, rows, columns, stride, padding = convolution.groups()
-            window = _window(
-                at, given, entry, (rows, columns), (stride or 1,) * 2, (padding or 0,) * 2
-            )
-            layers.append(ShapeLayer(_size(count, given), window))
-            at = (layers[-1].n_out, *window.out_size)
-        elif pooling:
-            if not layers or layers[-1].window is None or layers[-1].pool is not None:
-                raise InputError(
-                    f"{entry!r} of the shape {given!r} must follow a convolution such as 4@3x3, "
-                    "whose codes it pools: put one in front, or pool the data"
-                )
-            kind, rows, columns, stride = pooling.groups()
-            strides = (stride, stride) if stride else (rows, columns)
-            window = _window(at, given, entry, (rows, columns), strides, (0, 0))
-            pool = PoolLayer(_KINDS[kind], window, f"pool.{place - 1}")
-            layers[-1] = ShapeLayer(layers[-1].n_out, layers[-1].window, pool)
-            at = (at[0], *window.out_size)
-        else:
-            layers.append(ShapeLayer(_size(entry, given)))
-            at = (layers[-1].n_out,)
+    for place, entry in enumerate(entries[1:]):
+        at = _add(layers, at, entry, f"pool.{place}", given)
     if layers[-1].window is not None:
         raise InputError(f"The shape {given!r} must end with a number of outputs, such as -10")
     return Shape(inputs, tuple(layers), given)
+
+
+def _add(
+    layers: list[ShapeLayer], at: tuple[int, ...], entry: str, name: str, given: str
+) -> tuple[int, ...]:
+    """One more layer, or pooling behind the last; what there is then."""
+    convolution, pooling = _CONVOLUTION.fullmatch(entry), _POOLING.fullmatch(entry)
+    if convolution:
+        count, rows, columns, stride, padding = convolution.groups()
+        window = _window(at, given, entry, (rows, columns), (stride or 1,) * 2, (padding or 0,) * 2)
+        layers.append(ShapeLayer(_size(count, given), window))
+        return (layers[-1].n_out, *window.out_size)
+    if not pooling:
+        layers.append(ShapeLayer(_size(entry, given)))
+        return (layers[-1].n_out,)
+    if not layers or layers[-1].window is None or layers[-1].pool is not None:
+        raise InputError(
+            f"{entry!r} of the shape {given!r} must follow a convolution such as 4@3x3, whose "
+            "codes it pools: put one in front, or pool the data"
+        )
+    kind, rows, columns, stride = pooling.groups()
+    strides = (stride, stride) if stride else (rows, columns)
+    window = _window(at, given, entry, (rows, columns), strides, (0, 0))
+    layers[-1] = replace(layers[-1], pool=PoolLayer(_KINDS[kind], window, name))
+    return (at[0], *window.out_size)
 
 
 def _window(
