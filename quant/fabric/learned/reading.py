@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.quant.fabric.cost import CodeWork
 from kanhw.windows import Window
@@ -67,8 +68,12 @@ class Reading:
     def of_input(self) -> IntArray:
         """``[n_in]``: the channel that each input reads, whatever the window."""
         inside = self.index.max(axis=0)
-        if inside.min() < 0:
-            raise ValueError(f"Inputs are padding in every window of {self.window}")
+        if self.window is not None and inside.min() < 0:
+            raise InputError(
+                f"Windows of {self.window.size} with padding {self.window.padding} over an image "
+                f"of {self.window.shape} have taps that are always padding, which learn nothing: "
+                "use smaller windows, or less padding"
+            )
         result: IntArray = self.channels[inside]
         return result
 

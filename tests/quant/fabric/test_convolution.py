@@ -152,6 +152,7 @@ def test_shapes_are_read():
         ("1x8x8-2@2x2", "must end with a number of outputs"),
         ("1x8x8-0@2x2-4", "Sizes must be 2 to 17 integers of at least 1"),
         ("1x8x8-4x3x3-4", "Sizes must be 2 to 17 integers of at least 1"),
+        ("60x1x1-2@3x3p1-3", "Windows of \\(3, 3\\) .* have taps that are always padding"),
         ("1x8x8-2@2x2-3", "The sizes begin with 1x8x8 inputs of 64 values, but the data have 60"),
     ],
 )
