@@ -1,15 +1,17 @@
 """Fronts of learned widths: LUTs after synthesis and accuracy on test rows, over seeds.
 
     python -m benchmarks.fabric.front --dataset dry_bean --out DIR [--seeds 0 1 2 3 4]
-        [--sizes 16 3 7] [--at-most 190] [--best-at-most 150 ...] [--epochs N] [--starts N]
-        [--folds K] [--jitter SHARE] [--best-only] [--jobs N] [--json FILE]
+        [--sizes 16 3 7 | --shape 1x8x8-4@3x3-max2x2-10] [--at-most 190] [--best-at-most 150 ...]
+        [--epochs N] [--starts N] [--folds K] [--jitter SHARE] [--best-only] [--jobs N]
+        [--json FILE]
 
 Trains once (or goes on in DIR), takes of every seed the best point by validation at a cost, and of
-all seeds the best at others, generates them without handshake and with 2 adder levels, synthesises
-them portable and with the fabric "ultrascale+" (the smaller Yosys recipe), and simulates both on
-all test rows, bit for bit. Inputs are encoded by the host, outputs are raw class sums. Test labels
-are looked at once, at the end: a folder that holds test.json is refused. With --best-only the
-best of all seeds alone are synthesised and simulated; of the others the modelled cost is told.
+all seeds the best at others, generates them with 2 adder levels and without handshake (with it
+where images come pixel by pixel), synthesises them portable and with the fabric "ultrascale+" (the
+smaller Yosys recipe), and simulates both on all test rows, bit for bit. Inputs are encoded by the
+host, outputs are raw class sums. Test labels are looked at once, at the end: a folder that holds
+test.json is refused. With --best-only the best of all seeds alone are synthesised and simulated; of
+the others the modelled cost is told.
 """
 
 from __future__ import annotations
@@ -61,7 +63,8 @@ def measure(program: kanhw.Program, codes: Any, fabrics: Sequence[str] = FABRICS
     """LUTs, flip-flops and stages on fabrics, every output simulated on codes."""
     row: dict[str, Any] = {}
     for fabric in fabrics:
-        schedule = kanhw.Schedule(adder_levels=2, handshake=False, fabric=fabric)
+        images = any(layer.window is not None for layer in program.layers)
+        schedule = kanhw.Schedule(adder_levels=2, handshake=images, fabric=fabric)
         with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
             design = kanhw.generate(program, Path(work) / "design", schedule=schedule)
             check = check_design(design.path, codes, program(codes), engine="fast")
@@ -87,6 +90,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="the folder of the training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--sizes", type=int, nargs="+")
+    parser.add_argument("--shape", help="in the place of sizes")
     parser.add_argument("--at-most", type=float)
     parser.add_argument("--best-at-most", type=float, nargs="+")
     parser.add_argument("--jobs", type=int, default=2)
@@ -112,7 +116,7 @@ def main() -> int:
     print(environment_line(yosys_version()) + "\n", flush=True)
     with Progress() as progress, progress.step("training"):
         trained = kanhw.train_for_fabric(
-            options.sizes or sizes,
+            options.shape or options.sizes or sizes,
             given.train_x,
             given.train_y,
             validation=(given.validation_x, given.validation_y),

@@ -215,6 +215,7 @@ def _per_channel(layer: PoolingLayer, requantizer: Requantizer) -> Requantizer:
         bias=first(requantizer.bias)[0],
         scale=None,
         zero_point=None,
+        offset=None,
         lo=None if requantizer.lo is None else first(requantizer.lo)[0],
         hi=None if requantizer.hi is None else first(requantizer.hi)[0],
     )

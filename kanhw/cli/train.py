@@ -52,7 +52,7 @@ def add_parser(commands: Commands) -> None:
     add_model(
         parser,
         "a float checkpoint, as 'kanhw quantize' reads it; with --fabric-cost also a shape such as "
-        "16-3-7",
+        "16-3-7 or 1x8x8-4@3x3-max2x2-10",
     )
     add_reading(parser)
     parser.add_argument(

@@ -39,6 +39,14 @@ class TableCosts:
         LUTs of one bit of a code that a sum is saturated to.
     encoder
         LUTs of one bit of a code that is made on chip, of codes of an ADC of 10 bits.
+    line
+        LUTs of a memory of up to 32 pixels, of one bit of one row of an image.
+    comparator, averager
+        LUTs of one bit of a code that is compared for the largest of a window, or summed.
+    divider
+        LUTs of one bit of an average of codes that are not a power of two.
+    stage
+        LUTs of a line buffer's counters and handshake, of a convolution or a pooling.
     """
 
     table: tuple[float, float, float, float, float, float, float, float]
@@ -47,6 +55,11 @@ class TableCosts:
     saturator: float
     encoder: float
     widest: float = 0.0
+    line: float = 0.0
+    comparator: float = 0.0
+    averager: float = 0.0
+    divider: float = 0.0
+    stage: float = 0.0
 
 
 # The tuned fabric's are by hand, of networks trained on Dry Bean: within 5 % of five of them from
@@ -58,10 +71,16 @@ _ULTRASCALE = TableCosts(
     saturator=0.6,
     encoder=9.4,
     widest=1.0,
+    line=1.0,
+    comparator=1.0,
+    averager=0.9,
+    divider=7.0,
+    stage=18.0,
 )
 # The others were fitted to random networks that Yosys had synthesised, and portable ones of xcup to
 # the five as well (benchmarks/fabric/cost_fit.py prints the errors on others). Tables of 7 and 8
-# address bits were not among them: each bit doubles a table.
+# address bits were not among them: each bit doubles a table. What images need is near what suits
+# poolings alone (benchmarks/fabric/image_costs.py).
 _SIX_PORTABLE = TableCosts(
     table=(0.05, 0.22, 0.97, 1.03, 1.2, 1.47, 2.94, 5.88),
     adder=0.693,
@@ -69,6 +88,11 @@ _SIX_PORTABLE = TableCosts(
     saturator=0.16,
     encoder=9.4,
     widest=0.5,
+    line=1.4,
+    comparator=0.95,
+    averager=1.05,
+    divider=8.0,
+    stage=20.0,
 )
 _ECP5 = TableCosts(
     table=(0.05, 0.72, 0.96, 1.28, 2.76, 4.7, 9.41, 18.8),
@@ -76,6 +100,11 @@ _ECP5 = TableCosts(
     adder_offset=0.54,
     saturator=0.89,
     encoder=15.3,
+    line=2.0,
+    comparator=1.65,
+    averager=2.5,
+    divider=16.0,
+    stage=25.0,
 )
 _ICE40 = TableCosts(
     table=(0.05, 0.74, 0.99, 1.21, 2.62, 5.89, 11.8, 23.6),
@@ -83,6 +112,10 @@ _ICE40 = TableCosts(
     adder_offset=0.53,
     saturator=0.9,
     encoder=12.5,
+    comparator=1.55,
+    averager=1.6,
+    divider=16.0,
+    stage=37.0,
 )
 
 TABLE_COSTS: Mapping[tuple[str, str], TableCosts] = {

@@ -12,7 +12,40 @@ from kanhw.records import record_of
 from kanhw.targets.table import target_named
 from kanhw.targets.table_costs import block_bits_of, table_costs_of
 
-__all__ = ["COSTS", "FabricCost", "LayerWidths", "fabric_cost"]
+__all__ = ["COSTS", "CodeWork", "FabricCost", "LayerWidths", "fabric_cost"]
+
+
+@dataclass(frozen=True)
+class CodeWork:
+    """What hardware does with a bit of every code of an image before it is read, pixel by pixel.
+
+    Parameters
+    ----------
+    lines
+        Lines of the image in a memory, in memories of 32 pixels.
+    compared, added
+        Codes of a window that are compared for the largest, or summed for the average.
+    divided
+        Whether an average is multiplied by what stands for a division.
+    stages
+        Line buffers, each with counters of its own.
+    """
+
+    lines: int = 0
+    compared: int = 0
+    added: int = 0
+    divided: bool = False
+    stages: int = 0
+
+    def __add__(self, other: CodeWork) -> CodeWork:
+        """Both of them."""
+        return CodeWork(
+            self.lines + other.lines,
+            self.compared + other.compared,
+            self.added + other.added,
+            self.divided or other.divided,
+            self.stages + other.stages,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +60,17 @@ class LayerWidths:
         ``[S, n_out, n_in]``: of what the table hands out.
     code_bits
         ``[S, n_out]``: of the codes that the sums are saturated to; None for a network's outputs.
+    windows
+        That share the layer's hardware, one after the other.
+    work
+        Of the codes.
     """
 
     address_bits: Tensor
     output_bits: Tensor
     code_bits: Tensor | None
+    windows: int = 1
+    work: CodeWork = CodeWork()
 
 
 @dataclass(frozen=True)
@@ -41,6 +80,8 @@ class FabricCost:
     A table costs ``table[address_bits] * output_bits``, on straight lines between whole bits; a
     summand, each of an output's tables and of the widest a part, ``adder * (output_bits +
     adder_offset)``; saturation ``saturator`` and an encoder on chip ``encoder`` a bit of code.
+    Windows of an image take turns with one layer's hardware, so they cost once; rows of pixels
+    and pooling cost ``line``, ``comparator``, ``averager`` and ``divider`` a bit, and ``stage``.
 
     Parameters
     ----------
@@ -52,6 +93,10 @@ class FabricCost:
         As above; ``widest`` is that part.
     whole_bits
         Whether deployed tables count whole output bits, as a memory holds them.
+    line, comparator, averager, divider, stage
+        By what :class:`CodeWork` counts.
+    each_window
+        Whether every window costs by itself, as operations do.
     """
 
     unit: str
@@ -62,6 +107,25 @@ class FabricCost:
     saturator: float = 0.0
     encoder: float = 0.0
     whole_bits: bool = False
+    line: float = 0.0
+    comparator: float = 0.0
+    averager: float = 0.0
+    divider: float = 0.0
+    stage: float = 0.0
+    each_window: bool = False
+
+    def times(self, windows: int) -> int:
+        """How often a layer of so many windows costs."""
+        return windows if self.each_window else 1
+
+    def of_code(self, work: CodeWork) -> float:
+        """What is done with a bit of a code, without saturation."""
+        return (
+            self.line * work.lines
+            + self.comparator * work.compared
+            + self.averager * work.added
+            + self.divider * work.divided
+        )
 
     def of_layer(self, widths: LayerWidths) -> Tensor:
         """``[S]``: tables, sums and saturation of a layer."""
@@ -71,13 +135,14 @@ class FabricCost:
         adders = self.adder * (bits + self.adder_offset) * there
         widest = adders.gather(2, adders.argmax(2, keepdim=True)).squeeze(2)
         total = (tables.sum(2) + adders.sum(2) - (1 - self.widest) * widest).sum(1)
-        if widths.code_bits is None:
-            return total
-        return total + self.saturator * widths.code_bits.sum(dim=1)
+        if widths.code_bits is not None:
+            each = self.saturator + self.of_code(widths.work)
+            total = total + each * widths.code_bits.sum(dim=1)
+        return self.times(widths.windows) * total + self.stage * widths.work.stages
 
-    def of_inputs(self, code_bits: Tensor) -> Tensor:
-        """``[S]``: encoding real inputs on chip to codes of ``[S, n_in]`` bits."""
-        return self.encoder * code_bits.sum(dim=1)
+    def of_input(self, work: CodeWork, pixels: int, *, encoder: bool) -> float:
+        """What is done with a bit of an input channel of so many pixels, encoding included."""
+        return self.of_code(work) + self.encoder * encoder * self.times(pixels)
 
 
 def fabric_cost(kind: str, target: str, fabric: str) -> FabricCost:
@@ -111,6 +176,11 @@ def _luts(target: str, fabric: str) -> FabricCost:
         own.widest,
         own.saturator,
         own.encoder,
+        own.line,
+        own.comparator,
+        own.averager,
+        own.divider,
+        own.stage,
     )
 
 
@@ -133,6 +203,7 @@ def _bit_operations(target: str, fabric: str) -> FabricCost:
         saturator=1.0,
         encoder=1.0,
         whole_bits=True,
+        each_window=True,
     )
 
 

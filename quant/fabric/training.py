@@ -22,7 +22,8 @@ from kanhw.quant.fabric.front import Front, Point
 from kanhw.quant.fabric.learned.lowering import lowered, unequal_values
 from kanhw.quant.fabric.learned.network import Networks
 from kanhw.quant.fabric.learned.parameters import Layout
-from kanhw.quant.fabric.learned.source import structure_of_model, structure_of_sizes
+from kanhw.quant.fabric.learned.shape import Shape, shape_of
+from kanhw.quant.fabric.learned.source import structure_of_model, structure_of_shape
 from kanhw.quant.fabric.learned.task import FabricTask, task_of
 from kanhw.quant.fabric.parts import COPIES, fewest, fold_parts, one_part
 from kanhw.quant.fabric.saved import load_state, save_state
@@ -81,7 +82,8 @@ class FabricTraining:
     Parameters
     ----------
     network
-        Sizes, to begin from scratch, or a trained float model.
+        A shape, to begin from scratch (sizes, or a text as :mod:`.learned.shape` says), or a
+        trained float model.
     data
         Trained on, and chosen by.
     settings
@@ -89,16 +91,16 @@ class FabricTraining:
     """
 
     def __init__(
-        self, network: KanModel | Sequence[int], data: Data, settings: FabricSettings
+        self, network: KanModel | Sequence[int] | str, data: Data, settings: FabricSettings
     ) -> None:
         self.data, self.settings = data, settings
-        outputs = network.n_out if isinstance(network, KanModel) else int(network[-1])
-        own, held_out = targets_of(data.y, data.validation_y, outputs)
-        self.task: FabricTask = task_of(own, outputs)
-        if isinstance(network, KanModel):
-            structure = structure_of_model(network, data.x, self.task, settings.most_bits)
+        given: KanModel | Shape = network if isinstance(network, KanModel) else shape_of(network)
+        own, held_out = targets_of(data.y, data.validation_y, given.n_out)
+        self.task: FabricTask = task_of(own, given.n_out)
+        if isinstance(given, KanModel):
+            structure = structure_of_model(given, data.x, self.task, settings.most_bits)
         else:
-            structure = structure_of_sizes(network, data.x, self.task, settings.most_bits)
+            structure = structure_of_shape(given, data.x, self.task, settings.most_bits)
         self.layout = Layout(structure)
         self.networks = Networks(self.layout, settings.cost(), encoder=settings.encoder)
         parts = [
@@ -202,8 +204,7 @@ class FabricTraining:
             )
 
     def _features(self, x: FloatArray) -> torch.Tensor:
-        structure = self.layout.structure
-        shares = (x - structure.low) / (structure.high - structure.low)
+        shares = self.layout.structure.shares(x)
         return torch.tensor(shares, dtype=torch.get_default_dtype())
 
     def _pressure(self) -> tuple[float, float]:
@@ -224,6 +225,7 @@ class FabricTraining:
         arrays = [self.data.x, self.data.y, self.data.validation_x, self.data.validation_y]
         for layer in structure.layers:
             arrays += [layer.functions, layer.coefficients, layer.bias]
+            digest.update(f"{layer.reading.window} {layer.pool}".encode())
         for array in arrays:
             digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,8 +34,8 @@ def add_fabric(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fabric-cost",
         choices=("lut", "bram", "bit-operations"),
-        help="learn all widths while this is kept small; MODEL may be a shape such as 16-3-7, and "
-        "--out is a folder of points from cheap to good",
+        help="learn all widths while this is kept small; MODEL may be a shape such as 16-3-7 or "
+        "1x8x8-4@3x3-max2x2-10, and --out is a folder of points from cheap to good",
     )
     group.add_argument("--target", help="the FPGA family (default: xcup)")
     group.add_argument("--fabric", help="portable or ultrascale+ (default: portable)")
@@ -115,11 +114,12 @@ def refuse_chosen(options: argparse.Namespace, names: Sequence[str]) -> None:
             )
 
 
-def _network(options: argparse.Namespace) -> KanModel | tuple[int, ...]:
-    """Sizes if MODEL reads like them and is no file, else the float model of the file."""
-    if re.fullmatch(r"\d+(-\d+)+", options.model) and not Path(options.model).exists():
-        return tuple(int(size) for size in options.model.split("-"))
-    return float_model(options)
+def _network(options: argparse.Namespace) -> KanModel | str:
+    """A shape if MODEL reads like one and is no file, else the float model of the file."""
+    from kanhw.quant.fabric.learned.shape import is_shape
+
+    model: str = options.model
+    return model if is_shape(model) and not Path(model).exists() else float_model(options)
 
 
 def _reporting(progress: Progress, steps: ExitStack) -> Callable[[FabricTraining, RunState], None]:

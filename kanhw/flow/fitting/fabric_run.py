@@ -46,7 +46,7 @@ class TrainedFront:
 
 
 def train_for_fabric(
-    network: KanModel | nn.Module | Sequence[int],
+    network: KanModel | nn.Module | Sequence[int] | str,
     x: npt.ArrayLike,
     y: npt.ArrayLike,
     *,
@@ -61,8 +61,9 @@ def train_for_fabric(
     Parameters
     ----------
     network
-        Sizes such as ``(16, 3, 7)``, to train cubic B-splines from scratch; or a trained float
-        model (:func:`kanhw.load`) or a network of :mod:`kanhw.layers`.
+        Sizes such as ``(16, 3, 7)`` or ``"16-3-7"``, to train cubic B-splines from scratch, with an
+        image, convolutions and pooling in front such as ``"1x8x8-4@3x3-max2x2-10"``; or a trained
+        float model (:func:`kanhw.load`) or a network of :mod:`kanhw.layers`.
     x, y
         Features ``[N, *input_shape]`` and targets as :func:`kanhw.train` takes them.
     out
@@ -122,9 +123,11 @@ def _training() -> Callable[..., FabricTraining]:
     return make
 
 
-def _network(network: object) -> KanModel | tuple[int, ...]:
-    """A float model, or sizes."""
-    if isinstance(network, Sequence) and not isinstance(network, str):
+def _network(network: object) -> KanModel | tuple[int, ...] | str:
+    """A float model, or a shape."""
+    if isinstance(network, str):
+        return network
+    if isinstance(network, Sequence):
         return tuple(network)
     from kanhw.quant.training.network import float_model
 
@@ -132,7 +135,7 @@ def _network(network: object) -> KanModel | tuple[int, ...]:
 
 
 def _split(
-    network: KanModel | tuple[int, ...],
+    network: KanModel | tuple[int, ...] | str,
     x: npt.NDArray[Any],
     y: npt.NDArray[Any],
     validation: float | tuple[npt.ArrayLike, npt.ArrayLike],
@@ -144,7 +147,7 @@ def _split(
     return (own["x"], own["y"]), (held_out["x"], held_out["y"])
 
 
-def _flat(network: KanModel | tuple[int, ...], x: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def _flat(network: KanModel | tuple[int, ...] | str, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
     if isinstance(network, KanModel):
         return network.flat(np.asarray(x))
     values = np.asarray(x)

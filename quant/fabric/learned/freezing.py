@@ -25,7 +25,8 @@ class Frozen:
     ----------
     rows
         ``[S, size]``: the same networks; widths are whole, code bits are no more than somebody
-        reads, and an edge that adds a constant is gone: its bits and coefficients are 0.
+        reads, and an edge that adds a constant to every sum is gone: its bits and coefficients are
+        0. A constant that padding takes away now and then stays.
     learned
         ``[S, size]``: 1 for what is trained on, 0 for widths and for edges that are gone.
     """
@@ -41,32 +42,37 @@ def freeze(networks: Networks, rows: Tensor) -> Frozen:
     """
     with torch.no_grad():
         layers = networks.evaluate(rows)
-        bits = [round_half_up(layer.address_bits) for layer in layers]
-        biases = _fold_constants(networks, layers, bits)
-        code_bits = _drop_unread(bits)
-        return _written(networks, rows, bits, biases, code_bits)
+        biases, there = _fold_constants(networks, layers)
+        bits = [
+            round_half_up(layer.address_bits) * own
+            for layer, own in zip(layers, there, strict=True)
+        ]
+        code_bits = _drop_unread(layers, bits, there)
+        return _written(networks, rows, bits, there, biases, code_bits)
 
 
 def _fold_constants(
-    networks: Networks, layers: list[EvaluatedLayer], bits: list[Tensor]
-) -> list[Tensor]:
-    """Biases with all constants; sets the bits of edges that add one to 0."""
+    networks: Networks, layers: list[EvaluatedLayer]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Biases with all constants, and ``[S, n_out, n_in]`` which edges add anything else."""
     biases: list[Tensor] = []
-    # [S, n_in]: which inputs never change, and the entry that they read.
+    there: list[Tensor] = []
+    # [S, channels]: which never change, and the entry that their inputs read.
     constant, address = _constant_inputs(networks, layers[0])
-    for index, layer in enumerate(layers):
-        tables = layer.tables
-        added = tables[..., 0]
-        fixed = tables.amax(-1) == tables.amin(-1)
-        entry = address[:, None, :, None].expand(-1, tables.shape[1], -1, 1)
-        added = torch.where(constant[:, None], tables.gather(-1, entry)[..., 0], added)
-        fixed = fixed | constant[:, None]
-        bits[index] = torch.where(fixed, 0.0, bits[index])
+    for layer in layers:
+        tables, reading = layer.tables, layer.structure.reading
+        constant, address = (reading.by_input(own)[:, None] for own in (constant, address))
+        entry = address.unsqueeze(-1).expand(-1, tables.shape[1], -1, 1)
+        added = torch.where(constant, tables.gather(-1, entry)[..., 0], tables[..., 0])
+        fixed = (tables.amax(-1) == tables.amin(-1)) | constant
+        # What padding takes away of some sums is no part of the bias of all.
+        fixed &= (added == 0) | ~torch.tensor(reading.padded)
+        there.append(~fixed)
         biases.append(layer.bias() + (added * fixed).sum(-1))
-        constant = (bits[index] == 0).all(-1)
+        constant = fixed.all(-1)
         share = (biases[-1] + HIDDEN_REACH) / (2 * HIDDEN_REACH)
         address = _entry(share, tables.shape[-1])
-    return biases
+    return biases, there
 
 
 def _constant_inputs(networks: Networks, layer: EvaluatedLayer) -> tuple[Tensor, Tensor]:
@@ -83,16 +89,23 @@ def _entry(share: Tensor, count: int) -> Tensor:
     return torch.floor(share * count).clamp(0, count - 1).long()
 
 
-def _drop_unread(bits: list[Tensor]) -> list[Tensor]:
+def _drop_unread(
+    layers: list[EvaluatedLayer], bits: list[Tensor], there: list[Tensor]
+) -> list[Tensor]:
     """``[S, n_out]`` code bits that somebody reads, of every layer but the last.
 
-    Edges into sums that nobody reads lose their bits.
+    Edges into sums that nobody reads are gone. The average of codes depends on all of their bits.
     """
     read: list[Tensor] = []
     for index in reversed(range(1, len(bits))):
-        needed = bits[index].amax(1)
-        read.insert(0, needed)
-        bits[index - 1] = bits[index - 1] * (needed > 0).unsqueeze(-1)
+        needed = layers[index].structure.reading.by_channel(bits[index].amax(1))
+        codes = needed
+        before, pool = layers[index - 1].parameters.code_bits, layers[index - 1].structure.pool
+        if before is not None and pool is not None and pool.rounds:
+            codes = torch.where(needed > 0, round_half_up(before), 0.0)
+        read.insert(0, codes)
+        there[index - 1] = there[index - 1] & (needed > 0).unsqueeze(-1)
+        bits[index - 1] = bits[index - 1] * there[index - 1]
     return read
 
 
@@ -100,6 +113,7 @@ def _written(
     networks: Networks,
     rows: Tensor,
     bits: list[Tensor],
+    there_by_layer: list[Tensor],
     biases: list[Tensor],
     code_bits: list[Tensor],
 ) -> Frozen:
@@ -107,7 +121,7 @@ def _written(
     old = layout.layers(rows)
     new_parts, learned_parts = [], []
     for own in layout.parameters:
-        given, there = old[own.layer], (bits[own.layer] > 0).to(rows)
+        given, there = old[own.layer], there_by_layer[own.layer].to(rows)
         learned = torch.ones(len(rows), *own.shape)
         if own.is_width:
             learned = learned * 0

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from kanhw.quant.fabric.cost import FabricCost, LayerWidths
+from kanhw.quant.fabric.cost import CodeWork, FabricCost, LayerWidths
 from kanhw.quant.fabric.learned.parameters import LayerParameters, Layout
-from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, level
+from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, LayerStructure, level
 from kanhw.quant.fabric.learned.tables import LookUp, RoundedTables, round_half_up, slopes_of
 
-__all__ = ["BIAS_FRACTION", "EvaluatedLayer", "Networks"]
+__all__ = ["BIAS_FRACTION", "EvaluatedLayer", "Networks", "samples_at_once"]
 
 BIAS_FRACTION = 10
 """Fraction bits of a hidden bias: sums are then exact in float32."""
 # Roughness is measured on the tables of so many address bits.
 _ROUGHNESS_BITS = 4
+# Inputs of windows that are looked up at once where no gradients are wanted.
+_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +29,10 @@ class EvaluatedLayer:
 
     Parameters
     ----------
-    parameters
+    structure, parameters
         Of the layer.
+    work
+        What is done with its codes before they are read.
     address_bits
         ``[S, n_out, n_in]``: those of the edge, and no more than the code has that it reads.
     curves
@@ -36,7 +41,9 @@ class EvaluatedLayer:
         ``[S, n_out, n_in, 2**M]``: as they are deployed, and before rounding.
     """
 
+    structure: LayerStructure
     parameters: LayerParameters
+    work: CodeWork
     address_bits: Tensor
     curves: Tensor
     tables: Tensor
@@ -52,12 +59,18 @@ class EvaluatedLayer:
         rounded = round_half_up(own.bias.detach() * unit) / unit
         return own.bias + (rounded - own.bias.detach())
 
+    def _layer_widths(
+        self, address_bits: Tensor, bits: Tensor, code_bits: Tensor | None
+    ) -> LayerWidths:
+        windows = self.structure.reading.positions
+        return LayerWidths(address_bits, bits, code_bits, windows, self.work)
+
     def widths(self) -> LayerWidths:
         """Widths as reals: of a table of range r in steps of ``2**-f``, ``log2(r 2**f + 1)``."""
         own = self.parameters
         reach = self.smooth.amax(-1) - self.smooth.amin(-1)
         bits = torch.log2(reach * torch.exp2(own.fraction_bits) + 1)
-        return LayerWidths(self.address_bits, bits, own.code_bits)
+        return self._layer_widths(self.address_bits, bits, own.code_bits)
 
     def whole_widths(self, *, whole_bits: bool) -> LayerWidths:
         """Widths as they are deployed.
@@ -76,7 +89,7 @@ class EvaluatedLayer:
             bits = torch.ceil(bits)
         address = round_half_up(self.address_bits) * (steps > 0)
         code = None if own.code_bits is None else round_half_up(own.code_bits)
-        return LayerWidths(address, bits, code)
+        return self._layer_widths(address, bits, code)
 
     def roughness(self) -> Tensor:
         """``[S]``: the integral of the squared second derivative of every edge, over its range."""
@@ -112,35 +125,53 @@ class Networks:
     def evaluate(self, rows: Tensor) -> list[EvaluatedLayer]:
         """The tables of networks ``[S, size]``."""
         evaluated: list[EvaluatedLayer] = []
-        for own, functions in zip(self.layout.layers(rows), self.functions, strict=True):
+        structure, parameters = self.layout.structure, self.layout.layers(rows)
+        for index, layer in enumerate(structure.layers):
+            own, functions = parameters[index], self.functions[index]
             bits = own.address_bits
             before = evaluated[-1].parameters.code_bits if evaluated else None
             if before is not None:
-                bits = torch.minimum(bits, before.unsqueeze(1))
+                bits = torch.minimum(bits, layer.reading.by_input(before).unsqueeze(1))
             curves = _curves(own.coefficients, functions)
             tables, smooth = RoundedTables.apply(  # type: ignore[no-untyped-call]
                 curves, bits, own.fraction_bits
             )
-            evaluated.append(EvaluatedLayer(own, bits, curves, tables, smooth))
+            evaluated.append(
+                EvaluatedLayer(layer, own, structure.work(index), bits, curves, tables, smooth)
+            )
         return evaluated
 
     def outputs(self, layers: list[EvaluatedLayer], x: Tensor) -> Tensor:
         """``[S, N, n_out]`` of inputs ``[S, N, n_in]`` in units of the ranges of the start."""
+        if torch.is_grad_enabled():
+            return self._outputs(layers, x)
+        parts = torch.split(x, samples_at_once(layers, len(x)), dim=1)
+        return torch.cat([self._outputs(layers, part) for part in parts], dim=1)
+
+    def _outputs(self, layers: list[EvaluatedLayer], x: Tensor) -> Tensor:
         first = layers[0].parameters
         if first.low is None or first.high is None:  # pragma: no cover - the first layer has them
             raise TypeError("The first layer has no ranges")
-        low, high = first.low.unsqueeze(1), first.high.unsqueeze(1)
-        sums = self.sums(layers[0], (x - low) / (high - low))
-        for layer in layers[1:]:
-            sums = self.sums(layer, (sums + HIDDEN_REACH) / (2 * HIDDEN_REACH))
-        return sums
+        channels = self.layout.structure.channels
+        low, high = (end[:, channels].unsqueeze(1) for end in (first.low, first.high))
+        u = (x - low) / (high - low)
+        for layer in layers[:-1]:
+            u = self.shares(layer, self.sums(layer, u))
+        return self.sums(layers[-1], u)
 
     def sums(self, layer: EvaluatedLayer, u: Tensor) -> Tensor:
-        """``[S, N, n_out]``: the sums of a layer, of shares of ranges ``[S, N, n_in]``."""
+        """``[S, N, n_out * positions]``: a layer's sums, of shares of ranges ``[S, N, values]``."""
+        reading = layer.structure.reading
         looked_up: Tensor = LookUp.apply(  # type: ignore[no-untyped-call]
-            layer.tables, slopes_of(layer.curves), u
+            layer.tables, slopes_of(layer.curves), reading.gather(u)
         )
-        return looked_up + layer.bias().unsqueeze(1)
+        return reading.to_image(looked_up + layer.bias().unsqueeze(1))
+
+    def shares(self, layer: EvaluatedLayer, sums: Tensor) -> Tensor:
+        """Shares ``[S, N, values]`` that the next layer reads, of a hidden layer's sums."""
+        u = (sums + HIDDEN_REACH) / (2 * HIDDEN_REACH)
+        pool, bits = layer.structure.pool, layer.parameters.code_bits
+        return u if pool is None or bits is None else pool(u, bits)
 
     def costs(self, layers: list[EvaluatedLayer], *, whole: bool = False) -> Tensor:
         """``[S]``: of widths as reals, or as they are deployed."""
@@ -149,9 +180,22 @@ class Networks:
             layer.whole_widths(whole_bits=bits) if whole else layer.widths() for layer in layers
         ]
         total = torch.stack([self.cost.of_layer(own) for own in widths]).sum(0)
-        if self.encoder:
-            total = total + self.cost.of_inputs(widths[0].address_bits.amax(1))
-        return total
+        reading, of_bit = self.layout.structure.layers[0].reading, self.input_cost()
+        if of_bit:
+            total = total + of_bit * reading.by_channel(widths[0].address_bits.amax(1)).sum(1)
+        return total + self.cost.stage * reading.work.stages
+
+    def input_cost(self) -> float:
+        """Of a bit of an input channel."""
+        reading = self.layout.structure.layers[0].reading
+        pixels = len(reading.channels) // reading.n_channels
+        return self.cost.of_input(reading.work, pixels, encoder=self.encoder)
+
+
+def samples_at_once(layers: Sequence[EvaluatedLayer], networks: int) -> int:
+    """Samples whose windows are held at once, of so many networks, where memory is to be small."""
+    each = max(layer.structure.reading.index.size for layer in layers) * networks
+    return max(_AT_ONCE // each, 1)
 
 
 def _curves(coefficients: Tensor, functions: Tensor) -> Tensor:

@@ -70,8 +70,8 @@ class LayerParameters:
     code_bits
         ``[S, n_out]`` of the codes behind the sums; None for outputs.
     low, high
-        ``[S, n_in]``: ends of the inputs' ranges, in units of those of the start; None behind the
-        first layer.
+        ``[S, channels]``: ends of the inputs' ranges, in units of those of the start; None behind
+        the first layer.
     """
 
     coefficients: Tensor
@@ -146,6 +146,6 @@ def _parameters(structure: Structure) -> Iterator[Parameter]:
         if not last:
             yield Parameter(index, "code_bits", (layer.n_out,), 1.0, 1.0, most, True)
         if index == 0:
-            inputs = (structure.n_in,)
+            inputs = structure.low.shape
             yield Parameter(index, "low", inputs, 0.2, -1.0, 0.5 - _NARROWEST, False)
             yield Parameter(index, "high", inputs, 0.2, 0.5 + _NARROWEST, 2.0, False)

@@ -1,17 +1,24 @@
-"""Structures to learn widths of: of sizes, from scratch, or of a trained float model."""
+"""Structures to learn widths of: of a shape, from scratch, or of a trained float model."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kanhw.errors import InputError
-from kanhw.formats import FloatArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.model.activation import Activation
+from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
+from kanhw.quant.fabric.learned.pooling import Pool
+from kanhw.quant.fabric.learned.reading import Reading
+from kanhw.quant.fabric.learned.shape import Shape
 from kanhw.quant.fabric.learned.structure import (
     HIDDEN_REACH,
     LayerStructure,
@@ -22,27 +29,24 @@ from kanhw.quant.fabric.learned.structure import (
 from kanhw.quant.fabric.learned.task import FabricTask
 from kanhw.quant.planning.freeze import freeze_norms
 from kanhw.records import record_of
-from kanhw.values import brief, is_integer
+from kanhw.windows import Window
 
-__all__ = ["structure_of_model", "structure_of_sizes"]
+__all__ = ["structure_of_model", "structure_of_shape"]
 
 # Cells of the grids of hidden layers and of the last one; what a range is in units of slopes.
 _CELLS, _LAST_CELLS = 7, 9
 _INPUT_SPAN = 5.0
 # Percent of the data at either end of an input's range that it leaves out at the start.
 _TAIL = 0.5
-_MOST_LAYERS = 16
 
 
-def structure_of_sizes(
-    sizes: Sequence[int], x: FloatArray, task: FabricTask, most_bits: int
-) -> Structure:
+def structure_of_shape(shape: Shape, x: FloatArray, task: FabricTask, most_bits: int) -> Structure:
     """Layers of cubic B-splines, from scratch.
 
     Parameters
     ----------
-    sizes
-        Inputs, hidden neurons and outputs, such as (16, 3, 7).
+    shape
+        Such as that of 16-3-7: 16 inputs, 3 hidden neurons and 7 outputs.
     x
         ``[N, n_in]`` training features, which ranges start at.
     task
@@ -50,26 +54,42 @@ def structure_of_sizes(
     most_bits
         M, of an address.
     """
-    good = all(is_integer(size) and size >= 1 for size in sizes)
-    if not good or not 2 <= len(sizes) <= _MOST_LAYERS + 1:
+    count = math.prod(shape.inputs)
+    if count != x.shape[1]:
+        begin = "x".join(map(str, shape.inputs))
+        values = "" if len(shape.inputs) == 1 else f" of {count} values"
         raise InputError(
-            f"Sizes must be 2 to {_MOST_LAYERS + 1} integers of at least 1, such as 16-3-7, not "
-            f"{brief(tuple(sizes))}"
+            f"The sizes begin with {begin} inputs{values}, but the data have {x.shape[1]} features"
         )
-    if sizes[0] != x.shape[1]:
-        raise InputError(
-            f"The sizes begin with {sizes[0]} inputs, but the data have {x.shape[1]} features"
+    layers: list[LayerStructure] = []
+    for index, own in enumerate(shape.layers):
+        last = index == len(shape.layers) - 1
+        reading = _reading(own.window, layers, count)
+        made = spline_layer(
+            f"layers.{index}",
+            reading,
+            len(task.learned) if last else own.n_out,
+            _LAST_CELLS if last else _CELLS,
+            2 * HIDDEN_REACH if index else _INPUT_SPAN,
+            most_bits,
         )
-    outs = [*sizes[1:-1], len(task.learned)]
-    layers = []
-    for index, (n_in, n_out) in enumerate(zip(sizes[:-1], outs, strict=True)):
-        cells = _LAST_CELLS if index == len(outs) - 1 else _CELLS
-        span = 2 * HIDDEN_REACH if index else _INPUT_SPAN
-        layers.append(spline_layer(f"layers.{index}", n_in, n_out, cells, span, most_bits))
-    low, high = _ranges(x)
-    text = "-".join(map(str, sizes))
-    source, constant = f"trained from scratch, {text}", np.ptp(x, axis=0) == 0
-    return Structure(tuple(layers), low, high, most_bits, source, constant)
+        layers.append(replace(made, pool=_pool(own.pool)))
+    channels = layers[0].reading.channels
+    low, high = _ranges(x, channels)
+    source = f"trained from scratch, {shape.text}"
+    return Structure(tuple(layers), low, high, most_bits, source, _constant(x, channels))
+
+
+def _pool(layer: PoolLayer | None) -> Pool | None:
+    """Of codes, as of values."""
+    return None if layer is None else Pool(layer.kind, layer.window, layer.name)
+
+
+def _reading(window: Window | None, before: Sequence[LayerStructure], n_in: int) -> Reading:
+    """Of windows, or of all values that the layer before gives, of which there may be none yet."""
+    if window is not None:
+        return Reading.of_windows(window)
+    return Reading(before[-1].channels if before else np.arange(n_in))
 
 
 def structure_of_model(
@@ -80,7 +100,7 @@ def structure_of_model(
     Parameters
     ----------
     model
-        Fully connected layers of any basis.
+        Layers of any basis, fully connected, or in windows of images with pooling behind them.
     x
         ``[N, n_in]`` training features.
     task
@@ -91,31 +111,75 @@ def structure_of_model(
     Raises
     ------
     InputError
-        If a layer is of another kind, or multiplies its sums with each other.
+        If a layer is of another kind, multiplies its sums with each other, or pools what are no
+        sums of edges.
     """
     model = freeze_norms(model, x).model
-    value = model.flat(x)
-    low, high = _ranges(value)
-    first_low, first_high = low, high
+    inputs = value = model.flat(x)
+    given: list[_Given] = []
+    for part in model.layers:
+        record_of(LAYERS, type(part), "training for the fabric", f"{__name__}.LAYERS")(part, given)
     layers: list[LayerStructure] = []
+    ranges: list[tuple[FloatArray, FloatArray]] = []
     before: tuple[Activation, ...] = ()
-    for index, layer in enumerate(model.layers):
-        own = record_of(LAYERS, type(layer), "training for the fabric", f"{__name__}.LAYERS")(layer)
+    for layer in given:
+        own, reading = layer.edges, _reading(layer.window, layers, model.n_in)
+        if not layers:
+            ranges.append(_ranges(value, reading.channels))
+        low, high = (reading.by_input(end) for end in ranges[-1])
         functions, coefficients = _edges(own, low, high, before, most_bits)
         for activation in before:
             value = activation(value)
-        value, bias, before = own.sums(value), own.bias, _activations(own)
-        if index == len(model.layers) - 1:
-            _check_outputs(own, task)
+        value, bias, before = layer.sums(value), own.bias, _activations(own)
+        if layer is given[-1]:
+            _check_outputs(layer, task)
             coefficients, bias = _to_task(coefficients, bias, task)
         else:
-            low, high = _ranges(value)
+            low, high = _ranges(value, np.repeat(np.arange(own.n_sums), reading.positions))
+            ranges.append((low, high))
             gain = 2 * HIDDEN_REACH / (high - low)
             coefficients = coefficients * gain[:, None, None]
             bias = (bias - low) * gain - HIDDEN_REACH
-        layers.append(LayerStructure(own.name, functions, coefficients, bias))
-    constant = np.ptp(model.flat(x), axis=0) == 0
-    return Structure(tuple(layers), first_low, first_high, most_bits, model.source, constant)
+        if layer.pool is not None:
+            value = layer.pool(value)
+        pool = _pool(layer.pool)
+        layers.append(LayerStructure(own.name, reading, functions, coefficients, bias, pool=pool))
+    constant = _constant(inputs, layers[0].reading.channels)
+    return Structure(tuple(layers), *ranges[0], most_bits, model.source, constant)
+
+
+@dataclass(eq=False)
+class _Given:
+    """A float layer of edges, in windows or not, and the pooling behind it."""
+
+    edges: KanLayer
+    window: Window | None = None
+    pool: PoolLayer | None = None
+
+    def sums(self, value: FloatArray) -> FloatArray:
+        """Of all windows, without what happens to them."""
+        if self.window is None:
+            return self.edges.sums(value)
+        return ConvLayer(replace(self.edges, post=()), self.window)(value)
+
+
+def _add_pool(layer: PoolLayer, given: list[_Given]) -> None:
+    """Pooling belongs to the sums in front of it; activations in between go behind it."""
+    if not given or given[-1].pool is not None:
+        raise InputError(
+            f"{layer.name}: only the sums of a layer are pooled, and once: "
+            f"{'pool the data' if not given else 'join it with the pooling before'}, or train this "
+            "network without learned widths"
+        )
+    given[-1].pool = layer
+
+
+# What adds a layer of every kind to those before it.
+LAYERS: dict[type, Callable[[Any, list[_Given]], None]] = {
+    KanLayer: lambda layer, given: given.append(_Given(layer)),
+    ConvLayer: lambda layer, given: given.append(_Given(layer.taps, layer.window)),
+    PoolLayer: _add_pool,
+}
 
 
 def _activations(layer: KanLayer) -> tuple[Activation, ...]:
@@ -129,21 +193,35 @@ def _activations(layer: KanLayer) -> tuple[Activation, ...]:
     return tuple(step for step in layer.post if isinstance(step, Activation))
 
 
-def _check_outputs(layer: KanLayer, task: FabricTask) -> None:
+def _check_outputs(layer: _Given, task: FabricTask) -> None:
     """Classes are told by the sums; reals need them as they are."""
-    if layer.post and task.name == "regression":
+    if layer.window is not None or layer.pool is not None:
         raise InputError(
-            f"{layer.name}: an activation behind the last sums has no place in a table: train a "
-            "network without it, or without learned widths"
+            f"{layer.edges.name}: the last layer must read all values, not windows, and is not "
+            "pooled: end the network with a fully connected layer, or train it without learned "
+            "widths"
+        )
+    if layer.edges.post and task.name == "regression":
+        raise InputError(
+            f"{layer.edges.name}: an activation behind the last sums has no place in a table: "
+            "train a network without it, or without learned widths"
         )
 
 
-# What gives the edges of a layer of every kind.
-LAYERS: dict[type, Callable[[Any], KanLayer]] = {KanLayer: lambda layer: layer}
+def _by_channel(x: FloatArray, channels: IntArray) -> FloatArray:
+    """Values ``[N, n]`` as those of channels, ``[N * positions, channels]``."""
+    count = int(channels.max()) + 1
+    return x.reshape(len(x), count, -1).swapaxes(1, 2).reshape(-1, count)
 
 
-def _ranges(x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Ends of the range of every value ``[n]``: without tails, and never empty."""
+def _constant(x: FloatArray, channels: IntArray) -> npt.NDArray[np.bool_]:
+    """``[channels]``: which are one value everywhere."""
+    return np.asarray(np.ptp(_by_channel(x, channels), axis=0) == 0)
+
+
+def _ranges(x: FloatArray, channels: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Ends of the range of every channel: without tails, and never empty."""
+    x = _by_channel(x, channels)
     low, high = np.percentile(x, [_TAIL, 100 - _TAIL], axis=0)
     whole_low, whole_high = x.min(axis=0), x.max(axis=0)
     narrow = high - low <= 1e-3 * (whole_high - whole_low)
@@ -164,9 +242,7 @@ def _edges(
     points = low + shares[:, None] * (high - low)
     for activation in before:
         points = activation(points)
-    spline = np.stack(
-        [layer.basis.evaluate_input(i, points[:, i]) for i in range(layer.n_in)]
-    )
+    spline = np.stack([layer.basis.evaluate_input(i, points[:, i]) for i in range(layer.n_in)])
     base = layer.base_activation(points).T[:, :, None]
     count = max((sum(own.i == i for own in layer.symbolic) for i in range(layer.n_in)), default=0)
     named = np.zeros((layer.n_in, len(points), count))

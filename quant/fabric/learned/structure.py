@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.formats import FloatArray
+from kanhw.formats import FloatArray, IntArray
 from kanhw.model.bases.bspline import BSplineBasis
-from kanhw.windows import Window
+from kanhw.quant.fabric.cost import CodeWork
+from kanhw.quant.fabric.learned.pooling import Pool
+from kanhw.quant.fabric.learned.reading import Reading
 
 __all__ = ["HIDDEN_REACH", "LayerStructure", "Structure", "centres", "level", "spline_layer"]
 
@@ -34,6 +36,8 @@ class LayerStructure:
     ----------
     name
         For messages and reports.
+    reading
+        Which values its inputs are: all windows share the edges.
     functions
         ``[n_in, 2**(M + 1) - 1, K]``: K functions of each input at the centres of codes of 0 to M
         bits, one after the other; ``[1, ...]`` where all inputs have the same.
@@ -46,27 +50,35 @@ class LayerStructure:
         None for a start that is given.
     span
         What the range of an input is in units of a random slope.
-    window
-        The windows that share the edges; None for a layer that reads vectors.
+    pool
+        What happens to the codes behind its sums; None is nothing.
     """
 
     name: str
+    reading: Reading
     functions: FloatArray
     coefficients: FloatArray
     bias: FloatArray
     linear: FloatArray | None = None
     span: float = 1.0
-    window: Window | None = None
+    pool: Pool | None = None
 
     @property
     def n_out(self) -> int:
-        """Sums, of one window."""
+        """Sums, of one window: channels of what it gives."""
         return int(self.coefficients.shape[0])
 
     @property
     def n_in(self) -> int:
         """Inputs of an edge each, of one window."""
         return int(self.coefficients.shape[1])
+
+    @property
+    def channels(self) -> IntArray:
+        """``[values]``: of which channel each value is that it gives."""
+        pool = self.reading.positions if self.pool is None else self.pool.window.positions
+        result: IntArray = np.repeat(np.arange(self.n_out), pool)
+        return result
 
     def start(self, random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Coefficients and bias of one start."""
@@ -86,13 +98,14 @@ class Structure:
     layers
         In order.
     low, high
-        ``[n_in]``: the range of every input that training starts with, low < high.
+        ``[channels]``: the range of every input channel that training starts with, low < high; a
+        feature of a vector is a channel.
     most_bits
         M, of an address.
     source
         Where the network came from.
     constant
-        ``[n_in]``: which inputs never vary: they stand in the middle of their ranges.
+        ``[channels]``: which never vary: they stand in the middle of their ranges.
     """
 
     layers: tuple[LayerStructure, ...]
@@ -102,10 +115,22 @@ class Structure:
     source: str
     constant: npt.NDArray[np.bool_]
 
+    def work(self, index: int) -> CodeWork:
+        """What is done with the codes behind a layer before the next one reads them."""
+        pool, after = self.layers[index].pool, self.layers[index + 1 : index + 2]
+        own = CodeWork() if pool is None else pool.work
+        return own + after[0].reading.work if after else own
+
     @property
-    def n_in(self) -> int:
-        """Inputs."""
-        return len(self.low)
+    def channels(self) -> IntArray:
+        """``[n_in]``: the channel of every input."""
+        return self.layers[0].reading.channels
+
+    def shares(self, x: FloatArray) -> FloatArray:
+        """Inputs ``[N, n_in]`` in units of the ranges of the start."""
+        low, high = (end[self.channels] for end in (self.low, self.high))
+        result: FloatArray = (x - low) / (high - low)
+        return result
 
 
 def centres(bits: int) -> FloatArray:
@@ -120,7 +145,7 @@ def level(bits: int) -> slice:
 
 
 def spline_layer(
-    name: str, n_in: int, n_out: int, cells: int, span: float, most_bits: int
+    name: str, reading: Reading, n_out: int, cells: int, span: float, most_bits: int
 ) -> LayerStructure:
     """A layer of cubic B-splines on grids of so many cells, for random starts.
 
@@ -128,8 +153,10 @@ def spline_layer(
     ----------
     name
         Of the layer.
-    n_in, n_out
-        Its sizes.
+    reading
+        What its inputs are.
+    n_out
+        Its sums.
     cells
         Of the grid, over the whole range of an input.
     span
@@ -145,8 +172,9 @@ def spline_layer(
     means = np.stack([knots[k + 1 : k + _ORDER + 1].mean() for k in range(basis.count)])
     return LayerStructure(
         name=name,
+        reading=reading,
         functions=functions[None],
-        coefficients=np.zeros((n_out, n_in, basis.count)),
+        coefficients=np.zeros((n_out, reading.n_in, basis.count)),
         bias=np.zeros(n_out),
         linear=means - 0.5,
         span=span,

@@ -77,18 +77,20 @@ class LookUp(torch.autograd.Function):
     """Sums of table entries: ``apply(tables, slopes, u)`` gives ``[S, N, n_out]``.
 
     Tables and slopes are ``[S, n_out, n_in, 2**M]``, shares of ranges u ``[S, N, n_in]``; beyond 0
-    and 1 they read the outermost entry and have no gradient; NaN reads nothing (padding).
+    and 1 they read the outermost entry and have no gradient; NaN, which padding is, reads 0.
     """
 
     @staticmethod
     def forward(ctx: Any, tables: Tensor, slopes: Tensor, u: Tensor) -> Tensor:
         """Sums ``[S, N, n_out]``."""
         s, n_out, n_in, count = tables.shape
-        flat = torch.cat([tables[..., :1], tables, tables[..., -1:]], -1)
+        nothing = torch.zeros_like(tables[..., :1])
+        flat = torch.cat([nothing, tables[..., :1], tables, tables[..., -1:]], -1)
         flat = flat.permute(0, 2, 3, 1).reshape(-1, n_out)
-        # One row below every table, and one above.
-        address = torch.floor(u.detach() * count).clamp(-1, count).long() + 1
-        base = torch.arange(s * n_in, device=u.device).reshape(s, 1, n_in) * (count + 2)
+        # Two rows before every table, nothing and what is below, and one behind it.
+        place = torch.floor(u.detach() * count).clamp(-1, count)
+        address = torch.nan_to_num(place, nan=-2.0).long() + 2
+        base = torch.arange(s * n_in, device=u.device).reshape(s, 1, n_in) * (count + 3)
         rows = (address + base).reshape(-1, n_in)
         sums = torch.nn.functional.embedding_bag(rows, flat, mode="sum")
         ctx.save_for_backward(rows, slopes if ctx.needs_input_grad[2] else rows)
@@ -103,14 +105,14 @@ class LookUp(torch.autograd.Function):
         own = gradients[0].reshape(-1, 1, n_out)
         spread = own.expand(-1, n_in, -1)
         of_rows = torch.ops.aten.embedding_dense_backward(
-            spread, rows, s * n_in * (count + 2), -1, False
+            spread, rows, s * n_in * (count + 3), -1, False
         )
-        of_tables = of_rows.reshape(s, n_in, count + 2, n_out).permute(0, 3, 1, 2)
-        inner = of_tables[..., 1:-1].clone()
-        inner[..., 0] += of_tables[..., 0]
+        of_tables = of_rows.reshape(s, n_in, count + 3, n_out).permute(0, 3, 1, 2)
+        inner = of_tables[..., 2:-1].clone()
+        inner[..., 0] += of_tables[..., 1]
         inner[..., -1] += of_tables[..., -1]
         if not ctx.needs_input_grad[2]:
             return inner, None, None
-        flat = torch.nn.functional.pad(slopes, (1, 1)).permute(0, 2, 3, 1).reshape(-1, n_out)
+        flat = torch.nn.functional.pad(slopes, (2, 1)).permute(0, 2, 3, 1).reshape(-1, n_out)
         of_u = (torch.nn.functional.embedding(rows, flat) * own).sum(-1)
         return inner, None, of_u.reshape(s, -1, n_in)

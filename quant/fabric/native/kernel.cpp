@@ -1,13 +1,17 @@
-// Steps of training with learned widths, for fully connected networks: the gradient that
-// kanhw.quant.fabric.learned and fitting.py define by tensors, written out, and Adam behind it.
+// Steps of training with learned widths: the gradient that kanhw.quant.fabric.learned and
+// fitting.py define by tensors, written out, and Adam behind it.
 //
 // One call makes an epoch of many networks, one after the other. Tables are made once a step, so a
-// sample costs a look-up an edge on the way forward, and one on the way back.
+// window of a sample costs a look-up an edge on the way forward, and one on the way back. Inputs
+// are taken one after the other, so that the tables of one and the sums of all samples stay in the
+// first cache.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
+
+#include "windows.hpp"
 
 namespace {
 
@@ -19,6 +23,9 @@ struct Layer {
     const float *functions;      // [n_in or 1][2^(M+1) - 1][count]
     const float *turned;         // the same, [n_in or 1][count][2^(M+1) - 1]
     int64_t coefficients, bias, address, fraction, code, low, high;  // places in a row; -1: none
+    float times;                 // how often its cost counts
+    float code_cost;             // of a bit of its codes
+    Windows windows;
 };
 
 struct Problem {
@@ -30,7 +37,7 @@ struct Problem {
     float table[10];             // cost of an output bit by address bits, 0 of none
     float adder, adder_offset;   // of a summand,
     float widest;                // of the widest of an output its part
-    float saturator, encoder;
+    float input_cost;            // of a bit of an input channel
     float smooth, smooth_last;
     float least_error;           // added to a mean square before its logarithm is taken
 };
@@ -39,19 +46,24 @@ struct Problem {
 struct Span {
     int high, low;
     float steps, reach, bits;
+    float bend;  // tanh of twice the bits: whether the table is a summand
 };
 
 struct Work {  // of a layer
     std::vector<float> fine, coarse, rough;  // [edge][2^M], [edge][2^M], [edge][16]
-    std::vector<float> table, slope, change;  // [n_in][2^M + 2][n_out]
+    // [n_in][2^M + 3][n_out]: below, the codes, above, and nothing, which padding reads.
+    std::vector<float> table, slope, change;
     std::vector<char> gone;       // edges that were frozen away: their tables are 0, and stay so
     std::vector<int> read;        // inputs that some other edge reads
     std::vector<float> bits;      // real address bits of every edge, limited by the code
     std::vector<int> whole;       // rounded
     std::vector<float> bias;      // rounded
     std::vector<Span> spans;      // of every edge
-    std::vector<int> rows;        // [N][n_in]: places in table
-    std::vector<float> u, sums, back;  // [N][n_in], [N][n_out], [N][n_out]
+    // R: windows of all samples.
+    std::vector<int> rows;        // [n_in][R]: places in the table of the input
+    std::vector<float> u, moved;  // [n_in][R], [R]
+    std::vector<float> sums, back, down;  // [R][n_out], [R][n_out], [N][values]
+    Pooled pooled;
 };
 
 float half_up(float value) { return std::floor(value + 0.5f); }
@@ -65,15 +77,27 @@ int64_t place_of(const Layer &own, int most, int i) {
     return own.shared ? 0 : i * points_of(most) * own.count;
 }
 
-// Point by point, so that the compiler takes many points at once.
-void curve(const float *turned, const float *c, int count, int64_t points, int bits, float *out) {
-    const float *at = turned + level(bits);
-    std::fill(out, out + (1 << bits), 0.0f);
+// Point by point, so that the compiler takes many points at once, and keeps so few in registers.
+template <int cells>
+void some_points(const float *at, const float *c, int count, int64_t points, float *out) {
+    float sums[cells] = {};
     for (int k = 0; k < count; k++, at += points)
-        for (int a = 0; a < 1 << bits; a++) out[a] += c[k] * at[a];
+        for (int a = 0; a < cells; a++) sums[a] += c[k] * at[a];
+    std::copy_n(sums, cells, out);
 }
 
-void curve_back(const float *functions, const float *g, int count, int bits, float *out) {
+void curve(const float *turned, const float *c, int count, int64_t points, int bits, float *out) {
+    const float *at = turned + level(bits);
+    if (bits == 0) return some_points<1>(at, c, count, points, out);
+    if (bits == 1) return some_points<2>(at, c, count, points, out);
+    if (bits == 2) return some_points<4>(at, c, count, points, out);
+    if (bits == 3) return some_points<8>(at, c, count, points, out);
+    for (int a = 0; a < 1 << bits; a += 16)
+        some_points<16>(at + a, c, count, points, out + a);
+}
+
+void curve_back(const float *functions, const float *g, int count, int bits,
+                float *__restrict out) {
     const float *at = functions + int64_t(level(bits)) * count;
     for (int a = 0; a < 1 << bits; a++, at += count)
         for (int k = 0; k < count; k++) out[k] += g[a] * at[k];
@@ -92,8 +116,8 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
     work.fine.resize(int64_t(edges) * full);
     work.coarse.resize(int64_t(edges) * full);
     work.rough.resize(int64_t(edges) << rough);
-    const int64_t cells = int64_t(own.n_in) * (full + 2) * own.n_out;
-    work.table.resize(cells);
+    const int64_t cells = int64_t(own.n_in) * (full + 3) * own.n_out;
+    work.table.assign(cells, 0);
     work.slope.assign(cells, 0);
     work.change.assign(cells, 0);
     work.gone.assign(edges, 0);
@@ -110,15 +134,17 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
             unit = std::exp2(finest);
         }
         work.bias[j] = half_up(row[own.bias + j] * unit) / unit;
-        for (int i = 0; i < own.n_in; i++) {
+    }
+    for (int i = 0; i < own.n_in; i++) {
+        for (int j = 0; j < own.n_out; j++) {
             const int e = j * own.n_in + i;
             float bits = row[own.address + e];
-            if (l > 0) bits = std::min(bits, row[p.layer[l - 1].code + i]);
+            if (l > 0) bits = std::min(bits, row[p.layer[l - 1].code + own.windows.channel[i]]);
             // Written so that NaN, which a diverging training makes, is a place in the table too.
             bits = bits > 0 ? std::min(bits, float(p.most)) : 0;
             work.bits[e] = bits;
             const int n = work.whole[e] = int(half_up(bits));
-            const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
+            const int64_t step = own.n_out, base = int64_t(i) * (full + 3) * step + j;
             if (is_gone(own, row, e)) {
                 work.gone[e] = 1;
                 for (int a = 0; a < full + 2; a++) work.table[base + a * step] = 0;
@@ -129,8 +155,11 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
             const int64_t points = points_of(p.most);
             float *fine = &work.fine[int64_t(e) * full], *coarse = &work.coarse[int64_t(e) * full];
             curve(f, c, own.count, points, p.most, fine);
-            curve(f, c, own.count, points, n, coarse);
-            curve(f, c, own.count, points, rough, &work.rough[int64_t(e) << rough]);
+            if (n == p.most) std::copy_n(fine, full, coarse);
+            else curve(f, c, own.count, points, n, coarse);
+            float *smooth = &work.rough[int64_t(e) << rough];
+            if (rough == p.most) std::copy_n(fine, full, smooth);
+            else curve(f, c, own.count, points, rough, smooth);
             const float unit_out = std::exp2(half_up(row[own.fraction + e]));
             for (int a = 0; a < full; a++) {
                 const float value = half_up(coarse[a >> (p.most - n)] * unit_out) / unit_out;
@@ -158,18 +187,24 @@ void find_read(const Layer &own, Work &work) {
 
 void look_up(const Problem &p, int l, Work &work, int samples) {
     const Layer &own = p.layer[l];
-    const int full = 1 << p.most, n_out = own.n_out;
-    work.rows.resize(int64_t(samples) * own.n_in);
-    work.sums.resize(int64_t(samples) * n_out);
-    for (int n = 0; n < samples; n++) {
-        float *sums = &work.sums[int64_t(n) * n_out];
-        for (int j = 0; j < n_out; j++) sums[j] = work.bias[j];
-        for (const int i : work.read) {
-            const float a = std::floor(work.u[int64_t(n) * own.n_in + i] * full);
+    const int full = 1 << p.most, n_out = own.n_out, count = samples * own.windows.positions;
+    work.rows.resize(int64_t(count) * own.n_in);
+    work.sums.resize(int64_t(count) * n_out);
+    for (int n = 0; n < count; n++)
+        std::copy_n(work.bias.data(), n_out, &work.sums[int64_t(n) * n_out]);
+    for (const int i : work.read) {
+        const float *u = &work.u[int64_t(i) * count];
+        int *rows = &work.rows[int64_t(i) * count];
+        for (int n = 0; n < count; n++) {
+            const float a = std::floor(u[n] * full);
             const int place = a >= full ? full : a >= 0 ? int(a) : -1;
-            const int row = (i * (full + 2) + place + 1) * n_out;
-            work.rows[int64_t(n) * own.n_in + i] = row;
-            const float *table = &work.table[row];
+            rows[n] = (place + 1) * n_out;
+        }
+        read_nothing(own.windows, i, samples, (full + 2) * n_out, rows);
+        const float *tables = &work.table[int64_t(i) * (full + 3) * n_out];
+        float *__restrict sums = work.sums.data();
+        for (int n = 0; n < count; n++, sums += n_out) {
+            const float *table = tables + rows[n];
             for (int j = 0; j < n_out; j++) sums[j] += table[j];
         }
     }
@@ -209,43 +244,52 @@ void loss_back(const Problem &p, Work &work, const float *y, int samples) {
     }
 }
 
-// Collects changes of tables and bias; what the inputs' shares change goes to ``down``.
-void look_back(const Problem &p, int l, const float *row, Work &work, float *down, float *grad,
-               int samples) {
+// Collects changes of tables and bias, and what the values before change.
+void look_back(const Problem &p, int l, const float *row, Work &work, float *grad, int samples) {
     const Layer &own = p.layer[l];
-    const int n_out = own.n_out, n_in = own.n_in;
-    for (int n = 0; n < samples; n++) {
-        const float *g = &work.back[int64_t(n) * n_out];
-        for (int j = 0; j < n_out; j++) grad[own.bias + j] += g[j];
-        for (const int i : work.read) {
-            const int at = work.rows[int64_t(n) * n_in + i];
-            float *change = &work.change[at];
-            const float *slope = &work.slope[at];
+    const int n_out = own.n_out, count = samples * own.windows.positions;
+    const int64_t cells = ((int64_t(1) << p.most) + 3) * n_out;
+    work.moved.resize(count);
+    if (l > 0) work.down.assign(int64_t(samples) * own.windows.values, 0);
+    for (int n = 0; n < count; n++)
+        for (int j = 0; j < n_out; j++) grad[own.bias + j] += work.back[int64_t(n) * n_out + j];
+    for (const int i : work.read) {
+        const int *rows = &work.rows[int64_t(i) * count];
+        const float *us = &work.u[int64_t(i) * count];
+        const int channel = own.windows.channel[i];
+        const float *g = work.back.data(), *slopes = &work.slope[i * cells];
+        float *changes = &work.change[i * cells];
+        const float width = l > 0 ? 0 : row[own.high + channel] - row[own.low + channel];
+        for (int n = 0; n < count; n++, g += n_out) {
+            float *__restrict change = changes + rows[n];
+            const float *slope = slopes + rows[n];
             float moved = 0;
+#pragma omp simd reduction(+ : moved)
             for (int j = 0; j < n_out; j++) {
                 change[j] += g[j];
                 moved += slope[j] * g[j];
             }
             if (l > 0) {
-                down[int64_t(n) * n_in + i] = moved / (2 * p.reach);
+                work.moved[n] = moved;
             } else {
-                const float u = work.u[int64_t(n) * n_in + i];
-                const float width = row[own.high + i] - row[own.low + i];
-                grad[own.low + i] -= moved * (1 - u) / width;
-                grad[own.high + i] -= moved * u / width;
+                const float u = us[n];
+                grad[own.low + channel] -= moved * (1 - u) / width;
+                grad[own.high + channel] -= moved * u / width;
             }
         }
+        if (l > 0) scatter(own.windows, i, work.moved.data(), samples, work.down.data());
     }
 }
 
 Span span_of(const float *coarse, int entries, float fraction) {
-    Span own{0, 0, std::exp2(fraction), 0, 0};
+    Span own{0, 0, std::exp2(fraction), 0, 0, 0};
     for (int a = 1; a < entries; a++) {
         if (coarse[a] > coarse[own.high]) own.high = a;
         if (coarse[a] < coarse[own.low]) own.low = a;
     }
     own.reach = (coarse[own.high] - coarse[own.low]) * own.steps;
     own.bits = std::log2(own.reach + 1);
+    own.bend = std::tanh(2 * own.bits);
     return own;
 }
 
@@ -255,9 +299,8 @@ int widest_of(const Problem &p, const Layer &own, const Work &work, int j) {
     float most = -1;
     for (int i = 0; i < own.n_in; i++) {
         const int e = j * own.n_in + i;
-        const float out = work.spans[e].bits;
-        const float taken = (out + p.adder_offset) * std::tanh(2 * out) *
-                            std::min(work.bits[e], 1.0f);
+        const Span &span = work.spans[e];
+        const float taken = (span.bits + p.adder_offset) * span.bend * std::min(work.bits[e], 1.0f);
         if (taken > most) most = taken, widest = i;
     }
     return widest;
@@ -268,41 +311,49 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
     const Layer &own = p.layer[l];
     const int full = 1 << p.most, rough = std::min(4, p.most);
     const bool last = l == p.layers - 1;
-    std::vector<float> cells(full), second(1 << rough);
+    const float inputs = beta;  // are encoded once, however many windows read them
+    beta *= own.times;
+    std::vector<float> cells(full), pulls(full), second(1 << rough);
     work.spans.resize(int64_t(own.n_out) * own.n_in);
     for (size_t e = 0; e < work.spans.size(); e++)
-        work.spans[e] = work.gone[e] ? Span{0, 0, 1, 0, 0}
+        work.spans[e] = work.gone[e] ? Span{0, 0, 1, 0, 0, 0}
                                      : span_of(&work.coarse[e << p.most], 1 << work.whole[e],
                                                row[own.fraction + e]);
-    for (int j = 0; j < own.n_out; j++) {
-        const int widest = widest_of(p, own, work, j);
-        for (int i = 0; i < own.n_in; i++) {
+    std::vector<int> widest(own.n_out);
+    for (int j = 0; j < own.n_out; j++) widest[j] = widest_of(p, own, work, j);
+    for (int i = 0; i < own.n_in; i++) {
+        for (int j = 0; j < own.n_out; j++) {
             const int e = j * own.n_in + i, n = work.whole[e], cut = p.most - n;
             if (work.gone[e]) continue;
-            const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
+            const int64_t step = own.n_out, base = int64_t(i) * (full + 3) * step + j;
             float *change = &work.change[base];
             change[step] += change[0];
             change[full * step] += change[(full + 1) * step];
             const float *fine = &work.fine[int64_t(e) * full];
             const float *coarse = &work.coarse[int64_t(e) * full];
-            std::fill(cells.begin(), cells.end(), 0.0f);
+            for (int a = 0; a < full; a++) pulls[a] = change[(a + 1) * step];
             float of_bits = 0, of_fraction = 0;
-            for (int a = 0; a < full; a++) {
-                const float g = change[(a + 1) * step], value = coarse[a >> cut];
-                cells[a >> cut] += g;
-                of_bits += (fine[a] - value) * g;
-                of_fraction += (value - work.table[base + (a + 1) * step]) * g;
+            if (cut == 0) {
+                std::swap(cells, pulls);
+            } else {
+                std::fill_n(cells.begin(), 1 << n, 0.0f);
+                for (int a = 0; a < full; a++) {
+                    cells[a >> cut] += pulls[a];
+                    of_bits += (fine[a] - coarse[a >> cut]) * pulls[a];
+                }
             }
+            for (int c = 0; c < 1 << n; c++)
+                of_fraction += (coarse[c] - work.table[base + ((c << cut) + 1) * step]) * cells[c];
             of_bits *= LN2;
             of_fraction *= LN2;
 
             const Span &span = work.spans[e];
             const float steps = span.steps, reach = span.reach, out = span.bits;
-            const float bits = work.bits[e], added = i == widest ? p.widest * p.adder : p.adder;
+            const float bits = work.bits[e], added = i == widest[j] ? p.widest * p.adder : p.adder;
             const int under = std::min(int(std::floor(bits)), 7);
             const float rise = p.table[under + 1] - p.table[under];
             const float weight = p.table[under] + rise * (bits - under);
-            const float bend = std::tanh(2 * out), gate = std::min(bits, 1.0f);
+            const float bend = span.bend, gate = std::min(bits, 1.0f);
             const float adder = added * (out + p.adder_offset);
             const float of_out = beta * (weight + gate * (added * bend +
                                                           adder * 2 * (1 - bend * bend)));
@@ -314,10 +365,11 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
 
             grad[own.fraction + e] += of_fraction;
             if (l > 0) {
-                const float code = row[p.layer[l - 1].code + i], mine = row[own.address + e];
+                const int64_t at = p.layer[l - 1].code + own.windows.channel[i];
+                const float code = row[at], mine = row[own.address + e];
                 const float share = mine < code ? 1 : mine > code ? 0 : 0.5f;
                 grad[own.address + e] += share * of_bits;
-                grad[p.layer[l - 1].code + i] += (1 - share) * of_bits;
+                grad[at] += (1 - share) * of_bits;
             } else {
                 grad[own.address + e] += of_bits;
             }
@@ -341,13 +393,15 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
         }
     }
     if (own.code >= 0)
-        for (int j = 0; j < own.n_out; j++) grad[own.code + j] += beta * p.saturator;
-    if (l == 0 && p.encoder > 0)
-        for (int i = 0; i < own.n_in; i++) {
-            int most = 0;
-            for (int j = 1; j < own.n_out; j++)
-                if (work.bits[j * own.n_in + i] > work.bits[most * own.n_in + i]) most = j;
-            grad[own.address + most * own.n_in + i] += beta * p.encoder;
+        for (int j = 0; j < own.n_out; j++) grad[own.code + j] += beta * own.code_cost;
+    if (l == 0 && p.input_cost > 0)
+        for (int c = 0; c < own.windows.channels; c++) {
+            int most = -1;
+            for (int e = 0; e < own.n_out * own.n_in; e++)
+                if (own.windows.channel[e % own.n_in] == c &&
+                    (most < 0 || work.bits[e] > work.bits[most]))
+                    most = e;
+            if (most >= 0) grad[own.address + most] += inputs * p.input_cost;
         }
 }
 
@@ -362,32 +416,35 @@ void kanhw_gradient(const Problem *problem, const float *row, int64_t size, cons
     static thread_local std::vector<Work> works;
     works.resize(p.layers);
     std::fill(grad, grad + size, 0.0f);
+    const float *values = x;  // that the layer reads
     for (int l = 0; l < p.layers; l++) {
         Work &work = works[l];
         const Layer &own = p.layer[l];
         make_tables(p, l, row, work);
         find_read(own, work);
-        work.u.resize(int64_t(samples) * own.n_in);
-        for (int64_t k = 0; k < int64_t(samples) * own.n_in; k++) {
-            const int i = int(k % own.n_in);
-            if (l == 0) {
-                const float low = row[own.low + i];
-                work.u[k] = (x[k] - low) / (row[own.high + i] - low);
-            } else {
-                work.u[k] = (works[l - 1].sums[k] + p.reach) / (2 * p.reach);
-            }
+        const int64_t count = int64_t(samples) * own.windows.positions;
+        work.u.resize(count * own.n_in);
+        for (const int i : work.read) {
+            const int channel = own.windows.channel[i];
+            const float low = l > 0 ? 0 : row[own.low + channel];
+            const float width = l > 0 ? 1 : row[own.high + channel] - low;
+            gather(own.windows, i, values, samples, low, width, &work.u[i * count]);
         }
         look_up(p, l, work, samples);
+        if (own.code >= 0)
+            values = shares_of(own.windows, own.n_out, work.sums, samples, p.reach,
+                               row + own.code, work.pooled);
     }
     loss_back(p, works[p.layers - 1], y, samples);
     for (int l = p.layers - 1; l >= 0; l--) {
-        float *down = nullptr;
+        look_back(p, l, row, works[l], grad, samples);
         if (l > 0) {
-            works[l - 1].back.resize(works[l - 1].sums.size());
-            std::fill(works[l - 1].back.begin(), works[l - 1].back.end(), 0.0f);
-            down = works[l - 1].back.data();
+            Work &before = works[l - 1];
+            const Layer &own = p.layer[l - 1];
+            before.back.resize(before.sums.size());
+            shares_back(own.windows, own.n_out, works[l].down, samples, p.reach, LN2,
+                        before.pooled, grad + own.code, before.back);
         }
-        look_back(p, l, row, works[l], down, grad, samples);
         table_back(p, l, row, works[l], beta, grad);
     }
 }

@@ -10,15 +10,27 @@ import torch
 from torch import Tensor
 
 from kanhw.quant.fabric.learned.network import BIAS_FRACTION, Networks
-from kanhw.quant.fabric.learned.structure import HIDDEN_REACH
+from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, LayerStructure
 from kanhw.quant.fabric.learned.task import LEAST_ERROR, FabricTask
 from kanhw.quant.fabric.native.library import kernel_library
 
 __all__ = ["NativeSteps", "native_steps"]
 
 _TASKS = {"classification": 0, "binary": 1, "regression": 2}
+_POOLING = {None: 0, "max": 1, "average": 2}
 _FLOATS = ctypes.POINTER(ctypes.c_float)
+_INTEGERS = ctypes.POINTER(ctypes.c_int)
 _PLACES = ("coefficients", "bias", "address_bits", "fraction_bits", "code_bits", "low", "high")
+
+
+class _Windows(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("n_in", "positions", "values", "channels")),
+        ("index", _INTEGERS),
+        ("channel", _INTEGERS),
+        *((name, ctypes.c_int) for name in ("pool", "pooled", "area")),
+        ("cells", _INTEGERS),
+    )
 
 
 class _Layer(ctypes.Structure):
@@ -30,6 +42,9 @@ class _Layer(ctypes.Structure):
         ("functions", _FLOATS),
         ("turned", _FLOATS),
         *((name, ctypes.c_int64) for name in _PLACES),
+        ("times", ctypes.c_float),
+        ("code_cost", ctypes.c_float),
+        ("windows", _Windows),
     )
 
 
@@ -46,12 +61,33 @@ class _Problem(ctypes.Structure):
         ("adder", ctypes.c_float),
         ("adder_offset", ctypes.c_float),
         ("widest", ctypes.c_float),
-        ("saturator", ctypes.c_float),
-        ("encoder", ctypes.c_float),
+        ("input_cost", ctypes.c_float),
         ("smooth", ctypes.c_float),
         ("smooth_last", ctypes.c_float),
         ("least_error", ctypes.c_float),
     )
+
+
+class _Numbers:
+    """The windows and the pooling of a layer, and the arrays that the kernel reads of them."""
+
+    def __init__(self, layer: LayerStructure) -> None:
+        reading, pool = layer.reading, layer.pool
+        self.index = np.ascontiguousarray(reading.index, np.int32)
+        self.channel = np.ascontiguousarray(reading.of_input, np.int32)
+        cells = np.zeros((0, 1), np.int32) if pool is None else pool.index
+        self.cells = np.ascontiguousarray(cells, np.int32)
+        self.made = _Windows(
+            reading.n_in,
+            reading.positions,
+            len(reading.channels),
+            reading.n_channels,
+            self.index.ctypes.data_as(_INTEGERS),
+            self.channel.ctypes.data_as(_INTEGERS),
+            _POOLING[None if pool is None else pool.kind],
+            *self.cells.shape,
+            self.cells.ctypes.data_as(_INTEGERS),
+        )
 
 
 class NativeSteps:
@@ -83,14 +119,16 @@ class NativeSteps:
         self._turned = [
             np.ascontiguousarray(functions.transpose(0, 2, 1)) for functions in self._functions
         ]
+        self._windows = [_Numbers(layer) for layer in structure.layers]
         places: dict[tuple[int, str], int] = {}
         start = 0
         for own in layout.parameters:
             places[own.layer, own.name] = start
             start += own.size
+        factors = networks.cost
         layers = (_Layer * len(structure.layers))()
-        for index, (layer, functions, turned) in enumerate(
-            zip(structure.layers, self._functions, self._turned, strict=True)
+        for index, (layer, functions, turned, windows) in enumerate(
+            zip(structure.layers, self._functions, self._turned, self._windows, strict=True)
         ):
             layers[index] = _Layer(
                 layer.n_in,
@@ -100,9 +138,11 @@ class NativeSteps:
                 _floats(functions),
                 _floats(turned),
                 *(places.get((index, name), -1) for name in _PLACES),
+                factors.times(layer.reading.positions),
+                factors.saturator + factors.of_code(structure.work(index)),
+                windows.made,
             )
         self._layers = layers
-        factors = networks.cost
         self.problem = _Problem(
             len(layers),
             structure.most_bits,
@@ -115,8 +155,7 @@ class NativeSteps:
             factors.adder,
             factors.adder_offset,
             factors.widest,
-            factors.saturator,
-            factors.encoder if networks.encoder else 0.0,
+            networks.input_cost(),
             *smoothness,
             LEAST_ERROR,
         )
@@ -187,9 +226,7 @@ class NativeSteps:
 def native_steps(
     networks: Networks, task: FabricTask, smoothness: tuple[float, float]
 ) -> NativeSteps | None:
-    """The kernel for fully connected networks; None where there is none, or windows share edges."""
-    if any(layer.window is not None for layer in networks.layout.structure.layers):
-        return None
+    """The kernel; None where there is none."""
     library = kernel_library()
     return None if library is None else NativeSteps(library, networks, task, smoothness)
 

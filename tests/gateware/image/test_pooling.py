@@ -1,5 +1,7 @@
 """Pooling and gathering equal the Program to the bit, at the declared edges."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,16 @@ def test_stage_is_chosen_by_the_window(mode, size, kind, timing, check_images):
     assert type(stage) is kind
     assert stage.initiation_interval == timing
     check_images(program, Schedule(), rng)
+
+
+def test_values_above_an_offset_are_pooled():
+    program = _pooling(Window((2, 4, 4), (2, 2), (2, 2)), "max")
+    (layer,) = program.layers
+    (join,) = layer.requantizers
+    reals = replace(join, scale=np.repeat([2.0, 3.0], 4), offset=np.repeat([0.5, -4.0], 4))
+    above = replace(program, layers=(replace(layer, requantizers=(reals,)),))
+    (stage,) = stages_of(above, Schedule())
+    assert type(stage) is PoolingStage
 
 
 def test_positions_must_be_alike():

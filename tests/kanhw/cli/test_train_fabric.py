@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import float_models
 import numpy as np
 import pytest
 import torch
@@ -64,6 +65,22 @@ def test_folds_and_noise(folder, tmp_path, capsys):
     both = (*QUICK, "--folds", "3", "--validation", "0.3")
     assert run(*train(folder, tmp_path / "other", *both)) == 2
     assert "--validation 0.3 says nothing with --folds 3" in capsys.readouterr().err
+
+
+def test_images_by_a_shape(folder, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, 1, 5, 5))
+    np.savez(folder / "images.npz", x=x, labels=(x[:, 0, 1:4, 1:4].max(axis=(1, 2)) > 1.4) * 1)
+    shape = "1x5x5-2@3x3-max3x3-2"
+    command = train(folder, tmp_path / "front", *QUICK, network=shape, data="images.npz")
+    program = kanhw.load_program(run_json(capsys, *command)["program"])
+    assert [layer.kind for layer in program.layers] == ["convolution", "pooling", "edge_table"]
+    assert program.layers[0].window.shape == (1, 5, 5)
+    assert program.source == f"trained from scratch, {shape}"
+    assert run(*train(folder, tmp_path / "other", network="1x5x5-2@6x6-2", data="images.npz")) == 2
+    assert "'2@6x6' of the shape '1x5x5-2@6x6-2'" in capsys.readouterr().err
+    assert run(*train(folder, tmp_path / "other", network="1x5x5-max2x2-2", data="images.npz")) == 2
+    assert "must follow a convolution" in capsys.readouterr().err
 
 
 def test_from_a_float_model_at_a_cost(folder, tmp_path, capsys):
@@ -128,3 +145,16 @@ def test_the_verbs_of_training_learn_widths(folder):
     assert np.array_equal(outputs, program.decode_output(program(program.input.encode(x))))
     with pytest.raises(kanhw.InputError, match="Widths are learned in training only"):
         kanhw.quantize(network.model, x, kanhw.QuantConfig(widths="learned"))
+
+
+def test_the_verbs_take_images():
+    rng = np.random.default_rng(0)
+    model = float_models.conv(rng)
+    x = rng.uniform(-1, 1, (60, 1, 4, 4))
+    labels = model(x).argmax(axis=1)
+    network = kanhw.prepare(model, x, widths="learned")
+    kanhw.train(network, x, labels, epochs=4, starts=1, batch_size=16)
+    program = kanhw.convert(network)
+    outputs = network(torch.tensor(x)).numpy()
+    codes = program.input.encode(x.reshape(60, 16))
+    assert np.array_equal(outputs, program.decode_output(program(codes)))

@@ -76,3 +76,14 @@ def test_block_rams_are_counted_in_blocks():
 def test_what_is_not_known_is_refused(given, message):
     with pytest.raises(InputError, match=message):
         fabric_cost(*given)
+
+
+def test_windows_share_their_hardware():
+    bits = torch.full((1, 2, 4), 3.0)
+    of_one, of_nine = (
+        LayerWidths(bits, bits, torch.full((1, 2), 3.0), windows) for windows in (1, 9)
+    )
+    for kind, times in (("lut", 1), ("bram", 1), ("bit-operations", 9)):
+        cost = fabric_cost(kind, "xcup", "portable")
+        expected = times * float(cost.of_layer(of_one))
+        assert float(cost.of_layer(of_nine)) == pytest.approx(expected)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import float_models
 import numpy as np
 import pytest
 import torch
 
 from kanhw.errors import InputError
+from kanhw.model.activation import Activation
+from kanhw.model.network import KanModel
 from kanhw.quant.fabric.settings import FabricSettings
 from kanhw.quant.fabric.training import Data, FabricTraining
 from kanhw.quant.planning.freeze import freeze_norms
+from kanhw.windows import Window
 
 
 def training_of(model, x, y):
@@ -82,9 +87,53 @@ def test_symbolic_edges_are_functions_of_their_own():
     assert (np.median(np.abs(reached - y), axis=0) < 0.02 * y.std(axis=0)).all()
 
 
-def test_images_are_refused_by_what_they_are():
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_windows_start_as_the_float_model(pooling):
     rng = np.random.default_rng(1)
     model = float_models.conv(rng)
+    convolution, pool, head = model.layers
+    # Without the activation between sums and pooling, which goes behind it.
+    taps = replace(convolution.taps, post=())
+    layers = (replace(convolution, taps=taps), replace(pool, kind=pooling), head)
+    model = KanModel(layers, shape=model.shape)
+    x = rng.uniform(-1, 1, (300, 16))
+    y = model(x)
+    training = training_of(model, x, y)
+    networks, task = training.networks, training.task
+    with torch.no_grad():
+        sums = networks.outputs(networks.evaluate(fine(training)), training._features(x)[None])[0]
+    reached = sums.numpy() * task.scale + task.offset
+    error = np.median(np.abs(reached - y), axis=0) / y.std(axis=0)
+    assert (error < 0.03).all()
+
+
+def test_a_rising_activation_goes_behind_the_largest():
+    rng = np.random.default_rng(1)
+    model = float_models.conv(rng)
+    convolution, pool, head = model.layers
+    taps = replace(convolution.taps, post=(Activation("tanh"),))
+    model = KanModel((replace(convolution, taps=taps), pool, head), shape=model.shape)
+    x = rng.uniform(-1, 1, (300, 16))
+    y = model(x)
+    training = training_of(model, x, y)
+    networks, task = training.networks, training.task
+    with torch.no_grad():
+        sums = networks.outputs(networks.evaluate(fine(training)), training._features(x)[None])[0]
+    reached = sums.numpy() * task.scale + task.offset
+    assert (np.median(np.abs(reached - y), axis=0) < 0.03 * y.std(axis=0)).all()
+
+
+def test_windows_that_have_no_place_are_refused():
+    rng = np.random.default_rng(1)
+    convolution, pool, head = float_models.conv(rng).layers
     x = rng.uniform(-1, 1, (40, 16))
-    with pytest.raises(InputError, match="no training for the fabric of kind 'ConvLayer'"):
-        training_of(model, x, np.arange(40) % 3)
+    labels = np.arange(40) % 3
+    once = replace(pool, window=Window((2, 2, 2), (1, 1)))
+    first = replace(pool, window=Window((1, 4, 4), (1, 1)))
+    for layers, message in (
+        ((convolution, pool, once, head), "pool: only the sums of a layer are pooled, and once"),
+        ((first, convolution, pool, head), "pool: only the sums .* pool the data"),
+        ((convolution,), "0: the last layer must read all values"),
+    ):
+        with pytest.raises(InputError, match=message):
+            training_of(KanModel(layers, shape=(1, 4, 4)), x, labels)
