@@ -2,7 +2,8 @@
 // kanhw.quant.fabric.learned and fitting.py define by tensors, written out, and Adam behind it.
 //
 // One call makes an epoch of many networks, one after the other. Tables are made once a step, so a
-// sample costs a look-up an edge on the way forward, and one on the way back.
+// sample costs a look-up an edge on the way forward, and one on the way back. Inputs are taken one
+// after the other, so that the tables of one and the sums of all samples stay in the first cache.
 
 #include <algorithm>
 #include <cmath>
@@ -39,6 +40,7 @@ struct Problem {
 struct Span {
     int high, low;
     float steps, reach, bits;
+    float bend;  // tanh of twice the bits: whether the table is a summand
 };
 
 struct Work {  // of a layer
@@ -50,8 +52,8 @@ struct Work {  // of a layer
     std::vector<int> whole;       // rounded
     std::vector<float> bias;      // rounded
     std::vector<Span> spans;      // of every edge
-    std::vector<int> rows;        // [N][n_in]: places in table
-    std::vector<float> u, sums, back;  // [N][n_in], [N][n_out], [N][n_out]
+    std::vector<int> rows;        // [n_in][N]: places in the table of the input
+    std::vector<float> u, sums, back;  // [n_in][N], [N][n_out], [N][n_out]
 };
 
 float half_up(float value) { return std::floor(value + 0.5f); }
@@ -65,15 +67,27 @@ int64_t place_of(const Layer &own, int most, int i) {
     return own.shared ? 0 : i * points_of(most) * own.count;
 }
 
-// Point by point, so that the compiler takes many points at once.
-void curve(const float *turned, const float *c, int count, int64_t points, int bits, float *out) {
-    const float *at = turned + level(bits);
-    std::fill(out, out + (1 << bits), 0.0f);
+// Point by point, so that the compiler takes many points at once, and keeps so few in registers.
+template <int cells>
+void some_points(const float *at, const float *c, int count, int64_t points, float *out) {
+    float sums[cells] = {};
     for (int k = 0; k < count; k++, at += points)
-        for (int a = 0; a < 1 << bits; a++) out[a] += c[k] * at[a];
+        for (int a = 0; a < cells; a++) sums[a] += c[k] * at[a];
+    std::copy_n(sums, cells, out);
 }
 
-void curve_back(const float *functions, const float *g, int count, int bits, float *out) {
+void curve(const float *turned, const float *c, int count, int64_t points, int bits, float *out) {
+    const float *at = turned + level(bits);
+    if (bits == 0) return some_points<1>(at, c, count, points, out);
+    if (bits == 1) return some_points<2>(at, c, count, points, out);
+    if (bits == 2) return some_points<4>(at, c, count, points, out);
+    if (bits == 3) return some_points<8>(at, c, count, points, out);
+    for (int a = 0; a < 1 << bits; a += 16)
+        some_points<16>(at + a, c, count, points, out + a);
+}
+
+void curve_back(const float *functions, const float *g, int count, int bits,
+                float *__restrict out) {
     const float *at = functions + int64_t(level(bits)) * count;
     for (int a = 0; a < 1 << bits; a++, at += count)
         for (int k = 0; k < count; k++) out[k] += g[a] * at[k];
@@ -110,7 +124,9 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
             unit = std::exp2(finest);
         }
         work.bias[j] = half_up(row[own.bias + j] * unit) / unit;
-        for (int i = 0; i < own.n_in; i++) {
+    }
+    for (int i = 0; i < own.n_in; i++) {
+        for (int j = 0; j < own.n_out; j++) {
             const int e = j * own.n_in + i;
             float bits = row[own.address + e];
             if (l > 0) bits = std::min(bits, row[p.layer[l - 1].code + i]);
@@ -129,8 +145,11 @@ void make_tables(const Problem &p, int l, const float *row, Work &work) {
             const int64_t points = points_of(p.most);
             float *fine = &work.fine[int64_t(e) * full], *coarse = &work.coarse[int64_t(e) * full];
             curve(f, c, own.count, points, p.most, fine);
-            curve(f, c, own.count, points, n, coarse);
-            curve(f, c, own.count, points, rough, &work.rough[int64_t(e) << rough]);
+            if (n == p.most) std::copy_n(fine, full, coarse);
+            else curve(f, c, own.count, points, n, coarse);
+            float *smooth = &work.rough[int64_t(e) << rough];
+            if (rough == p.most) std::copy_n(fine, full, smooth);
+            else curve(f, c, own.count, points, rough, smooth);
             const float unit_out = std::exp2(half_up(row[own.fraction + e]));
             for (int a = 0; a < full; a++) {
                 const float value = half_up(coarse[a >> (p.most - n)] * unit_out) / unit_out;
@@ -161,15 +180,20 @@ void look_up(const Problem &p, int l, Work &work, int samples) {
     const int full = 1 << p.most, n_out = own.n_out;
     work.rows.resize(int64_t(samples) * own.n_in);
     work.sums.resize(int64_t(samples) * n_out);
-    for (int n = 0; n < samples; n++) {
-        float *sums = &work.sums[int64_t(n) * n_out];
-        for (int j = 0; j < n_out; j++) sums[j] = work.bias[j];
-        for (const int i : work.read) {
-            const float a = std::floor(work.u[int64_t(n) * own.n_in + i] * full);
+    for (int n = 0; n < samples; n++)
+        std::copy_n(work.bias.data(), n_out, &work.sums[int64_t(n) * n_out]);
+    for (const int i : work.read) {
+        const float *u = &work.u[int64_t(i) * samples];
+        int *rows = &work.rows[int64_t(i) * samples];
+        for (int n = 0; n < samples; n++) {
+            const float a = std::floor(u[n] * full);
             const int place = a >= full ? full : a >= 0 ? int(a) : -1;
-            const int row = (i * (full + 2) + place + 1) * n_out;
-            work.rows[int64_t(n) * own.n_in + i] = row;
-            const float *table = &work.table[row];
+            rows[n] = (place + 1) * n_out;
+        }
+        const float *tables = &work.table[int64_t(i) * (full + 2) * n_out];
+        float *__restrict sums = work.sums.data();
+        for (int n = 0; n < samples; n++, sums += n_out) {
+            const float *table = tables + rows[n];
             for (int j = 0; j < n_out; j++) sums[j] += table[j];
         }
     }
@@ -214,14 +238,20 @@ void look_back(const Problem &p, int l, const float *row, Work &work, float *dow
                int samples) {
     const Layer &own = p.layer[l];
     const int n_out = own.n_out, n_in = own.n_in;
-    for (int n = 0; n < samples; n++) {
-        const float *g = &work.back[int64_t(n) * n_out];
-        for (int j = 0; j < n_out; j++) grad[own.bias + j] += g[j];
-        for (const int i : work.read) {
-            const int at = work.rows[int64_t(n) * n_in + i];
-            float *change = &work.change[at];
-            const float *slope = &work.slope[at];
+    const int64_t cells = ((int64_t(1) << p.most) + 2) * n_out;
+    for (int n = 0; n < samples; n++)
+        for (int j = 0; j < n_out; j++) grad[own.bias + j] += work.back[int64_t(n) * n_out + j];
+    for (const int i : work.read) {
+        const int *rows = &work.rows[int64_t(i) * samples];
+        const float *us = &work.u[int64_t(i) * samples];
+        const float *g = work.back.data(), *slopes = &work.slope[i * cells];
+        float *changes = &work.change[i * cells];
+        const float width = l > 0 ? 0 : row[own.high + i] - row[own.low + i];
+        for (int n = 0; n < samples; n++, g += n_out) {
+            float *__restrict change = changes + rows[n];
+            const float *slope = slopes + rows[n];
             float moved = 0;
+#pragma omp simd reduction(+ : moved)
             for (int j = 0; j < n_out; j++) {
                 change[j] += g[j];
                 moved += slope[j] * g[j];
@@ -229,8 +259,7 @@ void look_back(const Problem &p, int l, const float *row, Work &work, float *dow
             if (l > 0) {
                 down[int64_t(n) * n_in + i] = moved / (2 * p.reach);
             } else {
-                const float u = work.u[int64_t(n) * n_in + i];
-                const float width = row[own.high + i] - row[own.low + i];
+                const float u = us[n];
                 grad[own.low + i] -= moved * (1 - u) / width;
                 grad[own.high + i] -= moved * u / width;
             }
@@ -239,13 +268,14 @@ void look_back(const Problem &p, int l, const float *row, Work &work, float *dow
 }
 
 Span span_of(const float *coarse, int entries, float fraction) {
-    Span own{0, 0, std::exp2(fraction), 0, 0};
+    Span own{0, 0, std::exp2(fraction), 0, 0, 0};
     for (int a = 1; a < entries; a++) {
         if (coarse[a] > coarse[own.high]) own.high = a;
         if (coarse[a] < coarse[own.low]) own.low = a;
     }
     own.reach = (coarse[own.high] - coarse[own.low]) * own.steps;
     own.bits = std::log2(own.reach + 1);
+    own.bend = std::tanh(2 * own.bits);
     return own;
 }
 
@@ -255,9 +285,8 @@ int widest_of(const Problem &p, const Layer &own, const Work &work, int j) {
     float most = -1;
     for (int i = 0; i < own.n_in; i++) {
         const int e = j * own.n_in + i;
-        const float out = work.spans[e].bits;
-        const float taken = (out + p.adder_offset) * std::tanh(2 * out) *
-                            std::min(work.bits[e], 1.0f);
+        const Span &span = work.spans[e];
+        const float taken = (span.bits + p.adder_offset) * span.bend * std::min(work.bits[e], 1.0f);
         if (taken > most) most = taken, widest = i;
     }
     return widest;
@@ -268,15 +297,16 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
     const Layer &own = p.layer[l];
     const int full = 1 << p.most, rough = std::min(4, p.most);
     const bool last = l == p.layers - 1;
-    std::vector<float> cells(full), second(1 << rough);
+    std::vector<float> cells(full), pulls(full), second(1 << rough);
     work.spans.resize(int64_t(own.n_out) * own.n_in);
     for (size_t e = 0; e < work.spans.size(); e++)
-        work.spans[e] = work.gone[e] ? Span{0, 0, 1, 0, 0}
+        work.spans[e] = work.gone[e] ? Span{0, 0, 1, 0, 0, 0}
                                      : span_of(&work.coarse[e << p.most], 1 << work.whole[e],
                                                row[own.fraction + e]);
-    for (int j = 0; j < own.n_out; j++) {
-        const int widest = widest_of(p, own, work, j);
-        for (int i = 0; i < own.n_in; i++) {
+    std::vector<int> widest(own.n_out);
+    for (int j = 0; j < own.n_out; j++) widest[j] = widest_of(p, own, work, j);
+    for (int i = 0; i < own.n_in; i++) {
+        for (int j = 0; j < own.n_out; j++) {
             const int e = j * own.n_in + i, n = work.whole[e], cut = p.most - n;
             if (work.gone[e]) continue;
             const int64_t step = own.n_out, base = int64_t(i) * (full + 2) * step + j;
@@ -285,24 +315,29 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
             change[full * step] += change[(full + 1) * step];
             const float *fine = &work.fine[int64_t(e) * full];
             const float *coarse = &work.coarse[int64_t(e) * full];
-            std::fill(cells.begin(), cells.end(), 0.0f);
+            for (int a = 0; a < full; a++) pulls[a] = change[(a + 1) * step];
             float of_bits = 0, of_fraction = 0;
-            for (int a = 0; a < full; a++) {
-                const float g = change[(a + 1) * step], value = coarse[a >> cut];
-                cells[a >> cut] += g;
-                of_bits += (fine[a] - value) * g;
-                of_fraction += (value - work.table[base + (a + 1) * step]) * g;
+            if (cut == 0) {
+                std::swap(cells, pulls);
+            } else {
+                std::fill_n(cells.begin(), 1 << n, 0.0f);
+                for (int a = 0; a < full; a++) {
+                    cells[a >> cut] += pulls[a];
+                    of_bits += (fine[a] - coarse[a >> cut]) * pulls[a];
+                }
             }
+            for (int c = 0; c < 1 << n; c++)
+                of_fraction += (coarse[c] - work.table[base + ((c << cut) + 1) * step]) * cells[c];
             of_bits *= LN2;
             of_fraction *= LN2;
 
             const Span &span = work.spans[e];
             const float steps = span.steps, reach = span.reach, out = span.bits;
-            const float bits = work.bits[e], added = i == widest ? p.widest * p.adder : p.adder;
+            const float bits = work.bits[e], added = i == widest[j] ? p.widest * p.adder : p.adder;
             const int under = std::min(int(std::floor(bits)), 7);
             const float rise = p.table[under + 1] - p.table[under];
             const float weight = p.table[under] + rise * (bits - under);
-            const float bend = std::tanh(2 * out), gate = std::min(bits, 1.0f);
+            const float bend = span.bend, gate = std::min(bits, 1.0f);
             const float adder = added * (out + p.adder_offset);
             const float of_out = beta * (weight + gate * (added * bend +
                                                           adder * 2 * (1 - bend * bend)));
@@ -368,13 +403,16 @@ void kanhw_gradient(const Problem *problem, const float *row, int64_t size, cons
         make_tables(p, l, row, work);
         find_read(own, work);
         work.u.resize(int64_t(samples) * own.n_in);
-        for (int64_t k = 0; k < int64_t(samples) * own.n_in; k++) {
-            const int i = int(k % own.n_in);
+        for (const int i : work.read) {
+            float *u = &work.u[int64_t(i) * samples];
             if (l == 0) {
-                const float low = row[own.low + i];
-                work.u[k] = (x[k] - low) / (row[own.high + i] - low);
+                const float low = row[own.low + i], width = row[own.high + i] - low;
+                for (int n = 0; n < samples; n++)
+                    u[n] = (x[int64_t(n) * own.n_in + i] - low) / width;
             } else {
-                work.u[k] = (works[l - 1].sums[k] + p.reach) / (2 * p.reach);
+                const std::vector<float> &sums = works[l - 1].sums;
+                for (int n = 0; n < samples; n++)
+                    u[n] = (sums[int64_t(n) * own.n_in + i] + p.reach) / (2 * p.reach);
             }
         }
         look_up(p, l, work, samples);
