@@ -40,6 +40,8 @@ _PRESSURE = {
     "regression": (3e-4, 2e-2),
 }
 _NOISE_SEED = 0
+# Features of which a Program and the network are compared at once.
+_AT_ONCE = 1 << 22
 # Seconds between two states that are written down.
 _SAVED_EVERY = 10.0
 
@@ -196,8 +198,11 @@ class FabricTraining:
 
     def _check_equal(self, row: torch.Tensor, program: Program) -> None:
         """Level 1: the Program is the network, code by code, on all data."""
-        x = np.concatenate([self.data.x, self.data.validation_x])
-        wrong = unequal_values(self.networks, row, self.task, program, x)
+        wrong = sum(
+            unequal_values(self.networks, row, self.task, program, part)
+            for x in (self.data.x, self.data.validation_x)
+            for part in np.array_split(x, -(-x.size // _AT_ONCE))
+        )
         if wrong:
             raise AssertionError(
                 f"The Program differs from the network that was trained in {wrong} values"

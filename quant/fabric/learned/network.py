@@ -18,6 +18,8 @@ BIAS_FRACTION = 10
 """Fraction bits of a hidden bias: sums are then exact in float32."""
 # Roughness is measured on the tables of so many address bits.
 _ROUGHNESS_BITS = 4
+# Numbers that are held at once, of tables and of look-ups: some hundred MB.
+_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +128,23 @@ class Networks:
         for layer in layers[1:]:
             sums = self.sums(layer, (sums + HIDDEN_REACH) / (2 * HIDDEN_REACH))
         return sums
+
+    def groups(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Networks ``[S, size]``, as many at once as memory holds the tables of."""
+        structure = self.layout.structure
+        edges = sum(layer.n_out * layer.n_in for layer in structure.layers)
+        return rows.split(max(_AT_ONCE // (edges << structure.most_bits + 1), 1))
+
+    def outputs_of(self, rows: Tensor, x: Tensor) -> Tensor:
+        """``[S, N, n_out]`` of the same inputs ``[N, n_in]`` for all, in parts; no gradients."""
+        with torch.no_grad():
+            groups = []
+            for own in self.groups(rows):
+                layers = self.evaluate(own)
+                parts = x.split(max(_AT_ONCE // (len(own) * x.shape[1]), 1))
+                sums = [self.outputs(layers, part.expand(len(own), -1, -1)) for part in parts]
+                groups.append(torch.cat(sums, dim=1))
+            return torch.cat(groups)
 
     def sums(self, layer: EvaluatedLayer, u: Tensor) -> Tensor:
         """``[S, N, n_out]``: the sums of a layer, of shares of ranges ``[S, N, n_in]``."""

@@ -14,6 +14,7 @@ from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.quant.fabric.learned.structure import (
     HIDDEN_REACH,
+    START_SLOPE,
     LayerStructure,
     Structure,
     centres,
@@ -29,6 +30,8 @@ __all__ = ["structure_of_model", "structure_of_sizes"]
 # Cells of the grids of hidden layers and of the last one; what a range is in units of slopes.
 _CELLS, _LAST_CELLS = 7, 9
 _INPUT_SPAN = 5.0
+# Hidden sums of random starts deviate by no more, so that their codes do not saturate.
+_START_DEVIATION = 2.1
 # Percent of the data at either end of an input's range that it leaves out at the start.
 _TAIL = 0.5
 _MOST_LAYERS = 16
@@ -62,11 +65,11 @@ def structure_of_sizes(
         )
     outs = [*sizes[1:-1], len(task.learned)]
     layers = []
+    low, high = _ranges(x)
     for index, (n_in, n_out) in enumerate(zip(sizes[:-1], outs, strict=True)):
         cells = _LAST_CELLS if index == len(outs) - 1 else _CELLS
-        span = 2 * HIDDEN_REACH if index else _INPUT_SPAN
+        span = 2 * HIDDEN_REACH if index else _input_span(x, low, high)
         layers.append(spline_layer(f"layers.{index}", n_in, n_out, cells, span, most_bits))
-    low, high = _ranges(x)
     text = "-".join(map(str, sizes))
     source, constant = f"trained from scratch, {text}", np.ptp(x, axis=0) == 0
     return Structure(tuple(layers), low, high, most_bits, source, constant)
@@ -150,6 +153,13 @@ def _ranges(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     low, high = np.where(narrow, whole_low, low), np.where(narrow, whole_high, high)
     constant = high <= low
     return np.where(constant, low - 0.5, low), np.where(constant, high + 0.5, high)
+
+
+def _input_span(x: FloatArray, low: FloatArray, high: FloatArray) -> float:
+    """What ranges of inputs are in units of slopes: less the more of them are added up."""
+    shares = ((x - low) / (high - low)).clip(0, 1) - 0.5
+    deviation = START_SLOPE * float(np.sqrt(np.square(shares).sum() / len(x)))
+    return min(_INPUT_SPAN, _START_DEVIATION / max(deviation, 1e-12))
 
 
 def _edges(

@@ -16,14 +16,23 @@ from kanhw.formats import FloatArray
 from kanhw.model.bases.bspline import BSplineBasis
 from kanhw.windows import Window
 
-__all__ = ["HIDDEN_REACH", "LayerStructure", "Structure", "centres", "level", "spline_layer"]
+__all__ = [
+    "HIDDEN_REACH",
+    "START_SLOPE",
+    "LayerStructure",
+    "Structure",
+    "centres",
+    "level",
+    "spline_layer",
+]
 
 HIDDEN_REACH = 4.0
 """Sums in front of a hidden layer's codes are clipped to minus and plus this: a power of two."""
+START_SLOPE = 0.35
+"""Deviation of the slopes of random starts, over a part of the range that is 1 in units of spans."""
 
 _ORDER = 3
 _NOISE = 0.02
-_SLOPE = 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +82,7 @@ class LayerStructure:
         noise = random.normal(0, _NOISE, self.coefficients.shape)
         if self.linear is None:
             return self.coefficients * (1 + noise), self.bias
-        slopes = random.normal(0, _SLOPE, self.coefficients.shape[:2]) * self.span
+        slopes = random.normal(0, START_SLOPE, self.coefficients.shape[:2]) * self.span
         return slopes[:, :, None] * self.linear + noise, self.bias
 
 
