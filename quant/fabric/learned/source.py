@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kanhw.errors import InputError
 from kanhw.formats import FloatArray
@@ -18,6 +19,7 @@ from kanhw.quant.fabric.learned.structure import (
     LayerStructure,
     Structure,
     centres,
+    line_layer,
     spline_layer,
 )
 from kanhw.quant.fabric.learned.task import FabricTask
@@ -66,13 +68,18 @@ def structure_of_sizes(
     outs = [*sizes[1:-1], len(task.learned)]
     layers = []
     low, high = _ranges(x)
+    constant, two_valued = np.ptp(x, axis=0) == 0, _two_valued(x)
     for index, (n_in, n_out) in enumerate(zip(sizes[:-1], outs, strict=True)):
         cells = _LAST_CELLS if index == len(outs) - 1 else _CELLS
         span = 2 * HIDDEN_REACH if index else _input_span(x, low, high)
-        layers.append(spline_layer(f"layers.{index}", n_in, n_out, cells, span, most_bits))
+        name = f"layers.{index}"
+        if index == 0 and (constant | two_valued).all():
+            layers.append(line_layer(name, n_in, n_out, span, most_bits))
+        else:
+            layers.append(spline_layer(name, n_in, n_out, cells, span, most_bits))
     text = "-".join(map(str, sizes))
-    source, constant = f"trained from scratch, {text}", np.ptp(x, axis=0) == 0
-    return Structure(tuple(layers), low, high, most_bits, source, constant)
+    source = f"trained from scratch, {text}"
+    return Structure(tuple(layers), low, high, most_bits, source, constant, two_valued)
 
 
 def structure_of_model(
@@ -117,8 +124,10 @@ def structure_of_model(
             coefficients = coefficients * gain[:, None, None]
             bias = (bias - low) * gain - HIDDEN_REACH
         layers.append(LayerStructure(own.name, functions, coefficients, bias))
-    constant = np.ptp(model.flat(x), axis=0) == 0
-    return Structure(tuple(layers), first_low, first_high, most_bits, model.source, constant)
+    flat = model.flat(x)
+    constant, two_valued = np.ptp(flat, axis=0) == 0, _two_valued(flat)
+    ends = first_low, first_high
+    return Structure(tuple(layers), *ends, most_bits, model.source, constant, two_valued)
 
 
 def _activations(layer: KanLayer) -> tuple[Activation, ...]:
@@ -146,13 +155,25 @@ LAYERS: dict[type, Callable[[Any], KanLayer]] = {KanLayer: lambda layer: layer}
 
 
 def _ranges(x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Ends of the range of every value ``[n]``: without tails, and never empty."""
+    """Ends of the range of every value ``[n]``: without tails, and never empty.
+
+    Two values are the middles of the two cells of one bit.
+    """
     low, high = np.percentile(x, [_TAIL, 100 - _TAIL], axis=0)
     whole_low, whole_high = x.min(axis=0), x.max(axis=0)
     narrow = high - low <= 1e-3 * (whole_high - whole_low)
     low, high = np.where(narrow, whole_low, low), np.where(narrow, whole_high, high)
+    two_valued, margin = _two_valued(x), (whole_high - whole_low) / 2
+    low = np.where(two_valued, whole_low - margin, low)
+    high = np.where(two_valued, whole_high + margin, high)
     constant = high <= low
     return np.where(constant, low - 0.5, low), np.where(constant, high + 0.5, high)
+
+
+def _two_valued(x: FloatArray) -> npt.NDArray[np.bool_]:
+    """``[n]``: which values are one of two in every sample, and not always the same."""
+    low, high = x.min(axis=0), x.max(axis=0)
+    return np.asarray(((x == low) | (x == high)).all(axis=0) & (low < high))
 
 
 def _input_span(x: FloatArray, low: FloatArray, high: FloatArray) -> float:

@@ -23,6 +23,7 @@ __all__ = [
     "Structure",
     "centres",
     "level",
+    "line_layer",
     "spline_layer",
 ]
 
@@ -102,6 +103,9 @@ class Structure:
         Where the network came from.
     constant
         ``[n_in]``: which inputs never vary: they stand in the middle of their ranges.
+    two_valued
+        ``[n_in]``: which inputs have two values: they stand in the middles of the two cells of one
+        bit, which is all that is learned of their widths; None is none.
     """
 
     layers: tuple[LayerStructure, ...]
@@ -110,6 +114,7 @@ class Structure:
     most_bits: int
     source: str
     constant: npt.NDArray[np.bool_]
+    two_valued: npt.NDArray[np.bool_] | None = None
 
     @property
     def n_in(self) -> int:
@@ -158,5 +163,24 @@ def spline_layer(
         coefficients=np.zeros((n_out, n_in, basis.count)),
         bias=np.zeros(n_out),
         linear=means - 0.5,
+        span=span,
+    )
+
+
+def line_layer(name: str, n_in: int, n_out: int, span: float, most_bits: int) -> LayerStructure:
+    """A layer of straight lines, all that edges of two-valued inputs can be, for random starts.
+
+    Parameters
+    ----------
+    name, n_in, n_out, span, most_bits
+        As :func:`spline_layer` has them.
+    """
+    points = np.concatenate([centres(bits) for bits in range(most_bits + 1)])
+    return LayerStructure(
+        name=name,
+        functions=points[None, :, None] - 0.5,
+        coefficients=np.zeros((n_out, n_in, 1)),
+        bias=np.zeros(n_out),
+        linear=np.ones(1),
         span=span,
     )
