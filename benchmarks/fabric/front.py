@@ -2,7 +2,8 @@
 
     python -m benchmarks.fabric.front --dataset dry_bean --out DIR [--seeds 0 1 2 3 4]
         [--sizes 16 3 7] [--at-most 190] [--best-at-most 150 ...] [--epochs N] [--starts N]
-        [--folds K] [--jitter SHARE] [--best-only] [--jobs N] [--json FILE]
+        [--folds K] [--jitter SHARE] [--pressure LOW HIGH] [--spacing RATIO] [--best-only]
+        [--folder DIR] [--jobs N] [--json FILE]
 
 Trains once (or goes on in DIR), takes of every seed the best point by validation at a cost, and of
 all seeds the best at others, generates them without handshake and with 2 adder levels, synthesises
@@ -10,6 +11,8 @@ them portable and with the fabric "ultrascale+" (the smaller Yosys recipe), and 
 all test rows, bit for bit. Inputs are encoded by the host, outputs are raw class sums. Test labels
 are looked at once, at the end: a folder that holds test.json is refused. With --best-only the
 best of all seeds alone are synthesised and simulated; of the others the modelled cost is told.
+Fashion-MNIST is that of the Debian package, installed or unpacked (its folder fashion-mnist is
+--folder then).
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import kanhw
 from benchmarks.common import data
 from benchmarks.common.data import Dataset
 from benchmarks.common.measuring import Table, argument_parser, environment_line, write_results
+from benchmarks.fabric.images import IMAGES
 from kanhw.estimation import estimate_verilog, yosys_version
 from kanhw.files import write_json
 from kanhw.progress import Progress
@@ -41,6 +45,8 @@ TASKS: dict[str, tuple[tuple[int, ...], float, float]] = {
     "moons": ((2, 2, 1), 40, 30),
     "wine": ((13, 2, 3), 90, 60),
     "digits": ((64, 10, 10), 1200, 900),
+    "fashion_mnist": ((784, 16, 10), 20_000, 5000),
+    "fashion_binary": ((784, 16, 10), 20_000, 5000),
 }
 
 
@@ -55,6 +61,13 @@ def moons() -> Dataset:
 
 
 LOADERS: dict[str, Callable[[], Dataset]] = {"moons": moons}
+
+
+def load(name: str, folder: Path) -> Dataset:
+    """The dataset of a name in TASKS; folder is where images are."""
+    if name in IMAGES:
+        return IMAGES[name](folder)
+    return LOADERS[name]() if name in LOADERS else data.load(name)
 
 
 def measure(program: kanhw.Program, codes: Any, fabrics: Sequence[str] = FABRICS) -> dict[str, Any]:
@@ -98,17 +111,20 @@ def main() -> int:
     parser.add_argument("--jitter", type=float, default=0.0)
     parser.add_argument("--most-bits", type=int, default=6)
     parser.add_argument("--no-refit", action="store_true")
+    parser.add_argument("--pressure", type=float, nargs=2)
+    parser.add_argument("--spacing", type=float, default=1.15)
+    parser.add_argument("--folder", type=Path, default=data.FASHION_FOLDER)
     options = parser.parse_args()
     if (options.out / "test.json").exists():
         sys.exit(f"{options.out} was tested already: test rows are looked at once; train anew")
-    loader = LOADERS.get(options.dataset)
-    given = loader() if loader else data.load(options.dataset)
+    given = load(options.dataset, options.folder)
     sizes, limit, best_limit = TASKS[options.dataset]
     limit, best_limits = options.at_most or limit, options.best_at_most or [best_limit]
     settings: dict[str, Any] = {"refit": not options.no_refit, "most_bits": options.most_bits}
-    settings |= {"folds": options.folds, "jitter": options.jitter}
-    if options.smoothness:
-        settings["smoothness"] = tuple(options.smoothness)
+    settings |= {"folds": options.folds, "jitter": options.jitter, "spacing": options.spacing}
+    for pair in ("smoothness", "pressure"):
+        if getattr(options, pair):
+            settings[pair] = tuple(getattr(options, pair))
     print(environment_line(yosys_version()) + "\n", flush=True)
     with Progress() as progress, progress.step("training"):
         trained = kanhw.train_for_fabric(

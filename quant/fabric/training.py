@@ -39,6 +39,9 @@ _PRESSURE = {
     "binary": (1e-4, 2e-3),
     "regression": (3e-4, 2e-2),
 }
+# What the cost weighs in the loss at the start, at most, where no weight is given: networks of
+# thousands of edges would be pruned before they have learned anything.
+_START_WEIGHT = 0.1
 _NOISE_SEED = 0
 # Features of which a Program and the network are compared at once.
 _AT_ONCE = 1 << 22
@@ -221,9 +224,10 @@ class FabricTraining:
             as_luts, own = (
                 float(each.costs(each.evaluate(start))) for each in (luts, self.networks)
             )
-        given = self.settings.pressure or _PRESSURE[self.task.name]
-        low, high = (weight * as_luts / own for weight in given)
-        return low, high
+        low, high = self.settings.pressure or _PRESSURE[self.task.name]
+        if self.settings.pressure is None:
+            low = min(low, _START_WEIGHT / as_luts)
+        return low * as_luts / own, high * as_luts / own
 
     def _identity(self) -> str:
         digest = hashlib.sha256(json.dumps(self.settings.to_json(), sort_keys=True).encode())

@@ -148,7 +148,7 @@ def _parameters(structure: Structure) -> Iterator[Parameter]:
         functions = (*edges, layer.functions.shape[2])
         rate = 2.0 if last else 1.0
         far = math.inf
-        yield Parameter(index, "coefficients", functions, rate, -far, far, False)
+        yield Parameter(index, "coefficients", functions, rate * layer.rate, -far, far, False)
         yield Parameter(index, "bias", (layer.n_out,), 1.0, -far, far, False)
         widest = np.where(told, 1.0, most) if index == 0 else most
         yield Parameter(index, "address_bits", edges, 1.0, 0.0, widest, True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,6 @@ from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
 from kanhw.quant.fabric.learned.structure import (
     HIDDEN_REACH,
-    START_SLOPE,
     LayerStructure,
     Structure,
     centres,
@@ -32,8 +33,9 @@ __all__ = ["structure_of_model", "structure_of_sizes"]
 # Cells of the grids of hidden layers and of the last one; what a range is in units of slopes.
 _CELLS, _LAST_CELLS = 7, 9
 _INPUT_SPAN = 5.0
-# Hidden sums of random starts deviate by no more, so that their codes do not saturate.
-_START_DEVIATION = 2.1
+# More inputs than this start with smaller slopes: sums of inputs that are alike, as pixels are, grow
+# with their number, and hidden codes must not saturate. What small tables are is soon learned.
+_FEW_INPUTS = 16
 # Percent of the data at either end of an input's range that it leaves out at the start.
 _TAIL = 0.5
 _MOST_LAYERS = 16
@@ -67,17 +69,20 @@ def structure_of_sizes(
         )
     outs = [*sizes[1:-1], len(task.learned)]
     layers = []
+    few = min(_FEW_INPUTS / sizes[0], 1.0)
     low, high = _ranges(x)
     constant, two_valued = np.ptp(x, axis=0) == 0, _two_valued(x)
     for index, (n_in, n_out) in enumerate(zip(sizes[:-1], outs, strict=True)):
         cells = _LAST_CELLS if index == len(outs) - 1 else _CELLS
-        span = 2 * HIDDEN_REACH if index else _input_span(x, low, high)
+        span = 2 * HIDDEN_REACH if index else _INPUT_SPAN * few
         name = f"layers.{index}"
         if index == 0 and (constant | two_valued).all():
             layers.append(line_layer(name, n_in, n_out, span, most_bits))
         else:
             layers.append(spline_layer(name, n_in, n_out, cells, span, most_bits))
     text = "-".join(map(str, sizes))
+    # Sums of many inputs also move further in a step.
+    layers[0] = replace(layers[0], rate=math.sqrt(few))
     source = f"trained from scratch, {text}"
     return Structure(tuple(layers), low, high, most_bits, source, constant, two_valued)
 
@@ -174,13 +179,6 @@ def _two_valued(x: FloatArray) -> npt.NDArray[np.bool_]:
     """``[n]``: which values are one of two in every sample, and not always the same."""
     low, high = x.min(axis=0), x.max(axis=0)
     return np.asarray(((x == low) | (x == high)).all(axis=0) & (low < high))
-
-
-def _input_span(x: FloatArray, low: FloatArray, high: FloatArray) -> float:
-    """What ranges of inputs are in units of slopes: less the more of them are added up."""
-    shares = ((x - low) / (high - low)).clip(0, 1) - 0.5
-    deviation = START_SLOPE * float(np.sqrt(np.square(shares).sum() / len(x)))
-    return min(_INPUT_SPAN, _START_DEVIATION / max(deviation, 1e-12))
 
 
 def _edges(

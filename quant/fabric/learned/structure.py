@@ -18,7 +18,6 @@ from kanhw.windows import Window
 
 __all__ = [
     "HIDDEN_REACH",
-    "START_SLOPE",
     "LayerStructure",
     "Structure",
     "centres",
@@ -29,11 +28,10 @@ __all__ = [
 
 HIDDEN_REACH = 4.0
 """Sums in front of a hidden layer's codes are clipped to minus and plus this: a power of two."""
-START_SLOPE = 0.35
-"""Deviation of the slopes of random starts, over a part of the range that is 1 in units of spans."""
 
 _ORDER = 3
 _NOISE = 0.02
+_SLOPE = 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +54,9 @@ class LayerStructure:
         None for a start that is given.
     span
         What the range of an input is in units of a random slope.
+    rate
+        Learning rate of coefficients, in units of that of others: the more inputs a sum has, the
+        further it moves in a step.
     window
         The windows that share the edges; None for a layer that reads vectors.
     """
@@ -66,6 +67,7 @@ class LayerStructure:
     bias: FloatArray
     linear: FloatArray | None = None
     span: float = 1.0
+    rate: float = 1.0
     window: Window | None = None
 
     @property
@@ -83,7 +85,7 @@ class LayerStructure:
         noise = random.normal(0, _NOISE, self.coefficients.shape)
         if self.linear is None:
             return self.coefficients * (1 + noise), self.bias
-        slopes = random.normal(0, START_SLOPE, self.coefficients.shape[:2]) * self.span
+        slopes = random.normal(0, _SLOPE, self.coefficients.shape[:2]) * self.span
         return slopes[:, :, None] * self.linear + noise, self.bias
 
 

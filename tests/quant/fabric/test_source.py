@@ -102,7 +102,7 @@ def test_sums_of_starts_stay_in_reach_however_many_inputs_are_alike():
     with torch.no_grad():
         layer = networks.evaluate(rows)[0]
         sums = networks.sums(layer, training._features(x).expand(2, -1, -1))
-    assert 0.5 < sums.square().mean().sqrt() < 3
+    assert 0.05 < sums.square().mean().sqrt() < 2
 
 
 def test_many_networks_in_parts_are_those_at_once(monkeypatch):
