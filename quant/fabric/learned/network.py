@@ -133,7 +133,8 @@ class Networks:
         """Networks ``[S, size]``, as many at once as memory holds the tables of."""
         structure = self.layout.structure
         edges = sum(layer.n_out * layer.n_in for layer in structure.layers)
-        return rows.split(max(_AT_ONCE // (edges << structure.most_bits + 1), 1))
+        at_once = max(_AT_ONCE // (edges << structure.most_bits + 1), 1)
+        return torch.split(rows, at_once)
 
     def outputs_of(self, rows: Tensor, x: Tensor) -> Tensor:
         """``[S, N, n_out]`` of the same inputs ``[N, n_in]`` for all, in parts; no gradients."""
@@ -141,7 +142,7 @@ class Networks:
             groups = []
             for own in self.groups(rows):
                 layers = self.evaluate(own)
-                parts = x.split(max(_AT_ONCE // (len(own) * x.shape[1]), 1))
+                parts = torch.split(x, max(_AT_ONCE // (len(own) * x.shape[1]), 1))
                 sums = [self.outputs(layers, part.expand(len(own), -1, -1)) for part in parts]
                 groups.append(torch.cat(sums, dim=1))
             return torch.cat(groups)

@@ -33,8 +33,8 @@ __all__ = ["structure_of_model", "structure_of_sizes"]
 # Cells of the grids of hidden layers and of the last one; what a range is in units of slopes.
 _CELLS, _LAST_CELLS = 7, 9
 _INPUT_SPAN = 5.0
-# More inputs than this start with smaller slopes: sums of inputs that are alike, as pixels are, grow
-# with their number, and hidden codes must not saturate. What small tables are is soon learned.
+# More inputs than this start with smaller slopes: sums of inputs that are alike, such as pixels,
+# grow with their number, and hidden codes must not saturate.
 _FEW_INPUTS = 16
 # Percent of the data at either end of an input's range that it leaves out at the start.
 _TAIL = 0.5
