@@ -17,6 +17,7 @@ Fashion-MNIST is that of the Debian package, installed or unpacked (its folder f
 
 from __future__ import annotations
 
+import hashlib
 import math
 import statistics
 import sys
@@ -27,18 +28,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import kanhw
 from benchmarks.common import data
 from benchmarks.common.data import Dataset
 from benchmarks.common.measuring import Table, argument_parser, environment_line, write_results
 from benchmarks.fabric.images import IMAGES
+from kanhw.entries import read_json_object
 from kanhw.estimation import estimate_verilog, yosys_version
 from kanhw.files import write_json
+from kanhw.program import program_bytes
 from kanhw.progress import Progress
 from kanhw.quant.fabric.front import Point
 from kanhw.sim import check_design
 
 FABRICS = ("portable", "ultrascale+")
+# Seconds that a run of Yosys, or a simulation, may take: networks of hundreds of inputs.
+_LONGEST = 7200.0
 # Sizes, and the costs at which points of every seed, and the best of all, are taken.
 TASKS: dict[str, tuple[tuple[int, ...], float, float]] = {
     "dry_bean": ((16, 3, 7), 190, 150),
@@ -70,19 +77,48 @@ def load(name: str, folder: Path) -> Dataset:
     return LOADERS[name]() if name in LOADERS else data.load(name)
 
 
-def measure(program: kanhw.Program, codes: Any, fabrics: Sequence[str] = FABRICS) -> dict[str, Any]:
-    """LUTs, flip-flops and stages on fabrics, every output simulated on codes."""
+def measure(
+    program: kanhw.Program,
+    codes: Any,
+    fabrics: Sequence[str] = FABRICS,
+    jobs: int = 2,
+    keep: Path | None = None,
+) -> dict[str, Any]:
+    """LUTs, flip-flops and stages on fabrics, every output simulated on codes.
+
+    What was measured is kept in a folder, and not measured again.
+    """
     row: dict[str, Any] = {}
     for fabric in fabrics:
-        schedule = kanhw.Schedule(adder_levels=2, handshake=False, fabric=fabric)
-        with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
-            design = kanhw.generate(program, Path(work) / "design", schedule=schedule)
-            check = check_design(design.path, codes, program(codes), engine="fast")
-            if not check.passed or check.vectors != len(codes):
-                sys.exit(f"not exact: {'; '.join(check.problems)}")
-            found = estimate_verilog(design.verilog_path, design.top, "xcup")
-        row[fabric] = {"lut": found.lut, "ff": found.ff, "stages": design.latency_cycles}
+        kept = None if keep is None else keep / f"{identity(program, codes)}-{fabric}.json"
+        if kept is not None and kept.exists():
+            row[fabric] = read_json_object(kept)
+            continue
+        row[fabric] = _measured(program, codes, fabric, jobs)
+        if kept is not None:
+            kept.parent.mkdir(exist_ok=True)
+            write_json(kept, row[fabric])
     return row
+
+
+def identity(program: kanhw.Program, codes: Any) -> str:
+    """Of a Program and what it is simulated on."""
+    digest = hashlib.sha256(program_bytes(program))
+    digest.update(np.ascontiguousarray(codes).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _measured(program: kanhw.Program, codes: Any, fabric: str, jobs: int) -> dict[str, int]:
+    schedule = kanhw.Schedule(adder_levels=2, handshake=False, fabric=fabric)
+    with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
+        design = kanhw.generate(program, Path(work) / "design", schedule=schedule)
+        check = check_design(design.path, codes, program(codes), engine="fast", timeout=_LONGEST)
+        if not check.passed or check.vectors != len(codes):
+            sys.exit(f"not exact: {'; '.join(check.problems)}")
+        found = estimate_verilog(
+            design.verilog_path, design.top, "xcup", timeout=_LONGEST, jobs=jobs
+        )
+    return {"lut": found.lut, "ff": found.ff, "stages": design.latency_cycles}
 
 
 def accuracy(program: kanhw.Program, x: Any, labels: Any) -> float:
@@ -157,7 +193,8 @@ def main() -> int:
         if options.best_only and point not in best.values():
             return vars(point).copy()
         program = trained.programs[point.name]
-        found = measure(program, program.input.encode(given.test_x))
+        codes = program.input.encode(given.test_x)
+        found = measure(program, codes, jobs=min(options.jobs, 2), keep=options.out / "measured")
         return {**vars(point), **found}
 
     with ThreadPoolExecutor(options.jobs) as pool:
