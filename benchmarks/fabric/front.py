@@ -3,12 +3,12 @@
     python -m benchmarks.fabric.front --dataset dry_bean --out DIR [--seeds 0 1 2 3 4]
         [--sizes 16 3 7] [--at-most 190] [--best-at-most 150 ...] [--epochs N] [--starts N]
         [--folds K] [--jitter SHARE] [--pressure LOW HIGH] [--spacing RATIO] [--best-only]
-        [--folder DIR] [--jobs N] [--json FILE]
+        [--merge-tables] [--folder DIR] [--jobs N] [--json FILE]
 
 Trains once (or goes on in DIR), takes of every seed the best point by validation at a cost, and of
 all seeds the best at others, generates them without handshake and with 2 adder levels, synthesises
 them portable and with the fabric "ultrascale+" (the smaller Yosys recipe), and simulates both on
-all test rows, bit for bit. Inputs are encoded by the host, outputs are raw class sums. Test labels
+all test rows, bit for bit; with --merge-tables also with merged tables. Inputs are encoded by the host, outputs are raw class sums. Test labels
 are looked at once, at the end: a folder that holds test.json is refused. With --best-only the
 best of all seeds alone are synthesised and simulated; of the others the modelled cost is told.
 Fashion-MNIST is that of the Debian package, installed or unpacked (its folder fashion-mnist is
@@ -44,6 +44,8 @@ from kanhw.quant.fabric.front import Point
 from kanhw.sim import check_design
 
 FABRICS = ("portable", "ultrascale+")
+# The same with tables of few address bits merged.
+MERGED = ("portable, merged", "ultrascale+, merged")
 # Seconds that a run of Yosys, or a simulation, may take: networks of hundreds of inputs.
 _LONGEST = 7200.0
 # Sizes, and the costs at which points of every seed, and the best of all, are taken.
@@ -90,7 +92,8 @@ def measure(
     """
     row: dict[str, Any] = {}
     for fabric in fabrics:
-        kept = None if keep is None else keep / f"{identity(program, codes)}-{fabric}.json"
+        name = fabric.replace(", ", "-")
+        kept = None if keep is None else keep / f"{identity(program, codes)}-{name}.json"
         if kept is not None and kept.exists():
             row[fabric] = read_json_object(kept)
             continue
@@ -109,7 +112,12 @@ def identity(program: kanhw.Program, codes: Any) -> str:
 
 
 def _measured(program: kanhw.Program, codes: Any, fabric: str, jobs: int) -> dict[str, int]:
-    schedule = kanhw.Schedule(adder_levels=2, handshake=False, fabric=fabric)
+    schedule = kanhw.Schedule(
+        adder_levels=2,
+        handshake=False,
+        fabric=fabric.split(",")[0],
+        merge_tables="xcup" if fabric in MERGED else None,
+    )
     with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
         design = kanhw.generate(program, Path(work) / "design", schedule=schedule)
         check = check_design(design.path, codes, program(codes), engine="fast", timeout=_LONGEST)
@@ -148,6 +156,7 @@ def main() -> int:
     parser.add_argument("--most-bits", type=int, default=6)
     parser.add_argument("--no-refit", action="store_true")
     parser.add_argument("--pressure", type=float, nargs=2)
+    parser.add_argument("--merge-tables", action="store_true")
     parser.add_argument("--spacing", type=float, default=1.15)
     parser.add_argument("--folder", type=Path, default=data.FASHION_FOLDER)
     options = parser.parse_args()
@@ -194,7 +203,13 @@ def main() -> int:
             return vars(point).copy()
         program = trained.programs[point.name]
         codes = program.input.encode(given.test_x)
-        found = measure(program, codes, jobs=min(options.jobs, 2), keep=options.out / "measured")
+        found = measure(
+            program,
+            codes,
+            (*FABRICS, *MERGED) if options.merge_tables else FABRICS,
+            jobs=min(options.jobs, 2),
+            keep=options.out / "measured",
+        )
         return {**vars(point), **found}
 
     with ThreadPoolExecutor(options.jobs) as pool:
@@ -214,9 +229,17 @@ def main() -> int:
 
 def show(rows: list[dict[str, Any]], tested: int, *, mean: bool = True) -> None:
     """A table of points, and their means."""
+    kinds = [own for own in (*FABRICS, *MERGED) if own in FABRICS or any(own in r for r in rows)]
     table = Table(
-        ("point", "edges", "cost", "validation", "test", "portable LUT/FF/stages", "tuned"),
-        (12, 5, 6, 10, 6, 22, 12),
+        (
+            "point",
+            "edges",
+            "cost",
+            "validation",
+            "test",
+            *(f"{own}: LUT/FF/stages" for own in kinds),
+        ),
+        (12, 5, 7, 10, 6, *(len(own) + 15 for own in kinds)),
     )
     for row in rows:
         table.add(
@@ -227,7 +250,7 @@ def show(rows: list[dict[str, Any]], tested: int, *, mean: bool = True) -> None:
             f"{100 * row['test']:.2f}",
             *(
                 "/".join(str(row[f][k]) for k in ("lut", "ff", "stages")) if f in row else "-"
-                for f in FABRICS
+                for f in kinds
             ),
         )
     if len(rows) < 2 or not mean:
