@@ -8,11 +8,11 @@
 Trains once (or goes on in DIR), takes of every seed the best point by validation at a cost, and of
 all seeds the best at others, generates them without handshake and with 2 adder levels, synthesises
 them portable and with the fabric "ultrascale+" (the smaller Yosys recipe), and simulates both on
-all test rows, bit for bit; with --merge-tables also with merged tables. Inputs are encoded by the host, outputs are raw class sums. Test labels
-are looked at once, at the end: a folder that holds test.json is refused. With --best-only the
-best of all seeds alone are synthesised and simulated; of the others the modelled cost is told.
-Fashion-MNIST is that of the Debian package, installed or unpacked (its folder fashion-mnist is
---folder then).
+all test rows, bit for bit; with --merge-tables the same with merged tables too. Inputs are encoded
+by the host, outputs are raw class sums. Test labels are looked at once, at the end: a folder that
+holds test.json is refused. With --best-only the best of all seeds alone are synthesised and
+simulated; of the others the modelled cost is told. Fashion-MNIST is that of the Debian package,
+installed or unpacked (its folder fashion-mnist is --folder then).
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _measured(program: kanhw.Program, codes: Any, fabric: str, jobs: int) -> dic
     schedule = kanhw.Schedule(
         adder_levels=2,
         handshake=False,
-        fabric=fabric.split(",")[0],
+        fabric=fabric.split(",", maxsplit=1)[0],
         merge_tables="xcup" if fabric in MERGED else None,
     )
     with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
