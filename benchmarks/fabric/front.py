@@ -3,13 +3,14 @@
     python -m benchmarks.fabric.front --dataset dry_bean --out DIR [--seeds 0 1 2 3 4]
         [--sizes 16 3 7] [--at-most 190] [--best-at-most 150 ...] [--epochs N] [--starts N]
         [--folds K] [--jitter SHARE] [--pressure LOW HIGH] [--spacing RATIO] [--best-only]
-        [--merge-tables] [--folder DIR] [--jobs N] [--json FILE]
+        [--fabrics NAME ...] [--folder DIR] [--jobs N] [--json FILE]
 
 Trains once (or goes on in DIR), takes of every seed the best point by validation at a cost, and of
 all seeds the best at others, generates them without handshake and with 2 adder levels, synthesises
 them portable and with the fabric "ultrascale+" (the smaller Yosys recipe), and simulates both on
-all test rows, bit for bit; with --merge-tables the same with merged tables too. Inputs are encoded
-by the host, outputs are raw class sums. Test labels are looked at once, at the end: a folder that
+all test rows, bit for bit; --fabrics names others ("ultrascale+, merged" merges tables). What is
+measured is kept in DIR, and told by every later run. Inputs are encoded by the host, outputs are
+raw class sums. Test labels are looked at once, at the end: a folder that
 holds test.json is refused. With --best-only the best of all seeds alone are synthesised and
 simulated; of the others the modelled cost is told. Fashion-MNIST is that of the Debian package,
 installed or unpacked (its folder fashion-mnist is --folder then).
@@ -88,19 +89,19 @@ def measure(
 ) -> dict[str, Any]:
     """LUTs, flip-flops and stages on fabrics, every output simulated on codes.
 
-    What was measured is kept in a folder, and not measured again.
+    What was measured is kept in a folder, not measured again, and told whatever is asked for.
     """
     row: dict[str, Any] = {}
-    for fabric in fabrics:
-        name = fabric.replace(", ", "-")
-        kept = None if keep is None else keep / f"{identity(program, codes)}-{name}.json"
+    for fabric in (*FABRICS, *MERGED):
+        name = f"{identity(program, codes)}-{fabric.replace(', ', '-')}.json"
+        kept = None if keep is None else keep / name
         if kept is not None and kept.exists():
             row[fabric] = read_json_object(kept)
-            continue
-        row[fabric] = _measured(program, codes, fabric, jobs)
-        if kept is not None:
-            kept.parent.mkdir(exist_ok=True)
-            write_json(kept, row[fabric])
+        elif fabric in fabrics:
+            row[fabric] = _measured(program, codes, fabric, jobs)
+            if kept is not None:
+                kept.parent.mkdir(exist_ok=True)
+                write_json(kept, row[fabric])
     return row
 
 
@@ -156,7 +157,7 @@ def main() -> int:
     parser.add_argument("--most-bits", type=int, default=6)
     parser.add_argument("--no-refit", action="store_true")
     parser.add_argument("--pressure", type=float, nargs=2)
-    parser.add_argument("--merge-tables", action="store_true")
+    parser.add_argument("--fabrics", nargs="+", choices=(*FABRICS, *MERGED), default=FABRICS)
     parser.add_argument("--spacing", type=float, default=1.15)
     parser.add_argument("--folder", type=Path, default=data.FASHION_FOLDER)
     options = parser.parse_args()
@@ -206,7 +207,7 @@ def main() -> int:
         found = measure(
             program,
             codes,
-            (*FABRICS, *MERGED) if options.merge_tables else FABRICS,
+            options.fabrics,
             jobs=min(options.jobs, 2),
             keep=options.out / "measured",
         )
