@@ -2,20 +2,27 @@
 
     python -m benchmarks.fabric.front --dataset dry_bean --out DIR [--seeds 0 1 2 3 4]
         [--sizes 16 3 7 | --shape 1x8x8-4@3x3-max2x2-10] [--at-most 190] [--best-at-most 150 ...]
-        [--epochs N] [--starts N] [--folds K] [--jitter SHARE] [--best-only] [--jobs N]
-        [--json FILE]
+        [--epochs N] [--starts N] [--folds K] [--jitter SHARE] [--pressure LOW HIGH]
+        [--spacing RATIO] [--learning-rate RATE] [--float-epochs N] [--best-only]
+        [--fabrics NAME ...] [--folder DIR] [--jobs N] [--json FILE]
 
 Trains once (or goes on in DIR), takes of every seed the best point by validation at a cost, and of
 all seeds the best at others, generates them with 2 adder levels and without handshake (with it
 where images come pixel by pixel), synthesises them portable and with the fabric "ultrascale+" (the
-smaller Yosys recipe), and simulates both on all test rows, bit for bit. Inputs are encoded by the
-host, outputs are raw class sums. Test labels are looked at once, at the end: a folder that holds
-test.json is refused. With --best-only the best of all seeds alone are synthesised and simulated; of
-the others the modelled cost is told.
+smaller Yosys recipe), and simulates both on all test rows, bit for bit; --fabrics names others
+("ultrascale+, merged" merges tables, "ultrascale+, a stage a layer" has as few registers as there
+are layers). With --float-epochs every seed starts from a float network of those sizes that has been
+trained for so long on the training rows, not from scratch.
+What is measured is kept in DIR, and told by every later run.
+Inputs are encoded by the host, outputs are raw class sums. Test labels are looked at once, at the
+end: a folder that holds test.json is refused. With --best-only the best of all seeds alone are
+synthesised and simulated; of the others the modelled cost is told. Fashion-MNIST is that of the
+Debian package, installed or unpacked (its folder fashion-mnist is --folder then).
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import statistics
 import sys
@@ -26,23 +33,49 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
 import kanhw
+import kanhw.layers
 from benchmarks.common import data
 from benchmarks.common.data import Dataset
 from benchmarks.common.measuring import Table, argument_parser, environment_line, write_results
+from benchmarks.fabric.images import IMAGES
+from kanhw.entries import read_json_object
 from kanhw.estimation import estimate_verilog, yosys_version
 from kanhw.files import write_json
+from kanhw.flow.fitting.fabric_run import TrainedFront
+from kanhw.program import program_bytes
 from kanhw.progress import Progress
 from kanhw.quant.fabric.front import Point
 from kanhw.sim import check_design
 
 FABRICS = ("portable", "ultrascale+")
+# How a network is generated, by what it is called.
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "portable": {"adder_levels": 2},
+    "ultrascale+": {"adder_levels": 2, "fabric": "ultrascale+"},
+    "portable, merged": {"adder_levels": 2, "merge_tables": "xcup"},
+    "ultrascale+, merged": {"adder_levels": 2, "fabric": "ultrascale+", "merge_tables": "xcup"},
+    "ultrascale+, a stage a layer": {
+        "adder_levels": 0,
+        "table_registers": False,
+        "fabric": "ultrascale+",
+    },
+}
+# Seconds that a run of Yosys, or a simulation, may take: networks of hundreds of inputs.
+_LONGEST = 7200.0
 # Sizes, and the costs at which points of every seed, and the best of all, are taken.
 TASKS: dict[str, tuple[tuple[int, ...], float, float]] = {
     "dry_bean": ((16, 3, 7), 190, 150),
     "moons": ((2, 2, 1), 40, 30),
     "wine": ((13, 2, 3), 90, 60),
     "digits": ((64, 10, 10), 1200, 900),
+    "fashion_mnist": ((784, 16, 10), 20_000, 5000),
+    "fashion_binary": ((784, 16, 10), 20_000, 5000),
 }
 
 
@@ -59,20 +92,57 @@ def moons() -> Dataset:
 LOADERS: dict[str, Callable[[], Dataset]] = {"moons": moons}
 
 
-def measure(program: kanhw.Program, codes: Any, fabrics: Sequence[str] = FABRICS) -> dict[str, Any]:
-    """LUTs, flip-flops and stages on fabrics, every output simulated on codes."""
+def load(name: str, folder: Path) -> Dataset:
+    """The dataset of a name in TASKS; folder is where images are."""
+    if name in IMAGES:
+        return IMAGES[name](folder)
+    return LOADERS[name]() if name in LOADERS else data.load(name)
+
+
+def measure(
+    program: kanhw.Program,
+    codes: Any,
+    fabrics: Sequence[str] = FABRICS,
+    jobs: int = 2,
+    keep: Path | None = None,
+) -> dict[str, Any]:
+    """LUTs, flip-flops and stages on fabrics, every output simulated on codes.
+
+    What was measured is kept in a folder, not measured again, and told whatever is asked for.
+    """
     row: dict[str, Any] = {}
-    for fabric in fabrics:
-        images = any(layer.window is not None for layer in program.layers)
-        schedule = kanhw.Schedule(adder_levels=2, handshake=images, fabric=fabric)
-        with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
-            design = kanhw.generate(program, Path(work) / "design", schedule=schedule)
-            check = check_design(design.path, codes, program(codes), engine="fast")
-            if not check.passed or check.vectors != len(codes):
-                sys.exit(f"not exact: {'; '.join(check.problems)}")
-            found = estimate_verilog(design.verilog_path, design.top, "xcup")
-        row[fabric] = {"lut": found.lut, "ff": found.ff, "stages": design.latency_cycles}
+    for fabric in SCHEDULES:
+        name = f"{identity(program, codes)}-{fabric.replace(', ', '-')}.json"
+        kept = None if keep is None else keep / name
+        if kept is not None and kept.exists():
+            row[fabric] = read_json_object(kept)
+        elif fabric in fabrics:
+            row[fabric] = _measured(program, codes, fabric, jobs)
+            if kept is not None:
+                kept.parent.mkdir(exist_ok=True)
+                write_json(kept, row[fabric])
     return row
+
+
+def identity(program: kanhw.Program, codes: Any) -> str:
+    """Of a Program and what it is simulated on."""
+    digest = hashlib.sha256(program_bytes(program))
+    digest.update(np.ascontiguousarray(codes).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _measured(program: kanhw.Program, codes: Any, fabric: str, jobs: int) -> dict[str, int]:
+    images = any(layer.window is not None for layer in program.layers)
+    schedule = kanhw.Schedule(handshake=images, **SCHEDULES[fabric])
+    with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as work:
+        design = kanhw.generate(program, Path(work) / "design", schedule=schedule)
+        check = check_design(design.path, codes, program(codes), engine="fast", timeout=_LONGEST)
+        if not check.passed or check.vectors != len(codes):
+            sys.exit(f"not exact: {'; '.join(check.problems)}")
+        found = estimate_verilog(
+            design.verilog_path, design.top, "xcup", timeout=_LONGEST, jobs=jobs
+        )
+    return {"lut": found.lut, "ff": found.ff, "stages": design.latency_cycles}
 
 
 def accuracy(program: kanhw.Program, x: Any, labels: Any) -> float:
@@ -81,6 +151,53 @@ def accuracy(program: kanhw.Program, x: Any, labels: Any) -> float:
     if program.layers[-1].n_out == 1:
         return float(((program(codes)[:, 0] > 0) == (labels == 1)).mean())
     return float((program.with_argmax()(codes)[:, 0] == labels).mean())
+
+
+def train(
+    shape: str | tuple[int, ...],
+    given: Dataset,
+    out: Path,
+    seeds: Sequence[int],
+    float_epochs: int | None,
+    **settings: Any,
+) -> TrainedFront:
+    """From scratch in one call, or every seed from a float network of its own."""
+    rows = given.train_x, given.train_y
+    settings["validation"] = (given.validation_x, given.validation_y)
+    if float_epochs is None:
+        return kanhw.train_for_fabric(shape, *rows, out=out, seeds=seeds, **settings)
+    fronts = [
+        kanhw.train_for_fabric(
+            float_network(shape, given, seed, float_epochs),
+            *rows,
+            out=out / f"seed{seed}",
+            seeds=(seed,),
+            **settings,
+        )
+        for seed in seeds
+    ]
+    points = tuple(point for own in fronts for point in own.front.points)
+    programs = {name: program for own in fronts for name, program in own.programs.items()}
+    return TrainedFront(replace(fronts[0].front, points=points), programs)
+
+
+def float_network(
+    shape: str | tuple[int, ...], given: Dataset, seed: int, epochs: int
+) -> nn.Module:
+    """An EfficientKAN that has learned the training rows: AdamW, 0.01 down to 0 along a cosine."""
+    if isinstance(shape, str):
+        sys.exit("--float-epochs needs --sizes: images have no float network here")
+    torch.manual_seed(seed)
+    network = kanhw.layers.KAN(shape)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=1e-2)
+    x, y = torch.tensor(given.train_x, dtype=torch.float32), torch.tensor(given.train_y)
+    for epoch in range(epochs):
+        optimiser.param_groups[0]["lr"] = 5e-3 * (1 + math.cos(math.pi * epoch / epochs))
+        for rows in torch.randperm(len(x)).split(64):
+            optimiser.zero_grad()
+            functional.cross_entropy(network(x[rows]), y[rows]).backward()
+            optimiser.step()
+    return network
 
 
 def main() -> int:
@@ -102,28 +219,34 @@ def main() -> int:
     parser.add_argument("--jitter", type=float, default=0.0)
     parser.add_argument("--most-bits", type=int, default=6)
     parser.add_argument("--no-refit", action="store_true")
+    parser.add_argument("--pressure", type=float, nargs=2)
+    parser.add_argument("--fabrics", nargs="+", choices=tuple(SCHEDULES), default=FABRICS)
+    parser.add_argument("--spacing", type=float, default=1.15)
+    parser.add_argument("--learning-rate", type=float, default=0.01)
+    parser.add_argument("--float-epochs", type=int, help="of a float network that seeds start from")
+    parser.add_argument("--folder", type=Path, default=data.FASHION_FOLDER)
     options = parser.parse_args()
     if (options.out / "test.json").exists():
         sys.exit(f"{options.out} was tested already: test rows are looked at once; train anew")
-    loader = LOADERS.get(options.dataset)
-    given = loader() if loader else data.load(options.dataset)
+    given = load(options.dataset, options.folder)
     sizes, limit, best_limit = TASKS[options.dataset]
     limit, best_limits = options.at_most or limit, options.best_at_most or [best_limit]
     settings: dict[str, Any] = {"refit": not options.no_refit, "most_bits": options.most_bits}
-    settings |= {"folds": options.folds, "jitter": options.jitter}
-    if options.smoothness:
-        settings["smoothness"] = tuple(options.smoothness)
+    settings |= {"folds": options.folds, "jitter": options.jitter, "spacing": options.spacing}
+    for pair in ("smoothness", "pressure"):
+        if getattr(options, pair):
+            settings[pair] = tuple(getattr(options, pair))
     print(environment_line(yosys_version()) + "\n", flush=True)
     with Progress() as progress, progress.step("training"):
-        trained = kanhw.train_for_fabric(
-            options.shape or options.sizes or sizes,
-            given.train_x,
-            given.train_y,
-            validation=(given.validation_x, given.validation_y),
-            out=options.out,
-            seeds=options.seeds,
+        trained = train(
+            options.shape or tuple(options.sizes or sizes),
+            given,
+            options.out,
+            options.seeds,
+            options.float_epochs,
             starts=options.starts,
             epochs=options.epochs,
+            learning_rate=options.learning_rate,
             fabric="ultrascale+",
             **settings,
         )
@@ -145,7 +268,14 @@ def main() -> int:
         if options.best_only and point not in best.values():
             return vars(point).copy()
         program = trained.programs[point.name]
-        found = measure(program, program.input.encode(given.test_x))
+        codes = program.input.encode(given.test_x)
+        found = measure(
+            program,
+            codes,
+            options.fabrics,
+            jobs=min(options.jobs, 2),
+            keep=options.out / "measured",
+        )
         return {**vars(point), **found}
 
     with ThreadPoolExecutor(options.jobs) as pool:
@@ -165,9 +295,17 @@ def main() -> int:
 
 def show(rows: list[dict[str, Any]], tested: int, *, mean: bool = True) -> None:
     """A table of points, and their means."""
+    kinds = [own for own in SCHEDULES if own in FABRICS or any(own in r for r in rows)]
     table = Table(
-        ("point", "edges", "cost", "validation", "test", "portable LUT/FF/stages", "tuned"),
-        (12, 5, 6, 10, 6, 22, 12),
+        (
+            "point",
+            "edges",
+            "cost",
+            "validation",
+            "test",
+            *(f"{own}: LUT/FF/stages" for own in kinds),
+        ),
+        (12, 5, 7, 10, 6, *(len(own) + 15 for own in kinds)),
     )
     for row in rows:
         table.add(
@@ -178,7 +316,7 @@ def show(rows: list[dict[str, Any]], tested: int, *, mean: bool = True) -> None:
             f"{100 * row['test']:.2f}",
             *(
                 "/".join(str(row[f][k]) for k in ("lut", "ff", "stages")) if f in row else "-"
-                for f in FABRICS
+                for f in kinds
             ),
         )
     if len(rows) < 2 or not mean:

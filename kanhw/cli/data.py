@@ -87,6 +87,17 @@ def integers(text: str) -> tuple[int, ...]:
         ) from None
 
 
+def two_reals(text: str) -> tuple[float, float]:
+    """Two numbers with a comma between them, as ``1e-6,1e-4``."""
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"takes two numbers with a comma between them, as 1e-6,1e-4, not {text!r}"
+        ) from None
+    return first, second
+
+
 def finite(value: float) -> float | None:
     """A number as JSON has it: None for infinity."""
     return value if np.isfinite(value) else None

@@ -91,12 +91,12 @@ class FabricCost:
         Of an output bit, by 1 to 8 address bits.
     adder, adder_offset, widest, saturator, encoder
         As above; ``widest`` is that part.
-    whole_bits
-        Whether deployed tables count whole output bits, as a memory holds them.
     line, comparator, averager, divider, stage
         By what :class:`CodeWork` counts.
     each_window
         Whether every window costs by itself, as operations do.
+    whole_bits
+        Whether deployed tables count whole output bits, as a memory holds them.
     """
 
     unit: str
@@ -106,13 +106,13 @@ class FabricCost:
     widest: float = 1.0
     saturator: float = 0.0
     encoder: float = 0.0
-    whole_bits: bool = False
     line: float = 0.0
     comparator: float = 0.0
     averager: float = 0.0
     divider: float = 0.0
     stage: float = 0.0
     each_window: bool = False
+    whole_bits: bool = False
 
     def times(self, windows: int) -> int:
         """How often a layer of so many windows costs."""

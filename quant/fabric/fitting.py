@@ -187,12 +187,12 @@ class Fitter:
     def merit(self, rows: Tensor, chosen: Tensor) -> Tensor:
         """``[S]``: the figure of merit of networks on some of the samples."""
         x, y = self.samples.x[chosen], self.samples.y[chosen]
-        with torch.no_grad():
-            layers = self.networks.evaluate(rows)
-            sums = self.networks.outputs(layers, x.expand(len(rows), -1, -1))
-            return self.task.merit(sums, y.expand(len(rows), *y.shape))
+        sums = self.networks.outputs_of(rows, x)
+        return self.task.merit(sums, y.expand(len(rows), *y.shape))
 
     def costs(self, rows: Tensor) -> Tensor:
         """``[S]``: what networks cost as they are deployed."""
+        networks = self.networks
         with torch.no_grad():
-            return self.networks.costs(self.networks.evaluate(rows), whole=True)
+            groups = networks.groups(rows)
+            return torch.cat([networks.costs(networks.evaluate(own), whole=True) for own in groups])

@@ -40,7 +40,12 @@ _PRESSURE = {
     "binary": (1e-4, 2e-3),
     "regression": (3e-4, 2e-2),
 }
+# What the cost weighs in the loss at the start, at most, where no weight is given: networks of
+# thousands of edges would be pruned before they have learned anything.
+_START_WEIGHT = 0.1
 _NOISE_SEED = 0
+# Features of which a Program and the network are compared at once.
+_AT_ONCE = 1 << 22
 # Seconds between two states that are written down.
 _SAVED_EVERY = 10.0
 
@@ -196,8 +201,11 @@ class FabricTraining:
 
     def _check_equal(self, row: torch.Tensor, program: Program) -> None:
         """Level 1: the Program is the network, code by code, on all data."""
-        x = np.concatenate([self.data.x, self.data.validation_x])
-        wrong = unequal_values(self.networks, row, self.task, program, x)
+        wrong = sum(
+            unequal_values(self.networks, row, self.task, program, part)
+            for x in (self.data.x, self.data.validation_x)
+            for part in np.array_split(x, -(-x.size // _AT_ONCE))
+        )
         if wrong:
             raise AssertionError(
                 f"The Program differs from the network that was trained in {wrong} values"
@@ -215,9 +223,10 @@ class FabricTraining:
             as_luts, own = (
                 float(each.costs(each.evaluate(start))) for each in (luts, self.networks)
             )
-        given = self.settings.pressure or _PRESSURE[self.task.name]
-        low, high = (weight * as_luts / own for weight in given)
-        return low, high
+        low, high = self.settings.pressure or _PRESSURE[self.task.name]
+        if self.settings.pressure is None:
+            low = min(low, _START_WEIGHT / as_luts)
+        return low * as_luts / own, high * as_luts / own
 
     def _identity(self) -> str:
         digest = hashlib.sha256(json.dumps(self.settings.to_json(), sort_keys=True).encode())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kanhw.cli.common import show
-from kanhw.cli.data import float_model, integers, targets_in
+from kanhw.cli.data import float_model, integers, targets_in, two_reals
 from kanhw.errors import InputError
 from kanhw.progress import Progress
 
@@ -25,7 +25,8 @@ __all__ = ["add_fabric", "refuse_chosen", "refuse_without", "run_fabric"]
 
 # A line is said of the front as it is now whenever costs have fallen by this share.
 _SAID_EVERY = 0.9
-_NAMES = ("target", "fabric", "at_most", "seeds", "folds", "starts", "jitter", "encoder")
+_SETTINGS = ("target", "fabric", "seeds", "folds", "starts", "jitter", "pressure", "most_bits")
+_NAMES = ("at_most", "encoder", *_SETTINGS)
 
 
 def add_fabric(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,15 @@ def add_fabric(parser: argparse.ArgumentParser) -> None:
         "--jitter", type=float, metavar="SHARE", help="noise on features, in their deviations"
     )
     group.add_argument(
+        "--pressure",
+        type=two_reals,
+        metavar="LOW,HIGH",
+        help="the weight of a LUT at the start and at the end (default: by task and size)",
+    )
+    group.add_argument(
+        "--most-bits", type=int, metavar="N", help="the most address bits, 1 to 8 (default: 6)"
+    )
+    group.add_argument(
         "--encoder",
         action="store_true",
         default=None,
@@ -69,8 +79,7 @@ def run_fabric(options: argparse.Namespace) -> int:
     arrays = read_arrays(options.data)
     targets = targets_in(arrays, options.data, options.targets)
     network = _network(options)
-    names = ("target", "fabric", "seeds", "folds", "starts", "jitter")
-    given = {name: getattr(options, name) for name in names}
+    given = {name: getattr(options, name) for name in _SETTINGS}
     given |= {"encoder": options.encoder, "learning_rate": options.learning_rate}
     given |= {"batch_size": options.batch_size, "epochs": options.epochs}
     if options.seeds is None and options.seed is not None:

@@ -56,11 +56,17 @@ def edge_table_sums(
     -------
     ``[N, n_out]``
     """
-    total = 0
+    total = 0 * tables[:, 0][:, addresses[:, 0]]
+    # Of hundreds of inputs few edges are left in a pruned network.
+    there = (tables != 0).any(2)
     for i in range(tables.shape[1]):
-        values = tables[:, i][:, addresses[:, i]]
-        total = total + (values if present is None else values * present[:, i])
-    return total.T  # type: ignore[attr-defined]
+        own = there[:, i]
+        if not own.any():
+            continue
+        chosen = slice(None) if own.all() else own
+        values = tables[chosen, i][:, addresses[:, i]]
+        total[chosen] += values if present is None else values * present[:, i]
+    return total.T
 
 
 def clamped_tables(tables: IntArray, lo: IntArray, hi: IntArray) -> IntArray:

@@ -41,14 +41,18 @@ def freeze(networks: Networks, rows: Tensor) -> Frozen:
     Every network computes the same sums as before, up to the rounding of output biases.
     """
     with torch.no_grad():
-        layers = networks.evaluate(rows)
-        biases, there = _fold_constants(networks, layers)
-        bits = [
-            round_half_up(layer.address_bits) * own
-            for layer, own in zip(layers, there, strict=True)
-        ]
-        code_bits = _drop_unread(layers, bits, there)
-        return _written(networks, rows, bits, there, biases, code_bits)
+        parts = [_frozen(networks, own) for own in networks.groups(rows)]
+    return Frozen(*(torch.cat([getattr(p, n) for p in parts]) for n in ("rows", "learned")))
+
+
+def _frozen(networks: Networks, rows: Tensor) -> Frozen:
+    layers = networks.evaluate(rows)
+    biases, there = _fold_constants(networks, layers)
+    bits = [
+        round_half_up(layer.address_bits) * own for layer, own in zip(layers, there, strict=True)
+    ]
+    code_bits = _drop_unread(layers, bits, there)
+    return _written(networks, rows, bits, there, biases, code_bits)
 
 
 def _fold_constants(

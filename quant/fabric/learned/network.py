@@ -19,7 +19,7 @@ BIAS_FRACTION = 10
 """Fraction bits of a hidden bias: sums are then exact in float32."""
 # Roughness is measured on the tables of so many address bits.
 _ROUGHNESS_BITS = 4
-# Inputs of windows that are looked up at once where no gradients are wanted.
+# Numbers that are held at once, of tables and of look-ups: some hundred MB.
 _AT_ONCE = 1 << 24
 
 
@@ -158,6 +158,22 @@ class Networks:
         for layer in layers[:-1]:
             u = self.shares(layer, self.sums(layer, u))
         return self.sums(layers[-1], u)
+
+    def groups(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Networks ``[S, size]``, as many at once as memory holds the tables of."""
+        structure = self.layout.structure
+        edges = sum(layer.n_out * layer.n_in for layer in structure.layers)
+        at_once = max(_AT_ONCE // (edges << structure.most_bits + 1), 1)
+        return torch.split(rows, at_once)
+
+    def outputs_of(self, rows: Tensor, x: Tensor) -> Tensor:
+        """``[S, N, n_out]`` of the same inputs ``[N, n_in]`` for all; no gradients."""
+        with torch.no_grad():
+            groups = []
+            for own in self.groups(rows):
+                layers = self.evaluate(own)
+                groups.append(self.outputs(layers, x.expand(len(own), -1, -1)))
+            return torch.cat(groups)
 
     def sums(self, layer: EvaluatedLayer, u: Tensor) -> Tensor:
         """``[S, N, n_out * positions]``: a layer's sums, of shares of ranges ``[S, N, values]``."""

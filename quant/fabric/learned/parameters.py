@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanhw.formats import FloatArray
 from kanhw.quant.fabric.learned.structure import Structure
 
 __all__ = ["LayerParameters", "Layout", "Parameter"]
@@ -21,7 +22,7 @@ _MOST_FRACTION = 10.0
 _NARROWEST = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Parameter:
     """A parameter of every network.
 
@@ -34,7 +35,7 @@ class Parameter:
     rate
         Its learning rate, in units of that of hidden coefficients.
     lower, upper
-        Where it stays.
+        Where it stays, the same for all of its numbers or what broadcasts to them.
     is_width
         Whether it is a width, which is frozen at the end.
     """
@@ -43,8 +44,8 @@ class Parameter:
     name: str
     shape: tuple[int, ...]
     rate: float
-    lower: float
-    upper: float
+    lower: float | FloatArray
+    upper: float | FloatArray
     is_width: bool
 
     @property
@@ -107,7 +108,11 @@ class Layout:
 
     def each(self, field: str) -> Tensor:
         """``[size]``: a field of :class:`Parameter` for every number of a row."""
-        parts = [torch.full((own.size,), float(getattr(own, field))) for own in self.parameters]
+        kind = torch.get_default_dtype()
+        parts = [
+            torch.tensor(np.broadcast_to(getattr(own, field), own.shape), dtype=kind).flatten()
+            for own in self.parameters
+        ]
         return torch.cat(parts)
 
     def start(self, seed: int, number: int) -> Tensor:
@@ -127,25 +132,32 @@ class Layout:
                 "low": 0.0,
                 "high": 1.0,
             }[own.name]
-            parts.append(np.broadcast_to(np.asarray(values, np.float64), own.shape).ravel())
+            drawn_values = np.broadcast_to(np.asarray(values, np.float64), own.shape)
+            parts.append(drawn_values.clip(own.lower, own.upper).ravel())
         return torch.tensor(np.concatenate(parts), dtype=torch.get_default_dtype())
 
 
 def _parameters(structure: Structure) -> Iterator[Parameter]:
     most, count = float(structure.most_bits), len(structure.layers)
+    two_valued = structure.two_valued
+    # Nothing is learned of the range and the codes of two values.
+    told = np.zeros(structure.low.shape, bool) if two_valued is None else two_valued
     for index, layer in enumerate(structure.layers):
         last = index == count - 1
         edges = (layer.n_out, layer.n_in)
         functions = (*edges, layer.functions.shape[2])
         rate = 2.0 if last else 1.0
         far = math.inf
-        yield Parameter(index, "coefficients", functions, rate, -far, far, False)
+        yield Parameter(index, "coefficients", functions, rate * layer.rate, -far, far, False)
         yield Parameter(index, "bias", (layer.n_out,), 1.0, -far, far, False)
-        yield Parameter(index, "address_bits", edges, 1.0, 0.0, most, True)
+        widest = np.where(layer.reading.by_input(told), 1.0, most) if index == 0 else most
+        yield Parameter(index, "address_bits", edges, 1.0, 0.0, widest, True)
         yield Parameter(index, "fraction_bits", edges, 1.0, -2.0, _MOST_FRACTION, True)
         if not last:
             yield Parameter(index, "code_bits", (layer.n_out,), 1.0, 1.0, most, True)
         if index == 0:
             inputs = structure.low.shape
-            yield Parameter(index, "low", inputs, 0.2, -1.0, 0.5 - _NARROWEST, False)
-            yield Parameter(index, "high", inputs, 0.2, 0.5 + _NARROWEST, 2.0, False)
+            ends = [(-1.0, 0.5 - _NARROWEST), (0.5 + _NARROWEST, 2.0)]
+            for name, start, (lower, upper) in zip(("low", "high"), (0.0, 1.0), ends, strict=True):
+                bounds = np.where(told, start, lower), np.where(told, start, upper)
+                yield Parameter(index, name, inputs, 0.2, *bounds, False)

@@ -24,6 +24,7 @@ from kanhw.quant.fabric.learned.structure import (
     LayerStructure,
     Structure,
     centres,
+    line_layer,
     spline_layer,
 )
 from kanhw.quant.fabric.learned.task import FabricTask
@@ -36,6 +37,9 @@ __all__ = ["structure_of_model", "structure_of_shape"]
 # Cells of the grids of hidden layers and of the last one; what a range is in units of slopes.
 _CELLS, _LAST_CELLS = 7, 9
 _INPUT_SPAN = 5.0
+# More inputs than this start with smaller slopes: sums of inputs that are alike, such as pixels,
+# grow with their number, and hidden codes must not saturate.
+_FEW_INPUTS = 16
 # Percent of the data at either end of an input's range that it leaves out at the start.
 _TAIL = 0.5
 
@@ -61,23 +65,23 @@ def structure_of_shape(shape: Shape, x: FloatArray, task: FabricTask, most_bits:
         raise InputError(
             f"The sizes begin with {begin} inputs{values}, but the data have {x.shape[1]} features"
         )
+    inputs = _Inputs.of(x, _reading(shape.layers[0].window, (), count))
+    few = min(_FEW_INPUTS / inputs.reading.n_in, 1.0)
     layers: list[LayerStructure] = []
     for index, own in enumerate(shape.layers):
         last = index == len(shape.layers) - 1
+        name, n_out = f"layers.{index}", len(task.learned) if last else own.n_out
         reading = _reading(own.window, layers, count)
-        made = spline_layer(
-            f"layers.{index}",
-            reading,
-            len(task.learned) if last else own.n_out,
-            _LAST_CELLS if last else _CELLS,
-            2 * HIDDEN_REACH if index else _INPUT_SPAN,
-            most_bits,
-        )
-        layers.append(replace(made, pool=_pool(own.pool)))
-    channels = layers[0].reading.channels
-    low, high = _ranges(x, channels)
-    source = f"trained from scratch, {shape.text}"
-    return Structure(tuple(layers), low, high, most_bits, source, _constant(x, channels))
+        span = 2 * HIDDEN_REACH if index else _INPUT_SPAN * few
+        if index == 0 and (inputs.constant | inputs.two_valued).all():
+            made = line_layer(name, reading, n_out, span, most_bits)
+        else:
+            cells = _LAST_CELLS if last else _CELLS
+            made = spline_layer(name, reading, n_out, cells, span, most_bits)
+        # Sums of many inputs also move further in a step.
+        rate = 1.0 if index else math.sqrt(few)
+        layers.append(replace(made, pool=_pool(own.pool), rate=rate))
+    return inputs.structure(layers, most_bits, f"trained from scratch, {shape.text}")
 
 
 def _pool(layer: PoolLayer | None) -> Pool | None:
@@ -144,8 +148,7 @@ def structure_of_model(
             value = layer.pool(value)
         pool = _pool(layer.pool)
         layers.append(LayerStructure(own.name, reading, functions, coefficients, bias, pool=pool))
-    constant = _constant(inputs, layers[0].reading.channels)
-    return Structure(tuple(layers), *ranges[0], most_bits, model.source, constant)
+    return _Inputs.of(inputs, layers[0].reading).structure(layers, most_bits, model.source)
 
 
 @dataclass(eq=False)
@@ -214,20 +217,50 @@ def _by_channel(x: FloatArray, channels: IntArray) -> FloatArray:
     return x.reshape(len(x), count, -1).swapaxes(1, 2).reshape(-1, count)
 
 
-def _constant(x: FloatArray, channels: IntArray) -> npt.NDArray[np.bool_]:
-    """``[channels]``: which are one value everywhere."""
-    return np.asarray(np.ptp(_by_channel(x, channels), axis=0) == 0)
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """What the data say of a network's inputs, ``[channels]`` each."""
+
+    reading: Reading
+    low: FloatArray
+    high: FloatArray
+    constant: npt.NDArray[np.bool_]
+    two_valued: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, x: FloatArray, reading: Reading) -> _Inputs:
+        """Of features ``[N, n_in]``, as the first layer reads them."""
+        own = _by_channel(x, reading.channels)
+        constant = np.asarray(np.ptp(own, axis=0) == 0)
+        return cls(reading, *_ranges(x, reading.channels), constant, _two_valued(own))
+
+    def structure(self, layers: Sequence[LayerStructure], most_bits: int, source: str) -> Structure:
+        """Of layers behind them."""
+        ends = self.low, self.high
+        return Structure(tuple(layers), *ends, most_bits, source, self.constant, self.two_valued)
 
 
 def _ranges(x: FloatArray, channels: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Ends of the range of every channel: without tails, and never empty."""
+    """Ends of the range of every channel: without tails, and never empty.
+
+    Two values are the middles of the two cells of one bit.
+    """
     x = _by_channel(x, channels)
     low, high = np.percentile(x, [_TAIL, 100 - _TAIL], axis=0)
     whole_low, whole_high = x.min(axis=0), x.max(axis=0)
     narrow = high - low <= 1e-3 * (whole_high - whole_low)
     low, high = np.where(narrow, whole_low, low), np.where(narrow, whole_high, high)
+    two_valued, margin = _two_valued(x), (whole_high - whole_low) / 2
+    low = np.where(two_valued, whole_low - margin, low)
+    high = np.where(two_valued, whole_high + margin, high)
     constant = high <= low
     return np.where(constant, low - 0.5, low), np.where(constant, high + 0.5, high)
+
+
+def _two_valued(x: FloatArray) -> npt.NDArray[np.bool_]:
+    """``[n]``: which values are one of two in every sample, and not always the same."""
+    low, high = x.min(axis=0), x.max(axis=0)
+    return np.asarray(((x == low) | (x == high)).all(axis=0) & (low < high))
 
 
 def _edges(

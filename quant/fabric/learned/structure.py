@@ -18,7 +18,15 @@ from kanhw.quant.fabric.cost import CodeWork
 from kanhw.quant.fabric.learned.pooling import Pool
 from kanhw.quant.fabric.learned.reading import Reading
 
-__all__ = ["HIDDEN_REACH", "LayerStructure", "Structure", "centres", "level", "spline_layer"]
+__all__ = [
+    "HIDDEN_REACH",
+    "LayerStructure",
+    "Structure",
+    "centres",
+    "level",
+    "line_layer",
+    "spline_layer",
+]
 
 HIDDEN_REACH = 4.0
 """Sums in front of a hidden layer's codes are clipped to minus and plus this: a power of two."""
@@ -52,6 +60,9 @@ class LayerStructure:
         What the range of an input is in units of a random slope.
     pool
         What happens to the codes behind its sums; None is nothing.
+    rate
+        Learning rate of coefficients, in units of that of others: the more inputs a sum has, the
+        further it moves in a step.
     """
 
     name: str
@@ -62,6 +73,7 @@ class LayerStructure:
     linear: FloatArray | None = None
     span: float = 1.0
     pool: Pool | None = None
+    rate: float = 1.0
 
     @property
     def n_out(self) -> int:
@@ -106,6 +118,9 @@ class Structure:
         Where the network came from.
     constant
         ``[channels]``: which never vary: they stand in the middle of their ranges.
+    two_valued
+        ``[channels]``: which have two values: they stand in the middles of the two cells of one
+        bit, which is all that is learned of their widths; None is none.
     """
 
     layers: tuple[LayerStructure, ...]
@@ -114,6 +129,7 @@ class Structure:
     most_bits: int
     source: str
     constant: npt.NDArray[np.bool_]
+    two_valued: npt.NDArray[np.bool_] | None = None
 
     def work(self, index: int) -> CodeWork:
         """What is done with the codes behind a layer before the next one reads them."""
@@ -177,5 +193,27 @@ def spline_layer(
         coefficients=np.zeros((n_out, reading.n_in, basis.count)),
         bias=np.zeros(n_out),
         linear=means - 0.5,
+        span=span,
+    )
+
+
+def line_layer(
+    name: str, reading: Reading, n_out: int, span: float, most_bits: int
+) -> LayerStructure:
+    """A layer of straight lines, all that edges of two-valued inputs can be, for random starts.
+
+    Parameters
+    ----------
+    name, reading, n_out, span, most_bits
+        As :func:`spline_layer` has them.
+    """
+    points = np.concatenate([centres(bits) for bits in range(most_bits + 1)])
+    return LayerStructure(
+        name=name,
+        reading=reading,
+        functions=points[None, :, None] - 0.5,
+        coefficients=np.zeros((n_out, reading.n_in, 1)),
+        bias=np.zeros(n_out),
+        linear=np.ones(1),
         span=span,
     )

@@ -105,6 +105,8 @@ def test_from_a_float_model_at_a_cost(folder, tmp_path, capsys):
         (("--patience", "3"), "--patience says nothing where widths are learned"),
         (("--layer", "layers.0.spline_bits=4"), "--layer says nothing where widths are learned"),
         (("--starts", "0"), "starts must be 1 to 10000, not 0"),
+        (("--most-bits", "9"), "most_bits must be 1 to 8, not 9"),
+        (("--pressure", "1e-3,1e-4"), "pressure must rise from above 0"),
         (("--target", "ice40", "--fabric", "ultrascale+"), "fabric 'ultrascale+' on target"),
     ],
 )

@@ -12,6 +12,7 @@ import torch
 from kanhw.errors import InputError
 from kanhw.model.activation import Activation
 from kanhw.model.network import KanModel
+from kanhw.quant.fabric.learned.freezing import freeze
 from kanhw.quant.fabric.settings import FabricSettings
 from kanhw.quant.fabric.training import Data, FabricTraining
 from kanhw.quant.planning.freeze import freeze_norms
@@ -137,3 +138,39 @@ def test_windows_that_have_no_place_are_refused():
     ):
         with pytest.raises(InputError, match=message):
             training_of(KanModel(layers, shape=(1, 4, 4)), x, labels)
+
+
+def test_sums_of_starts_stay_in_reach_however_many_inputs_are_alike():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, (200, 1)) ** 4 + rng.uniform(0, 0.1, (200, 500))
+    y = rng.integers(0, 2, 200)
+    data = Data(x[20:], y[20:], x[:20], y[:20])
+    training = FabricTraining((500, 8, 2), data, FabricSettings(most_bits=4))
+    networks = training.networks
+    rows = torch.stack([training.layout.start(0, k) for k in range(2)])
+    with torch.no_grad():
+        layer = networks.evaluate(rows)[0]
+        sums = networks.sums(layer, training._features(x).expand(2, -1, -1))
+    assert 0.05 < sums.square().mean().sqrt() < 2
+
+
+def test_many_networks_in_parts_are_those_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(-1, 1, (120, 3)), rng.integers(0, 2, 120)
+    data = Data(x[20:], y[20:], x[:20], y[:20])
+    training = FabricTraining((3, 2, 2), data, FabricSettings(most_bits=4))
+    rows = torch.stack([training.layout.start(0, k) for k in range(5)])
+    training.layout.layers(rows)[0].address_bits[2, :, 1] = 0.2
+    networks, fitter = training.networks, training.stages.fitter
+    features = training._features(x)
+    with torch.no_grad():
+        layers = networks.evaluate(rows)
+        whole = networks.outputs(layers, features.expand(5, -1, -1))
+    costs, frozen = fitter.costs(rows), freeze(networks, rows)
+    monkeypatch.setattr("kanhw.quant.fabric.learned.network._AT_ONCE", 600)
+    assert len(networks.groups(rows)) == 3
+    assert torch.equal(networks.outputs_of(rows, features), whole)
+    assert torch.equal(fitter.costs(rows), costs)
+    parts = freeze(networks, rows)
+    assert torch.equal(parts.rows, frozen.rows)
+    assert torch.equal(parts.learned, frozen.learned)

@@ -14,6 +14,7 @@ from benchmarks.fabric.formula import luts_of
 from benchmarks.fabric.sizes import sizes_of
 from kanhw.errors import InputError, TrainingDiverged
 from kanhw.program import program_bytes
+from kanhw.quant.fabric.fitting import FittedState
 from kanhw.quant.fabric.saved import load_state, save_state
 from kanhw.quant.fabric.settings import FabricSettings
 from kanhw.quant.fabric.stages import Snapshot
@@ -254,3 +255,43 @@ def test_networks_with_frozen_widths_are_averaged_over_the_end_of_a_stage(data, 
     assert torch.allclose(mean, torch.stack(seen[3:]).mean(0), atol=1e-5)
     assert not torch.allclose(mean, seen[-1], atol=1e-3)
     assert state.average is None
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0), (-0.8, 2.02)])
+def test_two_valued_features_are_one_bit(small, values):
+    random = np.random.default_rng(0)
+    bits = random.integers(0, 2, (192, 4))
+    x = np.choose(bits, values)
+    y = (bits[:, 0] ^ bits[:, 1]) | (bits[:, 2] & bits[:, 0])
+    training = FabricTraining((4, 3, 2), data_of(x, y), small)
+    assert training.layout.structure.layers[0].functions.shape[2] == 1
+    front, programs = training.run()
+    best = max(front.points, key=lambda own: own.validation)
+    program = programs[best.name]
+    assert program.input.format.width == 1
+    assert (program.input.encode(x) == bits)[:, program.layers[0].active.any(axis=0)].all()
+    assert best.validation == 1
+
+
+def test_two_valued_features_among_others(small):
+    x, y = rings()
+    flags = np.random.default_rng(1).integers(0, 2, len(x))
+    x = np.column_stack([x, 3.0 * flags])
+    training = FabricTraining((3, 3, 2), data_of(x, y ^ flags), small)
+    stages = training.stages
+    rows = training.layout.start(0, 0)[None]
+    stages.fitter.epoch(
+        state := FittedState.of(rows),
+        [torch.arange(64)],
+        stages.rates,
+        [1e-3] * stages.fitter.steps,
+    )
+    first = training.layout.layers(state.rows)[0]
+    assert (first.address_bits[..., 2] <= 1).all()
+    assert (first.address_bits[..., :2] > 1).any()
+    assert first.low[0, 2] == 0
+    assert first.high[0, 2] == 1
+    front, programs = training.run()
+    program = programs[max(front.points, key=lambda own: own.validation).name]
+    top = 1 << program.input.format.width - 1
+    assert (program.input.encode(x)[:, 2] >= top).tolist() == flags.astype(bool).tolist()
