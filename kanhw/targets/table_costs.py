@@ -74,13 +74,14 @@ _ULTRASCALE = TableCosts(
     line=1.0,
     comparator=1.0,
     averager=0.9,
-    divider=7.0,
+    divider=12.0,
     stage=18.0,
 )
 # The others were fitted to random networks that Yosys had synthesised, and portable ones of xcup to
 # the five as well (benchmarks/fabric/cost_fit.py prints the errors on others). Tables of 7 and 8
-# address bits were not among them: each bit doubles a table. What images need is near what suits
-# poolings alone (benchmarks/fabric/image_costs.py).
+# address bits were not among them: each bit doubles a table. What images need is what suits
+# poolings alone (benchmarks/fabric/image_costs.py), but for the stages of xcup, which take less in
+# networks.
 _SIX_PORTABLE = TableCosts(
     table=(0.05, 0.22, 0.97, 1.03, 1.2, 1.47, 2.94, 5.88),
     adder=0.693,
@@ -91,7 +92,7 @@ _SIX_PORTABLE = TableCosts(
     line=1.4,
     comparator=0.95,
     averager=1.05,
-    divider=8.0,
+    divider=15.0,
     stage=20.0,
 )
 _ECP5 = TableCosts(
@@ -100,11 +101,11 @@ _ECP5 = TableCosts(
     adder_offset=0.54,
     saturator=0.89,
     encoder=15.3,
-    line=2.0,
-    comparator=1.65,
-    averager=2.5,
-    divider=16.0,
-    stage=25.0,
+    line=3.9,
+    comparator=1.0,
+    averager=1.9,
+    divider=32.0,
+    stage=38.0,
 )
 _ICE40 = TableCosts(
     table=(0.05, 0.74, 0.99, 1.21, 2.62, 5.89, 11.8, 23.6),
@@ -112,10 +113,10 @@ _ICE40 = TableCosts(
     adder_offset=0.53,
     saturator=0.9,
     encoder=12.5,
-    comparator=1.55,
+    comparator=1.5,
     averager=1.6,
-    divider=16.0,
-    stage=37.0,
+    divider=22.0,
+    stage=49.0,
 )
 
 TABLE_COSTS: Mapping[tuple[str, str], TableCosts] = {

@@ -16,6 +16,7 @@ from kanhw.model.activation import Activation
 from kanhw.model.convolution import ConvLayer, PoolLayer
 from kanhw.model.layer import KanLayer
 from kanhw.model.network import KanModel
+from kanhw.model.rescaling import linear_layer
 from kanhw.quant.fabric.learned.pooling import Pool
 from kanhw.quant.fabric.learned.reading import Reading
 from kanhw.quant.fabric.learned.shape import Shape
@@ -167,13 +168,23 @@ class _Given:
 
 
 def _add_pool(layer: PoolLayer, given: list[_Given]) -> None:
-    """Pooling belongs to the sums in front of it; activations in between go behind it."""
+    """Pooling belongs to the sums in front of it.
+
+    An activation in between goes behind it, as the largest of values and of those of a rising
+    function are at the same place. An average is one of the function's values: these get codes,
+    by edges that hand on the value of a channel each.
+    """
     if not given or given[-1].pool is not None:
         raise InputError(
             f"{layer.name}: only the sums of a layer are pooled, and once: "
             f"{'pool the data' if not given else 'join it with the pooling before'}, or train this "
             "network without learned widths"
         )
+    activations = _activations(given[-1].edges)
+    if layer.kind == "average" and not all(own.is_identity for own in activations):
+        channels = layer.window.shape[0]
+        values = linear_layer(f"{layer.name}.values", np.eye(channels), np.zeros(channels))
+        given.append(_Given(values, Window(layer.window.shape, (1, 1))))
     given[-1].pool = layer
 
 

@@ -108,12 +108,14 @@ def test_windows_start_as_the_float_model(pooling):
     assert (error < 0.03).all()
 
 
-def test_a_rising_activation_goes_behind_the_largest():
+@pytest.mark.parametrize(("pooling", "name"), [("max", "tanh"), ("average", "silu")])
+def test_an_activation_before_pooling_is_in_some_curves(pooling, name):
     rng = np.random.default_rng(1)
     model = float_models.conv(rng)
     convolution, pool, head = model.layers
-    taps = replace(convolution.taps, post=(Activation("tanh"),))
-    model = KanModel((replace(convolution, taps=taps), pool, head), shape=model.shape)
+    taps = replace(convolution.taps, post=(Activation(name),))
+    layers = (replace(convolution, taps=taps), replace(pool, kind=pooling), head)
+    model = KanModel(layers, shape=model.shape)
     x = rng.uniform(-1, 1, (300, 16))
     y = model(x)
     training = training_of(model, x, y)
@@ -122,6 +124,8 @@ def test_a_rising_activation_goes_behind_the_largest():
         sums = networks.outputs(networks.evaluate(fine(training)), training._features(x)[None])[0]
     reached = sums.numpy() * task.scale + task.offset
     assert (np.median(np.abs(reached - y), axis=0) < 0.03 * y.std(axis=0)).all()
+    # Averages are of the activation's values, which have codes of their own.
+    assert len(networks.layout.structure.layers) == (2 if pooling == "max" else 3)
 
 
 def test_windows_that_have_no_place_are_refused():
