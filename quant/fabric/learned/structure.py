@@ -172,6 +172,9 @@ def spline_layer(
 def line_layer(name: str, n_in: int, n_out: int, span: float, most_bits: int) -> LayerStructure:
     """A layer of straight lines, all that edges of two-valued inputs can be, for random starts.
 
+    They are 0 at the lower of the two values: tables of two entries are then as wide as their sums
+    need, where entries that are alike but for the sign would span an even number of steps.
+
     Parameters
     ----------
     name, n_in, n_out, span, most_bits
@@ -180,7 +183,7 @@ def line_layer(name: str, n_in: int, n_out: int, span: float, most_bits: int) ->
     points = np.concatenate([centres(bits) for bits in range(most_bits + 1)])
     return LayerStructure(
         name=name,
-        functions=points[None, :, None] - 0.5,
+        functions=points[None, :, None] - centres(1)[0],
         coefficients=np.zeros((n_out, n_in, 1)),
         bias=np.zeros(n_out),
         linear=np.ones(1),
