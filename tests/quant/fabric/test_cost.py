@@ -76,3 +76,15 @@ def test_block_rams_are_counted_in_blocks():
 def test_what_is_not_known_is_refused(given, message):
     with pytest.raises(InputError, match=message):
         fabric_cost(*given)
+
+
+def test_summands_of_single_bits_cost_less_but_something():
+    cost = fabric_cost("lut", "xcup", "ultrascale+")
+
+    def of(address, bits):
+        edges = LayerWidths(torch.full((1, 1, 40), address), torch.full((1, 1, 40), bits), None)
+        return float(cost.of_layer(edges)) / 40
+
+    assert 0.7 < of(1.0, 1.0) < 0.9
+    for bits in (0.1, 0.5, 1.0, 3.0, 8.0):
+        assert 0 < of(0.5, bits) < of(1.0, bits) < of(2.0, bits)
