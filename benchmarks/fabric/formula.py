@@ -26,7 +26,8 @@ BEYOND = 2
 
 def luts_of(sizes: NetworkSizes, costs: TableCosts) -> float:
     """The LUTs of a network by the formula."""
-    return float(_features(sizes, costs.widest) @ _vector(costs))
+    features = _features(sizes, costs.widest)
+    return float(features @ _vector(costs) - costs.single * features[0])
 
 
 def fitted(networks: Sequence[tuple[NetworkSizes, int]], structure: TableCosts) -> TableCosts:

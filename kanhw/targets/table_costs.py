@@ -35,6 +35,9 @@ class TableCosts:
         many bits as the widest, and constants.
     adder_offset
         Bits that a summand counts more than its table has.
+    single
+        LUTs that an output bit of a table of one address bit takes less: it is that bit or nothing,
+        and sums of single bits are counted, three of them by one adder.
     saturator
         LUTs of one bit of a code that a sum is saturated to.
     encoder
@@ -60,10 +63,12 @@ class TableCosts:
     averager: float = 0.0
     divider: float = 0.0
     stage: float = 0.0
+    single: float = 0.0
 
 
 # The tuned fabric's are by hand, of networks trained on Dry Bean: within 5 % of five of them from
 # 115 to 215 LUTs, and 14 % too much, by median, of random ones, which have more edges an output.
+# Single bits are what a network of 784 binary inputs, in which they are nine tenths, has less.
 _ULTRASCALE = TableCosts(
     table=(0.05, 0.3, 0.38, 0.45, 0.55, 1.0, 2.0, 4.0),
     adder=0.75,
@@ -76,6 +81,7 @@ _ULTRASCALE = TableCosts(
     averager=0.9,
     divider=12.0,
     stage=18.0,
+    single=0.45,
 )
 # The others were fitted to random networks that Yosys had synthesised, and portable ones of xcup to
 # the five as well (benchmarks/fabric/cost_fit.py prints the errors on others). Tables of 7 and 8

@@ -88,7 +88,8 @@ class FabricCost:
     unit
         Of the cost, such as ``LUT``.
     table
-        Of an output bit, by 1 to 8 address bits.
+        Of an output bit, by 1 to 8 address bits; of one address bit it is below 0 where summands of
+        single bits take less than others.
     adder, adder_offset, widest, saturator, encoder
         As above; ``widest`` is that part.
     line, comparator, averager, divider, stage
@@ -170,7 +171,7 @@ def _luts(target: str, fabric: str) -> FabricCost:
     own = table_costs_of(target, fabric)
     return FabricCost(
         "LUT",
-        own.table,
+        (own.table[0] - own.single, *own.table[1:]),
         own.adder,
         own.adder_offset,
         own.widest,

@@ -230,6 +230,7 @@ class FabricTraining:
 
     def _identity(self) -> str:
         digest = hashlib.sha256(json.dumps(self.settings.to_json(), sort_keys=True).encode())
+        digest.update(repr(self.networks.cost).encode())
         structure = self.layout.structure
         arrays = [self.data.x, self.data.y, self.data.validation_x, self.data.validation_y]
         for layer in structure.layers:

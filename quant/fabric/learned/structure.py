@@ -202,6 +202,9 @@ def line_layer(
 ) -> LayerStructure:
     """A layer of straight lines, all that edges of two-valued inputs can be, for random starts.
 
+    They are 0 at the lower of the two values: tables of two entries are then as wide as their sums
+    need, where entries that are alike but for the sign would span an even number of steps.
+
     Parameters
     ----------
     name, reading, n_out, span, most_bits
@@ -211,7 +214,7 @@ def line_layer(
     return LayerStructure(
         name=name,
         reading=reading,
-        functions=points[None, :, None] - 0.5,
+        functions=points[None, :, None] - centres(1)[0],
         coefficients=np.zeros((n_out, reading.n_in, 1)),
         bias=np.zeros(n_out),
         linear=np.ones(1),

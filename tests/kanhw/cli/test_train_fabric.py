@@ -83,6 +83,17 @@ def test_images_by_a_shape(folder, tmp_path, capsys):
     assert "must follow a convolution" in capsys.readouterr().err
 
 
+def test_weights_of_the_cost_and_address_bits(folder, tmp_path, capsys):
+    more = (*QUICK, "--pressure", "1e-5,1e-3", "--most-bits", "3")
+    data = run_json(capsys, *train(folder, tmp_path / "front", *more))
+    assert data["settings"]["pressure"] == [1e-5, 1e-3]
+    assert data["settings"]["most_bits"] == 3
+    program = kanhw.load_program(data["program"])
+    assert program.input.format.width <= 3
+    assert run(*train(folder, tmp_path / "other", "--pressure", "1e-5")) == 2
+    assert "takes two numbers with a comma between them" in capsys.readouterr().err
+
+
 def test_from_a_float_model_at_a_cost(folder, tmp_path, capsys):
     out = tmp_path / "front"
     command = train(folder, out, *QUICK, network="kan.pt", data="near.npz")

@@ -87,3 +87,15 @@ def test_windows_share_their_hardware():
         cost = fabric_cost(kind, "xcup", "portable")
         expected = times * float(cost.of_layer(of_one))
         assert float(cost.of_layer(of_nine)) == pytest.approx(expected)
+
+
+def test_summands_of_single_bits_cost_less_but_something():
+    cost = fabric_cost("lut", "xcup", "ultrascale+")
+
+    def of(address, bits):
+        edges = LayerWidths(torch.full((1, 1, 40), address), torch.full((1, 1, 40), bits), None)
+        return float(cost.of_layer(edges)) / 40
+
+    assert 0.7 < of(1.0, 1.0) < 0.9
+    for bits in (0.1, 0.5, 1.0, 3.0, 8.0):
+        assert 0 < of(0.5, bits) < of(1.0, bits) < of(2.0, bits)

@@ -158,6 +158,24 @@ def test_sums_of_starts_stay_in_reach_however_many_inputs_are_alike():
     assert 0.05 < sums.square().mean().sqrt() < 2
 
 
+@pytest.mark.parametrize("task", ["classes", "reals"])
+def test_the_cost_of_many_edges_weighs_little_at_first(task):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, (60, 400))
+    y = rng.integers(0, 2, 60) if task == "classes" else x[:, :2] + x[:, 2:4]
+    data = Data(x[20:], y[20:], x[:20], y[:20])
+    own = FabricTraining((400, 16, 2), data, FabricSettings(fabric="ultrascale+"))
+    fitter = own.stages.fitter
+    low, high = own.stages.pressure
+    with torch.no_grad():
+        start = own.networks.costs(own.networks.evaluate(own.layout.start(0, 0)[None]))
+    assert low * float(start) == pytest.approx(0.1)
+    assert high in (2e-3, 2e-2)
+    given = FabricTraining((400, 16, 2), data, FabricSettings(pressure=(1e-4, 1e-3)))
+    assert given.stages.pressure[0] > 5e-5
+    assert fitter.count == 40
+
+
 def test_many_networks_in_parts_are_those_at_once(monkeypatch):
     rng = np.random.default_rng(0)
     x, y = rng.uniform(-1, 1, (120, 3)), rng.integers(0, 2, 120)

@@ -19,7 +19,7 @@ from kanhw.quant.fabric.saved import load_state, save_state
 from kanhw.quant.fabric.settings import FabricSettings
 from kanhw.quant.fabric.stages import Snapshot
 from kanhw.quant.fabric.training import Data, FabricTraining
-from kanhw.targets.table_costs import table_costs_of
+from kanhw.targets.table_costs import TABLE_COSTS, table_costs_of
 
 
 class _KilledError(Exception):
@@ -155,6 +155,17 @@ def test_a_state_of_other_data_is_refused(data, small, tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="is no state of a training"):
         load_state(path, training.identity)
+
+
+def test_a_state_under_other_factors_of_the_cost_is_refused(data, small, tmp_path, monkeypatch):
+    path = tmp_path / "state.safetensors"
+    training = FabricTraining((2, 2, 2), data, small)
+    save_state(path, training.stages.begin(), training.identity)
+    key = ("xcup", "ultrascale+")
+    other = replace(TABLE_COSTS[key], saturator=0.7)
+    monkeypatch.setattr("kanhw.targets.table_costs.TABLE_COSTS", {**TABLE_COSTS, key: other})
+    with pytest.raises(InputError, match="the state of a training with other data or settings"):
+        FabricTraining((2, 2, 2), data, small).run(path)
 
 
 def test_parameters_that_are_lost_are_refused(data, small):
