@@ -13,7 +13,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.output_serializer import one_of, serialize_rows, serialized_payload
 from kanhw.gateware.folded.requantize_lane import LaneCode, output_shape
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, packed_fields, range_over
-from kanhw.gateware.parts.costs import HardwareCosts, choice_luts
+from kanhw.gateware.parts.costs import HardwareCosts, choice_luts, wide_choices
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.program import ResidentLayer
@@ -225,6 +225,7 @@ class ResidentSerializer(Component):
         counters = 2 * (fold.out_beats - 1).bit_length() + self._depth
         total = HardwareCosts(
             serializer_luts=choice_luts(fold.rows, widths) * fold.lanes,
+            wide_choices=wide_choices(fold.rows, widths) * fold.lanes,
             counters=counters,
             register_bits=widths * fold.parallel_outputs + counters,
         )

@@ -7,7 +7,7 @@ from amaranth.hdl import Module, Signal, Value
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term, TermSum
 
-__all__ = ["AdderTree", "tree_cost", "tree_latency"]
+__all__ = ["AdderTree", "paired", "tree_cost", "tree_latency"]
 
 
 def _levels(count: int) -> int:
@@ -19,8 +19,16 @@ def tree_latency(count: int, levels: int) -> int:
     return max(_levels(count) - 1, 0) // levels if levels else 0
 
 
-def _paired(order: list[int], ranges: list[Range]) -> list[tuple[int, ...]]:
-    """Neighbours in size, so that narrow operands meet narrow ones; the widest may wait."""
+def paired(order: list[int], ranges: list[Range]) -> list[tuple[int, ...]]:
+    """Neighbours in size, so that narrow operands meet narrow ones; the widest may wait.
+
+    Parameters
+    ----------
+    order
+        The operands, by their place in ``ranges``.
+    ranges
+        Of every operand.
+    """
     ordered = sorted(order, key=lambda k: (max(abs(ranges[k].lo), abs(ranges[k].hi)), k))
     pairs: list[tuple[int, ...]] = list(zip(ordered[0::2], ordered[1::2], strict=False))
     if len(ordered) % 2:
@@ -34,7 +42,7 @@ def tree_cost(terms: list[Term]) -> int:
     cost = 0
     while len(ranges) > 1:
         added = []
-        for pair in _paired(list(range(len(ranges))), ranges):
+        for pair in paired(list(range(len(ranges))), ranges):
             total = ranges[pair[0]]
             if len(pair) == 2:
                 total = total + ranges[pair[1]]
@@ -84,7 +92,7 @@ class AdderTree(TermSum):
             ranges = [-r if negative else r for _, r, negative in nodes]
             nodes = [
                 self._node(m, [nodes[k] for k in pair], registered, f"level{level}_{position}")
-                for position, pair in enumerate(_paired(list(range(len(nodes))), ranges))
+                for position, pair in enumerate(paired(list(range(len(nodes))), ranges))
             ]
         value, _, negative = nodes[0]
         m.d.comb += self.o.eq(-value if negative else value)

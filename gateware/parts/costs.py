@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 
+from kanhw.gateware.parts.adder_tree import paired
+from kanhw.gateware.parts.counting.carry_save import Summand, may_overflow, summed_bits
+from kanhw.gateware.parts.counting.table_pieces import all_different
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.targets.lut import LUT_INPUTS
@@ -19,9 +22,11 @@ __all__ = [
     "choice_luts",
     "product_costs",
     "product_of",
+    "sum_costs",
     "table_costs",
     "table_luts",
     "tree_costs",
+    "wide_choices",
 ]
 
 # Bits of a product from which on synthesis takes a multiplier block.
@@ -66,18 +71,28 @@ class HardwareCosts:
 
     Parameters
     ----------
-    adder_bits, adders
-        Bits of two-input adders, and how many adders there are.
+    adder_bits, passing_bits, adders
+        Bits of two-input adders in which two bits meet; those through which the carry goes alone;
+        and how many adders there are.
+    inverted_bits
+        Those of them that are taken off.
+    compressor_bits
+        Half adders, two of them in a full adder, of sums of more operands before they are two.
     accumulator_bits
         Bits of adders with a register that they add to, or start again.
     choice_luts
         LUT6 of multiplexers: four values a LUT and bit.
+    wide_choices
+        Multiplexers of two values that such LUTs are more than one of each.
     serializer_luts
         The same of multiplexers among many registers.
     table_luts
         LUT6 of logic that is neither of these nor a table.
     table_bits
         By address bits, 0 on: bits of tables of constants that depend on as many.
+    table_pieces
+        Of those whose bits depend on more address bits than a LUT reads: pieces and multiplexers
+        (:mod:`kanhw.gateware.parts.counting.table_pieces`).
     register_bits
         Bits of registers.
     products
@@ -91,12 +106,17 @@ class HardwareCosts:
     """
 
     adder_bits: int = 0
+    passing_bits: int = 0
     adders: int = 0
+    inverted_bits: int = 0
+    compressor_bits: int = 0
     accumulator_bits: int = 0
     choice_luts: int = 0
+    wide_choices: int = 0
     serializer_luts: int = 0
     table_luts: int = 0
     table_bits: tuple[int, ...] = ()
+    table_pieces: tuple[int, ...] = ()
     register_bits: int = 0
     products: tuple[Product, ...] = ()
     counters: int = 0
@@ -111,16 +131,16 @@ class HardwareCosts:
 
     def __add__(self, other: HardwareCosts) -> HardwareCosts:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        sums["table_bits"] = tuple(
-            one + two
-            for one, two in zip_longest(self.table_bits, other.table_bits, fillvalue=0)
-        )
+        for name in ("table_bits", "table_pieces"):
+            both = zip_longest(getattr(self, name), getattr(other, name), fillvalue=0)
+            sums[name] = tuple(one + two for one, two in both)
         return HardwareCosts(**sums)
 
     def times(self, count: int) -> HardwareCosts:
         """``count`` of the same hardware."""
         each = {f.name: getattr(self, f.name) * count for f in fields(self)}
-        each["table_bits"] = tuple(bits * count for bits in self.table_bits)
+        for name in ("table_bits", "table_pieces"):
+            each[name] = tuple(bits * count for bits in getattr(self, name))
         return HardwareCosts(**each)
 
 
@@ -132,7 +152,14 @@ def table_luts(address_bits: int, width: int) -> int:
 def table_costs(address_bits: int, width: int) -> HardwareCosts:
     """Costs of a table of ``2**address_bits`` constants of ``width`` bits."""
     size = min(address_bits, TABLE_SIZES - 1)
-    return HardwareCosts(table_bits=(*[0] * size, width))
+    return HardwareCosts(
+        table_bits=(*[0] * size, width), table_pieces=all_different(address_bits, width)
+    )
+
+
+def wide_choices(count: int, width: int) -> int:
+    """Multiplexers of two in a choice among values, less the LUTs of :func:`choice_luts`."""
+    return width * (count - 1) - choice_luts(count, width) if count else 0
 
 
 def choice_luts(count: int, width: int) -> int:
@@ -142,8 +169,11 @@ def choice_luts(count: int, width: int) -> int:
 
 def product_of(one: Range, other: Range) -> Product:
     """A product of two integers, by the widths of both in two's complement and of the result."""
-    widths = sorted(reach.format.width + (not reach.format.signed) for reach in (one, other))
-    return Product(widths[1], widths[0], (one * other).format.width)
+    formats = sorted(
+        (r.format.width + (not r.format.signed), r.format.signed) for r in (one, other)
+    )
+    (narrow, below), (wide, sign) = formats
+    return Product(wide, narrow, (one * other).format.width, (sign, below))
 
 
 def product_costs(one: Range, other: Range) -> HardwareCosts:
@@ -157,8 +187,9 @@ def product_costs(one: Range, other: Range) -> HardwareCosts:
 def tree_costs(terms: Sequence[Term], levels: int, limit: int | None = None) -> HardwareCosts:
     """Adders and inner registers of an :class:`~kanhw.gateware.parts.adder_tree.AdderTree`.
 
-    Where one operand has low bits that are zero, the other's go through without an adder. Bits that
-    nobody reads are left out by synthesis.
+    Additions that no register parts are one sum of all their operands where synthesis can tell that
+    no bit is lost between them (:mod:`kanhw.gateware.parts.counting.carry_save`). Bits that nobody
+    reads are left out.
 
     Parameters
     ----------
@@ -168,21 +199,98 @@ def tree_costs(terms: Sequence[Term], levels: int, limit: int | None = None) -> 
         Bits of the sum that are read, from the lowest on; None: all.
     """
     most = limit or 1 << 30
-    nodes = [(term.value_range, term.shift) for term in terms]
-    depth = max(len(nodes) - 1, 0).bit_length()
-    adders = registers = bits = 0
+    nodes = [_Node.leaf(term) for term in terms]
+    depth, total = max(len(nodes) - 1, 0).bit_length(), HardwareCosts()
     for level in range(1, depth + 1):
-        ordered = sorted(nodes, key=lambda node: max(abs(node[0].lo), abs(node[0].hi)))
-        nodes = []
-        for k in range(0, len(ordered) - 1, 2):
-            (one, low), (other, high) = ordered[k], ordered[k + 1]
-            total = one + other
-            bits += max(min(total.format.width, most) - max(low, high), 0)
-            adders += 1
-            nodes.append((total, min(low, high)))
-        nodes += ordered[len(nodes) * 2 :]
+        ranges = [-n.range if n.negative else n.range for n in nodes]
+        made = []
+        for pair in paired(list(range(len(nodes))), ranges):
+            node, costs = _joined([nodes[k] for k in pair], most)
+            made.append(node)
+            total += costs
+        nodes = made
         if levels and level % levels == 0 and level < depth:
-            registers += sum(
-                max(min(reach.format.width, most) - low, 0) for reach, low in nodes
+            bits = sum(max(min(n.range.format.width, most) - n.low, 0) for n in nodes)
+            total += HardwareCosts(register_bits=bits) + sum(
+                (n.costs(most) for n in nodes), HardwareCosts()
             )
-    return HardwareCosts(adder_bits=bits, adders=adders, register_bits=registers)
+            nodes = [replace(n, operands=()) for n in nodes]
+    return total + sum((n.costs(most) for n in nodes), HardwareCosts())
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A value of a tree, whether it is still to be negated, and the operands that it is a sum of.
+
+    ``low`` places of it are 0. No operands: it is a register or an input of the tree.
+    """
+
+    range: Range
+    low: int
+    negative: bool = False
+    operands: tuple[Summand, ...] = ()
+
+    @classmethod
+    def leaf(cls, term: Term) -> _Node:
+        """An input of the tree."""
+        return cls(term.range.shifted_left(term.shift), term.shift, term.negative)
+
+    def alone(self, *, negative: bool) -> Summand:
+        """As one operand."""
+        format, constant = self.range.format, self.range.lo == self.range.hi
+        width = max(format.width - self.low, 1)
+        value = self.range.lo if constant else None
+        return Summand(self.low, width, format.signed, negative, value)
+
+    def merged(self, width: int, *, signed: bool, negative: bool) -> tuple[Summand, ...]:
+        """The operands of a sum that is an operand of a wider one; none where it stays by itself.
+
+        It does where it is extended in another way than its own operands are.
+        """
+        own = self.range.format
+        alike = any(s.signed for s in self.operands) == own.signed == signed
+        lossless = own.width == width or not may_overflow(self.operands, own.width)
+        if not self.operands or not alike or not lossless:
+            return ()
+        return tuple(replace(s, negative=s.negative != negative) for s in self.operands)
+
+    def costs(self, most: int) -> HardwareCosts:
+        """Of the sum."""
+        return sum_costs(self.operands, min(self.range.format.width, most))
+
+
+def _joined(nodes: list[_Node], most: int) -> tuple[_Node, HardwareCosts]:
+    """The sum of two nodes, and what those cost that are not part of it; one goes on as it is."""
+    if len(nodes) == 1:
+        return nodes[0], HardwareCosts()
+    one, other = nodes
+    if one.negative and not other.negative:
+        one, other = other, one
+    negative, minus = one.negative, other.negative != one.negative
+    total = one.range + (-other.range if minus else other.range)
+    width, signed = total.format.width, one.range.format.signed or other.range.format.signed
+    operands, costs = list[Summand](), HardwareCosts()
+    for node, taken in ((one, False), (other, minus)):
+        merged = node.merged(width, signed=signed, negative=taken)
+        operands += merged or [node.alone(negative=taken)]
+        costs += HardwareCosts() if merged else node.costs(most)
+    low = min(one.low, other.low)
+    return _Node(total, low, negative, tuple(operands)), costs
+
+
+def sum_costs(operands: Sequence[Summand], width: int) -> HardwareCosts:
+    """Costs of a sum of operands that no register parts.
+
+    Parameters
+    ----------
+    operands, width
+        As for :func:`~kanhw.gateware.parts.counting.carry_save.summed_bits`.
+    """
+    made = summed_bits(operands, width)
+    return HardwareCosts(
+        adder_bits=made.adder,
+        passing_bits=made.passing,
+        compressor_bits=2 * made.full + made.half,
+        adders=made.chains,
+        inverted_bits=made.inverted,
+    )

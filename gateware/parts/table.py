@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.costs import TABLE_SIZES, HardwareCosts
+from kanhw.gateware.parts.counting.table_pieces import pieces_of
 from kanhw.gateware.parts.signals import Range
 
 __all__ = ["Table", "column_sizes", "costs_of_columns"]
@@ -40,7 +41,11 @@ def costs_of_columns(sizes: dict[bytes, int], *, registered: bool) -> HardwareCo
     for size in sizes.values():
         found[min(size, TABLE_SIZES - 1)] += size > 1
     varying = sum(size > 0 for size in sizes.values())
-    return HardwareCosts(table_bits=tuple(found), register_bits=varying * registered)
+    return HardwareCosts(
+        table_bits=tuple(found),
+        table_pieces=pieces_of(sizes),
+        register_bits=varying * registered,
+    )
 
 
 class Table(Component):

@@ -23,6 +23,8 @@ class MappedMemory:
         Block RAMs, in the ``bram_unit`` of the target.
     choice_luts
         LUTs that choose between blocks, or LUTs, that hold different words.
+    wide_choices
+        Multiplexers of two that those are more than one of each.
     memory_luts
         LUTs that are used as memory.
     table
@@ -34,6 +36,7 @@ class MappedMemory:
 
     bram: int = 0
     choice_luts: int = 0
+    wide_choices: int = 0
     memory_luts: int = 0
     table: tuple[int, int] = (0, 0)
     registers: int = 0
@@ -119,7 +122,7 @@ def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) 
     cost, blocks, rows = min(_ways(rams, words, width, ports))
     cheaper = bits >= rams.written_bits if written else cost <= bits * rams.constant_cost
     if bits >= BLOCK_BITS or cheaper:
-        return MappedMemory(bram=blocks, choice_luts=_choices(rows, width) * ports)
+        return MappedMemory(bram=blocks, **_choices(rows, width * ports))
     if not written:
         address = max((words - 1).bit_length(), 1)
         # Of few words there are few different bits: the others are copies.
@@ -127,13 +130,13 @@ def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) 
         return MappedMemory(table=(address, different), registers=different)
     if not rams.written_ports:
         return MappedMemory(
-            choice_luts=_choices(words, width) * ports, registers=words * width + width * ports
+            **_choices(words, width * ports), registers=words * width + width * ports
         )
     groups = -(-words // rams.lut_words)
     sites = -(-width // rams.written_ports) * rams.written_luts * groups
     return MappedMemory(
         memory_luts=sites * ports,
-        choice_luts=_choices(groups, width) * ports,
+        **_choices(groups, width * ports),
         registers=width * ports,
     )
 
@@ -149,6 +152,7 @@ def _ways(rams: BlockRams, words: int, width: int, ports: int) -> Iterator[tuple
             yield rows * columns * shape.cost + choice, rows * columns * shape.count, rows
 
 
-def _choices(count: int, width: int) -> int:
-    """LUTs of six inputs that choose one of ``count`` words, four in each."""
-    return width * -(-(count - 1) // 3)
+def _choices(count: int, width: int) -> dict[str, int]:
+    """LUTs of six inputs that choose one of ``count`` words, four in each; multiplexers beyond."""
+    luts = width * -(-(count - 1) // 3)
+    return {"choice_luts": luts, "wide_choices": width * (count - 1) - luts}

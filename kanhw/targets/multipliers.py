@@ -17,16 +17,31 @@ class Product:
         Bits of the factors in two's complement.
     result
         Bits of the product.
+    signed
+        Whether each factor can be negative; one that cannot has a bit in two's complement that is
+        always 0, which is no logic.
     """
 
     wide: int
     narrow: int
     result: int
+    signed: tuple[bool, bool] = (True, True)
+
+    @property
+    def bits(self) -> tuple[int, int]:
+        """Bits of the factors that can change, the fewer ones first."""
+        wide, narrow = (
+            width - (not sign)
+            for width, sign in zip((self.wide, self.narrow), self.signed, strict=True)
+        )
+        return min(wide, narrow), max(wide, narrow)
 
     @property
     def partial_bits(self) -> int:
         """Bits of the partial products that make it in logic: a row for every bit of one factor."""
-        return (self.narrow - 1) * self.wide
+        narrow, wide = self.bits
+        # Where a factor can be negative, so can its row, which takes about one more to set right.
+        return max(narrow - 1 + (any(self.signed) and narrow > 2), 0) * wide
 
 
 @dataclass(frozen=True, kw_only=True)

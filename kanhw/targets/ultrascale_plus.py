@@ -100,7 +100,7 @@ _WEIGHTS = PartWeights(
     # Of products by themselves (tests/gateware/top/test_stage_costs.py): the random designs have
     # too few to tell.
     product_bits=2.0,
-    table_bits=(0.0, 0.0, 0.64, 0.68, 1.0, 1.17, 1.02, 2.07, 4.6),
+    table_bits=(0.0, 0.0, 0.64, 0.68, 1.0, 1.17, 1.02),
     carry_bits=0.22,
     carry_adders=0.25,
     errors={"lut": 0.22, "ff": 0.2, "carry": 0.5},
