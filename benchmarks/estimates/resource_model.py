@@ -36,21 +36,26 @@ from kanhw.targets.table import model_of
 from kanhw.targets.target import PartWeights
 
 FIELDS = WEIGHED
-# How strongly a fit is held to the guesses below, in relative errors of one design.
-HOLD = 0.15
+# How strongly a fit is held to the guesses below, in relative errors of one design; and to those
+# that were measured on such parts by themselves.
+HOLD, HOLD_MEASURED = 0.15, 0.6
+MEASURED = (
+    *("adder_bits", "passing_bits", "inverted_bits", "compressor_bits", "product_bits"),
+    "table_luts",
+)
 # Guesses in the order of FIELDS, then of tables of 2 and more address bits that a LUT has whole.
 # They know no design, so a fit without a design does not know it either.
 GUESSES = {
     "xcup": (
-        *(1.0, 0.1, 0.0, 0.0, 0.7, 1.0, 1.0, 0.0, 1.0, 1.0, 2.0, 1.7, 1.0, 0.5),
+        *(1.0, 0.1, 0.0, 0.0, 0.7, 1.0, 0.5, 0.0, 1.0, 0.8, 1.0, 1.7, 0.9, 0.5),
         *(0.9, 0.9, 0.95, 0.95, 1.0),
     ),
     "ecp5": (
-        *(1.0, 1.0, 0.0, 0.7, 1.7, 1.8, 1.0, 0.6, 1.0, 1.5, 2.5, 2.0, 1.0, 0.3),
+        *(1.0, 1.0, 0.0, 0.7, 1.7, 2.0, 1.0, 0.6, 1.0, 1.0, 1.8, 2.0, 0.8, 0.4),
         *(0.9, 0.9, 1.0),
     ),
     "ice40": (
-        *(1.0, 1.0, 0.5, 0.3, 0.95, 1.5, 1.0, 0.6, 1.0, 1.6, 2.5, 2.5, 1.0, 0.8),
+        *(1.0, 1.0, 0.5, 0.3, 0.95, 2.0, 1.0, 0.6, 1.0, 1.0, 1.8, 2.5, 1.0, 0.7),
         *(0.9, 0.9, 1.0),
     ),
 }
@@ -128,7 +133,8 @@ def fitted(rows: np.ndarray, exact: np.ndarray, luts: np.ndarray, start: np.ndar
     """
     from scipy.optimize import nnls
 
-    held = HOLD * np.eye(len(start)) / np.maximum(start, 0.3)
+    strong = [name in MEASURED for name in FIELDS] + [False] * (len(start) - len(FIELDS))
+    held = np.diag(np.where(strong, HOLD_MEASURED, HOLD) / np.maximum(start, 0.3))
     relative = 1 / np.maximum(luts, 20)
     weight, found = np.ones(len(luts)), start
     for _ in range(8):

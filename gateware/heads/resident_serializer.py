@@ -109,9 +109,7 @@ class ResidentLane(HeadHolder):
         """The words of all heads, multipliers, saturation."""
         total = self.memory_costs
         for unit in self._units:
-            total += unit.costs + HardwareCosts(
-                register_bits=unit.range.format.width
-            )
+            total += unit.costs + HardwareCosts(register_bits=unit.range.format.width)
         return total + self._code.costs
 
     @property

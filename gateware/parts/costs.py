@@ -18,8 +18,10 @@ __all__ = [
     "PRODUCT_BITS",
     "TABLE_SIZES",
     "HardwareCosts",
+    "MemoryContent",
     "MemoryShape",
     "choice_luts",
+    "delay_costs",
     "product_costs",
     "product_of",
     "sum_costs",
@@ -31,6 +33,23 @@ __all__ = [
 
 # Bits of a product from which on synthesis takes a multiplier block.
 PRODUCT_BITS = 9
+
+
+@dataclass(frozen=True)
+class MemoryContent:
+    """The constants of a memory, if it is made a table of them.
+
+    Parameters
+    ----------
+    table_bits, table_pieces
+        As of :class:`HardwareCosts`.
+    varying
+        Different bits of a word that are not always the same: those that a register keeps.
+    """
+
+    table_bits: tuple[int, ...]
+    table_pieces: tuple[int, ...]
+    varying: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,8 @@ class MemoryShape:
         Whether it is written as well, so that no table of constants can stand for it.
     registered
         Whether a word comes a clock after its address.
+    content
+        What is in it, where it is small enough for a table; None: unknown, or it is not.
     """
 
     words: int
@@ -54,6 +75,7 @@ class MemoryShape:
     ports: int = 1
     written: bool = False
     registered: bool = True
+    content: MemoryContent | None = None
 
     @property
     def bits(self) -> int:
@@ -95,6 +117,8 @@ class HardwareCosts:
         (:mod:`kanhw.gateware.parts.counting.table_pieces`).
     register_bits
         Bits of registers.
+    delays
+        Clocks, and bits, of what only waits: registers in a row, which may be shift registers.
     products
         Products of two values that change.
     counters
@@ -118,6 +142,7 @@ class HardwareCosts:
     table_bits: tuple[int, ...] = ()
     table_pieces: tuple[int, ...] = ()
     register_bits: int = 0
+    delays: tuple[tuple[int, int], ...] = ()
     products: tuple[Product, ...] = ()
     counters: int = 0
     memories: tuple[MemoryShape, ...] = ()
@@ -157,6 +182,11 @@ def table_costs(address_bits: int, width: int) -> HardwareCosts:
     )
 
 
+def delay_costs(clocks: int, bits: int) -> HardwareCosts:
+    """Costs of ``bits`` that wait for some clocks."""
+    return HardwareCosts(delays=((clocks, bits),)) if clocks > 0 and bits > 0 else HardwareCosts()
+
+
 def wide_choices(count: int, width: int) -> int:
     """Multiplexers of two in a choice among values, less the LUTs of :func:`choice_luts`."""
     return width * (count - 1) - choice_luts(count, width) if count else 0
@@ -173,7 +203,12 @@ def product_of(one: Range, other: Range) -> Product:
         (r.format.width + (not r.format.signed), r.format.signed) for r in (one, other)
     )
     (narrow, below), (wide, sign) = formats
-    return Product(wide, narrow, (one * other).format.width, (sign, below))
+    partial = None
+    for constant, factor in ((one, other), (other, one)):
+        if constant.lo == constant.hi:
+            # A row for every bit of the constant that is 1.
+            partial = max(abs(constant.lo).bit_count() - 1, 0) * factor.format.width
+    return Product(wide, narrow, (one * other).format.width, (sign, below), partial)
 
 
 def product_costs(one: Range, other: Range) -> HardwareCosts:

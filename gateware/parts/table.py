@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
@@ -13,7 +14,7 @@ from kanhw.gateware.parts.costs import TABLE_SIZES, HardwareCosts
 from kanhw.gateware.parts.counting.table_pieces import pieces_of
 from kanhw.gateware.parts.signals import Range
 
-__all__ = ["Table", "column_sizes", "costs_of_columns"]
+__all__ = ["Table", "column_sizes", "costs_of_columns", "sizes_of_bits"]
 
 
 def column_sizes(values: IntArray, width: int) -> dict[bytes, int]:
@@ -26,10 +27,14 @@ def column_sizes(values: IntArray, width: int) -> dict[bytes, int]:
     width
         Bits of an entry.
     """
-    bits = len(values).bit_length() - 1
-    places = ((values[None] >> np.arange(width)[:, None]) & 1).astype(np.uint8)
+    return sizes_of_bits(((values[None] >> np.arange(width)[:, None]) & 1).astype(np.uint8))
+
+
+def sizes_of_bits(places: npt.NDArray[np.uint8]) -> dict[bytes, int]:
+    """The different ones of the bits ``[width, 2**n]``: on how many address bits each hangs."""
+    width, depth = places.shape
     support = np.zeros(width, np.int64)
-    for bit in range(bits):
+    for bit in range(depth.bit_length() - 1):
         halves = places.reshape(width, -1, 2, 1 << bit)
         support += (halves[:, :, 0] != halves[:, :, 1]).any(axis=(1, 2))
     return {row.tobytes(): int(size) for row, size in zip(places, support, strict=True)}

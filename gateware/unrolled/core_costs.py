@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from amaranth.hdl import Module, Signal, Value
 
 from kanhw.gateware.fabric import Fabric, Place, TableBank
-from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.parts.costs import HardwareCosts, delay_costs
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -139,7 +139,7 @@ class _Count:
             return HardwareCosts(), (Signal(1), Range(0, 0), remaining)
         own, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, None)
         waiting = 1 + core._accumulator_latency(j) - latency
-        own += HardwareCosts(register_bits=waiting * reach.format.width)
+        own += delay_costs(waiting, reach.format.width)
         return own, (Signal(reach.shape), reach, remaining)
 
     def _finished(self, r: int, j: int, operands: list[Operand], remaining: int) -> CoreCosts:
@@ -161,7 +161,7 @@ class _Count:
             if clamp is not None:
                 result += clamp.costs
         waiting = core.latency - core._output_cycles(r, j, latency)
-        result += HardwareCosts(register_bits=waiting * width)
+        result += delay_costs(waiting, width)
         if core._direct(j):
             return CoreCosts(sums=tree, joins=result)
         return CoreCosts(joins=tree + result)

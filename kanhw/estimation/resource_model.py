@@ -39,6 +39,9 @@ COUNTED = (
     *("counters", "register_bits", "cells", "carries"),
 )
 
+# Registers that a LUT takes the place of.
+SHIFT_LENGTH = 32
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -93,6 +96,11 @@ def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
     )
     for size, bits in enumerate(costs.table_bits[: inputs + 1]):
         found[f"table_bits {size}"] += bits
+    for clocks, bits in costs.delays:
+        shifted = 0 < model.weights.shift_clocks <= clocks
+        found["memory_luts" if shifted else "register_bits"] += bits * (
+            -(-clocks // SHIFT_LENGTH) if shifted else clocks
+        )
     for product in costs.products:
         found += _product(product, model)
     for memory in costs.memories:
@@ -107,7 +115,8 @@ def _product(product: Product, model: ResourceModel) -> Counter[str]:
         return Counter(dsp=blocks)
     bits, weights = sum(product.bits), model.weights
     added = weights.product_bits * product.partial_bits
-    if bits <= weights.lut_inputs and weights.table_bits[bits] * product.result <= added:
+    whole = product.partial is None and bits <= weights.lut_inputs
+    if whole and weights.table_bits[bits] * product.result <= added:
         return Counter({f"table_bits {bits}": product.result})
     return Counter(product_bits=product.partial_bits)
 
@@ -124,11 +133,20 @@ def _memory(memory: MemoryShape, model: ResourceModel) -> Counter[str]:
     )
     from kanhw.gateware.parts.counting.table_pieces import PIECE_INPUTS, all_different
 
+    inputs = model.weights.lut_inputs
+    place = 2 * PIECE_INPUTS.index(inputs)
     address, bits = own.table
-    if address <= model.weights.lut_inputs:
+    if bits and memory.content is not None:
+        for size, count in enumerate(memory.content.table_bits[: inputs + 1]):
+            found[f"table_bits {size}"] += count * memory.ports
+        pieces = memory.content.table_pieces
+        found["register_bits"] = memory.content.varying * memory.ports * memory.registered
+        found["table_pieces"] += pieces[place] * memory.ports
+        found["table_choices"] += pieces[place + 1] * memory.ports
+        return found
+    if address <= inputs:
         found[f"table_bits {address}"] += bits
         return found
-    place = 2 * PIECE_INPUTS.index(model.weights.lut_inputs)
     pieces = all_different(address, bits, memory.words)
     found.update(table_pieces=pieces[place], table_choices=pieces[place + 1])
     return found

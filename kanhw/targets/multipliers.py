@@ -20,12 +20,16 @@ class Product:
     signed
         Whether each factor can be negative; one that cannot has a bit in two's complement that is
         always 0, which is no logic.
+    partial
+        Bits of its partial products in logic, where one factor is a constant; None where both
+        change. A block is taken either way.
     """
 
     wide: int
     narrow: int
     result: int
     signed: tuple[bool, bool] = (True, True)
+    partial: int | None = None
 
     @property
     def bits(self) -> tuple[int, int]:
@@ -40,6 +44,8 @@ class Product:
     def partial_bits(self) -> int:
         """Bits of the partial products that make it in logic: a row for every bit of one factor."""
         narrow, wide = self.bits
+        if self.partial is not None:
+            return self.partial
         # Where a factor can be negative, so can its row, which takes about one more to set right.
         return max(narrow - 1 + (any(self.signed) and narrow > 2), 0) * wide
 

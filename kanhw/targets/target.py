@@ -125,6 +125,8 @@ class PartWeights:
         A bit that is taken off in a carry chain.
     register_bits
         Flip-flops of a bit of a register.
+    shift_clocks
+        Registers in a row, from this many on, are shift registers of a LUT for every 32; 0: never.
     carry_bits, carry_adders
         Carry cells of a bit of an adder, and of every adder; None: they are not modelled.
     errors
@@ -148,6 +150,7 @@ class PartWeights:
     table_choices: float = 0.5
     table_bits: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     register_bits: float = 1.0
+    shift_clocks: int = 0
     carry_bits: float | None = None
     carry_adders: float = 0.0
     errors: Mapping[str, float] = field(default_factory=dict)

@@ -90,17 +90,22 @@ _BLOCK_RAMS = BlockRams(
 # Fitted to random designs of every kind that Yosys had synthesised (the errors of each, left one
 # out: benchmarks/estimates/resource_model.py).
 _WEIGHTS = PartWeights(
-    adder_bits=0.63,
+    adder_bits=0.89,
+    passing_bits=0.1,
+    inverted_bits=0.0,
     adders=0.0,
-    accumulator_bits=1.03,
-    choice_luts=0.58,
-    serializer_luts=0.88,
-    table_luts=0.93,
-    counters=1.51,
-    # Of products by themselves (tests/gateware/top/test_stage_costs.py): the random designs have
-    # too few to tell.
-    product_bits=2.0,
-    table_bits=(0.0, 0.0, 0.64, 0.68, 1.0, 1.17, 1.02),
+    compressor_bits=0.7,
+    accumulator_bits=1.14,
+    choice_luts=0.19,
+    wide_choices=0.0,
+    serializer_luts=0.81,
+    table_luts=0.76,
+    counters=0.96,
+    product_bits=1.52,
+    table_pieces=0.83,
+    table_choices=0.71,
+    table_bits=(0.0, 0.0, 0.77, 0.61, 0.89, 0.83, 1.04),
+    shift_clocks=3,
     carry_bits=0.22,
     carry_adders=0.25,
     errors={"lut": 0.22, "ff": 0.2, "carry": 0.5},
