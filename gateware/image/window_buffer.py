@@ -106,12 +106,8 @@ class WindowBuffer(Component):
             adder_bits=place * fold.taps * moves + 2 * both,
             adders=fold.taps * moves + 4,
             table_luts=6 + both,
-            register_bits=(fold.taps + 1) * place
-            + counters
-            + both
-            + self.step_bits
-            + fold.taps
-            + 3,
+            register_bits=(fold.taps + 1) * place + counters + both
+            + self.step_bits + fold.taps + 3,
             counters=counters + place,
             memories=(memory,) * fold.taps,
         )

@@ -65,7 +65,9 @@ class RangeClamp(Component):
         Ends that are always the same are compared with in a few LUTs, and chosen in one a bit.
         """
         ends = [
-            end for end, whole in ((self._lo, 0), (self._hi, self._top)) if not (end == whole).all()
+            end
+            for end, whole in ((self._lo, 0), (self._hi, self._top))
+            if not (end == whole).all()
         ]
         total = HardwareCosts(register_bits=len(self.o))
         if any((end == end[0]).all() for end in ends):

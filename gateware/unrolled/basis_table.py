@@ -114,6 +114,9 @@ def _columns(
 ) -> list[list[MinimisedTable]]:
     """The minimised table of every input's every basis, ``[n_in][K]``."""
     return [
-        [minimise_input(tables[t, :, k], address) for k in range(tables.shape[2])]
+        [
+            minimise_input(tables[t, :, k], address)
+            for k in range(tables.shape[2])
+        ]
         for t, address in zip(index, addresses, strict=True)
     ]

@@ -44,3 +44,4 @@ class BranchEdgeTableCore(SummedTablesCore):
         """What merged tables save."""
         own = cast(BranchEdgeTableLayer, layer)
         return merging_costs((own.spline_tables, own.base_tables), schedule)
+

@@ -45,3 +45,4 @@ class CodebookCore(SummedTablesCore):
         """What merged tables save."""
         own = cast(CodebookLayer, layer)
         return merging_costs(own.edge_tables(), schedule)
+

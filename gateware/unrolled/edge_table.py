@@ -86,7 +86,8 @@ class SummedTablesCore(LayerCore):
         """The tables of output j, as the fabric makes them, and its constant."""
         summands = self._summands(branches, j, constant)
         operands = [
-            Operand(self.table(m, place, table), _term(table)) for place, table in summands.tables
+            Operand(self.table(m, place, table), _term(table))
+            for place, table in summands.tables
         ]
         return operands + constant_operand(summands.constant), summands.remaining
 

@@ -236,7 +236,8 @@ class LayerCore(Component):
 
     def _accumulator_latency(self, j: int) -> int:
         return max(
-            self._tree_latency(self.operand_count((branch,), j, None)) for branch in self._branches
+            self._tree_latency(self.operand_count((branch,), j, None))
+            for branch in self._branches
         )
 
     def _tree_latency(self, count: int) -> int:

@@ -116,7 +116,9 @@ class Merging:
             group.append(made)
         return group
 
-    def _candidate(self, place: Place, table: MinimisedTable, uses: _Uses) -> _Candidate | None:
+    def _candidate(
+        self, place: Place, table: MinimisedTable, uses: _Uses
+    ) -> _Candidate | None:
         if table.padding is not None:
             return None
         values = np.array(table.values, np.int64)
@@ -125,7 +127,9 @@ class Merging:
             return None
         (reading,) = place
         own = Reading(reading.branch, reading.input, tuple(reading.bits[k] for k in support))
-        less = MinimisedTable(tuple(projected(values, support).tolist()), table.shift, table.offset)
+        less = MinimisedTable(
+            tuple(projected(values, support).tolist()), table.shift, table.offset
+        )
         return _Candidate((own,), less, self._table_luts(table) / uses(place, table))
 
     def _offer(self, a: _Candidate, b: _Candidate) -> tuple[float, _Candidate] | None:
@@ -195,7 +199,9 @@ def merging_costs(tables: Sequence[IntArray], schedule: Schedule) -> HardwareCos
 
 def _uses(outputs: Sequence[_Tables]) -> _Uses:
     """How many outputs have a table."""
-    found = Counter((place, table.values) for row in outputs for place, table in row.items())
+    found = Counter(
+        (place, table.values) for row in outputs for place, table in row.items()
+    )
     return lambda place, table: found[place, table.values]
 
 

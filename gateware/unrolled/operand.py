@@ -33,4 +33,6 @@ def constant_operand(constant: int) -> list[Operand]:
 
 def minimise_input(table: IntArray, address: Address) -> MinimisedTable:
     """A table ``[2**code_width]`` as the input behind an address needs it."""
-    return minimise_table(table[address.entries], address.lo, address.hi, padded=address.padded)
+    return minimise_table(
+        table[address.entries], address.lo, address.hi, padded=address.padded
+    )
