@@ -91,7 +91,7 @@ class WeightedSums(FoldedSums):
             self._weight_range,
             self._value_range,
             self.range,
-            self._words,
+            self._memory,
         )
 
     def elaborate(self, platform: object) -> Module:

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import tree_latency
-from kanhw.gateware.parts.costs import HardwareCosts, product_of
+from kanhw.gateware.parts.costs import HardwareCosts, products_of
 from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
@@ -69,10 +69,19 @@ class CodebookSums(FoldedSums):
     @property
     def source_costs(self) -> HardwareCosts:
         """Memories of shapes, and codes that wait for their index."""
-        shape = memory_shape(self._shape_words(), self._shape_range.format.width, ports=PORTS)
+        width = self._shape_range.format.width
+        shape = memory_shape(self._shape_words(), width, ports=PORTS)
         waiting = self.codes.shape().elem_shape.width * self.fold.parallel_inputs
-        memories = (shape,) * -(-self._step_edges // PORTS)
-        return HardwareCosts(register_bits=waiting, memories=memories)
+        total = HardwareCosts(register_bits=waiting)
+        if shape.content is None:
+            return total + HardwareCosts(memories=(shape,) * -(-self._step_edges // PORTS))
+        for lane in range(self.fold.parallel_inputs):
+            for index in (self._memory(lane) & ((1 << self._index_bits) - 1)).T:
+                # The same shape in all steps is all that is left of the table.
+                whole = (index == index[0]).all() and self._index_bits > 0
+                words = self._shape_words(int(index[0]) if whole else None)
+                total += HardwareCosts(memories=(memory_shape(words, width),))
+        return total
 
     @property
     def weighting_costs(self) -> HardwareCosts:
@@ -85,11 +94,14 @@ class CodebookSums(FoldedSums):
             memory_shape(self._edge_words(k), bits * fold.parallel_outputs, others=others)
             for k in range(fold.parallel_inputs if bits else 0)
         )
-        products = (product_of(self._gain_range, self._shape_range),)
+        products = (
+            products_of(self._memory(lane) >> self._index_bits, self._gain_range, self._shape_range)
+            for lane in range(fold.parallel_inputs)
+        )
         product_bits = reach.format.width if self._gain_bits else 0
         total = HardwareCosts(
             register_bits=edges * (self._gain_bits + product_bits),
-            products=products * edges * bool(self._gain_bits),
+            products=sum(products, ()) if self._gain_bits else (),
             memories=lanes,
         )
         return total + self.sum_costs([Term(reach)] * fold.parallel_inputs)
@@ -169,10 +181,11 @@ class CodebookSums(FoldedSums):
             )
         return found
 
-    def _shape_words(self) -> list[int]:
-        """The values of all shapes, as many as addresses."""
+    def _shape_words(self, only: int | None = None) -> list[int]:
+        """The values of all shapes, as many as addresses; or of one of them."""
         padding = (1 << self._index_bits) - len(self._shapes)
-        values = np.pad(self._shapes, [(0, padding), (0, 0)]).reshape(-1, 1)
+        shapes = np.pad(self._shapes, [(0, padding), (0, 0)])
+        values = (shapes if only is None else shapes[only]).reshape(-1, 1)
         return packed_words(values, self._shape_range.format.width)
 
     def _edge_words(self, lane: int) -> list[int]:

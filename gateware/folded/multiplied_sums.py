@@ -12,7 +12,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.parts.bit_planes import SharedPair, subset_range
-from kanhw.gateware.parts.costs import HardwareCosts, product_of
+from kanhw.gateware.parts.costs import HardwareCosts, products_of
 from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
@@ -114,11 +114,11 @@ class MultipliedSums(FoldedSums):
         held += HardwareCosts(memories=memories)
         if self.banks == 1:
             product = self._weight_range * self.values
-            one = HardwareCosts(
-                products=(product_of(self._weight_range, self.values),),
-                register_bits=product.format.width,
-            )
-            own = one.times(count * fold.parallel_outputs)
+            own = HardwareCosts(register_bits=product.format.width * count * fold.parallel_outputs)
+            for lane in range(fold.parallel_inputs):
+                factors = self._memory(lane, 0)
+                products = products_of(factors, self._weight_range, self.values)
+                own += HardwareCosts(products=products)
             return held + own + self.sum_costs([Term(product)] * count)
         pairs, reach = len(self._starts), subset_range(self._together)
         plane = HardwareCosts(

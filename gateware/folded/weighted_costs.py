@@ -13,11 +13,12 @@ from kanhw.gateware.parts.bit_planes import subset_range
 from kanhw.gateware.parts.costs import (
     HardwareCosts,
     product_of,
+    products_of,
     table_costs,
     tree_costs,
 )
 from kanhw.gateware.parts.paired_products import PairedProducts
-from kanhw.gateware.parts.parameter_memory import memory_shape
+from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import column_sizes, costs_of_columns
 from kanhw.gateware.parts.terms import Term
@@ -41,8 +42,8 @@ class WeightedParts:
         Bits of a code.
     weights, values, reach
         Ranges of a weight, of a value of one bank, and of what a step adds to an output.
-    words
-        The memory of a lane and bank.
+    memory
+        ``[words, outputs]``: the weights of a lane and bank.
     """
 
     fold: Fold
@@ -52,7 +53,7 @@ class WeightedParts:
     weights: Range
     values: Range
     reach: Range
-    words: Callable[[int, int], list[int]]
+    memory: Callable[[int, int], IntArray]
 
     @property
     def source_costs(self) -> HardwareCosts:
@@ -98,7 +99,8 @@ class WeightedParts:
         total = HardwareCosts()
         for lane in range(fold.parallel_inputs):
             for bank in range(banks.count):
-                memory = memory_shape(self.words(lane, bank), word, others=others)
+                words = packed_words(self.memory(lane, bank), self.weights.format.width)
+                memory = memory_shape(words, word, others=others)
                 kept = word if memory.content is None else memory.content.varying
                 total += HardwareCosts(
                     # Bit planes: weights wait for the choice.
@@ -133,9 +135,11 @@ class WeightedParts:
         pairs = PairedProducts(self.weights, self.values, self.reach)
         if not pairs.fits:
             waiting = self.weights.format.width + product.format.width
-            own = (product_of(self.weights, self.values),)
-            each = HardwareCosts(products=own, register_bits=waiting)
-            return held + each.times(lanes * outputs) + self._sums([Term(product)] * lanes)
+            each = HardwareCosts(register_bits=waiting).times(lanes * outputs)
+            for lane in range(lanes):
+                own = products_of(self.memory(lane, 0), self.weights, self.values)
+                each += HardwareCosts(products=own)
+            return held + each + self._sums([Term(product)] * lanes)
         levels = self.schedule.adder_levels
         packed = pairs.costs(lanes, levels).times(outputs // 2)
         rest = tree_costs([Term(product)] * lanes, levels) + HardwareCosts(

@@ -118,7 +118,10 @@ class SerialLayerNorm(Component):
         width = len(Value.cast(self.i.payload))
         square = self._square.costs
         # No more bits of the square are wanted than the variance has.
-        short = (replace(p, result=min(p.result, variance)) for p in square.products)
+        whole = len(square.products) == 1
+        short = (
+            replace(p, result=min(p.result, variance), square=whole) for p in square.products
+        )
         total = sums.costs + replace(square, products=tuple(short))
         total += self._root.costs + self._scaler.costs
         total += tree_costs(scaled, 0)

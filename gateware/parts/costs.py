@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 
+from kanhw.formats import IntArray
 from kanhw.gateware.parts.adder_tree import paired
 from kanhw.gateware.parts.counting.carry_save import Summand, may_overflow, summed_bits
 from kanhw.gateware.parts.counting.table_pieces import all_different
@@ -24,6 +25,7 @@ __all__ = [
     "delay_costs",
     "product_costs",
     "product_of",
+    "products_of",
     "sum_costs",
     "table_costs",
     "table_luts",
@@ -209,6 +211,27 @@ def product_of(one: Range, other: Range) -> Product:
             # A row for every bit of the constant that is 1.
             partial = max(abs(constant.lo).bit_count() - 1, 0) * factor.format.width
     return Product(wide, narrow, (one * other).format.width, (sign, below), partial)
+
+
+def products_of(factors: IntArray, reach: Range, values: Range) -> tuple[Product, ...]:
+    """Products of values and of factors from a memory, one for every column of it.
+
+    Parameters
+    ----------
+    factors
+        ``[words, columns]``; one that is always the same is a constant in logic, but a block is
+        taken before synthesis knows it.
+    reach
+        Of all factors.
+    values
+        Of the other factor.
+    """
+    every, found = product_of(reach, values), []
+    for column in factors.T:
+        low, high = int(column.min()), int(column.max())
+        constant = product_of(Range(low, low), values).partial
+        found.append(replace(every, partial=constant) if low == high else every)
+    return tuple(found)
 
 
 def product_costs(one: Range, other: Range) -> HardwareCosts:

@@ -113,7 +113,7 @@ def _product(product: Product, model: ResourceModel) -> Counter[str]:
     blocks = model.multipliers.blocks(product) if model.multipliers else 0
     if blocks:
         return Counter(dsp=blocks)
-    bits, weights = sum(product.bits), model.weights
+    bits, weights = product.address_bits, model.weights
     added = weights.product_bits * product.partial_bits
     whole = product.partial is None and bits <= weights.lut_inputs
     if whole and weights.table_bits[bits] * product.result <= added:

@@ -23,6 +23,8 @@ class Product:
     partial
         Bits of its partial products in logic, where one factor is a constant; None where both
         change. A block is taken either way.
+    square
+        Whether both factors are the same number.
     """
 
     wide: int
@@ -30,6 +32,12 @@ class Product:
     result: int
     signed: tuple[bool, bool] = (True, True)
     partial: int | None = None
+    square: bool = False
+
+    @property
+    def address_bits(self) -> int:
+        """Of a table of the product."""
+        return self.bits[0] if self.square else sum(self.bits)
 
     @property
     def bits(self) -> tuple[int, int]:
@@ -47,7 +55,9 @@ class Product:
         if self.partial is not None:
             return self.partial
         # Where a factor can be negative, so can its row, which takes about one more to set right.
-        return max(narrow - 1 + (any(self.signed) and narrow > 2), 0) * wide
+        partial = max(narrow - 1 + (any(self.signed) and narrow > 2), 0) * wide
+        # Of a square half of them are pairs of the same.
+        return partial // 2 if self.square else partial
 
 
 @dataclass(frozen=True, kw_only=True)
