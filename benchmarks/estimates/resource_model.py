@@ -60,6 +60,8 @@ GUESSES = {
     ),
 }
 
+GUESSES["xc7"] = GUESSES["xcup"]
+
 
 @dataclass(frozen=True)
 class Case:

@@ -89,11 +89,9 @@ def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
             f"LUTs of as many inputs less one, not {inputs + 1}"
         )
     own = (*costs.table_pieces, *(0,) * (2 * len(PIECE_INPUTS)))
-    found = Counter[str](
-        {name: getattr(costs, name) for name in COUNTED},
-        table_pieces=own[2 * PIECE_INPUTS.index(inputs)],
-        table_choices=own[2 * PIECE_INPUTS.index(inputs) + 1],
-    )
+    found = Counter[str]({name: getattr(costs, name) for name in COUNTED})
+    found["table_pieces"] = own[2 * PIECE_INPUTS.index(inputs)]
+    found["table_choices"] = own[2 * PIECE_INPUTS.index(inputs) + 1]
     for size, bits in enumerate(costs.table_bits[: inputs + 1]):
         found[f"table_bits {size}"] += bits
     for clocks, bits in costs.delays:
@@ -179,11 +177,8 @@ def resources_of(costs: HardwareCosts, target: str = MODELLED) -> Resources:
     carry = None
     if weights.carry_bits is not None:
         added = features["adder_bits"] + features["passing_bits"] + features["accumulator_bits"]
-        carry = round(
-            weights.carry_bits * added
-            + weights.carry_adders * features["adders"]
-            + features["carries"]
-        )
+        own = weights.carry_bits * added + weights.carry_adders * features["adders"]
+        carry = round(max(own, 0) + features["carries"])
     return Resources(
         lut=round(_luts(features, weights)),
         bram=features["bram"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 __all__ = ["BLOCK_BITS", "BlockRams", "BlockShape", "MappedMemory"]
@@ -122,22 +122,18 @@ def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) 
     cost, blocks, rows = min(_ways(rams, words, width, ports))
     cheaper = bits >= rams.written_bits if written else cost <= bits * rams.constant_cost
     if bits >= BLOCK_BITS or cheaper:
-        return MappedMemory(bram=blocks, **_choices(rows, width * ports))
+        return replace(_chosen(rows, width * ports), bram=blocks)
     if not written:
         address = max((words - 1).bit_length(), 1)
         # Of few words there are few different bits: the others are copies.
         different = min(width, (1 << min(words, 60)) - 2) * ports
         return MappedMemory(table=(address, different), registers=different)
     if not rams.written_ports:
-        return MappedMemory(
-            **_choices(words, width * ports), registers=words * width + width * ports
-        )
+        return replace(_chosen(words, width * ports), registers=words * width + width * ports)
     groups = -(-words // rams.lut_words)
     sites = -(-width // rams.written_ports) * rams.written_luts * groups
-    return MappedMemory(
-        memory_luts=sites * ports,
-        **_choices(groups, width * ports),
-        registers=width * ports,
+    return replace(
+        _chosen(groups, width * ports), memory_luts=sites * ports, registers=width * ports
     )
 
 
@@ -152,7 +148,7 @@ def _ways(rams: BlockRams, words: int, width: int, ports: int) -> Iterator[tuple
             yield rows * columns * shape.cost + choice, rows * columns * shape.count, rows
 
 
-def _choices(count: int, width: int) -> dict[str, int]:
+def _chosen(count: int, width: int) -> MappedMemory:
     """LUTs of six inputs that choose one of ``count`` words, four in each; multiplexers beyond."""
     luts = width * -(-(count - 1) // 3)
-    return {"choice_luts": luts, "wide_choices": width * (count - 1) - luts}
+    return MappedMemory(choice_luts=luts, wide_choices=width * (count - 1) - luts)

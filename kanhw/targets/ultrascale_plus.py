@@ -11,7 +11,7 @@ from kanhw.targets.multipliers import MultiplierBlocks
 from kanhw.targets.target import CellCost, CellLibrary, PartWeights, Target
 from kanhw.targets.verilog.ultrascale_plus import ULTRASCALE_PLUS_CELLS
 
-__all__ = ["ULTRASCALE_PLUS", "XILINX_CELLS", "xilinx_recipes"]
+__all__ = ["ULTRASCALE_PLUS", "XILINX_CELLS", "XILINX_WEIGHTS", "xilinx_recipes"]
 
 
 def xilinx_recipes(family: str) -> dict[str, str]:
@@ -89,7 +89,7 @@ _BLOCK_RAMS = BlockRams(
 
 # Fitted to random designs of every kind that Yosys had synthesised (the errors of each, left one
 # out: benchmarks/estimates/resource_model.py).
-_WEIGHTS = PartWeights(
+XILINX_WEIGHTS = PartWeights(
     adder_bits=0.89,
     passing_bits=0.1,
     inverted_bits=0.0,
@@ -131,7 +131,7 @@ ULTRASCALE_PLUS = Target(
     bram_unit="BRAM18",
     library=CellLibrary("xilinx/cells_sim.v", ULTRASCALE_PLUS_CELLS),
     block_rams=_BLOCK_RAMS,
-    weights=_WEIGHTS,
+    weights=XILINX_WEIGHTS,
     multipliers=MultiplierBlocks(wide=27, narrow=18, least_result=9),
     energies=ULTRASCALE_PLUS_ENERGIES,
     cell_kinds=ULTRASCALE_PLUS_KINDS,

@@ -95,7 +95,8 @@ def summed_bits(summands: Sequence[Summand], width: int) -> SummedBits:
     # A third operand of one bit is what comes into the chain.
     rest = [s for s in summands if (s.low, s.width, s.signed, s.negative) != (0, 1, False, False)]
     if len(summands) == 2 or (len(summands), len(rest)) == (3, 2):
-        return _chain(*rest[:2], width) if len(rest) == 2 else _chain(*summands[:2], width)
+        pair = rest if len(rest) == 2 else summands
+        return _chain(pair[0], pair[1], width)
     columns = _Columns(width)
     for summand in summands:
         columns.add(summand)
