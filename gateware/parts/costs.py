@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 
+import numpy as np
+
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.adder_tree import paired
 from kanhw.gateware.parts.counting.carry_save import Summand, may_overflow, summed_bits
@@ -219,7 +221,7 @@ def products_of(factors: IntArray, reach: Range, values: Range) -> tuple[Product
     Parameters
     ----------
     factors
-        ``[words, columns]``; one that is always the same is a constant in logic, but a block is
+        ``[words, columns]``; a bit that none of a column has is no row in logic, but a block is
         taken before synthesis knows it.
     reach
         Of all factors.
@@ -228,9 +230,14 @@ def products_of(factors: IntArray, reach: Range, values: Range) -> tuple[Product
     """
     every, found = product_of(reach, values), []
     for column in factors.T:
-        low, high = int(column.min()), int(column.max())
-        constant = product_of(Range(low, low), values).partial
-        found.append(replace(every, partial=constant) if low == high else every)
+        # In two's complement, but for a constant, whose sign is no logic.
+        same = bool((column == column[0]).all())
+        there = int(np.bitwise_or.reduce(np.abs(column) if same else column))
+        rows = (there & ((1 << reach.format.width) - 1)).bit_count()
+        signed = not same and (reach.lo < 0 or values.lo < 0) and rows > 2
+        partial = max(rows - 1 + signed, 0) * values.format.width
+        narrower = min(partial, every.partial_bits)
+        found.append(replace(every, partial=narrower) if narrower < every.partial_bits else every)
     return tuple(found)
 
 
