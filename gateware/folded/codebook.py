@@ -72,16 +72,17 @@ class CodebookSums(FoldedSums):
         width = self._shape_range.format.width
         shape = memory_shape(self._shape_words(), width, ports=PORTS)
         waiting = self.codes.shape().elem_shape.width * self.fold.parallel_inputs
-        total = HardwareCosts(register_bits=waiting)
-        if shape.content is None:
-            return total + HardwareCosts(memories=(shape,) * -(-self._step_edges // PORTS))
-        for lane in range(self.fold.parallel_inputs):
-            for index in (self._memory(lane) & ((1 << self._index_bits) - 1)).T:
-                # The same shape in all steps is all that is left of the table.
-                whole = (index == index[0]).all() and self._index_bits > 0
-                words = self._shape_words(int(index[0]) if whole else None)
-                total += HardwareCosts(memories=(memory_shape(words, width),))
-        return total
+        # An edge with the same shape in all steps has nothing but that one left of a table.
+        mask = (1 << self._index_bits) - 1
+        always = [
+            int(index[0])
+            for lane in range(self.fold.parallel_inputs if shape.content and mask else 0)
+            for index in (self._memory(lane) & mask).T
+            if (index == index[0]).all()
+        ]
+        alone = (memory_shape(self._shape_words(index), width) for index in always)
+        shared = (shape,) * -(-(self._step_edges - len(always)) // PORTS)
+        return HardwareCosts(register_bits=waiting, memories=(*alone, *shared))
 
     @property
     def weighting_costs(self) -> HardwareCosts:

@@ -154,6 +154,11 @@ class HardwareCosts:
     carries: int = 0
 
     @property
+    def registers(self) -> int:
+        """Bits of registers, those in a row among them."""
+        return self.register_bits + sum(clocks * bits for clocks, bits in self.delays)
+
+    @property
     def multipliers(self) -> int:
         """Products that are worth a block of their own, in the largest there are."""
         return sum(product.result >= PRODUCT_BITS for product in self.products)
