@@ -9,14 +9,9 @@ import numpy as np
 
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.basis_banks import BasisBanks
+from kanhw.gateware.parts.adder_tree import tree_costs
 from kanhw.gateware.parts.bit_planes import subset_range
-from kanhw.gateware.parts.costs import (
-    HardwareCosts,
-    product_of,
-    products_of,
-    table_costs,
-    tree_costs,
-)
+from kanhw.gateware.parts.costs import HardwareCosts, product_of, products_of, table_costs
 from kanhw.gateware.parts.paired_products import PairedProducts
 from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words
 from kanhw.gateware.parts.signals import Range

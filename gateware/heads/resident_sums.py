@@ -9,13 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, range_over
-from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
-from kanhw.gateware.parts.costs import (
-    HardwareCosts,
-    product_of,
-    table_costs,
-    tree_costs,
-)
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs, tree_latency
+from kanhw.gateware.parts.costs import HardwareCosts, product_of, table_costs
 from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table

@@ -13,10 +13,10 @@ from kanhw.formats import CodeFormat
 from kanhw.gateware.norm.norm_scaler import NormScaler
 from kanhw.gateware.norm.norm_sums import NormSums
 from kanhw.gateware.norm.reciprocal_root import ReciprocalRoot
-from kanhw.gateware.parts.adder_tree import AdderTree
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs
 from kanhw.gateware.parts.address import Address, input_addresses
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 
 import numpy as np
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.adder_tree import paired
-from kanhw.gateware.parts.counting.carry_save import Summand, may_overflow, summed_bits
 from kanhw.gateware.parts.counting.table_pieces import all_different
 from kanhw.gateware.parts.signals import Range
-from kanhw.gateware.parts.terms import Term
 from kanhw.targets.lut import LUT_INPUTS
 from kanhw.targets.multipliers import Product
 
@@ -28,10 +24,8 @@ __all__ = [
     "product_costs",
     "product_of",
     "products_of",
-    "sum_costs",
     "table_costs",
     "table_luts",
-    "tree_costs",
     "wide_choices",
 ]
 
@@ -252,115 +246,3 @@ def product_costs(one: Range, other: Range) -> HardwareCosts:
     A product too wide for a block is that of every part of one by every part of the other.
     """
     return HardwareCosts(products=(product_of(one, other),))
-
-
-def tree_costs(terms: Sequence[Term], levels: int, limit: int | None = None) -> HardwareCosts:
-    """Adders and inner registers of an :class:`~kanhw.gateware.parts.adder_tree.AdderTree`.
-
-    Additions that no register parts are one sum of all their operands where synthesis can tell that
-    no bit is lost between them (:mod:`kanhw.gateware.parts.counting.carry_save`). Bits that nobody
-    reads are left out.
-
-    Parameters
-    ----------
-    terms, levels
-        As for the tree.
-    limit
-        Bits of the sum that are read, from the lowest on; None: all.
-    """
-    most = limit or 1 << 30
-    nodes = [_Node.leaf(term) for term in terms]
-    depth, total = max(len(nodes) - 1, 0).bit_length(), HardwareCosts()
-    for level in range(1, depth + 1):
-        ranges = [-n.range if n.negative else n.range for n in nodes]
-        made = []
-        for pair in paired(list(range(len(nodes))), ranges):
-            node, costs = _joined([nodes[k] for k in pair], most)
-            made.append(node)
-            total += costs
-        nodes = made
-        if levels and level % levels == 0 and level < depth:
-            bits = sum(max(min(n.range.format.width, most) - n.low, 0) for n in nodes)
-            total += HardwareCosts(register_bits=bits) + sum(
-                (n.costs(most) for n in nodes), HardwareCosts()
-            )
-            nodes = [replace(n, operands=()) for n in nodes]
-    return total + sum((n.costs(most) for n in nodes), HardwareCosts())
-
-
-@dataclass(frozen=True)
-class _Node:
-    """A value of a tree, whether it is still to be negated, and the operands that it is a sum of.
-
-    ``low`` places of it are 0. No operands: it is a register or an input of the tree.
-    """
-
-    range: Range
-    low: int
-    negative: bool = False
-    operands: tuple[Summand, ...] = ()
-
-    @classmethod
-    def leaf(cls, term: Term) -> _Node:
-        """An input of the tree."""
-        return cls(term.range.shifted_left(term.shift), term.shift, term.negative)
-
-    def alone(self, *, negative: bool) -> Summand:
-        """As one operand."""
-        format, constant = self.range.format, self.range.lo == self.range.hi
-        width = max(format.width - self.low, 1)
-        value = self.range.lo if constant else None
-        return Summand(self.low, width, format.signed, negative, value)
-
-    def merged(self, width: int, *, signed: bool, negative: bool) -> tuple[Summand, ...]:
-        """The operands of a sum that is an operand of a wider one; none where it stays by itself.
-
-        It does where it is extended in another way than its own operands are.
-        """
-        own = self.range.format
-        alike = any(s.signed for s in self.operands) == own.signed == signed
-        lossless = own.width == width or not may_overflow(self.operands, own.width)
-        if not self.operands or not alike or not lossless:
-            return ()
-        return tuple(replace(s, negative=s.negative != negative) for s in self.operands)
-
-    def costs(self, most: int) -> HardwareCosts:
-        """Of the sum."""
-        return sum_costs(self.operands, min(self.range.format.width, most))
-
-
-def _joined(nodes: list[_Node], most: int) -> tuple[_Node, HardwareCosts]:
-    """The sum of two nodes, and what those cost that are not part of it; one goes on as it is."""
-    if len(nodes) == 1:
-        return nodes[0], HardwareCosts()
-    one, other = nodes
-    if one.negative and not other.negative:
-        one, other = other, one
-    negative, minus = one.negative, other.negative != one.negative
-    total = one.range + (-other.range if minus else other.range)
-    width, signed = total.format.width, one.range.format.signed or other.range.format.signed
-    operands, costs = list[Summand](), HardwareCosts()
-    for node, taken in ((one, False), (other, minus)):
-        merged = node.merged(width, signed=signed, negative=taken)
-        operands += merged or [node.alone(negative=taken)]
-        costs += HardwareCosts() if merged else node.costs(most)
-    low = min(one.low, other.low)
-    return _Node(total, low, negative, tuple(operands)), costs
-
-
-def sum_costs(operands: Sequence[Summand], width: int) -> HardwareCosts:
-    """Costs of a sum of operands that no register parts.
-
-    Parameters
-    ----------
-    operands, width
-        As for :func:`~kanhw.gateware.parts.counting.carry_save.summed_bits`.
-    """
-    made = summed_bits(operands, width)
-    return HardwareCosts(
-        adder_bits=made.adder,
-        passing_bits=made.passing,
-        compressor_bits=2 * made.full + made.half,
-        adders=made.chains,
-        inverted_bits=made.inverted,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from amaranth.hdl import Module, Signal, Value
@@ -134,7 +134,7 @@ class _Count:
     def _accumulator(self, branch: int, j: int) -> tuple[HardwareCosts, tuple[Value, Range, int]]:
         core = self._core
         operands, remaining = core.operands(self._m, (branch,), j, None)
-        terms = [operand.term for operand in operands]
+        terms = _terms(operands)
         if not terms:
             return HardwareCosts(), (Signal(1), Range(0, 0), remaining)
         own, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, None)
@@ -144,7 +144,7 @@ class _Count:
 
     def _finished(self, r: int, j: int, operands: list[Operand], remaining: int) -> CoreCosts:
         core = self._core
-        terms = [operand.term for operand in operands] or [Term(Range(0, 0))]
+        terms = _terms(operands) or [Term(Range(0, 0))]
         bound = core._sums(r, j, remaining)
         tree, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, bound)
         requantizer = core.layer.requantizers[r]
@@ -165,3 +165,8 @@ class _Count:
         if core._direct(j):
             return CoreCosts(sums=tree, joins=result)
         return CoreCosts(joins=tree + result)
+
+
+def _terms(operands: list[Operand]) -> list[Term]:
+    """The terms of a sum, each with the number of what it is a multiple of."""
+    return [replace(operand.term, source=id(operand.value)) for operand in operands]

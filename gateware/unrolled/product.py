@@ -6,9 +6,10 @@ from typing import cast
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
+from kanhw.gateware.parts.adder_tree import tree_costs
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, delay_costs, product_costs, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, delay_costs, product_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore

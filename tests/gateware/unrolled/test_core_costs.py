@@ -61,8 +61,9 @@ def test_every_register_is_counted(program, levels):
         counted = ProgramCore(program, schedule).costs.registers
     built = registers(ProgramCore(program, schedule))
     # Low bits of shifted operands that are always 0 wait in registers between adders, and bits that
-    # tables have in common are there twice: synthesis leaves them out, and so does the count.
-    least = 0.97 if levels == 0 else 0.88
+    # tables have in common are there twice, as is the same sum of the same value: synthesis leaves
+    # them out, and so does the count.
+    least = 0.97 if levels == 0 else 0.85
     assert least * built - 2 <= counted <= built
 
 
@@ -89,7 +90,7 @@ def test_fewer_levels_are_more_registers():
     assert bits == sorted(bits, reverse=True) and bits[0] > bits[-1]
     # Without registers between them several operands are added up in LUTs in front of one chain.
     assert [each.compressor_bits > 0 for each in counts] == [False, True, True]
-    assert counts[0].adders > counts[1].adders > counts[2].adders
+    assert counts[0].adders > counts[1].adders >= counts[2].adders
 
 
 @pytest.mark.parametrize("program", list(programs()), ids=["direct", "joined", "basis"])

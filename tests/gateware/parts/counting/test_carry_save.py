@@ -2,8 +2,7 @@
 
 import pytest
 
-from kanhw.gateware.parts.adder_tree import AdderTree
-from kanhw.gateware.parts.costs import tree_costs
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs
 from kanhw.gateware.parts.counting.carry_save import Summand, may_overflow, summed_bits
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -103,3 +102,19 @@ def test_the_tree_that_is_counted_is_the_one_that_is_built():
     costs = tree_costs(terms, 0)
     # i1 - i3 is unsigned inside and a signed operand outside: it is a chain of its own.
     assert costs.adders == 2
+
+
+def test_the_same_sum_of_the_same_value_is_made_once():
+    # 5 x + 80 x: the second sum is the first with zeros below.
+    terms = [Term(Range(0, 63), shift, source=1) for shift in (0, 2, 4, 6)]
+    apart = [Term(Range(0, 63), shift, source=shift) for shift in (0, 2, 4, 6)]
+    once, twice = (tree_costs(each, 1) for each in (terms, apart))
+    assert (once.adders, twice.adders) == (2, 3)
+    assert once.register_bits == 9
+    assert twice.register_bits == 18
+
+
+def test_bits_that_nobody_reads_are_not_added():
+    terms = [Term(Range(0, 63))] * 4
+    assert tree_costs(terms, 1, 6).adder_bits == 3 * 6
+    assert tree_costs(terms, 1).adder_bits == 6 + 6 + 7
