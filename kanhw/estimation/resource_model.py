@@ -109,8 +109,9 @@ def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
 def _product(product: Product, model: ResourceModel) -> Counter[str]:
     """In blocks, or in the cheaper of two ways in LUTs: added up, or a table of both factors."""
     blocks = model.multipliers.blocks(product) if model.multipliers else 0
-    if blocks:
-        return Counter(dsp=blocks)
+    if model.multipliers and blocks:
+        kept = product.result if model.multipliers.registered else 0
+        return Counter({"dsp": blocks, "register_bits": -kept})
     bits, weights = product.address_bits, model.weights
     added = weights.product_bits * product.partial_bits
     whole = product.partial is None and bits <= weights.lut_inputs

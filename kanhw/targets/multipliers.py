@@ -70,12 +70,15 @@ class MultiplierBlocks:
         Bits of the factors of one block, in two's complement.
     least_result, least_factor
         Products of fewer bits are made of LUTs.
+    registered
+        Whether synthesis puts the register behind a product into its block.
     """
 
     wide: int
     narrow: int
     least_result: int = 0
     least_factor: int = 2
+    registered: bool = False
 
     def blocks(self, product: Product) -> int:
         """Blocks of a product; 0 where it is made of LUTs.

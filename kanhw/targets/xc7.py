@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kanhw.targets.cells.xc7 import XC7_KINDS
 from kanhw.targets.energies import XC7_ENERGIES
 from kanhw.targets.memories import BlockRams, BlockShape
@@ -25,7 +27,8 @@ _BLOCK_RAMS = BlockRams(
 )
 
 # Yosys makes the same LUTs, CARRY4 and shift registers for both families, so UltraScale+'s weights
-# hold here: they were tried on designs of this family and not fitted to any.
+# hold here: they were tried on designs of this family and not fitted to any. What blocks add to
+# their products is LUTs in the model.
 XC7 = Target(
     name="xc7",
     family="AMD 7 series",
@@ -42,8 +45,8 @@ XC7 = Target(
     },
     bram_unit="BRAM18",
     block_rams=_BLOCK_RAMS,
-    weights=XILINX_WEIGHTS,
-    multipliers=MultiplierBlocks(wide=25, narrow=18, least_result=9),
+    weights=replace(XILINX_WEIGHTS, errors={"lut": 0.26, "ff": 0.32, "carry": 0.45}),
+    multipliers=MultiplierBlocks(wide=25, narrow=18, least_result=9, registered=True),
     energies=XC7_ENERGIES,
     cell_kinds=XC7_KINDS,
 )

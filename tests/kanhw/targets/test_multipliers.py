@@ -2,7 +2,8 @@
 
 import pytest
 
-from kanhw.gateware.parts.costs import product_of
+from kanhw.estimation.resource_model import resources_of
+from kanhw.gateware.parts.costs import HardwareCosts, product_of
 from kanhw.gateware.parts.signals import Range
 from kanhw.targets.multipliers import MultiplierBlocks, Product
 
@@ -49,3 +50,12 @@ def test_a_square_is_a_table_of_one_factor():
 def test_blocks_are_taken_for_constants_too():
     blocks = MultiplierBlocks(wide=18, narrow=18)
     assert blocks.blocks(product_of(Range(5, 5), Range(0, 15))) == 1
+
+
+def test_a_block_may_have_the_register_behind_it():
+    costs = HardwareCosts(products=(product_of(Range(0, 255), Range(0, 255)),), register_bits=16)
+    found = {target: resources_of(costs, target) for target in ("xcup", "xc7")}
+    assert {target: (own.dsp, own.ff) for target, own in found.items()} == {
+        "xcup": (1, 16),
+        "xc7": (1, 0),
+    }
