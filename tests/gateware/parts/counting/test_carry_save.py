@@ -13,25 +13,28 @@ def _sum(count, width, signed):
     return summed_bits([Summand(0, width, signed)] * count, bits)
 
 
-# LUTs of `count` operands behind registers: synth_xilinx -family xcup, synth_ice40.
+# LUTs of `count` operands behind registers: synth_xilinx -family xcup, synth_ice40, synth_ecp5.
 @pytest.mark.parametrize(
-    ("count", "width", "signed", "xcup", "ice40"),
+    ("count", "width", "signed", "xcup", "ice40", "ecp5"),
     [
-        (2, 8, False, 8, 8),
-        (2, 8, True, 8, 9),
-        (3, 6, False, 12, 18),
-        (4, 8, False, 25, 39),
-        (6, 6, True, 43, 56),
-        (8, 8, False, 81, 101),
-        (8, 8, True, 85, 110),
+        (2, 8, False, 8, 8, 10),
+        (2, 8, True, 8, 9, 10),
+        (3, 6, False, 12, 18, 20),
+        (4, 8, False, 25, 39, 65),
+        (6, 6, True, 43, 56, 102),
+        (8, 8, False, 81, 101, 181),
+        (8, 8, True, 85, 110, 190),
     ],
 )
-def test_sums_are_near_what_synthesis_made(count, width, signed, xcup, ice40):
+def test_sums_are_near_what_synthesis_made(count, width, signed, xcup, ice40, ecp5):
     made = _sum(count, width, signed)
     six = made.adder + 1.5 * made.full + 0.75 * made.half
     four = made.adder + made.passing + 1.9 * made.full + 0.95 * made.half
     assert six == pytest.approx(xcup, rel=0.25)
     assert four == pytest.approx(ice40, rel=0.15)
+    # Its LUTs of four inputs are joined to larger ones freely.
+    joined = made.adder + made.passing + 3.4 * made.full + 1.7 * made.half
+    assert joined == pytest.approx(ecp5, rel=0.4)
 
 
 def test_two_operands_are_a_chain_without_full_adders():
