@@ -91,6 +91,9 @@ class BlockRams:
         taken though nobody asks for it.
     written_bits
         Memories of this many bits that are written become blocks likewise.
+    old_words
+        Whether a block gives the old word where one is read that is being written. Where it does
+        not, synthesis delays what is written by a clock, compares places and chooses.
     """
 
     shapes: tuple[BlockShape, ...]
@@ -100,6 +103,7 @@ class BlockRams:
     written_luts: int
     constant_cost: float = 0.0
     written_bits: int = BLOCK_BITS
+    old_words: bool = True
 
     def mapped(self, words: int, width: int, ports: int = 1, written: bool = False) -> MappedMemory:
         """The cheapest way to hold ``words`` of ``width`` bits.
@@ -122,7 +126,8 @@ def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) 
     cost, blocks, rows = min(_ways(rams, words, width, ports))
     cheaper = bits >= rams.written_bits if written else cost <= bits * rams.constant_cost
     if bits >= BLOCK_BITS or cheaper:
-        return replace(_chosen(rows, width * ports), bram=blocks)
+        found = replace(_chosen(rows, width * ports), bram=blocks)
+        return found if rams.old_words or not written else _with_old_words(found, words, width)
     if not written:
         address = max((words - 1).bit_length(), 1)
         # Of few words there are few different bits: the others are copies.
@@ -152,3 +157,13 @@ def _chosen(count: int, width: int) -> MappedMemory:
     """LUTs of six inputs that choose one of ``count`` words, four in each; multiplexers beyond."""
     luts = width * -(-(count - 1) // 3)
     return MappedMemory(choice_luts=luts, wide_choices=width * (count - 1) - luts)
+
+
+def _with_old_words(blocks: MappedMemory, words: int, width: int) -> MappedMemory:
+    """Blocks, and what gives the word that was there: a write and a word that wait, and a choice."""
+    address = max((words - 1).bit_length(), 1)
+    return replace(
+        blocks,
+        choice_luts=blocks.choice_luts + width + address // 2 + 2,
+        registers=2 * (width + address) + 3,
+    )

@@ -59,3 +59,12 @@ def test_registers_in_a_row_are_shift_registers_where_there_are_any():
     assert (lattice.lut, lattice.ff) == (0, 40)
     assert resources_of(delay_costs(2, 8), "xcup").ff == 16
     assert resources_of(delay_costs(40, 8), "xcup").lut == 16
+
+
+def test_a_block_without_old_words_delays_what_is_written():
+    shape = MemoryShape(16, 6, written=True)
+    found = _resources(shape, target="ice40")
+    assert (found.bram, found.ff) == (1, 2 * (6 + 4) + 3)
+    assert found.lut >= 3
+    # Small ones are LUTs there, which give it.
+    assert _resources(shape, target="ecp5").ff == 6
