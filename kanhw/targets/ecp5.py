@@ -50,7 +50,7 @@ _WEIGHTS = PartWeights(
     table_bits=(0.0, 0.0, 1.06, 0.97, 0.97),
     carry_bits=0.57,
     carry_adders=-1.49,
-    errors={"lut": 0.17, "ff": 0.12, "carry": 0.45},
+    errors={"lut": 0.21, "ff": 0.15, "carry": 0.43},
 )
 
 # A CCU2C is a slice whose two LUT4 compute sum and carry: nothing else fits in them. A DPR16X4

@@ -46,7 +46,7 @@ _WEIGHTS = PartWeights(
     table_bits=(0.0, 0.0, 0.98, 1.07, 0.86),
     carry_bits=1.06,
     carry_adders=-2.3,
-    errors={"lut": 0.41, "ff": 0.18, "carry": 0.9},
+    errors={"lut": 0.27, "ff": 0.23, "carry": 0.43},
 )
 
 # No -dsp: of the family only UltraPlus parts have multipliers (at most 8), so the default counts

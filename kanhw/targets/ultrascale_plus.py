@@ -108,7 +108,7 @@ XILINX_WEIGHTS = PartWeights(
     shift_clocks=3,
     carry_bits=0.37,
     carry_adders=-0.66,
-    errors={"lut": 0.22, "ff": 0.2, "carry": 0.5},
+    errors={"lut": 0.24, "ff": 0.18, "carry": 0.39},
 )
 
 ULTRASCALE_PLUS = Target(
