@@ -160,7 +160,7 @@ def _chosen(count: int, width: int) -> MappedMemory:
 
 
 def _with_old_words(blocks: MappedMemory, words: int, width: int) -> MappedMemory:
-    """Blocks, and what gives the word that was there: a write and a word that wait, and a choice."""
+    """Blocks, and what gives the word that was there: a write that waits, and a choice."""
     address = max((words - 1).bit_length(), 1)
     return replace(
         blocks,

@@ -45,7 +45,7 @@ XC7 = Target(
     },
     bram_unit="BRAM18",
     block_rams=_BLOCK_RAMS,
-    weights=replace(XILINX_WEIGHTS, errors={"lut": 0.26, "ff": 0.32, "carry": 0.45}),
+    weights=replace(XILINX_WEIGHTS, errors={"lut": 0.26, "ff": 0.33, "carry": 0.66}),
     multipliers=MultiplierBlocks(wide=25, narrow=18, least_result=9, registered=True),
     energies=XC7_ENERGIES,
     cell_kinds=XC7_KINDS,
