@@ -39,6 +39,7 @@ program.costs
 measures
 tools
 design
+gateware.parts.counting
 gateware.parts
 gateware.fabric gateware.stream gateware.splines
 gateware.unrolled gateware.folded

@@ -9,8 +9,9 @@ its family, beside the fit of all. Then KANELE's networks, synthesised: vectorle
 toggles that random inputs of the same rate give, and the model before synthesis beside the netlist.
 Last the two KAN designs with reports: from the vendor's counts of cells and the rates that our own
 networks' netlists have, and from our own synthesis. Their weights are not at hand, so untrained
-EfficientKANs of the same sizes and bits stand for them, as edge tables in a bare core; toyadmos
-takes many minutes and gigabytes.
+EfficientKANs of the same sizes and bits stand for them, as edge tables in a bare core with as many
+adders between two registers as the designs of the reports have; toyadmos takes many minutes and
+gigabytes.
 """
 
 from __future__ import annotations
@@ -136,6 +137,8 @@ def compared(name: str, target: str) -> dict[str, Any]:
     }
 
 
+# The designs of the reports add up to four operands between two registers: two levels of adders.
+ADDER_LEVELS = 2
 # Sizes of the KANs with reports, and bits of the codes that each layer reads.
 SHAPES = {
     "half_cheetah": ((17, 6), (8,)),
@@ -166,7 +169,7 @@ def from_synthesis(names: list[str]) -> list[dict[str, Any]]:
         point = next(own for own in POINTS if own.name.startswith(name))
         program = stand_in(name)
         with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as folder:
-            schedule = kanhw.Schedule(handshake=False)
+            schedule = kanhw.Schedule(handshake=False, adder_levels=ADDER_LEVELS)
             design = kanhw.generate(program, Path(folder) / "design", schedule=schedule)
             resources, found = kanhw.estimate_power(
                 design, point.family, vectorless=True, clock_mhz=point.mhz

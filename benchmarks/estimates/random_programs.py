@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from kanhw.program import (
     EdgeTableLayer,
     InputEncoder,
     NormLayer,
+    PoolingLayer,
     ProductLayer,
     Program,
     ProgramLayer,
@@ -223,7 +224,7 @@ def replace_format(at: Layer, format: CodeFormat) -> Layer:
 
 KINDS = (
     *("edge_table", "branch_edge_table", "basis_table", "codebook", "spline_evaluator", "product"),
-    *("heads", "layer_norm", "convolution"),
+    *("heads", "layer_norm", "convolution", "pooling"),
 )
 """What is drawn, in turn."""
 
@@ -238,7 +239,7 @@ MAKERS: dict[str, Callable[[Layer], ProgramLayer]] = {
 
 
 def draw(number: int) -> Drawn:
-    """The design of a number; every ninth is of one kind, folded and unrolled in turn."""
+    """The design of a number; every tenth is of one kind, folded and unrolled in turn."""
     rng = np.random.default_rng([2026, number])
     kind = KINDS[number % len(KINDS)]
     turn = number // len(KINDS)
@@ -252,9 +253,7 @@ def draw(number: int) -> Drawn:
 MOST = {"spline_evaluator": (2, 2), "basis_table": (4, 3), "heads": (6, 4), "product": (4, 2)}
 
 
-def _schedule(
-    rng: np.random.Generator, kind: str, *, folded: bool, ultrascale: bool
-) -> Schedule:
+def _schedule(rng: np.random.Generator, kind: str, *, folded: bool, ultrascale: bool) -> Schedule:
     levels = int(rng.integers(0, 4))
     if folded:
         parallel = {
@@ -262,7 +261,7 @@ def _schedule(
             "parallel_outputs": int(rng.integers(1, 4)),
         }
         return Schedule(kind="folded", adder_levels=levels, **parallel)
-    bare = kind not in ("layer_norm", "convolution") and rng.random() < 0.3
+    bare = kind not in ("layer_norm", "convolution", "pooling") and rng.random() < 0.3
     return Schedule(
         adder_levels=levels,
         table_registers=bool(rng.random() < 0.75),
@@ -285,8 +284,7 @@ def _sizes(rng: np.random.Generator, kind: str, folded: bool) -> tuple[int, ...]
 def _formats(rng: np.random.Generator, kind: str, count: int) -> list[CodeFormat]:
     low, high = {"spline_evaluator": (6, 9), "product": (3, 8)}.get(kind, (3, 7))
     return [
-        CodeFormat(int(rng.integers(low, high + 1)), bool(rng.random() < 0.7))
-        for _ in range(count)
+        CodeFormat(int(rng.integers(low, high + 1)), bool(rng.random() < 0.7)) for _ in range(count)
     ]
 
 
@@ -321,8 +319,9 @@ def _heads(rng: np.random.Generator, kind: str, folded: bool) -> Program:
         layers = []
         for k, (n_in, n_out) in enumerate(pairwise(sizes)):
             end = None if k == len(sizes) - 2 else formats[k + 1]
-            at = Layer(np.random.default_rng([len(sizes), head, k]), n_in, n_out, formats[k], end,
-                       smooth)
+            at = Layer(
+                np.random.default_rng([len(sizes), head, k]), n_in, n_out, formats[k], end, smooth
+            )
             if head == 0:
                 shapes.append(at.tables(1 << int(rng.integers(1, 5)), bits=5))
             layers.append(_codebook(at, shapes[k], factor))
@@ -373,8 +372,43 @@ def _images(rng: np.random.Generator, kind: str, folded: bool) -> Program:
     return Program((layer,), InputEncoder(codes, window.n_in))
 
 
+def _pooled(rng: np.random.Generator, kind: str, folded: bool) -> Program:
+    """Edge tables over an image, its pooling, and at times edge tables of what was pooled."""
+    channels = int(rng.integers(1, 3))
+    rows, columns = (int(rng.integers(3, 7)) for _ in range(2))
+    window = Window((channels, rows, columns), (int(rng.integers(1, 3)), int(rng.integers(1, 3))))
+    codes, inner = (CodeFormat(int(rng.integers(3, 6)), bool(rng.random() < 0.7)) for _ in range(2))
+    out, smooth = int(rng.integers(1, 5)), bool(rng.random() < 0.5)
+    taps = _edge_table(Layer(rng, window.taps, out, codes, inner, smooth))
+    convolution = ConvolutionLayer(replace(taps, name="layers.0"), window)  # type: ignore[type-var,arg-type]
+    image, pooled = (out, *window.out_size), CodeFormat(int(rng.integers(3, 6)), signed=True)
+    size = window.out_size if rng.random() < 0.5 else (2, 2)
+    pool = _pooling(rng, Window(image, size, size), inner, pooled)
+    layers: list[ProgramLayer] = [convolution, pool]
+    if rng.random() < 0.5:
+        at = Layer(rng, pool.n_out, int(rng.integers(1, 3)), pooled, None, smooth)
+        layers.append(replace(_edge_table(at), name="layers.2"))  # type: ignore[type-var]
+    return Program(tuple(layers), InputEncoder(codes, window.n_in))
+
+
+def _pooling(
+    rng: np.random.Generator, window: Window, codes: CodeFormat, pooled: CodeFormat
+) -> PoolingLayer:
+    """A sum or the largest of the codes, which it rectifies at times."""
+    mode: Literal["sum", "max"] = "sum" if rng.random() < 0.5 else "max"
+    table = codes.codes() if rng.random() < 0.5 else np.maximum(codes.codes(), 0)
+    area = window.size[0] * window.size[1] if mode == "sum" else 1
+    at = Layer(rng, 1, window.shape[0], codes, pooled, smooth=True)
+    (join,) = at.join(1, float(np.abs(table).max()) * np.sqrt(area), direct=mode == "max")
+    # The same at every position of a channel.
+    factors, bias = (each.repeat(window.positions, -1) for each in (join.multipliers, join.bias))
+    joins = (Requantizer(factors, bias, join.shift, join.format),)
+    return PoolingLayer(table, mode, window, joins, name="layers.1")
+
+
 _PROGRAMS: dict[str, Callable[[np.random.Generator, str, bool], Program]] = {
     "heads": _heads,
     "layer_norm": _norms,
     "convolution": _images,
+    "pooling": _pooled,
 }

@@ -18,8 +18,8 @@ from kanhw.tools.yosys import run_script
 
 __all__ = ["Found"]
 
-# What is compared.
-COUNTS = ("lut", "ff", "carry", "dsp", "bram")
+# What is compared, and what tells where a difference comes from.
+COUNTS = ("lut", "ff", "carry", "dsp", "bram", "mux", "lut_memory", "lut_carry", "lut_by_size")
 
 
 class Found:
@@ -74,8 +74,7 @@ def _synthesised(batch: Sequence[Drawn], target: str) -> list[dict[str, Any]]:
 
 def _alone(path: Path, target: str) -> dict[str, Any]:
     found = estimate_verilog(path, path.stem, target, jobs=1)
-    return {"recipe": found.recipe, "lut_memory": found.lut_memory,
-            **{name: getattr(found, name) for name in COUNTS}}  # fmt: skip
+    return {"recipe": found.recipe, **{name: getattr(found, name) for name in COUNTS}}
 
 
 def _together(count: int, target: str, folder: Path) -> list[dict[str, Any]]:
@@ -106,8 +105,7 @@ def _together(count: int, target: str, folder: Path) -> list[dict[str, Any]]:
         each = []
         for recipe in own.recipes:
             counted = own.count(modules[recipe][f"\\{top}"]["num_cells_by_type"])
-            each.append({"recipe": recipe, "lut_memory": counted.lut_memory,
-                         **{name: getattr(counted, name) for name in COUNTS}})  # fmt: skip
+            each.append({"recipe": recipe, **{name: getattr(counted, name) for name in COUNTS}})
         found.append(min(each, key=lambda counts: counts["lut"]))
     return found
 

@@ -10,9 +10,9 @@ from amaranth.hdl import Module, Value
 from kanhw.formats import CodeFormat
 from kanhw.gateware.fabric.counted_tables import bits_of_tables
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, TableBank, Window
-from kanhw.gateware.parts.adder_tree import AdderTree, tree_cost, tree_latency
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_cost, tree_costs, tree_latency
 from kanhw.gateware.parts.address import Address, output_address
-from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.minimise import MinimisedTable, bit_supports, table_cost
 from kanhw.gateware.parts.saturator import Saturator, saturator_costs
 from kanhw.gateware.parts.signals import Range
@@ -69,7 +69,9 @@ class Portable(Fabric):
         total = Range(0, 0)
         for term in terms:
             total = total + term.value_range
-        return tree_costs(terms, levels), tree_latency(len(terms), levels), total
+        # Bits above what the sum can be are read by nobody.
+        limit = bound.format.width if bound else None
+        return tree_costs(terms, levels, limit), tree_latency(len(terms), levels), total
 
     def address(
         self, lo: int, hi: int, format: CodeFormat, *, last: bool, codes: tuple[int, int] | None
@@ -115,9 +117,7 @@ class Portable(Fabric):
             changed[home] = _with_constant(tables[home], total)
         return Summands(tuple(changed.items()), 0, 0)
 
-    def table_costs(
-        self, tables: Sequence[MinimisedTable], *, registered: bool
-    ) -> HardwareCosts:
+    def table_costs(self, tables: Sequence[MinimisedTable], *, registered: bool) -> HardwareCosts:
         """Every bit of them by itself."""
         return bits_of_tables(tables, registered=registered)
 

@@ -91,6 +91,7 @@ class WeightedSums(FoldedSums):
             self._weight_range,
             self._value_range,
             self.range,
+            self._memory,
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -243,8 +244,7 @@ class WeightedSums(FoldedSums):
             row = self._looked_up(m, f"row{lane}_{bank}", self._banks.rows[:, :, bank], address)
             place = _joined(base, row, self._banks.depth)
         width = self._weight_range.format.width
-        words = packed_words(self._memory(lane, bank), width)
-        memory = parameter_memory(words, width * self.fold.parallel_outputs)
+        memory = parameter_memory(self._words(lane, bank), width * self.fold.parallel_outputs)
         m.submodules[f"weights{lane}_{bank}"] = memory
         reader = memory.read_port()
         m.d.comb += reader.addr.eq(place)
@@ -259,6 +259,10 @@ class WeightedSums(FoldedSums):
         m.submodules[name] = unit
         m.d.comb += unit.i.eq(address)
         return unit.o
+
+    def _words(self, lane: int, bank: int) -> list[int]:
+        """The memory of a bank."""
+        return packed_words(self._memory(lane, bank), self._weight_range.format.width)
 
     def _memory(self, lane: int, bank: int) -> IntArray:
         """The words of a bank, ``[steps * depth, parallel_outputs]``."""

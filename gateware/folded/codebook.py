@@ -8,8 +8,8 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import tree_latency
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, product_of
-from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
+from kanhw.gateware.parts.costs import HardwareCosts, products_of
+from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold
@@ -69,25 +69,41 @@ class CodebookSums(FoldedSums):
     @property
     def source_costs(self) -> HardwareCosts:
         """Memories of shapes, and codes that wait for their index."""
-        words = self._shapes.shape[1] << self._index_bits
-        shape = MemoryShape(words, self._shape_range.format.width, PORTS)
+        width = self._shape_range.format.width
+        shape = memory_shape(self._shape_words(), width, ports=PORTS)
         waiting = self.codes.shape().elem_shape.width * self.fold.parallel_inputs
-        memories = (shape,) * -(-self._step_edges // PORTS)
-        return HardwareCosts(register_bits=waiting, memories=memories)
+        # An edge with the same shape in all steps has nothing but that one left of a table.
+        mask = (1 << self._index_bits) - 1
+        always = [
+            int(index[0])
+            for lane in range(self.fold.parallel_inputs if shape.content and mask else 0)
+            for index in (self._memory(lane) & mask).T
+            if (index == index[0]).all()
+        ]
+        alone = (memory_shape(self._shape_words(index), width) for index in always)
+        shared = (shape,) * -(-(self._step_edges - len(always)) // PORTS)
+        return HardwareCosts(register_bits=waiting, memories=(*alone, *shared))
 
     @property
     def weighting_costs(self) -> HardwareCosts:
         """Memories of edges, products, adders."""
         fold, edges = self.fold, self._step_edges
         reach = self._gain_range * self._shape_range
-        bits = self._index_bits + self._gain_bits
-        lane = MemoryShape(fold.steps, bits * fold.parallel_outputs)
-        products = (product_of(self._gain_range, self._shape_range),)
+        bits, others = self._index_bits + self._gain_bits, set[bytes]()
+        # All of them are read at the step.
+        lanes = tuple(
+            memory_shape(self._edge_words(k), bits * fold.parallel_outputs, others=others)
+            for k in range(fold.parallel_inputs if bits else 0)
+        )
+        products = (
+            products_of(self._memory(lane) >> self._index_bits, self._gain_range, self._shape_range)
+            for lane in range(fold.parallel_inputs)
+        )
         product_bits = reach.format.width if self._gain_bits else 0
         total = HardwareCosts(
             register_bits=edges * (self._gain_bits + product_bits),
-            products=products * edges * bool(self._gain_bits),
-            memories=(lane,) * fold.parallel_inputs if bits else (),
+            products=sum(products, ()) if self._gain_bits else (),
+            memories=lanes,
         )
         return total + self.sum_costs([Term(reach)] * fold.parallel_inputs)
 
@@ -138,8 +154,7 @@ class CodebookSums(FoldedSums):
         constant = Const(self._gain_range.lo, self._gain_range.shape)
         if low + high == 0:
             return [(Const(0, 0), constant)] * self.fold.parallel_outputs
-        words = packed_words(self._memory(lane), low + high)
-        memory = parameter_memory(words, (low + high) * self.fold.parallel_outputs)
+        memory = parameter_memory(self._edge_words(lane), (low + high) * self.fold.parallel_outputs)
         m.submodules[f"edges{lane}"] = memory
         reader = memory.read_port()
         m.d.comb += reader.addr.eq(self.step)
@@ -154,10 +169,7 @@ class CodebookSums(FoldedSums):
 
     def _shapes_at(self, m: Module, addresses: list[Value]) -> list[Value]:
         """The values of shapes, a cycle after their addresses: a memory for every two."""
-        width = self._shape_range.format.width
-        padding = (1 << self._index_bits) - len(self._shapes)
-        values = np.pad(self._shapes, [(0, padding), (0, 0)]).reshape(-1, 1)
-        words = packed_words(values, width)
+        width, words = self._shape_range.format.width, self._shape_words()
         found: list[Value] = []
         for edge, address in enumerate(addresses):
             if edge % PORTS == 0:
@@ -169,6 +181,17 @@ class CodebookSums(FoldedSums):
                 reader.data.as_signed() if self._shape_range.format.signed else reader.data
             )
         return found
+
+    def _shape_words(self, only: int | None = None) -> list[int]:
+        """The values of all shapes, as many as addresses; or of one of them."""
+        padding = (1 << self._index_bits) - len(self._shapes)
+        shapes = np.pad(self._shapes, [(0, padding), (0, 0)])
+        values = (shapes if only is None else shapes[only]).reshape(-1, 1)
+        return packed_words(values, self._shape_range.format.width)
+
+    def _edge_words(self, lane: int) -> list[int]:
+        """Index and gain of a lane's edges, a word a step."""
+        return packed_words(self._memory(lane), self._index_bits + self._gain_bits)
 
     def _memory(self, lane: int) -> IntArray:
         """The edges of a lane, ``[steps, parallel_outputs]``, the index in the low bits."""

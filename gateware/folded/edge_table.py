@@ -8,8 +8,8 @@ from amaranth.hdl import Cat, Module
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import tree_latency
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
-from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
+from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold
@@ -50,10 +50,11 @@ class RowSums(FoldedSums):
     @property
     def source_costs(self) -> HardwareCosts:
         """A memory per lane, of entries that are weighted already."""
-        fold = self.fold
-        words = fold.steps * self._tables.shape[2]
-        memory = MemoryShape(words, self._entry_range.format.width * fold.parallel_outputs)
-        return HardwareCosts(memories=(memory,) * fold.parallel_inputs)
+        lanes = range(self.fold.parallel_inputs)
+        width = self._entry_range.format.width * self.fold.parallel_outputs
+        return HardwareCosts(
+            memories=tuple(memory_shape(self._words(lane), width) for lane in lanes)
+        )
 
     @property
     def weighting_costs(self) -> HardwareCosts:
@@ -66,8 +67,7 @@ class RowSums(FoldedSums):
         width, signed = self._entry_range.format.width, self._entry_range.format.signed
         rows = []
         for lane in range(self.fold.parallel_inputs):
-            words = packed_words(self._memory(lane), width)
-            memory = parameter_memory(words, width * self.fold.parallel_outputs)
+            memory = parameter_memory(self._words(lane), width * self.fold.parallel_outputs)
             m.submodules[f"rows{lane}"] = memory
             reader = memory.read_port()
             m.d.comb += reader.addr.eq(Cat(self.codes[lane], self.step))
@@ -78,6 +78,10 @@ class RowSums(FoldedSums):
             values = [entry.as_signed() if signed else entry for entry in entries]
             self.add(m, output, [(value, Term(self._entry_range)) for value in values])
         return m
+
+    def _words(self, lane: int) -> list[int]:
+        """The memory of a lane."""
+        return packed_words(self._memory(lane), self._entry_range.format.width)
 
     def _memory(self, lane: int) -> IntArray:
         """The rows of a lane, ``[steps * 2**width, parallel_outputs]``."""

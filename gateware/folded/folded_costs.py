@@ -6,7 +6,13 @@ from amaranth.hdl import Value
 
 from kanhw.gateware.folded.folded_layer import FoldedLayer
 from kanhw.gateware.folded.requantize_lane import RequantizeLane
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
+from kanhw.gateware.parts.costs import (
+    HardwareCosts,
+    MemoryShape,
+    choice_luts,
+    delay_costs,
+    wide_choices,
+)
 from kanhw.gateware.parts.signals import Range
 from kanhw.program import ProgramLayer
 from kanhw.schedule.fold import Fold
@@ -29,12 +35,14 @@ def folded_costs(layer: ProgramLayer, folded: FoldedLayer, fold: Fold) -> Hardwa
         total += part.costs
         # Codes and step wait for the slowest branch.
         wait = folded.depth - part.latency
-        total += HardwareCosts(register_bits=wait * (len(Value.cast(part.codes)) + len(part.step)))
+        total += delay_costs(wait, len(Value.cast(part.codes)) + len(part.step))
     widths = sum(r.format.width for r in folded.accumulators if r != Range(0, 0))
     accumulators = widths * fold.parallel_outputs
     # An accumulator and the register that holds it for the serializer.
     total += HardwareCosts(accumulator_bits=accumulators, register_bits=2 * accumulators)
-    total += HardwareCosts(serializer_luts=choice_luts(fold.rows, widths) * fold.lanes)
+    total += HardwareCosts(
+        serializer_luts=choice_luts(fold.rows, widths), wide_choices=wide_choices(fold.rows, widths)
+    ).times(fold.lanes)
     counters = 2 * (fold.out_beats - 1).bit_length() + folded.depth
     for requantizer in layer.requantizers:
         for outputs in fold.handed.T:

@@ -9,8 +9,8 @@ from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.gateware.parts.adder_tree import AdderTree
-from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold

@@ -12,8 +12,8 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
 from kanhw.gateware.parts.bit_planes import SharedPair, subset_range
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, product_of
-from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
+from kanhw.gateware.parts.costs import HardwareCosts, products_of
+from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold
@@ -102,18 +102,23 @@ class MultipliedSums(FoldedSums):
     def weighting_costs(self) -> HardwareCosts:
         """Weights, products or planes, and their sums."""
         fold, weight = self.fold, self._weight_range.format.width
-        words = MemoryShape(fold.steps * self.rows, weight * fold.parallel_outputs)
         count, value = fold.parallel_inputs * self.banks, self.values.format.width
-        held = HardwareCosts(register_bits=2 * value, adder_bits=value, memories=(words,)).times(
-            count
+        # All of them are read at the step where banks have one row.
+        others = set[bytes]() if self.rows == 1 else None
+        memories = tuple(
+            memory_shape(self._words(lane, bank), weight * fold.parallel_outputs, others=others)
+            for lane in range(fold.parallel_inputs)
+            for bank in range(self.banks)
         )
+        held = HardwareCosts(register_bits=2 * value, adder_bits=value).times(count)
+        held += HardwareCosts(memories=memories)
         if self.banks == 1:
             product = self._weight_range * self.values
-            one = HardwareCosts(
-                products=(product_of(self._weight_range, self.values),),
-                register_bits=product.format.width,
-            )
-            own = one.times(count * fold.parallel_outputs)
+            own = HardwareCosts(register_bits=product.format.width * count * fold.parallel_outputs)
+            for lane in range(fold.parallel_inputs):
+                factors = self._memory(lane, 0)
+                products = products_of(factors, self._weight_range, self.values)
+                own += HardwareCosts(products=products)
             return held + own + self.sum_costs([Term(product)] * count)
         pairs, reach = len(self._starts), subset_range(self._together)
         plane = HardwareCosts(
@@ -190,14 +195,17 @@ class MultipliedSums(FoldedSums):
     def _weights_at(self, m: Module, lane: int, bank: int, place: Value) -> list[Value]:
         """The weights of all outputs, a cycle later."""
         width = self._weight_range.format.width
-        words = packed_words(self._memory(lane, bank), width)
-        memory = parameter_memory(words, width * self.fold.parallel_outputs)
+        memory = parameter_memory(self._words(lane, bank), width * self.fold.parallel_outputs)
         m.submodules[f"weights{lane}_{bank}"] = memory
         reader = memory.read_port()
         m.d.comb += reader.addr.eq(place)
         weights = [reader.data.word_select(k, width) for k in range(self.fold.parallel_outputs)]
         signed = self._weight_range.format.signed
         return [weight.as_signed() if signed else weight for weight in weights]
+
+    def _words(self, lane: int, bank: int) -> list[int]:
+        """The memory of a bank."""
+        return packed_words(self._memory(lane, bank), self._weight_range.format.width)
 
     def _memory(self, lane: int, bank: int) -> IntArray:
         """The words of a bank, ``[steps * rows, parallel_outputs]``, 0 where there is no weight."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from kanhw.formats import IntArray
 from kanhw.gateware.folded.basis_banks import BasisBanks
+from kanhw.gateware.parts.adder_tree import tree_costs
 from kanhw.gateware.parts.bit_planes import subset_range
-from kanhw.gateware.parts.costs import (
-    HardwareCosts,
-    MemoryShape,
-    product_of,
-    table_costs,
-    tree_costs,
-)
+from kanhw.gateware.parts.costs import HardwareCosts, product_of, products_of, table_costs
 from kanhw.gateware.parts.paired_products import PairedProducts
+from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words
 from kanhw.gateware.parts.signals import Range
+from kanhw.gateware.parts.table import column_sizes, costs_of_columns
 from kanhw.gateware.parts.terms import Term
 from kanhw.schedule.fold import Fold
 from kanhw.schedule.schedule import Schedule
@@ -36,6 +37,8 @@ class WeightedParts:
         Bits of a code.
     weights, values, reach
         Ranges of a weight, of a value of one bank, and of what a step adds to an output.
+    memory
+        ``[words, outputs]``: the weights of a lane and bank.
     """
 
     fold: Fold
@@ -45,6 +48,7 @@ class WeightedParts:
     weights: Range
     values: Range
     reach: Range
+    memory: Callable[[int, int], IntArray]
 
     @property
     def source_costs(self) -> HardwareCosts:
@@ -57,14 +61,15 @@ class WeightedParts:
         for bank in range(banks.count):
             values = banks.values[:, :, bank]
             width = Range(int(values.min()), int(values.max())).format.width
-            total += table_costs(self.width + kinds, width + rows)
-            total += HardwareCosts(register_bits=width + rows)
+            total += _table_of(values.ravel(), width)
+            if rows:
+                total += _table_of(banks.rows[:, :, bank].ravel(), rows)
         return total.times(self.fold.parallel_inputs)
 
     @property
     def weighting_costs(self) -> HardwareCosts:
         """Memories of every bank, then bit planes or products, and adders."""
-        lanes = self._weights().times(self.fold.parallel_inputs)
+        lanes = self._weights()
         # The place of a step's words: the step times the rows of a bank.
         depth = self.banks.depth
         place = HardwareCosts(
@@ -81,16 +86,24 @@ class WeightedParts:
         return (self.banks.values.shape[0] - 1).bit_length()
 
     def _weights(self) -> HardwareCosts:
-        """Of a lane: the weights of every bank."""
+        """The weights of every bank of all lanes."""
         fold, banks = self.fold, self.banks
-        words, word = fold.steps * banks.depth, self.weights.format.width * fold.parallel_outputs
-        bank = HardwareCosts(
-            # Bit planes: weights wait for the choice.
-            register_bits=word if banks.count > 1 else 0,
-            adder_bits=self._place_bits if banks.depth & (banks.depth - 1) else 0,
-            memories=(MemoryShape(words, word),),
-        )
-        return bank.times(banks.count)
+        word = self.weights.format.width * fold.parallel_outputs
+        # All of them are read at the step where banks have one row.
+        others = set[bytes]() if banks.depth == 1 else None
+        total = HardwareCosts()
+        for lane in range(fold.parallel_inputs):
+            for bank in range(banks.count):
+                words = packed_words(self.memory(lane, bank), self.weights.format.width)
+                memory = memory_shape(words, word, others=others)
+                kept = word if memory.content is None else memory.content.varying
+                total += HardwareCosts(
+                    # Bit planes: weights wait for the choice.
+                    register_bits=kept if banks.count > 1 else 0,
+                    adder_bits=self._place_bits if banks.depth & (banks.depth - 1) else 0,
+                    memories=(memory,),
+                )
+        return total
 
     def _planes(self) -> HardwareCosts:
         """Of the bit planes of all lanes, and of the sums over them."""
@@ -117,9 +130,11 @@ class WeightedParts:
         pairs = PairedProducts(self.weights, self.values, self.reach)
         if not pairs.fits:
             waiting = self.weights.format.width + product.format.width
-            own = (product_of(self.weights, self.values),)
-            each = HardwareCosts(products=own, register_bits=waiting)
-            return held + each.times(lanes * outputs) + self._sums([Term(product)] * lanes)
+            each = HardwareCosts(register_bits=waiting).times(lanes * outputs)
+            for lane in range(lanes):
+                own = products_of(self.memory(lane, 0), self.weights, self.values)
+                each += HardwareCosts(products=own)
+            return held + each + self._sums([Term(product)] * lanes)
         levels = self.schedule.adder_levels
         packed = pairs.costs(lanes, levels).times(outputs // 2)
         rest = tree_costs([Term(product)] * lanes, levels) + HardwareCosts(
@@ -132,3 +147,10 @@ class WeightedParts:
         own = tree_costs(terms, self.schedule.adder_levels, self.reach.format.width)
         own += HardwareCosts(register_bits=self.reach.format.width)
         return own.times(self.fold.parallel_outputs)
+
+
+def _table_of(values: IntArray, width: int) -> HardwareCosts:
+    """A registered table of as many zeros besides as make a power of two."""
+    depth = 1 << max((len(values) - 1).bit_length(), 1)
+    filled = np.pad(values, (0, depth - len(values)))
+    return costs_of_columns(column_sizes(filled, width), registered=True)

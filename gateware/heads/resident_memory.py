@@ -12,7 +12,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.parts.constant_digits import signed_digits
 from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
-from kanhw.gateware.parts.parameter_memory import packed_words
+from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words
 from kanhw.gateware.parts.signals import Range
 from kanhw.program import ResidentLayer
 from kanhw.program.kinds.codebook import CodebookLayer
@@ -112,7 +112,10 @@ class BankedMemory(Component):
     @property
     def costs(self) -> HardwareCosts:
         """The words of all banks, and the place of a word for every port."""
-        memory = MemoryShape(self._words * self._count, self._width, written=self._spare)
+        if self._spare:
+            memory = MemoryShape(self._words * self._count, self._width, written=True)
+        else:
+            memory = memory_shape(self._init, self._width)
         # The first word of a bank is its number times the words, which are shifted additions.
         digits = len(signed_digits(self._words)) if self._count > 1 else 0
         # Shifted by as much as an address has bits, the number is just put in front of it.

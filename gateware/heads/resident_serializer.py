@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.output_serializer import one_of, serialize_rows, serialized_payload
 from kanhw.gateware.folded.requantize_lane import LaneCode, output_shape
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, packed_fields, range_over
-from kanhw.gateware.parts.costs import HardwareCosts, choice_luts
+from kanhw.gateware.parts.costs import HardwareCosts, choice_luts, products_of, wide_choices
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.program import ResidentLayer
@@ -87,6 +88,14 @@ class ResidentLane(HeadHolder):
             self._units.append(unit)
             reach = unit.range
         reach = self._total if self._units else self._bias
+        there = outputs[outputs >= 0]
+        # The factors of a branch, of all heads and turns; None where others may be written.
+        self._known = {
+            b: None
+            if declared
+            else np.concatenate([join.multipliers[b][there] for join in joins])[:, None]
+            for b in self._branches
+        }
         self._code = LaneCode(self._requantizer, reach, outputs)
         self._hold(layer)
         super().__init__(
@@ -108,10 +117,12 @@ class ResidentLane(HeadHolder):
     def costs(self) -> HardwareCosts:
         """The words of all heads, multipliers, saturation."""
         total = self.memory_costs
-        for unit in self._units:
-            total += unit.costs + HardwareCosts(
-                register_bits=unit.range.format.width
-            )
+        for b, unit in zip(self._branches, self._units, strict=True):
+            own, factors = unit.costs, self._known[b]
+            if factors is not None and len(own.products) == 1:
+                every, values = self._factors[self._branches.index(b)], self._accumulators[b]
+                own = replace(own, products=products_of(factors, every, values))
+            total += own + HardwareCosts(register_bits=unit.range.format.width)
         return total + self._code.costs
 
     @property
@@ -225,6 +236,7 @@ class ResidentSerializer(Component):
         counters = 2 * (fold.out_beats - 1).bit_length() + self._depth
         total = HardwareCosts(
             serializer_luts=choice_luts(fold.rows, widths) * fold.lanes,
+            wide_choices=wide_choices(fold.rows, widths) * fold.lanes,
             counters=counters,
             register_bits=widths * fold.parallel_outputs + counters,
         )

@@ -9,15 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, range_over
-from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
-from kanhw.gateware.parts.costs import (
-    HardwareCosts,
-    MemoryShape,
-    product_of,
-    table_costs,
-    tree_costs,
-)
-from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs, tree_latency
+from kanhw.gateware.parts.costs import HardwareCosts, product_of, table_costs
+from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.parts.terms import Term
@@ -177,7 +171,7 @@ class ShapeSums(ResidentSums):
     def _lane_costs(self) -> HardwareCosts:
         """The codes and gains that wait for the edges, and the shapes of every edge."""
         code, outputs = self.codes.shape().elem_shape.width, self.fold.parallel_outputs
-        shape = MemoryShape(1 << (code + self._index_bits), self.values.format.width)
+        shape = memory_shape(self._shape_words(), self.values.format.width)
         waiting = code + self._gain_format.width * outputs
         return HardwareCosts(register_bits=waiting, memories=(shape,) * outputs)
 
@@ -212,12 +206,16 @@ class ShapeSums(ResidentSums):
             pairs.append((gain, shape))
         return self._multiplied(pipeline, f"product{lane}", pairs)
 
+    def _shape_words(self) -> list[int]:
+        """The values of all shapes, as many as addresses."""
+        padding = (1 << self._index_bits) - len(self.layer.shapes)
+        values = np.pad(self.layer.shapes, [(0, padding), (0, 0)]).reshape(-1, 1)
+        return packed_words(values, self.values.format.width)
+
     def _shape(self, pipeline: Module, name: str, address: Value) -> Value:
         """A shape's value, a move after its address."""
         form = self.values.format
-        padding = (1 << self._index_bits) - len(self.layer.shapes)
-        values = np.pad(self.layer.shapes, [(0, padding), (0, 0)]).reshape(-1, 1)
-        memory = parameter_memory(packed_words(values, form.width), form.width)
+        memory = parameter_memory(self._shape_words(), form.width)
         pipeline.submodules[name] = memory
         reader = memory.read_port()
         pipeline.d.comb += reader.addr.eq(address)

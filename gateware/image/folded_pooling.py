@@ -88,7 +88,8 @@ class FoldedPoolingStage(Stage):
             accumulator_bits=width * count,
             register_bits=2 * width * count + 3 * place + self.latency,
             counters=place,
-            memories=(MemoryShape(beats, width * count, written=True),),
+            # Read, joined and written in one clock.
+            memories=(MemoryShape(beats, width * count, written=True, registered=False),),
         )
         return sum((lane.costs for lanes in self._lanes for lane in lanes), total)
 

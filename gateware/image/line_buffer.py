@@ -11,7 +11,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, delay_costs
 from kanhw.gateware.parts.table import Table
 from kanhw.schedule.raster import Raster
 from kanhw.windows import Window
@@ -85,14 +85,14 @@ class LineBuffer(Component):
         pads = len(self.o.payload.pad)
         fill = (raster.first + 1).bit_length() if raster.first else 0
         total = HardwareCosts(
-            table_luts=12 + pads,
+            table_luts=8 + pads,
             register_bits=taps + 2 * places + pads + fill + 3,
             counters=2 * places + fill,
         )
         if not lines:
             return total
         if depth <= REGISTERS:
-            return total + HardwareCosts(register_bits=lines * depth * width)
+            return total + delay_costs(depth, lines * width)
         place = (depth - 1).bit_length()
         memory = MemoryShape(depth, lines * width, written=True)
         return total + HardwareCosts(register_bits=place, counters=place, memories=(memory,))
@@ -208,9 +208,7 @@ class LineBuffer(Component):
         delays = self._delays(m, moves, pixel, axis.dilation * (axis.size - 1) + 1, f"row{row}")
         return delays[:: axis.dilation][::-1]
 
-    def _delays(
-        self, m: Module, moves: Signal, pixel: Value, count: int, name: str
-    ) -> list[Value]:
+    def _delays(self, m: Module, moves: Signal, pixel: Value, count: int, name: str) -> list[Value]:
         """``pixel`` 1 to ``count`` slots later."""
         delays: list[Value] = []
         for k in range(count):
@@ -230,9 +228,7 @@ def _advance(m: Module, place: Sequence[Signal], ends: Sequence[int]) -> None:
         m.d.sync += column.eq(column + 1)
 
 
-def _looked_up(
-    m: Module, name: str, place: Signal, flags: npt.NDArray[np.bool_]
-) -> list[Value]:
+def _looked_up(m: Module, name: str, place: Signal, flags: npt.NDArray[np.bool_]) -> list[Value]:
     """Flags of a place, ``[slots, flags]``."""
     depth = 1 << max(len(place), 1)
     words = (flags << np.arange(flags.shape[1])).sum(axis=1).tolist()

@@ -12,6 +12,7 @@ from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.costs import HardwareCosts, table_costs
+from kanhw.gateware.parts.counting.table_pieces import PIECE_INPUTS
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
@@ -128,12 +129,8 @@ class PoolingCore(LayerCore):
         """Matches of the largest value of every channel; a sum has none."""
         if self._mode != "max":
             return HardwareCosts()
-        matches = self._taps - 1
-        each = HardwareCosts(adders=1, adder_bits=1, table_luts=1, register_bits=1).times(matches)
-        total = HardwareCosts()
-        for reach in self._ranges:
-            total += each.times(reach.format.width)
-        return total
+        matches = (_match_costs(reach.format.width) for reach in self._ranges)
+        return sum(matches, HardwareCosts()).times(self._taps - 1)
 
     @property
     def source_latency(self) -> int:
@@ -219,3 +216,11 @@ def _per_channel(layer: PoolingLayer, requantizer: Requantizer) -> Requantizer:
         lo=None if requantizer.lo is None else first(requantizer.lo)[0],
         hi=None if requantizer.hi is None else first(requantizer.hi)[0],
     )
+
+
+def _match_costs(width: int) -> HardwareCosts:
+    """The larger of two values: a table of both, or a comparison and a choice; and its register."""
+    register = HardwareCosts(register_bits=width)
+    if 2 * width <= min(PIECE_INPUTS):
+        return register + table_costs(2 * width, width)
+    return register + HardwareCosts(adder_bits=width, adders=1, choice_luts=width)

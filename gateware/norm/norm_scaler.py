@@ -7,10 +7,10 @@ from amaranth.hdl import Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.adder_tree import AdderTree
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.range_clamp import RangeClamp, clamp_of
 from kanhw.gateware.parts.saturator import Saturator, saturator_costs

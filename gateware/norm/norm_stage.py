@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data
 
 from kanhw.gateware.norm.serial_layer_norm import SerialLayerNorm
-from kanhw.gateware.parts.costs import HardwareCosts, choice_luts
+from kanhw.gateware.parts.costs import HardwareCosts, choice_luts, wide_choices
 from kanhw.gateware.stream.cycle_model import Pace
 from kanhw.gateware.stream.stage import Payload, Stage
 from kanhw.gateware.unrolled.output_addresses import output_payload
@@ -67,9 +67,10 @@ class NormStage(Stage):
         """A vector at each end, a choice among its elements, and the arithmetic of one."""
         layer, both = self._layer, self.inputs.layout.size + self.outputs.layout.size
         place = max((layer.n_in - 1).bit_length(), 1)
-        chosen = choice_luts(layer.n_in, sum(self._widths.values()))
+        chosen = layer.n_in, sum(self._widths.values())
         return self._norm.costs + HardwareCosts(
-            serializer_luts=chosen,
+            serializer_luts=choice_luts(*chosen),
+            wide_choices=wide_choices(*chosen),
             table_luts=8,
             register_bits=both + 2 * place + 2,
             counters=2 * place,

@@ -65,7 +65,7 @@ class NormSums(Component):
         code = self._codes.format.width
         most = max(self._codes.lo**2, self._codes.hi**2)
         return HardwareCosts(
-            products=(Product(code + 1, code + 1, most.bit_length()),),
+            products=(Product(code + 1, code + 1, most.bit_length(), square=True),),
             accumulator_bits=sums,
             register_bits=sums + 4 * code + 7,
         )

@@ -13,10 +13,10 @@ from kanhw.formats import CodeFormat
 from kanhw.gateware.norm.norm_scaler import NormScaler
 from kanhw.gateware.norm.norm_sums import NormSums
 from kanhw.gateware.norm.reciprocal_root import ReciprocalRoot
-from kanhw.gateware.parts.adder_tree import AdderTree
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs
 from kanhw.gateware.parts.address import Address, input_addresses
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -118,7 +118,10 @@ class SerialLayerNorm(Component):
         width = len(Value.cast(self.i.payload))
         square = self._square.costs
         # No more bits of the square are wanted than the variance has.
-        short = (replace(p, result=min(p.result, variance)) for p in square.products)
+        whole = len(square.products) == 1
+        short = (
+            replace(p, result=min(p.result, variance), square=whole) for p in square.products
+        )
         total = sums.costs + replace(square, products=tuple(short))
         total += self._root.costs + self._scaler.costs
         total += tree_costs(scaled, 0)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
 from amaranth.hdl import Module, Signal, Value
 
+from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.parts.counting.carry_save import Summand, may_overflow, summed_bits
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term, TermSum
 
-__all__ = ["AdderTree", "tree_cost", "tree_latency"]
+__all__ = ["AdderTree", "paired", "sum_costs", "tree_cost", "tree_costs", "tree_latency"]
 
 
 def _levels(count: int) -> int:
@@ -19,8 +24,16 @@ def tree_latency(count: int, levels: int) -> int:
     return max(_levels(count) - 1, 0) // levels if levels else 0
 
 
-def _paired(order: list[int], ranges: list[Range]) -> list[tuple[int, ...]]:
-    """Neighbours in size, so that narrow operands meet narrow ones; the widest may wait."""
+def paired(order: list[int], ranges: list[Range]) -> list[tuple[int, ...]]:
+    """Neighbours in size, so that narrow operands meet narrow ones; the widest may wait.
+
+    Parameters
+    ----------
+    order
+        The operands, by their place in ``ranges``.
+    ranges
+        Of every operand.
+    """
     ordered = sorted(order, key=lambda k: (max(abs(ranges[k].lo), abs(ranges[k].hi)), k))
     pairs: list[tuple[int, ...]] = list(zip(ordered[0::2], ordered[1::2], strict=False))
     if len(ordered) % 2:
@@ -34,7 +47,7 @@ def tree_cost(terms: list[Term]) -> int:
     cost = 0
     while len(ranges) > 1:
         added = []
-        for pair in _paired(list(range(len(ranges))), ranges):
+        for pair in paired(list(range(len(ranges))), ranges):
             total = ranges[pair[0]]
             if len(pair) == 2:
                 total = total + ranges[pair[1]]
@@ -84,7 +97,7 @@ class AdderTree(TermSum):
             ranges = [-r if negative else r for _, r, negative in nodes]
             nodes = [
                 self._node(m, [nodes[k] for k in pair], registered, f"level{level}_{position}")
-                for position, pair in enumerate(_paired(list(range(len(nodes))), ranges))
+                for position, pair in enumerate(paired(list(range(len(nodes))), ranges))
             ]
         value, _, negative = nodes[0]
         m.d.comb += self.o.eq(-value if negative else value)
@@ -109,3 +122,126 @@ class AdderTree(TermSum):
         domain = m.d.sync if registered else m.d.comb
         domain += node.eq(value)
         return node, total, negative
+
+
+def tree_costs(terms: Sequence[Term], levels: int, limit: int | None = None) -> HardwareCosts:
+    """Adders and inner registers of an :class:`~kanhw.gateware.parts.adder_tree.AdderTree`.
+
+    Additions that no register parts are one sum of all their operands where synthesis can tell that
+    no bit is lost between them (:mod:`kanhw.gateware.parts.counting.carry_save`). Bits that nobody
+    reads are left out.
+
+    Parameters
+    ----------
+    terms, levels
+        As for the tree.
+    limit
+        Bits of the sum that are read, from the lowest on; None: all.
+    """
+    most, known = limit or 1 << 30, set[Hashable]()
+    nodes = [_Node.leaf(term) for term in terms]
+    depth, total = max(len(nodes) - 1, 0).bit_length(), HardwareCosts()
+    for level in range(1, depth + 1):
+        ranges = [-n.range if n.negative else n.range for n in nodes]
+        made = []
+        for pair in paired(list(range(len(nodes))), ranges):
+            node, costs = _joined([nodes[k] for k in pair], most, known)
+            made.append(node)
+            total += costs
+        nodes = made
+        if levels and level % levels == 0 and level < depth:
+            total += sum((n.costs(most) for n in nodes), HardwareCosts())
+            widths = (max(min(n.range.format.width, most) - n.low, 0) for n in nodes)
+            kept = {n.key or object(): w for n, w in zip(nodes, widths, strict=True)}
+            total += HardwareCosts(register_bits=sum(kept.values()))
+            nodes = [replace(n, operands=()) for n in nodes]
+    return total + sum((n.costs(most) for n in nodes), HardwareCosts())
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A value of a tree, whether it is still to be negated, and the operands that it is a sum of.
+
+    ``low`` places of it are 0. No operands: it is a register, an input of the tree, or made already
+    for another sum. Nodes of the same ``key`` are the same but for ``low``.
+    """
+
+    range: Range
+    low: int
+    negative: bool = False
+    operands: tuple[Summand, ...] = ()
+    key: Hashable = None
+
+    @classmethod
+    def leaf(cls, term: Term) -> _Node:
+        """An input of the tree."""
+        reach = term.range.shifted_left(term.shift)
+        return cls(reach, term.shift, term.negative, key=term.source)
+
+    def alone(self, *, negative: bool) -> Summand:
+        """As one operand."""
+        format, constant = self.range.format, self.range.lo == self.range.hi
+        width = max(format.width - self.low, 1)
+        value = self.range.lo if constant else None
+        return Summand(self.low, width, format.signed, negative, value)
+
+    def merged(self, width: int, *, signed: bool, negative: bool) -> tuple[Summand, ...]:
+        """The operands of a sum that is an operand of a wider one; none where it stays by itself.
+
+        It does where it is extended in another way than its own operands are.
+        """
+        own = self.range.format
+        alike = any(s.signed for s in self.operands) == own.signed == signed
+        lossless = own.width == width or not may_overflow(self.operands, own.width)
+        if not self.operands or not alike or not lossless:
+            return ()
+        return tuple(replace(s, negative=s.negative != negative) for s in self.operands)
+
+    def costs(self, most: int) -> HardwareCosts:
+        """Of the sum."""
+        return sum_costs(self.operands, min(self.range.format.width, most))
+
+
+def _joined(nodes: list[_Node], most: int, known: set[Hashable]) -> tuple[_Node, HardwareCosts]:
+    """The sum of two nodes, and what those cost that are not part of it; one goes on as it is.
+
+    A sum of the same two as one of the ``known`` but for zeros below costs nothing.
+    """
+    if len(nodes) == 1:
+        return nodes[0], HardwareCosts()
+    one, other = nodes
+    if one.negative and not other.negative:
+        one, other = other, one
+    negative, minus = one.negative, other.negative != one.negative
+    total = one.range + (-other.range if minus else other.range)
+    low, key = min(one.low, other.low), None
+    if one.key is not None and other.key is not None:
+        key = (one.key, one.low - low, other.key, other.low - low, minus)
+        if key in known:
+            return _Node(total, low, negative, key=key), HardwareCosts()
+        known.add(key)
+    width, signed = total.format.width, one.range.format.signed or other.range.format.signed
+    operands, costs = list[Summand](), HardwareCosts()
+    for node, taken in ((one, False), (other, minus)):
+        merged = node.merged(width, signed=signed, negative=taken)
+        operands += merged or [node.alone(negative=taken)]
+        costs += HardwareCosts() if merged else node.costs(most)
+    return _Node(total, low, negative, tuple(operands), key), costs
+
+
+def sum_costs(operands: Sequence[Summand], width: int) -> HardwareCosts:
+    """Costs of a sum of operands that no register parts.
+
+    Parameters
+    ----------
+    operands, width
+        As for :func:`~kanhw.gateware.parts.counting.carry_save.summed_bits`.
+    """
+    made = summed_bits(operands, width)
+    return HardwareCosts(
+        adder_bits=made.adder,
+        passing_bits=made.passing,
+        compressor_bits=2 * made.full + made.half,
+        adders=made.chains,
+        inverted_bits=made.inverted,
+    )

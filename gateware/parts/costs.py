@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 
+import numpy as np
+
+from kanhw.formats import IntArray
+from kanhw.gateware.parts.counting.table_pieces import all_different
 from kanhw.gateware.parts.signals import Range
-from kanhw.gateware.parts.terms import Term
 from kanhw.targets.lut import LUT_INPUTS
 from kanhw.targets.multipliers import Product
 
@@ -15,17 +17,37 @@ __all__ = [
     "PRODUCT_BITS",
     "TABLE_SIZES",
     "HardwareCosts",
+    "MemoryContent",
     "MemoryShape",
     "choice_luts",
+    "delay_costs",
     "product_costs",
     "product_of",
+    "products_of",
     "table_costs",
     "table_luts",
-    "tree_costs",
+    "wide_choices",
 ]
 
 # Bits of a product from which on synthesis takes a multiplier block.
 PRODUCT_BITS = 9
+
+
+@dataclass(frozen=True)
+class MemoryContent:
+    """The constants of a memory, if it is made a table of them.
+
+    Parameters
+    ----------
+    table_bits, table_pieces
+        As of :class:`HardwareCosts`.
+    varying
+        Different bits of a word that are not always the same: those that a register keeps.
+    """
+
+    table_bits: tuple[int, ...]
+    table_pieces: tuple[int, ...]
+    varying: int
 
 
 @dataclass(frozen=True)
@@ -42,6 +64,8 @@ class MemoryShape:
         Whether it is written as well, so that no table of constants can stand for it.
     registered
         Whether a word comes a clock after its address.
+    content
+        What is in it, where it is small enough for a table; None: unknown, or it is not.
     """
 
     words: int
@@ -49,6 +73,7 @@ class MemoryShape:
     ports: int = 1
     written: bool = False
     registered: bool = True
+    content: MemoryContent | None = None
 
     @property
     def bits(self) -> int:
@@ -66,20 +91,32 @@ class HardwareCosts:
 
     Parameters
     ----------
-    adder_bits, adders
-        Bits of two-input adders, and how many adders there are.
+    adder_bits, passing_bits, adders
+        Bits of two-input adders in which two bits meet; those through which the carry goes alone;
+        and how many adders there are.
+    inverted_bits
+        Those of them that are taken off.
+    compressor_bits
+        Half adders, two of them in a full adder, of sums of more operands before they are two.
     accumulator_bits
         Bits of adders with a register that they add to, or start again.
     choice_luts
         LUT6 of multiplexers: four values a LUT and bit.
+    wide_choices
+        Multiplexers of two values that such LUTs are more than one of each.
     serializer_luts
         The same of multiplexers among many registers.
     table_luts
         LUT6 of logic that is neither of these nor a table.
     table_bits
         By address bits, 0 on: bits of tables of constants that depend on as many.
+    table_pieces
+        Of those whose bits depend on more address bits than a LUT reads: pieces and multiplexers
+        (:mod:`kanhw.gateware.parts.counting.table_pieces`).
     register_bits
         Bits of registers.
+    delays
+        Clocks, and bits, of what only waits: registers in a row, which may be shift registers.
     products
         Products of two values that change.
     counters
@@ -91,18 +128,29 @@ class HardwareCosts:
     """
 
     adder_bits: int = 0
+    passing_bits: int = 0
     adders: int = 0
+    inverted_bits: int = 0
+    compressor_bits: int = 0
     accumulator_bits: int = 0
     choice_luts: int = 0
+    wide_choices: int = 0
     serializer_luts: int = 0
     table_luts: int = 0
     table_bits: tuple[int, ...] = ()
+    table_pieces: tuple[int, ...] = ()
     register_bits: int = 0
+    delays: tuple[tuple[int, int], ...] = ()
     products: tuple[Product, ...] = ()
     counters: int = 0
     memories: tuple[MemoryShape, ...] = ()
     cells: int = 0
     carries: int = 0
+
+    @property
+    def registers(self) -> int:
+        """Bits of registers, those in a row among them."""
+        return self.register_bits + sum(clocks * bits for clocks, bits in self.delays)
 
     @property
     def multipliers(self) -> int:
@@ -111,16 +159,16 @@ class HardwareCosts:
 
     def __add__(self, other: HardwareCosts) -> HardwareCosts:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        sums["table_bits"] = tuple(
-            one + two
-            for one, two in zip_longest(self.table_bits, other.table_bits, fillvalue=0)
-        )
+        for name in ("table_bits", "table_pieces"):
+            both = zip_longest(getattr(self, name), getattr(other, name), fillvalue=0)
+            sums[name] = tuple(one + two for one, two in both)
         return HardwareCosts(**sums)
 
     def times(self, count: int) -> HardwareCosts:
         """``count`` of the same hardware."""
         each = {f.name: getattr(self, f.name) * count for f in fields(self)}
-        each["table_bits"] = tuple(bits * count for bits in self.table_bits)
+        for name in ("table_bits", "table_pieces"):
+            each[name] = tuple(bits * count for bits in getattr(self, name))
         return HardwareCosts(**each)
 
 
@@ -132,7 +180,19 @@ def table_luts(address_bits: int, width: int) -> int:
 def table_costs(address_bits: int, width: int) -> HardwareCosts:
     """Costs of a table of ``2**address_bits`` constants of ``width`` bits."""
     size = min(address_bits, TABLE_SIZES - 1)
-    return HardwareCosts(table_bits=(*[0] * size, width))
+    return HardwareCosts(
+        table_bits=(*[0] * size, width), table_pieces=all_different(address_bits, width)
+    )
+
+
+def delay_costs(clocks: int, bits: int) -> HardwareCosts:
+    """Costs of ``bits`` that wait for some clocks."""
+    return HardwareCosts(delays=((clocks, bits),)) if clocks > 0 and bits > 0 else HardwareCosts()
+
+
+def wide_choices(count: int, width: int) -> int:
+    """Multiplexers of two in a choice among values, less the LUTs of :func:`choice_luts`."""
+    return width * (count - 1) - choice_luts(count, width) if count else 0
 
 
 def choice_luts(count: int, width: int) -> int:
@@ -142,8 +202,42 @@ def choice_luts(count: int, width: int) -> int:
 
 def product_of(one: Range, other: Range) -> Product:
     """A product of two integers, by the widths of both in two's complement and of the result."""
-    widths = sorted(reach.format.width + (not reach.format.signed) for reach in (one, other))
-    return Product(widths[1], widths[0], (one * other).format.width)
+    formats = sorted(
+        (r.format.width + (not r.format.signed), r.format.signed) for r in (one, other)
+    )
+    (narrow, below), (wide, sign) = formats
+    partial = None
+    for constant, factor in ((one, other), (other, one)):
+        if constant.lo == constant.hi:
+            # A row for every bit of the constant that is 1.
+            partial = max(abs(constant.lo).bit_count() - 1, 0) * factor.format.width
+    return Product(wide, narrow, (one * other).format.width, (sign, below), partial)
+
+
+def products_of(factors: IntArray, reach: Range, values: Range) -> tuple[Product, ...]:
+    """Products of values and of factors from a memory, one for every column of it.
+
+    Parameters
+    ----------
+    factors
+        ``[words, columns]``; a bit that none of a column has is no row in logic, but a block is
+        taken before synthesis knows it.
+    reach
+        Of all factors.
+    values
+        Of the other factor.
+    """
+    every, found = product_of(reach, values), []
+    for column in factors.T:
+        # In two's complement, but for a constant, whose sign is no logic.
+        same = bool((column == column[0]).all())
+        there = int(np.bitwise_or.reduce(np.abs(column) if same else column))
+        rows = (there & ((1 << reach.format.width) - 1)).bit_count()
+        signed = not same and (reach.lo < 0 or values.lo < 0) and rows > 2
+        partial = max(rows - 1 + signed, 0) * values.format.width
+        narrower = min(partial, every.partial_bits)
+        found.append(replace(every, partial=narrower) if narrower < every.partial_bits else every)
+    return tuple(found)
 
 
 def product_costs(one: Range, other: Range) -> HardwareCosts:
@@ -152,37 +246,3 @@ def product_costs(one: Range, other: Range) -> HardwareCosts:
     A product too wide for a block is that of every part of one by every part of the other.
     """
     return HardwareCosts(products=(product_of(one, other),))
-
-
-def tree_costs(terms: Sequence[Term], levels: int, limit: int | None = None) -> HardwareCosts:
-    """Adders and inner registers of an :class:`~kanhw.gateware.parts.adder_tree.AdderTree`.
-
-    Where one operand has low bits that are zero, the other's go through without an adder. Bits that
-    nobody reads are left out by synthesis.
-
-    Parameters
-    ----------
-    terms, levels
-        As for the tree.
-    limit
-        Bits of the sum that are read, from the lowest on; None: all.
-    """
-    most = limit or 1 << 30
-    nodes = [(term.value_range, term.shift) for term in terms]
-    depth = max(len(nodes) - 1, 0).bit_length()
-    adders = registers = bits = 0
-    for level in range(1, depth + 1):
-        ordered = sorted(nodes, key=lambda node: max(abs(node[0].lo), abs(node[0].hi)))
-        nodes = []
-        for k in range(0, len(ordered) - 1, 2):
-            (one, low), (other, high) = ordered[k], ordered[k + 1]
-            total = one + other
-            bits += max(min(total.format.width, most) - max(low, high), 0)
-            adders += 1
-            nodes.append((total, min(low, high)))
-        nodes += ordered[len(nodes) * 2 :]
-        if levels and level % levels == 0 and level < depth:
-            registers += sum(
-                max(min(reach.format.width, most) - low, 0) for reach, low in nodes
-            )
-    return HardwareCosts(adder_bits=bits, adders=adders, register_bits=registers)

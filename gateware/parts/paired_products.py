@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, Value
 
-from kanhw.gateware.parts.adder_tree import AdderTree
-from kanhw.gateware.parts.costs import HardwareCosts, product_of, tree_costs
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, product_of
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
 

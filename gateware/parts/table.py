@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
@@ -10,9 +11,10 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.costs import TABLE_SIZES, HardwareCosts
+from kanhw.gateware.parts.counting.table_pieces import pieces_of
 from kanhw.gateware.parts.signals import Range
 
-__all__ = ["Table", "column_sizes", "costs_of_columns"]
+__all__ = ["Table", "column_sizes", "costs_of_columns", "sizes_of_bits"]
 
 
 def column_sizes(values: IntArray, width: int) -> dict[bytes, int]:
@@ -25,10 +27,14 @@ def column_sizes(values: IntArray, width: int) -> dict[bytes, int]:
     width
         Bits of an entry.
     """
-    bits = len(values).bit_length() - 1
-    places = ((values[None] >> np.arange(width)[:, None]) & 1).astype(np.uint8)
+    return sizes_of_bits(((values[None] >> np.arange(width)[:, None]) & 1).astype(np.uint8))
+
+
+def sizes_of_bits(places: npt.NDArray[np.uint8]) -> dict[bytes, int]:
+    """The different ones of the bits ``[width, 2**n]``: on how many address bits each hangs."""
+    width, depth = places.shape
     support = np.zeros(width, np.int64)
-    for bit in range(bits):
+    for bit in range(depth.bit_length() - 1):
         halves = places.reshape(width, -1, 2, 1 << bit)
         support += (halves[:, :, 0] != halves[:, :, 1]).any(axis=(1, 2))
     return {row.tobytes(): int(size) for row, size in zip(places, support, strict=True)}
@@ -40,7 +46,11 @@ def costs_of_columns(sizes: dict[bytes, int], *, registered: bool) -> HardwareCo
     for size in sizes.values():
         found[min(size, TABLE_SIZES - 1)] += size > 1
     varying = sum(size > 0 for size in sizes.values())
-    return HardwareCosts(table_bits=tuple(found), register_bits=varying * registered)
+    return HardwareCosts(
+        table_bits=tuple(found),
+        table_pieces=pieces_of(sizes),
+        register_bits=varying * registered,
+    )
 
 
 class Table(Component):

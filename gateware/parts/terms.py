@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from amaranth.hdl import Signal
 from amaranth.lib.wiring import Component, In, Out
@@ -16,11 +16,16 @@ __all__ = ["Term", "TermSum"]
 
 @dataclass(frozen=True)
 class Term:
-    """One operand of a sum: ``(-1)**negative * 2**shift * port``."""
+    """One operand of a sum: ``(-1)**negative * 2**shift * port``.
+
+    Ports of the same ``source`` are the same integer, which is looked at where sums are counted;
+    None is like no other.
+    """
 
     range: Range
     shift: int = 0
     negative: bool = False
+    source: int | None = field(default=None, compare=False)
 
     @property
     def value_range(self) -> Range:

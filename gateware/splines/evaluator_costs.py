@@ -6,7 +6,7 @@ import numpy as np
 
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts
+from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, choice_luts, wide_choices
 from kanhw.program import SplineEvaluatorLayer
 from kanhw.program.functions.interpolation import Interpolation
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic
@@ -25,6 +25,7 @@ def spline_costs(splines: SplineArithmetic) -> HardwareCosts:
     common = HardwareCosts(
         adder_bits=position * digits,
         choice_luts=banks * choice_luts(banks, value),
+        wide_choices=banks * wide_choices(banks, value),
         register_bits=position * digits + 2 * banks * value,
     )
     if splines.table is not None:
@@ -35,7 +36,7 @@ def spline_costs(splines: SplineArithmetic) -> HardwareCosts:
     power = splines.scale.bit_length()
     terms = sum(len(signed_digits(c)) for piece in piece_polynomials(order) for c in piece[1:])
     return common + HardwareCosts(
-        products=(Product(place + 1, power + 1, place + power),) * (order - 1),
+        products=(Product(place + 1, power + 1, place + power, (False, False)),) * (order - 1),
         adder_bits=terms * (power + 2),
         register_bits=order * (power + place) + terms * power,
     )
@@ -49,7 +50,9 @@ def curve_costs(curves: Interpolation) -> HardwareCosts:
     )
     between = curves.fraction_bits
     memory = MemoryShape(curves.tables.shape[1] - 1, point + (way if between else 0))
-    products = (Product(max(way, between + 1), min(way, between + 1), way + between),)
+    # The way to the next point has a sign, the place between the two has none.
+    (narrow, first), (wide, second) = sorted([(way, True), (between + 1, False)])
+    products = (Product(wide, narrow, way + between, (second, first)),)
     return HardwareCosts(
         products=products * (between > 0),
         register_bits=point + between,

@@ -7,8 +7,8 @@ from amaranth.hdl import Cat, Module, Signal, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, product_of
-from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
+from kanhw.gateware.parts.costs import HardwareCosts, product_of
+from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.program.functions.interpolation import Interpolation
 
@@ -55,7 +55,7 @@ class Interpolator(Component):
         """The memory; between points a product, two additions and their register."""
         between, columns = self._curves.fraction_bits, self._columns()
         ranges = [Range(int(c.min()), int(c.max())) for c in columns]
-        memory = MemoryShape(len(columns[0]), sum(r.format.width for r in ranges))
+        memory = memory_shape(self._words(), sum(r.format.width for r in ranges))
         if between == 0:
             return HardwareCosts(memories=(memory,))
         width = self.range.format.width
@@ -67,6 +67,17 @@ class Interpolator(Component):
             memories=(memory,),
         )
 
+    def _words(self) -> list[int]:
+        """By the upper bits of codes: a point of the curve, and above it the way to the next."""
+        columns = self._columns()
+        widths = [Range(int(c.min()), int(c.max())).format.width for c in columns]
+        parts = [packed_words(c.reshape(-1, 1), w) for c, w in zip(columns, widths, strict=True)]
+        shifts = (0, widths[0])
+        return [
+            sum(word << shift for word, shift in zip(row, shifts, strict=False))
+            for row in zip(*parts, strict=True)
+        ]
+
     def elaborate(self, platform: object) -> Module:
         """The memory, and the line between two points."""
         m = Module()
@@ -74,16 +85,9 @@ class Interpolator(Component):
         columns = self._columns()
         ranges = [Range(int(c.min()), int(c.max())) for c in columns]
         widths = [r.format.width for r in ranges]
-        words = [
-            sum(word << shift for word, shift in zip(parts, (0, widths[0]), strict=False))
-            for parts in zip(
-                *(packed_words(c.reshape(-1, 1), w) for c, w in zip(columns, widths, strict=True)),
-                strict=True,
-            )
-        ]
         # A word has a point of the curve and the way to the next one. Clock 1 reads it at the upper
         # bits of the code, clock 2 goes as much of the way as the lower bits say.
-        m.submodules.memory = memory = parameter_memory(words, sum(widths))
+        m.submodules.memory = memory = parameter_memory(self._words(), sum(widths))
         reader = memory.read_port()
         kind = (self.kind,) if len(self._kinds) > 1 else ()
         m.d.comb += reader.addr.eq(Cat(self.i[between:], *kind))

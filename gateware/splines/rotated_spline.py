@@ -6,7 +6,7 @@ import numpy as np
 from amaranth.hdl import Array, Module, Mux, Signal, Value
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.costs import HardwareCosts, choice_luts, table_costs
+from kanhw.gateware.parts.costs import HardwareCosts, choice_luts, table_costs, wide_choices
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table
 from kanhw.gateware.splines.spline_evaluator import SplineEvaluator
@@ -34,6 +34,7 @@ def rotation_costs(unit: SplineEvaluator, count: int, *, rows: bool) -> Hardware
     total = table_costs((cells - 1).bit_length(), turn) + table_costs(place, asked)
     return total + HardwareCosts(
         choice_luts=banks * choice_luts(banks, width),
+        wide_choices=banks * wide_choices(banks, width),
         register_bits=2 * banks * width + place + turn + asked,
         counters=place,
     )

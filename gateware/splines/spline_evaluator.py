@@ -7,7 +7,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.parts.costs import HardwareCosts, delay_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.splines.spline_pieces import spline_pieces
 from kanhw.gateware.splines.spline_position import SplinePosition
@@ -75,9 +75,8 @@ class SplineEvaluator(Component):
     def costs(self) -> HardwareCosts:
         """Position and functions; the cell waits for these."""
         cell = self.first_range.format.width
-        waiting = HardwareCosts(
-            adder_bits=cell, adders=1, register_bits=cell * self._pieces.latency
-        )
+        waiting = HardwareCosts(adder_bits=cell, adders=1)
+        waiting += delay_costs(self._pieces.latency, cell)
         return self._position.costs + self._pieces.costs + waiting
 
     def elaborate(self, platform: object) -> Module:

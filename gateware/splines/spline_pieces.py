@@ -7,10 +7,10 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.errors import InputError
-from kanhw.gateware.parts.adder_tree import AdderTree
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape, product_of, tree_costs
-from kanhw.gateware.parts.parameter_memory import packed_words, parameter_memory
+from kanhw.gateware.parts.costs import HardwareCosts, delay_costs, product_of
+from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic
@@ -97,19 +97,20 @@ class PolynomialPieces(SplinePieces):
         place, power = Range(0, (1 << splines.fraction_bits) - 1), Range(0, splines.scale)
         digits = [Term(place, d.shift, d.negative) for d in signed_digits(splines.scale)]
         width, bits = power.format.width, splines.fraction_bits
-        # Powers wait for the highest, and the place for those beyond the first.
-        waiting = width * order * (order + 1) // 2 + bits * (order - 1)
         total = tree_costs(digits, 0) + HardwareCosts(
             products=(product_of(power, place),) * (order - 1),
             adder_bits=(order - 1) * width,
             adders=order - 1,
-            register_bits=waiting,
+            register_bits=bits * (order - 1),
         )
+        # Powers wait for the highest, and the place for those beyond the first.
+        for clocks in range(1, order + 1):
+            total += delay_costs(clocks, width)
         value = self.range.format.width
         for tree in self._trees:
             late = self._adding - tree.latency
             total += tree_costs(tree.terms, self._levels, value + splines.guard_bits)
-            total += HardwareCosts(register_bits=late * value)
+            total += delay_costs(late, value)
         return total
 
     @property
@@ -178,20 +179,24 @@ class TablePieces(SplinePieces):
     def __init__(self, splines: SplineArithmetic) -> None:
         if splines.table is None:
             raise InputError("These splines have no table: use PolynomialPieces")
+        self._table = splines.table
         super().__init__(splines)
 
     @property
     def costs(self) -> HardwareCosts:
         """The memory with two ports, an address that goes backwards, and registers."""
-        table, bits, value = self.splines.table, len(self.i), self.range.format.width
-        rows, columns = (1, 1) if table is None else table.shape
+        bits, value, columns = len(self.i), self.range.format.width, self._table.shape[1]
         return HardwareCosts(
             adder_bits=bits,
             adders=1,
             table_luts=columns * value,
             register_bits=2 * bits + 1 + value * (self.splines.order + 1),
-            memories=(MemoryShape(rows - 1, columns * value, ports=2),),
+            memories=(memory_shape(self._words()[:-1], columns * value, ports=2),),
         )
+
+    def _words(self) -> list[int]:
+        """The rows of the table, the last of which is a constant."""
+        return packed_words(self._table, self.range.format.width)
 
     @property
     def latency(self) -> int:
@@ -201,11 +206,9 @@ class TablePieces(SplinePieces):
     def elaborate(self, platform: object) -> Module:
         """Addresses, memory, and registers of the values."""
         m = Module()
-        table, order = self.splines.table, self.splines.order
-        if table is None:  # pragma: no cover - refused above
-            raise TypeError("no table")
-        width, columns = self.range.format.width, table.shape[1]
-        words = packed_words(table, width)
+        order = self.splines.order
+        words, width = self._words(), self.range.format.width
+        columns = self._table.shape[1]
         m.submodules.memory = memory = parameter_memory(words[:-1], width * columns)
         forwards = Signal(len(self.i), reset_less=True)
         backwards = Signal(len(self.i), reset_less=True)

@@ -7,9 +7,9 @@ from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.adder_tree import AdderTree
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, table_costs, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, table_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.table import Table

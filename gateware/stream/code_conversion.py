@@ -7,9 +7,9 @@ from amaranth.hdl import Const, Module, Value, unsigned
 from amaranth.lib.wiring import Component, In, Out
 
 from kanhw.formats import IntArray
-from kanhw.gateware.parts.adder_tree import AdderTree
+from kanhw.gateware.parts.adder_tree import AdderTree, tree_costs
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, product_costs, table_costs, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, product_costs, table_costs
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.range_clamp import clamp_of
 from kanhw.gateware.parts.saturator import Saturator

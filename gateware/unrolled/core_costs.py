@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from amaranth.hdl import Module, Signal, Value
 
 from kanhw.gateware.fabric import Fabric, Place, TableBank
-from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.parts.costs import HardwareCosts, delay_costs
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term
@@ -134,17 +134,17 @@ class _Count:
     def _accumulator(self, branch: int, j: int) -> tuple[HardwareCosts, tuple[Value, Range, int]]:
         core = self._core
         operands, remaining = core.operands(self._m, (branch,), j, None)
-        terms = [operand.term for operand in operands]
+        terms = _terms(operands)
         if not terms:
             return HardwareCosts(), (Signal(1), Range(0, 0), remaining)
         own, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, None)
         waiting = 1 + core._accumulator_latency(j) - latency
-        own += HardwareCosts(register_bits=waiting * reach.format.width)
+        own += delay_costs(waiting, reach.format.width)
         return own, (Signal(reach.shape), reach, remaining)
 
     def _finished(self, r: int, j: int, operands: list[Operand], remaining: int) -> CoreCosts:
         core = self._core
-        terms = [operand.term for operand in operands] or [Term(Range(0, 0))]
+        terms = _terms(operands) or [Term(Range(0, 0))]
         bound = core._sums(r, j, remaining)
         tree, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, bound)
         requantizer = core.layer.requantizers[r]
@@ -161,7 +161,12 @@ class _Count:
             if clamp is not None:
                 result += clamp.costs
         waiting = core.latency - core._output_cycles(r, j, latency)
-        result += HardwareCosts(register_bits=waiting * width)
+        result += delay_costs(waiting, width)
         if core._direct(j):
             return CoreCosts(sums=tree, joins=result)
         return CoreCosts(joins=tree + result)
+
+
+def _terms(operands: list[Operand]) -> list[Term]:
+    """The terms of a sum, each with the number of what it is a multiple of."""
+    return [replace(operand.term, source=id(operand.value)) for operand in operands]

@@ -6,9 +6,10 @@ from typing import cast
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 
+from kanhw.gateware.parts.adder_tree import tree_costs
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts, product_costs, tree_costs
+from kanhw.gateware.parts.costs import HardwareCosts, delay_costs, product_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.unrolled.layer_core import LayerCore
@@ -55,7 +56,7 @@ class ProductCore(LayerCore):
         if own.lowest != -(1 << (own.width - 1)):
             # Addresses become codes by an addition, for every input that is read.
             read = {i for group in own.groups for i in group}
-            total += HardwareCosts(adder_bits=code.format.width).times(len(read))
+            total += HardwareCosts(passing_bits=code.format.width, adders=1).times(len(read))
         for j, (group, shift) in enumerate(zip(own.groups, own.shifts or (), strict=True)):
             made, reach = _group_costs([code] * len(group), shift)
             total += made
@@ -69,15 +70,14 @@ class ProductCore(LayerCore):
         layer, total = self.layer, HardwareCosts()
         if layer.lowest != -(1 << (layer.width - 1)):
             read = {i for group in layer.groups for i in group}
-            total += HardwareCosts(adder_bits=layer.width + 1, adders=1).times(len(read))
+            total += HardwareCosts(passing_bits=layer.width + 1, adders=1).times(len(read))
         # The same product twice is made once.
         pairs = zip(layer.groups, layer.shifts or (), strict=True)
         for group, shift in dict.fromkeys((tuple(sorted(group)), shift) for group, shift in pairs):
             made, _ = _group_costs([self._ranges[i] for i in group], shift)
             levels = (len(group) - 1).bit_length()
             width = sum(self._ranges[i].format.width for i in group)
-            waiting = (self.source_latency - levels) * width
-            total += made + HardwareCosts(register_bits=waiting)
+            total += made + delay_costs(self.source_latency - levels, width)
         return total
 
     @property
@@ -127,7 +127,7 @@ def _group_costs(factors: list[Range], shift: int) -> tuple[HardwareCosts, Range
     if shift:
         half = 1 << (shift - 1)
         reach = Range((reach.lo + half) >> shift, (reach.hi + half) >> shift)
-        total += HardwareCosts(adder_bits=reach.format.width)
+        total += HardwareCosts(passing_bits=reach.format.width, adders=1)
     return total, reach
 
 
@@ -143,8 +143,9 @@ def _join_costs(requantizer: Requantizer, j: int, reach: Range) -> HardwareCosts
     # A constant is added where there is a bias or half a step: above the bits that rounding takes.
     added = bool(requantizer.shift or requantizer.bias[j])
     constant = max(sums - requantizer.shift, 0) if added else 0
-    return tree_costs(terms, 0) + HardwareCosts(
-        adder_bits=constant, choice_luts=code, register_bits=sums + code
+    # As many registers as a schedule has by default; what it has is not known here.
+    return tree_costs(terms, 1) + HardwareCosts(
+        passing_bits=constant, table_luts=code, register_bits=sums + code
     )
 
 

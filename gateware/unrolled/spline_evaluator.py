@@ -12,7 +12,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.address import Address
 from kanhw.gateware.parts.constant_digits import signed_digits
-from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.parts.costs import HardwareCosts, delay_costs
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.gateware.splines.evaluator_costs import evaluator_costs
@@ -84,6 +84,8 @@ class SplineEvaluatorCore(LayerCore):
                 width = self._bases[i].format.width
                 unit_costs = Interpolator(layer.base, (int(layer.base.index[i]),)).costs
                 total += unit_costs + HardwareCosts(register_bits=width)
+                late = self.source_latency - 1 - (2 if layer.base.fraction_bits else 1)
+                total += delay_costs(late, layer.base.width)
         return total
 
     @cached_property

@@ -27,7 +27,8 @@ def edge_table_costs(tables: IntArray) -> HardwareCosts:
     edges = int((bits > 0).sum())
     adders = int(bits.sum()) + edges
     return table_costs(tables.shape[2].bit_length() - 1, int(bits.sum())) + HardwareCosts(
-        adder_bits=adders,
+        adder_bits=adders - edges,
+        passing_bits=edges,
         adders=edges,
         register_bits=int(bits.sum()) + adders,
     )
@@ -58,7 +59,10 @@ def weighted_costs(tables: IntArray, index: IntArray, weights: IntArray) -> Hard
     wide = float(widths[used].mean()) if used.any() else 0.0
     adders = round(digits * (wide + np.log2(max(int(np.abs(weights).max(initial=1)), 1)) / 2 + 1))
     return table_costs(tables.shape[1].bit_length() - 1, table_bits) + HardwareCosts(
-        adder_bits=adders, adders=digits, register_bits=table_bits + adders
+        adder_bits=adders - digits,
+        passing_bits=digits,
+        adders=digits,
+        register_bits=table_bits + adders,
     )
 
 
@@ -75,9 +79,11 @@ def join_costs(layer: ProgramLayer) -> HardwareCosts:
         extra = max(digits - outputs, 0)
         code = requantizer.format.width if requantizer.format else 0
         total += HardwareCosts(
-            adder_bits=extra * (width * 2 // 3) + width * outputs,
+            adder_bits=extra * (width * 2 // 3),
+            # What rounding adds is a constant.
+            passing_bits=width * outputs,
             adders=extra + outputs,
-            choice_luts=code * outputs,
+            table_luts=code * outputs,
             register_bits=(width + code) * outputs,
         )
     return total

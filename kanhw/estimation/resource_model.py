@@ -14,16 +14,33 @@ from typing import TYPE_CHECKING
 
 from kanhw.errors import InputError
 from kanhw.estimation.unbuilt import unbuilt
-from kanhw.targets.lut import LUT_INPUTS
+from kanhw.targets.multipliers import Product
 from kanhw.targets.table import MODELLED, model_of
 from kanhw.targets.target import PartWeights, ResourceModel
 
 if TYPE_CHECKING:
-    from kanhw.gateware.parts.costs import HardwareCosts
+    from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
     from kanhw.program import Program
     from kanhw.schedule.schedule import Schedule
 
-__all__ = ["Resources", "features_of", "model_design", "resources_of"]
+__all__ = ["WEIGHED", "Resources", "features_of", "model_design", "resources_of"]
+
+WEIGHED = (
+    *("adder_bits", "passing_bits", "inverted_bits", "adders", "compressor_bits"),
+    *("accumulator_bits", "choice_luts", "wide_choices", "serializer_luts", "table_luts"),
+    *("counters", "product_bits", "table_pieces", "table_choices"),
+)
+"""What is LUTs by a weight of :class:`~kanhw.targets.target.PartWeights`, tables apart."""
+
+# Those that a HardwareCosts has the number of.
+COUNTED = (
+    *("adder_bits", "passing_bits", "inverted_bits", "adders", "compressor_bits"),
+    *("accumulator_bits", "choice_luts", "wide_choices", "serializer_luts", "table_luts"),
+    *("counters", "register_bits", "cells", "carries"),
+)
+
+# Registers that a LUT takes the place of.
+SHIFT_LENGTH = 32
 
 
 @dataclass(frozen=True)
@@ -60,53 +77,83 @@ class Resources:
 def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
     """The number of parts of every sort, by the fields of ``PartWeights``.
 
-    Tables are ``table_bits N`` by their N address bits; ``cells`` and ``carries`` are instances,
-    ``memory_luts`` LUTs as memory, ``dsp`` and ``bram`` blocks.
+    Tables that a LUT has whole are ``table_bits N`` by their N address bits; ``cells`` and
+    ``carries`` are instances, ``memory_luts`` LUTs as memory, ``dsp`` and ``bram`` blocks.
     """
-    found = Counter[str](
-        adder_bits=costs.adder_bits,
-        adders=costs.adders,
-        accumulator_bits=costs.accumulator_bits,
-        choice_luts=costs.choice_luts,
-        serializer_luts=costs.serializer_luts,
-        table_luts=costs.table_luts,
-        counters=costs.counters,
-        register_bits=costs.register_bits,
-        cells=costs.cells,
-        carries=costs.carries,
-    )
-    for size, bits in enumerate(costs.table_bits):
+    from kanhw.gateware.parts.counting.table_pieces import PIECE_INPUTS
+
+    inputs = model.weights.lut_inputs
+    if inputs not in PIECE_INPUTS:
+        raise InputError(
+            f"table_bits must have {' or '.join(str(k + 1) for k in PIECE_INPUTS)} entries, for "
+            f"LUTs of as many inputs less one, not {inputs + 1}"
+        )
+    own = (*costs.table_pieces, *(0,) * (2 * len(PIECE_INPUTS)))
+    found = Counter[str]({name: getattr(costs, name) for name in COUNTED})
+    found["table_pieces"] = own[2 * PIECE_INPUTS.index(inputs)]
+    found["table_choices"] = own[2 * PIECE_INPUTS.index(inputs) + 1]
+    for size, bits in enumerate(costs.table_bits[: inputs + 1]):
         found[f"table_bits {size}"] += bits
+    for clocks, bits in costs.delays:
+        shifted = 0 < model.weights.shift_clocks <= clocks
+        found["memory_luts" if shifted else "register_bits"] += bits * (
+            -(-clocks // SHIFT_LENGTH) if shifted else clocks
+        )
     for product in costs.products:
-        blocks = model.multipliers.blocks(product) if model.multipliers else 0
-        found["dsp"] += blocks
-        if blocks:
-            continue
-        if product.wide + product.narrow <= LUT_INPUTS:
-            # So few bits are a table of both factors.
-            found[f"table_bits {product.wide + product.narrow}"] += product.result
-        else:
-            found["product_bits"] += product.partial_bits
+        found += _product(product, model)
     for memory in costs.memories:
-        own = model.block_rams.mapped(memory.words, memory.width, memory.ports, memory.written)
-        found["bram"] += own.bram
-        found["choice_luts"] += own.choice_luts
-        found["memory_luts"] += own.memory_luts
-        found["register_bits"] += own.registers if memory.registered else 0
-        found[f"table_bits {own.table[0]}"] += own.table[1]
+        found += _memory(memory, model)
+    return found
+
+
+def _product(product: Product, model: ResourceModel) -> Counter[str]:
+    """In blocks, or in the cheaper of two ways in LUTs: added up, or a table of both factors."""
+    blocks = model.multipliers.blocks(product) if model.multipliers else 0
+    if model.multipliers and blocks:
+        kept = product.result if model.multipliers.registered else 0
+        return Counter({"dsp": blocks, "register_bits": -kept})
+    bits, weights = product.address_bits, model.weights
+    added = weights.product_bits * product.partial_bits
+    whole = product.partial is None and bits <= weights.lut_inputs
+    if whole and weights.table_bits[bits] * product.result <= added:
+        return Counter({f"table_bits {bits}": product.result})
+    return Counter(product_bits=product.partial_bits)
+
+
+def _memory(memory: MemoryShape, model: ResourceModel) -> Counter[str]:
+    """Blocks, LUTs as memory, or a table of constants."""
+    own = model.block_rams.mapped(memory.words, memory.width, memory.ports, memory.written)
+    found = Counter[str](
+        bram=own.bram,
+        choice_luts=own.choice_luts,
+        wide_choices=own.wide_choices,
+        memory_luts=own.memory_luts,
+        register_bits=own.registers if memory.registered else 0,
+    )
+    from kanhw.gateware.parts.counting.table_pieces import PIECE_INPUTS, all_different
+
+    inputs = model.weights.lut_inputs
+    place = 2 * PIECE_INPUTS.index(inputs)
+    address, bits = own.table
+    if bits and memory.content is not None:
+        for size, count in enumerate(memory.content.table_bits[: inputs + 1]):
+            found[f"table_bits {size}"] += count * memory.ports
+        pieces = memory.content.table_pieces
+        found["register_bits"] = memory.content.varying * memory.ports * memory.registered
+        found["table_pieces"] += pieces[place] * memory.ports
+        found["table_choices"] += pieces[place + 1] * memory.ports
+        return found
+    if address <= inputs:
+        found[f"table_bits {address}"] += bits
+        return found
+    pieces = all_different(address, bits, memory.words)
+    found.update(table_pieces=pieces[place], table_choices=pieces[place + 1])
     return found
 
 
 def _luts(features: Counter[str], weights: PartWeights) -> float:
-    fields = (
-        *("adder_bits", "adders", "accumulator_bits", "choice_luts", "serializer_luts"),
-        *("table_luts", "counters", "product_bits"),
-    )
-    total = sum(getattr(weights, name) * features[name] for name in fields)
-    for name, count in features.items():
-        kind, _, size = name.partition(" ")
-        if kind == "table_bits":
-            total += weights.table_bit(int(size)) * count
+    total = sum(getattr(weights, name) * features[name] for name in WEIGHED)
+    total += sum(each * features[f"table_bits {k}"] for k, each in enumerate(weights.table_bits))
     return float(total + features["cells"] + features["memory_luts"])
 
 
@@ -124,18 +171,15 @@ def resources_of(costs: HardwareCosts, target: str = MODELLED) -> Resources:
         memory.written and not memory.registered for memory in costs.memories
     ):
         raise InputError(
-            f"A norm keeps its vectors in LUTs that are written, which target {target!r} has not: "
-            "estimate it for xcup or ecp5"
+            "A norm keeps its vectors, and pooling of parts of pixels its totals, in LUTs that are "
+            f"written, which target {target!r} has not: estimate it for xcup or ecp5"
         )
     features, weights = features_of(costs, model), model.weights
     carry = None
     if weights.carry_bits is not None:
-        added = features["adder_bits"] + features["accumulator_bits"]
-        carry = round(
-            weights.carry_bits * added
-            + weights.carry_adders * features["adders"]
-            + features["carries"]
-        )
+        added = features["adder_bits"] + features["passing_bits"] + features["accumulator_bits"]
+        own = weights.carry_bits * added + weights.carry_adders * features["adders"]
+        carry = round(max(own, 0) + features["carries"])
     return Resources(
         lut=round(_luts(features, weights)),
         bram=features["bram"],

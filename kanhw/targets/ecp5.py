@@ -33,18 +33,24 @@ _BLOCK_RAMS = BlockRams(
 
 # Fitted to random designs of every kind, as for UltraScale+.
 _WEIGHTS = PartWeights(
-    adder_bits=1.06,
-    adders=0.43,
-    accumulator_bits=1.11,
-    choice_luts=0.92,
-    serializer_luts=1.07,
-    table_luts=0.89,
-    counters=2.96,
-    product_bits=1.6,
-    table_bits=(0.0, 0.0, 0.73, 0.93, 0.96, 2.27, 3.82, 8.56, 13.3),
-    carry_bits=0.4,
-    carry_adders=0.25,
-    errors={"lut": 0.17, "ff": 0.12, "carry": 0.45},
+    adder_bits=1.03,
+    passing_bits=0.97,
+    inverted_bits=0.0,
+    adders=0.66,
+    compressor_bits=1.55,
+    accumulator_bits=2.58,
+    choice_luts=0.77,
+    wide_choices=0.69,
+    serializer_luts=0.8,
+    table_luts=0.95,
+    counters=1.97,
+    product_bits=2.0,
+    table_pieces=0.65,
+    table_choices=0.51,
+    table_bits=(0.0, 0.0, 1.06, 0.97, 0.97),
+    carry_bits=0.57,
+    carry_adders=-1.49,
+    errors={"lut": 0.21, "ff": 0.15, "carry": 0.43},
 )
 
 # A CCU2C is a slice whose two LUT4 compute sum and carry: nothing else fits in them. A DPR16X4

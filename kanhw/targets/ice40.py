@@ -24,22 +24,29 @@ _BLOCK_RAMS = BlockRams(
     written_luts=0,
     constant_cost=1 / 16,
     written_bits=65,
+    old_words=False,
 )
 
 # Fitted to random designs of every kind, as for UltraScale+.
 _WEIGHTS = PartWeights(
-    adder_bits=1.16,
-    adders=0.3,
-    accumulator_bits=1.68,
-    choice_luts=0.54,
-    serializer_luts=2.35,
-    table_luts=0.82,
-    counters=2.99,
-    product_bits=1.61,
-    table_bits=(0.0, 0.0, 0.79, 0.59, 0.75, 3.36, 7.33, 18.0, 22.9),
-    carry_bits=0.9,
-    carry_adders=-0.8,
-    errors={"lut": 0.41, "ff": 0.18, "carry": 0.9},
+    adder_bits=0.86,
+    passing_bits=1.0,
+    inverted_bits=0.5,
+    adders=0.23,
+    compressor_bits=1.0,
+    accumulator_bits=3.06,
+    choice_luts=0.74,
+    wide_choices=0.64,
+    serializer_luts=0.83,
+    table_luts=0.89,
+    counters=1.09,
+    product_bits=2.3,
+    table_pieces=1.63,
+    table_choices=0.45,
+    table_bits=(0.0, 0.0, 0.98, 1.07, 0.86),
+    carry_bits=1.06,
+    carry_adders=-2.3,
+    errors={"lut": 0.27, "ff": 0.23, "carry": 0.43},
 )
 
 # No -dsp: of the family only UltraPlus parts have multipliers (at most 8), so the default counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 __all__ = ["BLOCK_BITS", "BlockRams", "BlockShape", "MappedMemory"]
@@ -23,6 +23,8 @@ class MappedMemory:
         Block RAMs, in the ``bram_unit`` of the target.
     choice_luts
         LUTs that choose between blocks, or LUTs, that hold different words.
+    wide_choices
+        Multiplexers of two that those are more than one of each.
     memory_luts
         LUTs that are used as memory.
     table
@@ -34,6 +36,7 @@ class MappedMemory:
 
     bram: int = 0
     choice_luts: int = 0
+    wide_choices: int = 0
     memory_luts: int = 0
     table: tuple[int, int] = (0, 0)
     registers: int = 0
@@ -88,6 +91,9 @@ class BlockRams:
         taken though nobody asks for it.
     written_bits
         Memories of this many bits that are written become blocks likewise.
+    old_words
+        Whether a block gives the old word where one is read that is being written. Where it does
+        not, synthesis delays what is written by a clock, compares places and chooses.
     """
 
     shapes: tuple[BlockShape, ...]
@@ -97,6 +103,7 @@ class BlockRams:
     written_luts: int
     constant_cost: float = 0.0
     written_bits: int = BLOCK_BITS
+    old_words: bool = True
 
     def mapped(self, words: int, width: int, ports: int = 1, written: bool = False) -> MappedMemory:
         """The cheapest way to hold ``words`` of ``width`` bits.
@@ -119,22 +126,19 @@ def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) 
     cost, blocks, rows = min(_ways(rams, words, width, ports))
     cheaper = bits >= rams.written_bits if written else cost <= bits * rams.constant_cost
     if bits >= BLOCK_BITS or cheaper:
-        return MappedMemory(bram=blocks, choice_luts=_choices(rows, width) * ports)
+        found = replace(_chosen(rows, width * ports), bram=blocks)
+        return found if rams.old_words or not written else _with_old_words(found, words, width)
     if not written:
         address = max((words - 1).bit_length(), 1)
         # Of few words there are few different bits: the others are copies.
         different = min(width, (1 << min(words, 60)) - 2) * ports
         return MappedMemory(table=(address, different), registers=different)
     if not rams.written_ports:
-        return MappedMemory(
-            choice_luts=_choices(words, width) * ports, registers=words * width + width * ports
-        )
+        return replace(_chosen(words, width * ports), registers=words * width + width * ports)
     groups = -(-words // rams.lut_words)
     sites = -(-width // rams.written_ports) * rams.written_luts * groups
-    return MappedMemory(
-        memory_luts=sites * ports,
-        choice_luts=_choices(groups, width) * ports,
-        registers=width * ports,
+    return replace(
+        _chosen(groups, width * ports), memory_luts=sites * ports, registers=width * ports
     )
 
 
@@ -149,6 +153,17 @@ def _ways(rams: BlockRams, words: int, width: int, ports: int) -> Iterator[tuple
             yield rows * columns * shape.cost + choice, rows * columns * shape.count, rows
 
 
-def _choices(count: int, width: int) -> int:
-    """LUTs of six inputs that choose one of ``count`` words, four in each."""
-    return width * -(-(count - 1) // 3)
+def _chosen(count: int, width: int) -> MappedMemory:
+    """LUTs of six inputs that choose one of ``count`` words, four in each; multiplexers beyond."""
+    luts = width * -(-(count - 1) // 3)
+    return MappedMemory(choice_luts=luts, wide_choices=width * (count - 1) - luts)
+
+
+def _with_old_words(blocks: MappedMemory, words: int, width: int) -> MappedMemory:
+    """Blocks, and what gives the word that was there: a write that waits, and a choice."""
+    address = max((words - 1).bit_length(), 1)
+    return replace(
+        blocks,
+        choice_luts=blocks.choice_luts + width + address // 2 + 2,
+        registers=2 * (width + address) + 3,
+    )

@@ -17,16 +17,47 @@ class Product:
         Bits of the factors in two's complement.
     result
         Bits of the product.
+    signed
+        Whether each factor can be negative; one that cannot has a bit in two's complement that is
+        always 0, which is no logic.
+    partial
+        Bits of its partial products in logic, where one factor is a constant; None where both
+        change. A block is taken either way.
+    square
+        Whether both factors are the same number.
     """
 
     wide: int
     narrow: int
     result: int
+    signed: tuple[bool, bool] = (True, True)
+    partial: int | None = None
+    square: bool = False
+
+    @property
+    def address_bits(self) -> int:
+        """Of a table of the product."""
+        return self.bits[0] if self.square else sum(self.bits)
+
+    @property
+    def bits(self) -> tuple[int, int]:
+        """Bits of the factors that can change, the fewer ones first."""
+        wide, narrow = (
+            width - (not sign)
+            for width, sign in zip((self.wide, self.narrow), self.signed, strict=True)
+        )
+        return min(wide, narrow), max(wide, narrow)
 
     @property
     def partial_bits(self) -> int:
         """Bits of the partial products that make it in logic: a row for every bit of one factor."""
-        return (self.narrow - 1) * self.wide
+        narrow, wide = self.bits
+        if self.partial is not None:
+            return self.partial
+        # Where a factor can be negative, so can its row, which takes about one more to set right.
+        partial = max(narrow - 1 + (any(self.signed) and narrow > 2), 0) * wide
+        # Of a square half of them are pairs of the same.
+        return partial // 2 if self.square else partial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +70,15 @@ class MultiplierBlocks:
         Bits of the factors of one block, in two's complement.
     least_result, least_factor
         Products of fewer bits are made of LUTs.
+    registered
+        Whether synthesis puts the register behind a product into its block.
     """
 
     wide: int
     narrow: int
     least_result: int = 0
     least_factor: int = 2
+    registered: bool = False
 
     def blocks(self, product: Product) -> int:
         """Blocks of a product; 0 where it is made of LUTs.

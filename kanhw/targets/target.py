@@ -111,14 +111,22 @@ class PartWeights:
 
     Parameters
     ----------
-    adder_bits, adders, accumulator_bits, choice_luts, serializer_luts, table_luts, counters
+    adder_bits, passing_bits, adders, compressor_bits, accumulator_bits, choice_luts
         A unit of each.
+    wide_choices, serializer_luts, table_luts, counters
+        Likewise.
     product_bits
         A bit of the partial products of a product that is made of LUTs.
     table_bits
-        A bit of a table by its address bits, 0 on; every further one doubles the last.
+        A bit of a table by its address bits, from 0 on up to as many as a LUT reads.
+    table_pieces, table_choices
+        A LUT's part of a bit with more of them, and a multiplexer of two such parts.
+    inverted_bits
+        A bit that is taken off in a carry chain.
     register_bits
         Flip-flops of a bit of a register.
+    shift_clocks
+        Registers in a row, from this many on, are shift registers of a LUT for every 32; 0: never.
     carry_bits, carry_adders
         Carry cells of a bit of an adder, and of every adder; None: they are not modelled.
     errors
@@ -133,9 +141,16 @@ class PartWeights:
     table_luts: float
     counters: float
     adders: float = 0.0
+    passing_bits: float = 0.0
+    wide_choices: float = 0.0
+    compressor_bits: float = 0.7
+    inverted_bits: float = 0.0
     product_bits: float = 1.0
+    table_pieces: float = 1.0
+    table_choices: float = 0.5
     table_bits: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     register_bits: float = 1.0
+    shift_clocks: int = 0
     carry_bits: float | None = None
     carry_adders: float = 0.0
     errors: Mapping[str, float] = field(default_factory=dict)
@@ -151,10 +166,10 @@ class PartWeights:
         error = self.errors.get(name)
         return None if error is None else (value / (1 + error), value * (1 + error))
 
-    def table_bit(self, address_bits: int) -> float:
-        """LUTs of a bit of a table with so many address bits."""
-        last = len(self.table_bits) - 1
-        return self.table_bits[min(address_bits, last)] * float(1 << max(address_bits - last, 0))
+    @property
+    def lut_inputs(self) -> int:
+        """Address bits of the largest table that is a LUT a bit."""
+        return len(self.table_bits) - 1
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from kanhw.targets.multipliers import MultiplierBlocks
 from kanhw.targets.target import CellCost, CellLibrary, PartWeights, Target
 from kanhw.targets.verilog.ultrascale_plus import ULTRASCALE_PLUS_CELLS
 
-__all__ = ["ULTRASCALE_PLUS", "XILINX_CELLS", "xilinx_recipes"]
+__all__ = ["ULTRASCALE_PLUS", "XILINX_CELLS", "XILINX_WEIGHTS", "xilinx_recipes"]
 
 
 def xilinx_recipes(family: str) -> dict[str, str]:
@@ -89,21 +89,26 @@ _BLOCK_RAMS = BlockRams(
 
 # Fitted to random designs of every kind that Yosys had synthesised (the errors of each, left one
 # out: benchmarks/estimates/resource_model.py).
-_WEIGHTS = PartWeights(
-    adder_bits=0.63,
+XILINX_WEIGHTS = PartWeights(
+    adder_bits=0.89,
+    passing_bits=0.11,
+    inverted_bits=0.0,
     adders=0.0,
-    accumulator_bits=1.03,
-    choice_luts=0.58,
-    serializer_luts=0.88,
-    table_luts=0.93,
-    counters=1.51,
-    # Of products by themselves (tests/gateware/top/test_stage_costs.py): the random designs have
-    # too few to tell.
-    product_bits=2.0,
-    table_bits=(0.0, 0.0, 0.64, 0.68, 1.0, 1.17, 1.02, 2.07, 4.6),
-    carry_bits=0.22,
-    carry_adders=0.25,
-    errors={"lut": 0.22, "ff": 0.2, "carry": 0.5},
+    compressor_bits=0.72,
+    accumulator_bits=1.44,
+    choice_luts=0.28,
+    wide_choices=0.0,
+    serializer_luts=0.82,
+    table_luts=0.75,
+    counters=0.68,
+    product_bits=1.5,
+    table_pieces=0.74,
+    table_choices=0.62,
+    table_bits=(0.0, 0.0, 0.89, 0.64, 0.88, 1.04, 1.04),
+    shift_clocks=3,
+    carry_bits=0.37,
+    carry_adders=-0.66,
+    errors={"lut": 0.24, "ff": 0.18, "carry": 0.39},
 )
 
 ULTRASCALE_PLUS = Target(
@@ -126,7 +131,7 @@ ULTRASCALE_PLUS = Target(
     bram_unit="BRAM18",
     library=CellLibrary("xilinx/cells_sim.v", ULTRASCALE_PLUS_CELLS),
     block_rams=_BLOCK_RAMS,
-    weights=_WEIGHTS,
+    weights=XILINX_WEIGHTS,
     multipliers=MultiplierBlocks(wide=27, narrow=18, least_result=9),
     energies=ULTRASCALE_PLUS_ENERGIES,
     cell_kinds=ULTRASCALE_PLUS_KINDS,

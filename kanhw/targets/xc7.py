@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kanhw.targets.cells.xc7 import XC7_KINDS
 from kanhw.targets.energies import XC7_ENERGIES
+from kanhw.targets.memories import BlockRams, BlockShape
+from kanhw.targets.multipliers import MultiplierBlocks
 from kanhw.targets.target import CellCost, Target
-from kanhw.targets.ultrascale_plus import XILINX_CELLS, xilinx_recipes
+from kanhw.targets.ultrascale_plus import XILINX_CELLS, XILINX_WEIGHTS, xilinx_recipes
 
 __all__ = ["XC7"]
 
+# What Yosys' memory_libmap knows of halves and wholes of a block (UG473). A RAM32M has 32 words of
+# six bits in four LUTs.
+_BLOCK_RAMS = BlockRams(
+    shapes=(
+        BlockShape(1 << 14, ((1, 2, 4, 9, 18, 36), (1, 2, 4, 9, 18)), 129.0, 1),
+        BlockShape(1 << 15, ((1, 2, 4, 9, 18, 36, 72), (1, 2, 4, 9, 18, 36)), 257.0, 2),
+    ),
+    choice_cost=0.5,
+    lut_words=32,
+    written_ports=6,
+    written_luts=4,
+)
+
+# Yosys makes the same LUTs, CARRY4 and shift registers for both families, so UltraScale+'s weights
+# hold here: they were tried on designs of this family and not fitted to any. What blocks add to
+# their products is LUTs in the model.
 XC7 = Target(
     name="xc7",
     family="AMD 7 series",
@@ -24,6 +44,9 @@ XC7 = Target(
         "RAMB36E1": CellCost(bram=2),
     },
     bram_unit="BRAM18",
+    block_rams=_BLOCK_RAMS,
+    weights=replace(XILINX_WEIGHTS, errors={"lut": 0.26, "ff": 0.33, "carry": 0.66}),
+    multipliers=MultiplierBlocks(wide=25, narrow=18, least_result=9, registered=True),
     energies=XC7_ENERGIES,
     cell_kinds=XC7_KINDS,
 )

@@ -70,7 +70,7 @@ def test_codes_that_start_elsewhere_are_added_to():
     layer = _products(6, 2, 4).layers[0]
     shifted = replace(layer, lowest=-5)
     costs, least = (layer_costs(each, Schedule()) for each in (shifted, layer))
-    assert costs.adder_bits >= least.adder_bits + 8 * 6
+    assert costs.passing_bits >= least.passing_bits + 8 * 6
 
 
 def test_every_core_and_stage_has_costs():
@@ -129,7 +129,7 @@ def test_a_stage_without_costs_is_refused(monkeypatch):
 def test_a_clamp_to_constants_costs_what_it_costs(width, ends, lut):
     lo, hi = (np.array([end]) for end in ends)
     modelled = resources_of(RangeClamp(width, lo, hi, origin=ends[0]).costs).lut
-    assert abs(modelled - lut) <= 3
+    assert abs(modelled - lut) <= 0.3 * lut
 
 
 def _edge_tables(n_in, n_out, count):
@@ -184,7 +184,8 @@ def test_ranges_in_the_tables_of_edges_cost_nothing():
         stage.latency for stage in stages_of(whole, schedule)
     ]
     for mine, other in zip(costs, plain, strict=True):
-        assert mine.costs.memories == other.costs.memories
+        sizes = ([replace(m, content=None) for m in each.costs.memories] for each in (mine, other))
+        assert next(sizes) == next(sizes)
         assert mine.costs.table_luts <= other.costs.table_luts
         assert mine.costs.choice_luts <= other.costs.choice_luts
     # What is chosen and what is modelled agree.

@@ -1,0 +1,1 @@
+"""What synthesis makes of sums and tables, counted."""
