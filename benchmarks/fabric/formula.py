@@ -27,7 +27,9 @@ BEYOND = 2
 def luts_of(sizes: NetworkSizes, costs: TableCosts) -> float:
     """The LUTs of a network by the formula."""
     features = _features(sizes, costs.widest)
-    return float(features @ _vector(costs) - costs.single * features[0])
+    binary = all(edge.address_bits == 1 for edge in sizes.edges if edge.output[0] == 0)
+    single = costs.single * features[0] if binary else 0.0
+    return float(features @ _vector(costs) - single)
 
 
 def fitted(networks: Sequence[tuple[NetworkSizes, int]], structure: TableCosts) -> TableCosts:

@@ -36,8 +36,8 @@ class TableCosts:
     adder_offset
         Bits that a summand counts more than its table has.
     single
-        LUTs that an output bit of a table of one address bit takes less: it is that bit or nothing,
-        and sums of single bits are counted, three of them by one adder.
+        LUTs that an output bit of a table of one address bit takes less where all inputs of the
+        network are single bits: sums of these are counted, three of them by one adder.
     saturator
         LUTs of one bit of a code that a sum is saturated to.
     encoder

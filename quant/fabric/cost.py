@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -88,8 +88,8 @@ class FabricCost:
     unit
         Of the cost, such as ``LUT``.
     table
-        Of an output bit, by 1 to 8 address bits; of one address bit it is below 0 where summands of
-        single bits take less than others.
+        Of an output bit, by 1 to 8 address bits; of one address bit it is below 0 where inputs are
+        single bits, whose sums take less than others.
     adder, adder_offset, widest, saturator, encoder
         As above; ``widest`` is that part.
     line, comparator, averager, divider, stage
@@ -98,6 +98,8 @@ class FabricCost:
         Whether every window costs by itself, as operations do.
     whole_bits
         Whether deployed tables count whole output bits, as a memory holds them.
+    single
+        What an output bit of a table of one address bit takes less where all inputs are single bits.
     """
 
     unit: str
@@ -114,6 +116,11 @@ class FabricCost:
     stage: float = 0.0
     each_window: bool = False
     whole_bits: bool = False
+    single: float = 0.0
+
+    def of_single_bits(self) -> FabricCost:
+        """The cost of a network whose inputs are all single bits."""
+        return replace(self, table=(self.table[0] - self.single, *self.table[1:]), single=0.0)
 
     def times(self, windows: int) -> int:
         """How often a layer of so many windows costs."""
@@ -171,7 +178,7 @@ def _luts(target: str, fabric: str) -> FabricCost:
     own = table_costs_of(target, fabric)
     return FabricCost(
         "LUT",
-        (own.table[0] - own.single, *own.table[1:]),
+        own.table,
         own.adder,
         own.adder_offset,
         own.widest,
@@ -182,6 +189,7 @@ def _luts(target: str, fabric: str) -> FabricCost:
         own.averager,
         own.divider,
         own.stage,
+        single=own.single,
     )
 
 

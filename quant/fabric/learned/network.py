@@ -116,7 +116,8 @@ class Networks:
     """
 
     def __init__(self, layout: Layout, cost: FabricCost, *, encoder: bool = False) -> None:
-        self.layout, self.cost, self.encoder = layout, cost, encoder
+        self.layout, self.encoder = layout, encoder
+        self.cost = cost.of_single_bits() if layout.structure.is_binary else cost
         kind = torch.get_default_dtype()
         self.functions = [
             torch.tensor(layer.functions, dtype=kind) for layer in layout.structure.layers

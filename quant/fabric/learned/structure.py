@@ -138,6 +138,11 @@ class Structure:
         return own + after[0].reading.work if after else own
 
     @property
+    def is_binary(self) -> bool:
+        """Whether all inputs that vary have two values."""
+        return self.two_valued is not None and bool((self.two_valued | self.constant).all())
+
+    @property
     def channels(self) -> IntArray:
         """``[n_in]``: the channel of every input."""
         return self.layers[0].reading.channels

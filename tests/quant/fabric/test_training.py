@@ -276,6 +276,7 @@ def test_two_valued_features_are_one_bit(small, values):
     y = (bits[:, 0] ^ bits[:, 1]) | (bits[:, 2] & bits[:, 0])
     training = FabricTraining((4, 3, 2), data_of(x, y), small)
     assert training.layout.structure.layers[0].functions.shape[2] == 1
+    assert training.networks.cost == small.cost().of_single_bits()
     front, programs = training.run()
     best = max(front.points, key=lambda own: own.validation)
     program = programs[best.name]
@@ -290,6 +291,7 @@ def test_two_valued_features_among_others(small):
     x = np.column_stack([x, 3.0 * flags])
     training = FabricTraining((3, 3, 2), data_of(x, y ^ flags), small)
     stages = training.stages
+    assert training.networks.cost == small.cost()
     rows = training.layout.start(0, 0)[None]
     stages.fitter.epoch(
         state := FittedState.of(rows),
