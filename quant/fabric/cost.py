@@ -99,7 +99,7 @@ class FabricCost:
     whole_bits
         Whether deployed tables count whole output bits, as a memory holds them.
     single
-        What an output bit of a table of one address bit takes less where all inputs are single bits.
+        What an output bit of a table of one address bit takes less where inputs are single bits.
     """
 
     unit: str
