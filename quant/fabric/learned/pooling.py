@@ -7,7 +7,6 @@ of A codes q of n bits it is ``floor((sum q + A // 2) / A)``, a code of n bits a
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -19,11 +18,10 @@ from torch import Tensor
 from kanhw.formats import IntArray
 from kanhw.quant.fabric.cost import CodeWork
 from kanhw.quant.fabric.learned.reading import line_buffer
+from kanhw.quant.fabric.learned.tables import LN2
 from kanhw.windows import Window
 
 __all__ = ["Pool"]
-
-_LN2 = math.log(2.0)
 
 
 @dataclass(frozen=True)
@@ -151,4 +149,4 @@ class _AveragedCodes(torch.autograd.Function):
         inside, error = ctx.saved_tensors
         (own,) = gradients
         of_shares = own.unsqueeze(-1) * inside / inside.shape[-1]
-        return of_shares, _LN2 * (own * error).sum(dim=1, keepdim=True)
+        return of_shares, LN2 * (own * error).sum(dim=1, keepdim=True)

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["LookUp", "RoundedTables", "round_half_up", "slopes_of"]
+__all__ = ["LN2", "LookUp", "RoundedTables", "round_half_up", "slopes_of"]
 
-_LN2 = math.log(2.0)
+LN2 = math.log(2.0)
+"""What is taken away by rounding halves with every bit: the gradient of a width is in these."""
 
 
 def round_half_up(values: Tensor) -> Tensor:
@@ -60,8 +61,8 @@ class RoundedTables(torch.autograd.Function):
         index, coarser, error = ctx.saved_tensors
         of_curves = of_rounded.new_zeros((*index.shape[:-1], 2 * index.shape[-1] - 1))
         of_curves.scatter_add_(-1, index, of_rounded + of_smooth)
-        of_address = _LN2 * (coarser * of_rounded).sum(-1)
-        return of_curves, of_address, _LN2 * (error * of_rounded).sum(-1)
+        of_address = LN2 * (coarser * of_rounded).sum(-1)
+        return of_curves, of_address, LN2 * (error * of_rounded).sum(-1)
 
 
 def slopes_of(curves: Tensor) -> Tensor:
