@@ -43,9 +43,7 @@ import kanhw.layers
 from benchmarks.common import data
 from benchmarks.common.data import Dataset
 from benchmarks.common.measuring import Table, argument_parser, environment_line, write_results
-from benchmarks.fabric.formula import luts_of
 from benchmarks.fabric.images import IMAGES
-from benchmarks.fabric.sizes import sizes_of
 from kanhw.entries import read_json_object
 from kanhw.estimation import estimate_verilog, yosys_version
 from kanhw.files import write_json
@@ -54,7 +52,6 @@ from kanhw.program import program_bytes
 from kanhw.progress import Progress
 from kanhw.quant.fabric.front import Point
 from kanhw.sim import check_design
-from kanhw.targets.table_costs import table_costs_of
 
 FABRICS = ("portable", "ultrascale+")
 # How a network is generated, by what it is called.
@@ -287,8 +284,6 @@ def main() -> int:
     for name, row in rows.items():
         row["test"] = accuracy(trained.programs[name], given.test_x, given.test_y)
         # Output bits of tables are reals here, as the factors were fitted, and whole in "cost".
-        sizes, costs = sizes_of(trained.programs[name]), table_costs_of("xcup", "ultrascale+")
-        row["by_sizes"] = luts_of(sizes, costs)
     print(f"\nof every seed the best by validation at a modelled cost of at most {limit:g}\n")
     show([rows[own.name] for own in chosen], len(given.test_x))
     limits = ", ".join(f"{own:g}" for own in best_limits)
@@ -307,19 +302,17 @@ def show(rows: list[dict[str, Any]], tested: int, *, mean: bool = True) -> None:
             "point",
             "edges",
             "cost",
-            "by sizes",
             "validation",
             "test",
             *(f"{own}: LUT/FF/stages" for own in kinds),
         ),
-        (12, 5, 7, 8, 10, 6, *(len(own) + 15 for own in kinds)),
+        (12, 5, 7, 10, 6, *(len(own) + 15 for own in kinds)),
     )
     for row in rows:
         table.add(
             row["name"],
             row["edges"],
             f"{row['cost']:.1f}",
-            f"{row['by_sizes']:.0f}",
             f"{100 * row['validation']:.2f}",
             f"{100 * row['test']:.2f}",
             *(
