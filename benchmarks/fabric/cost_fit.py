@@ -13,7 +13,6 @@ on behind it.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common.kept import keep_rows, kept_rows
 from benchmarks.common.measuring import Table, argument_parser, environment_line
 from benchmarks.fabric.formula import fitted, luts_of
 from benchmarks.fabric.random_networks import random_network
@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where networks are kept")
     options = parser.parse_args()
     print(environment_line(yosys_version()) + "\n")
-    rows = _kept(options.keep)
+    rows = kept_rows(options.keep)
     for pair in options.pairs:
         for merge in (False, True) if options.merged else (False,):
             there = {row["number"] for row in _of(rows, pair, merge=merge)}
@@ -76,7 +76,7 @@ def main() -> int:
                 batch = missing[start : start + options.batch]
                 new = measured(pair, batch, options.seed, recipe=options.recipe, merge=merge)
                 rows += new
-                _keep(options.keep, new)
+                keep_rows(options.keep, new)
     print_fits(rows, options.pairs)
     if options.merged:
         print_merged(rows, options.pairs)
@@ -179,18 +179,6 @@ def stored_sizes(stored: dict[str, Any]) -> NetworkSizes:
         for edge in stored["edges"]
     )
     return NetworkSizes(edges, stored["saturated_bits"])
-
-
-def _kept(path: Path | None) -> list[dict[str, Any]]:
-    if path is None or not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _keep(path: Path | None, rows: list[dict[str, Any]]) -> None:
-    if path is not None:
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import numpy as np
 
 import kanhw
 from benchmarks.common.data import Dataset
+from benchmarks.common.kept import keep_rows, kept_rows
 from benchmarks.common.measuring import Table, argument_parser, environment_line
 from benchmarks.fabric.front import TASKS, accuracy, float_network, load
 from kanhw.formats import IntArray
@@ -57,13 +58,15 @@ def main() -> int:
     sizes = tuple(options.sizes or TASKS[options.dataset][0])
     print(environment_line("settings: " + json.dumps({"sizes": sizes, **settings})) + "\n")
     told = json.dumps([options.dataset, sizes, options.float_epochs, settings], sort_keys=True)
-    runs = _kept(options.keep, told)
+    runs: list[list[tuple[float, float, float]]] = [
+        [tuple(point) for point in row["points"]]
+        for row in kept_rows(options.keep)
+        if row["settings"] == told
+    ]
     for k in range(len(runs), options.runs):
         points = points_of_run(given, sizes, k, options.float_epochs, settings)
         runs.append(points)
-        if options.keep is not None:
-            with options.keep.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"settings": told, "points": points}) + "\n")
+        keep_rows(options.keep, [{"settings": told, "points": points}])
     print_limits(runs, options.limits)
     return 0
 
@@ -122,13 +125,6 @@ def print_limits(runs: list[list[tuple[float, float, float]]], limits: list[floa
         spread = statistics.stdev(own[2] for own in best)
         cells = [f"{cost:.0f}", *(f"{100 * own:.2f}" for own in (validation, reached, spread))]
         table.add(f"{limit:g}", len(best), *cells)
-
-
-def _kept(path: Path | None, told: str) -> list[list[tuple[float, float, float]]]:
-    if path is None or not path.is_file():
-        return []
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [[tuple(own) for own in row["points"]] for row in rows if row["settings"] == told]
 
 
 if __name__ == "__main__":

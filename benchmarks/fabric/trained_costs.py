@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common.kept import keep_rows, kept_rows
 from benchmarks.common.measuring import Table, argument_parser, environment_line
 from benchmarks.fabric.cost_fit import LEVELS, stored_sizes, structure_of
 from benchmarks.fabric.formula import fitted, luts_of
@@ -45,7 +46,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where rows are kept")
     options = parser.parse_args()
     print(environment_line(yosys_version()) + "\n")
-    rows = _kept(options.keep)
+    rows = kept_rows(options.keep)
     for pair in options.pairs:
         for front in options.fronts:
             known = {row["network"] for row in rows if row["pair"] == pair}
@@ -54,7 +55,7 @@ def main() -> int:
             for start in range(0, len(missing), BATCH):
                 new = _measured(pair, missing[start : start + BATCH])
                 rows += new
-                _keep(options.keep, new)
+                keep_rows(options.keep, new)
     for pair in options.pairs:
         print_pair(pair, [row for row in rows if row["pair"] == pair])
     return 0
@@ -122,18 +123,6 @@ def _ratios(networks: list[tuple[NetworkSizes, int]], costs: TableCosts) -> list
 
 def _network(row: dict[str, Any]) -> tuple[NetworkSizes, int]:
     return stored_sizes(row["sizes"]), int(row["lut"])
-
-
-def _kept(path: Path | None) -> list[dict[str, Any]]:
-    if path is None or not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _keep(path: Path | None, rows: list[dict[str, Any]]) -> None:
-    if path is not None:
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 if __name__ == "__main__":

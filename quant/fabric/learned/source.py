@@ -24,6 +24,7 @@ from kanhw.quant.fabric.learned.structure import (
     HIDDEN_REACH,
     LayerStructure,
     Structure,
+    are_binary,
     centres,
     line_layer,
     spline_layer,
@@ -74,7 +75,7 @@ def structure_of_shape(shape: Shape, x: FloatArray, task: FabricTask, most_bits:
         name, n_out = f"layers.{index}", len(task.learned) if last else own.n_out
         reading = _reading(own.window, layers, count)
         span = 2 * HIDDEN_REACH if index else _INPUT_SPAN * few
-        if index == 0 and (inputs.constant | inputs.two_valued).all():
+        if index == 0 and are_binary(inputs.constant, inputs.two_valued):
             made = line_layer(name, reading, n_out, span, most_bits)
         else:
             cells = _LAST_CELLS if last else _CELLS

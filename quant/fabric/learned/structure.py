@@ -22,6 +22,7 @@ __all__ = [
     "HIDDEN_REACH",
     "LayerStructure",
     "Structure",
+    "are_binary",
     "centres",
     "level",
     "line_layer",
@@ -140,7 +141,7 @@ class Structure:
     @property
     def is_binary(self) -> bool:
         """Whether all inputs that vary have two values."""
-        return self.two_valued is not None and bool((self.two_valued | self.constant).all())
+        return self.two_valued is not None and are_binary(self.constant, self.two_valued)
 
     @property
     def channels(self) -> IntArray:
@@ -152,6 +153,11 @@ class Structure:
         low, high = (end[self.channels] for end in (self.low, self.high))
         result: FloatArray = (x - low) / (high - low)
         return result
+
+
+def are_binary(constant: npt.NDArray[np.bool_], two_valued: npt.NDArray[np.bool_]) -> bool:
+    """Whether all inputs that vary have two values."""
+    return bool((constant | two_valued).all())
 
 
 def centres(bits: int) -> FloatArray:
