@@ -21,6 +21,7 @@ from kanhw.boards.build.plls import (
 from kanhw.boards.build.vivado_flow import VivadoFlow
 from kanhw.boards.catalogue.board import Board
 from kanhw.errors import InputError
+from kanhw.targets.memories import REGISTERS_FOR_LUTS
 
 __all__ = ["FAMILIES", "Family", "family_of"]
 
@@ -148,6 +149,7 @@ _ALL = (
             bitstream="top.bin",
             probe_mhz=60,
             constraints=".pcf",
+            before_synthesis=REGISTERS_FOR_LUTS,
         ),
         settings=ice40_settings,
         logic="ICESTORM_LC",
@@ -225,6 +227,7 @@ _ALL = (
             constraints=".ccf",
             told_clock=True,
             synthesis=("-luttree", "-nomx8"),
+            before_synthesis=REGISTERS_FOR_LUTS,
         ),
         settings=gatemate_settings,
         logic="CPE_LT",

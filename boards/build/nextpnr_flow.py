@@ -48,6 +48,8 @@ class NextpnrFlow:
         Whether nextpnr is told the clock by an option, as it reads no constraint of it.
     synthesis
         Options of the family's ``synth_*`` command, before those of the board.
+    before_synthesis
+        A command of Yosys before that; empty: none.
     """
 
     nextpnr: str
@@ -60,6 +62,7 @@ class NextpnrFlow:
     constraints: str
     told_clock: bool = False
     synthesis: tuple[str, ...] = ()
+    before_synthesis: str = ""
     elsewhere: bool = False
 
     @property
@@ -80,7 +83,13 @@ class NextpnrFlow:
     def sources(self, shell: Any, platform: Any, board: Board, mhz: float, seed: int) -> Sources:
         """Netlist, script and constraints, as Amaranth writes them; see :class:`Flow`."""
         options = [*self.synthesis, *board.synthesis]
-        plan = platform.prepare(shell, "top", emit_src=False, synth_opts=options)
+        plan = platform.prepare(
+            shell,
+            "top",
+            emit_src=False,
+            synth_opts=options,
+            script_after_read=self.before_synthesis,
+        )
         kinds = (".il", ".ys", self.constraints)
         files = {n: _bytes(content) for n, content in plan.files.items() if n.endswith(kinds)}
         clock = ("--freq", f"{mhz:.6f}") if self.told_clock else ()

@@ -122,13 +122,15 @@ def _product(product: Product, model: ResourceModel) -> Counter[str]:
 
 def _memory(memory: MemoryShape, model: ResourceModel) -> Counter[str]:
     """Blocks, LUTs as memory, or a table of constants."""
-    own = model.block_rams.mapped(memory.words, memory.width, memory.ports, memory.written)
+    own = model.block_rams.mapped(
+        memory.words, memory.width, memory.ports, memory.written, memory.registered
+    )
     found = Counter[str](
         bram=own.bram,
         choice_luts=own.choice_luts,
         wide_choices=own.wide_choices,
         memory_luts=own.memory_luts,
-        register_bits=own.registers if memory.registered else 0,
+        register_bits=own.registers,
     )
     from kanhw.gateware.parts.counting.table_pieces import PIECE_INPUTS, all_different
 
@@ -163,17 +165,9 @@ def resources_of(costs: HardwareCosts, target: str = MODELLED) -> Resources:
     Raises
     ------
     InputError
-        If the model was not fitted for the target, or there is none of that name; or if the stage
-        cannot be made on it.
+        If the model was not fitted for the target, or there is none of that name.
     """
     model = model_of(target)
-    if not model.block_rams.written_ports and any(
-        memory.written and not memory.registered for memory in costs.memories
-    ):
-        raise InputError(
-            "A norm keeps its vectors, and pooling of parts of pixels its totals, in LUTs that are "
-            f"written, which target {target!r} has not: estimate it for xcup or ecp5"
-        )
     features, weights = features_of(costs, model), model.weights
     carry = None
     if weights.carry_bits is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kanhw.targets.memories import REGISTERS_FOR_LUTS
 from kanhw.targets.target import CellCost, Target
 
 __all__ = ["GATEMATE"]
@@ -17,7 +18,8 @@ GATEMATE = Target(
         "adder takes one; multiplexers not counted; without I/O and clock buffers"
     ),
     recipes={
-        "abc": "synth_gatemate -noiopad -noclkbuf -luttree -nomx8 -nomult{flags} -top {top}\n"
+        "abc": f"{REGISTERS_FOR_LUTS}\n"
+        "synth_gatemate -noiopad -noclkbuf -luttree -nomx8 -nomult{flags} -top {top}\n"
     },
     cells={
         **{f"CC_LUT{size}": CellCost(lut=size) for size in range(1, 5)},

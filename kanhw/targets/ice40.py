@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kanhw.targets.cells.ice40 import ICE40_KINDS
 from kanhw.targets.energies import ICE40_ENERGIES
-from kanhw.targets.memories import BlockRams, BlockShape
+from kanhw.targets.memories import REGISTERS_FOR_LUTS, BlockRams, BlockShape
 from kanhw.targets.target import CellCost, CellLibrary, PartWeights, Target
 
 __all__ = ["ICE40"]
@@ -58,7 +58,7 @@ ICE40 = Target(
         "LUT: SB_LUT4 cells; an SB_CARRY shares a logic cell with the LUT that uses it and takes "
         "one of its own otherwise; multipliers are made of LUTs (flag -dsp: UltraPlus DSPs)"
     ),
-    recipes={"abc9": "synth_ice40{flags} -top {top}\n"},
+    recipes={"abc9": f"{REGISTERS_FOR_LUTS}\nsynth_ice40{{flags}} -top {{top}}\n"},
     cells={
         "SB_LUT4": CellCost(lut=4),
         **dict.fromkeys(_ICE40_FLIP_FLOPS, CellCost(ff=1)),

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
-__all__ = ["BLOCK_BITS", "BlockRams", "BlockShape", "MappedMemory"]
+__all__ = ["BLOCK_BITS", "REGISTERS_FOR_LUTS", "BlockRams", "BlockShape", "MappedMemory"]
 
 # Block RAM is asked for from this many bits on; smaller memories are left to the synthesiser, which
 # may make them of LUTs.
 BLOCK_BITS = 4096
+
+REGISTERS_FOR_LUTS = 'setattr -set ram_style "logic" a:ram_style=distributed'
+"""What Yosys does before synthesis for a family whose LUTs cannot be written: memories that are
+asked for in LUTs, because they are read in the clock that gives the place, become flip-flops."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,14 @@ class BlockRams:
     written_bits: int = BLOCK_BITS
     old_words: bool = True
 
-    def mapped(self, words: int, width: int, ports: int = 1, written: bool = False) -> MappedMemory:
+    def mapped(
+        self,
+        words: int,
+        width: int,
+        ports: int = 1,
+        written: bool = False,
+        registered: bool = True,
+    ) -> MappedMemory:
         """The cheapest way to hold ``words`` of ``width`` bits.
 
         Parameters
@@ -116,30 +127,33 @@ class BlockRams:
             Read ports; a block has two at most.
         written
             Whether it is written as well, in which case one port is the writer's.
+        registered
+            Whether a word comes a clock after its place; what gives it in the same clock is no
+            block RAM.
         """
-        return _mapped(self, words, width, ports, written)
+        return _mapped(self, words, width, ports, written, registered)
 
 
 @cache
-def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) -> MappedMemory:
-    bits = words * width
+def _mapped(
+    rams: BlockRams, words: int, width: int, ports: int, written: bool, registered: bool
+) -> MappedMemory:
+    bits, behind = words * width, width * ports * registered
     cost, blocks, rows = min(_ways(rams, words, width, ports))
     cheaper = bits >= rams.written_bits if written else cost <= bits * rams.constant_cost
-    if bits >= BLOCK_BITS or cheaper:
+    if registered and (bits >= BLOCK_BITS or cheaper):
         found = replace(_chosen(rows, width * ports), bram=blocks)
         return found if rams.old_words or not written else _with_old_words(found, words, width)
     if not written:
         address = max((words - 1).bit_length(), 1)
         # Of few words there are few different bits: the others are copies.
         different = min(width, (1 << min(words, 60)) - 2) * ports
-        return MappedMemory(table=(address, different), registers=different)
+        return MappedMemory(table=(address, different), registers=different * registered)
     if not rams.written_ports:
-        return replace(_chosen(words, width * ports), registers=words * width + width * ports)
+        return replace(_chosen(words, width * ports), registers=bits + behind)
     groups = -(-words // rams.lut_words)
     sites = -(-width // rams.written_ports) * rams.written_luts * groups
-    return replace(
-        _chosen(groups, width * ports), memory_luts=sites * ports, registers=width * ports
-    )
+    return replace(_chosen(groups, width * ports), memory_luts=sites * ports, registers=behind)
 
 
 def _ways(rams: BlockRams, words: int, width: int, ports: int) -> Iterator[tuple[float, int, int]]:

@@ -17,6 +17,7 @@ from kanhw.cli import main
 from kanhw.errors import InputError
 from kanhw.program import save_program
 from kanhw.schedule.schedule import Schedule
+from kanhw.targets.memories import REGISTERS_FOR_LUTS
 
 pytest.importorskip("amaranth_boards")
 
@@ -92,6 +93,17 @@ def test_constraints_are_those_of_the_board(small, name):
     assert re.search(told, text, re.MULTILINE)
     assert all(each.tool in PROGRAMMERS for each in board.programmers)
     assert {family_of(board).logic, family_of(board).memory} <= set(board.budget)
+
+
+@pytest.mark.parametrize("name", ["icebreaker", "gatemate-evb"])
+def test_synthesis_is_told_that_luts_cannot_be_written(small, name):
+    board = board_named(name)
+    linked = linked_network(
+        small, Schedule(), clock_hz=round(board.clock_mhz * 1e6), baud=board.baud
+    )
+    script = sources(linked.top, board, None).files["top.ys"].decode().split("\n")
+    (place,) = (k for k, line in enumerate(script) if line.strip().startswith("synth_"))
+    assert script[place - 1].strip() == REGISTERS_FOR_LUTS
 
 
 PLL_CELLS = {"ecp5": "EHXPLLL", "gowin": "rPLL", "gatemate": "CC_PLL"}

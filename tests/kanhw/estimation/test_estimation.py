@@ -50,6 +50,14 @@ module multiplier(input signed [15:0] a, b, output signed [31:0] y);
     assign y = a * b;
 endmodule
 """
+MEMORY_IN_LUTS = """
+module memory(input clk, we, input [2:0] a, b, input [3:0] d, output [3:0] q);
+    (* ram_style = "distributed" *)
+    reg [3:0] words [0:7];
+    always @(posedge clk) if (we) words[a] <= d;
+    assign q = words[b];
+endmodule
+"""
 SHIFT = """
 module shift(input clk, d, output q);
     reg [15:0] stages;
@@ -200,6 +208,17 @@ def test_multipliers_of_ice40_are_luts_unless_asked_for(tmp_path):
     estimate = estimate_verilog(path, "multiplier", "ice40")
     assert estimate.dsp == 0
     assert estimate.lut > 8
+
+
+@pytest.mark.some(1)
+@pytest.mark.parametrize("target", ["ice40", "gatemate"])
+def test_a_memory_in_luts_becomes_registers_where_luts_cannot_be_written(target, tmp_path):
+    """Such as a norm's vectors, which are read in the clock that gives their place."""
+    path = tmp_path / "memory.v"
+    path.write_text(MEMORY_IN_LUTS)
+    estimate = estimate_verilog(path, "memory", target)
+    assert (estimate.ff, estimate.bram, estimate.other) == (8 * 4, 0, {})
+    assert estimate.lut >= 3 * 4  # one of eight words
 
 
 def test_results_name_what_made_them(everything):
