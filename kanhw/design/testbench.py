@@ -1,7 +1,8 @@
 """A testbench in plain Verilog, with the words that go in and those that must come out.
 
 It needs nothing but a simulator: run in the design's folder it reads ``in.hex`` and
-``expected.hex``, and prints one line that begins with ``PASS`` or ``FAIL``.
+``expected.hex``, prints a line that begins with ``PASS`` or ``FAIL``, and ends with a status other
+than 0 if it failed.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["BARE", "HANDSHAKE"]
 
 _HEAD = """\
-// Tests {top} on the words of {input_file}: prints PASS or FAIL in one line, and stops.
+// Tests {top} on the words of {input_file}: a line says PASS, or FAIL and the status is not 0.
 // In this folder, by Icarus or by Verilator:
 //   $ iverilog -g2005 -o {top}_tb {top}.v {top}_tb.v && ./{top}_tb
 //   $ verilator --binary --timing -Wno-fatal --top-module {top}_tb {top}.v {top}_tb.v
@@ -73,11 +73,13 @@ HANDSHAKE = (
           errors <= errors + 1;
       end
       if (quiet == PATIENCE) begin
-        if (errors == 0 && taken == OUT_WORDS)
+        if (errors == 0 && taken == OUT_WORDS) begin
           $display("PASS: {top}, %0d vectors, %0d words as expected", VECTORS, taken);
-        else
+          $finish(0);
+        end else begin
           $display("FAIL: {top}, %0d of %0d words came, %0d differ", taken, OUT_WORDS, errors);
-        $finish(0);
+          $fatal(0);
+        end
       end
     end
   end
@@ -116,10 +118,13 @@ BARE = (
     if (clocks < VECTORS) i_word <= given[clocks];
     if (clocks > LATENCY && (o_word ^ expected[clocks-LATENCY-1]) !== 0) errors <= errors + 1;
     if (clocks == VECTORS + LATENCY) begin
-      if (errors == 0 && (o_word ^ expected[VECTORS-1]) === 0)
+      if (errors == 0 && (o_word ^ expected[VECTORS-1]) === 0) begin
         $display("PASS: {top}, %0d vectors, %0d words as expected", VECTORS, VECTORS);
-      else $display("FAIL: {top}, %0d of %0d words differ", errors, VECTORS);
-      $finish(0);
+        $finish(0);
+      end else begin
+        $display("FAIL: {top}, %0d of %0d words differ", errors, VECTORS);
+        $fatal(0);
+      end
     end
   end
 endmodule

@@ -8,23 +8,19 @@ from kanhw.tools.simulators import find_verilator
 
 
 def run_testbench(folder, top, build):
-    """What the testbench of a design says, built by Verilator in another folder if not yet."""
+    """What the testbench of a design says, and its status.
+
+    Verilator builds it in another folder if it is not there yet.
+    """
     simulator = find_verilator()
     environment = simulator.process_environment(shared_objects())
     files = [f"{top}.v", f"{top}_tb.v"]
     command = [simulator.executable, "--binary", "--timing", "-Wno-fatal", "-O0", "-j", "1"]
     command += ["--top-module", f"{top}_tb", "-MAKEFLAGS", "OPT_FAST=-O0 OPT_GLOBAL=-O0", *files]
-    steps = [[build / "obj_dir" / f"V{top}_tb", "+verilator+quiet"]]
     if not build.exists():
         shutil.copytree(folder, build)
-        steps.insert(0, command)
-    for each in steps:
-        done = subprocess.run(
-            each, cwd=build, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    # Verilator itself says where it was told to finish.
-    return "".join(line for line in done.stdout.splitlines(True) if not line.startswith("- "))
+        _built(command, build, environment)
+    return _said([build / "obj_dir" / f"V{top}_tb", "+verilator+quiet"], build, environment)
 
 
 def run_in_icarus(folder, top, build):
@@ -32,11 +28,25 @@ def run_in_icarus(folder, top, build):
     if not build.exists():
         shutil.copytree(folder, build)
         files = [f"{top}.v", f"{top}_tb.v"]
-        _said(["iverilog", "-g2005", "-Wall", "-s", f"{top}_tb", "-o", "sim.vvp", *files], build)
+        _built(["iverilog", "-g2005", "-Wall", "-s", f"{top}_tb", "-o", "sim.vvp", *files], build)
     return _said(["vvp", "-n", "sim.vvp"], build)
 
 
-def _said(command, folder):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def _built(command, folder, environment=None):
+    done = _run(command, folder, environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+
+
+def _said(command, folder, environment=None):
+    """What the testbench printed itself, and its status."""
+    done = _run(command, folder, environment)
+    # Simulators themselves say where they were told to stop.
+    lines = done.stdout.splitlines(True)
+    own = [line for line in lines if line.startswith(("PASS", "FAIL"))]
+    return "".join(own), done.returncode
+
+
+def _run(command, folder, environment):
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
