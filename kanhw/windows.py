@@ -52,7 +52,7 @@ class Window:
         if min(self.out_size) < 1:
             raise InputError(
                 f"Windows of {self.size} with dilation {self.dilation} and padding {self.padding} "
-                f"do not fit an image of {self.shape[1:]}"
+                f"do not fit an image of {self.shape[1:]}: at most {self._largest} do"
             )
 
     @property
@@ -72,6 +72,17 @@ class Window:
             (length + 2 * pad - dilation * (size - 1) - 1) // stride + 1
             for length, size, stride, pad, dilation in zip(
                 self.shape[1:], self.size, self.stride, self.padding, self.dilation, strict=True
+            )
+        )
+        return rows, columns
+
+    @property
+    def _largest(self) -> Pair:
+        """Rows and columns of the largest window that fits, with the same dilation."""
+        rows, columns = (
+            (length + 2 * pad - 1) // dilation + 1
+            for length, pad, dilation in zip(
+                self.shape[1:], self.padding, self.dilation, strict=True
             )
         )
         return rows, columns

@@ -146,7 +146,7 @@ def test_shapes_are_read():
     ("shape", "message"),
     [
         ("64-4@3x3-10", "'4@3x3' of the shape '64-4@3x3-10' takes an image, but 64 values"),
-        ("1x8x8-4@9x9-10", "'4@9x9' of the shape .* do not fit an image"),
+        ("1x8x8-4@9x9-10", "'4@9x9' of the shape .* fit an image of .8, 8.: at most .8, 8. do"),
         ("1x8x8-max2x2-10", "'max2x2' of the shape .* must follow a convolution"),
         ("1x8x8-2@2x2-max2x2-avg2x2-10", "'avg2x2' of the shape .* must follow a convolution"),
         ("1x8x8-2@2x2", "must end with a number of outputs"),
