@@ -13,7 +13,14 @@ from kanhw.boards.host.connect import connect
 from kanhw.boards.host.device import Device, SelfTestResult
 from kanhw.boards.protocol.messages import Status
 from kanhw.errors import InputError
-from kanhw.flow.verification import Figures, clipping_warnings, figures_of, saturated_values
+from kanhw.flow.verification import (
+    Figures,
+    RangeOrigin,
+    clipping_warnings,
+    figures_of,
+    range_origin,
+    saturated_values,
+)
 from kanhw.formats import IntArray
 from kanhw.progress import Progress
 from kanhw.sim.vectors import Integers, read_vectors, stimulus
@@ -39,6 +46,8 @@ class DataRun:
         For all of them, over the link.
     saturated
         How many values of every feature were clipped; None where codes were given.
+    range_origin
+        What decided the outermost codes.
     """
 
     outputs: IntArray
@@ -47,6 +56,7 @@ class DataRun:
     figures: Figures
     seconds: float
     saturated: IntArray | None
+    range_origin: RangeOrigin
 
     @property
     def inferences_per_second(self) -> float:
@@ -94,7 +104,9 @@ class BoardRun:
     def warnings(self) -> tuple[str, ...]:
         """What the data are likely to suffer from, each with what to do about it."""
         data = self.data
-        return clipping_warnings(data.saturated, len(data.outputs)) if data is not None else ()
+        if data is None:
+            return ()
+        return clipping_warnings(data.saturated, len(data.outputs), data.range_origin)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the outputs, as plain JSON values."""
@@ -207,4 +219,5 @@ def _run_data(
         figures=figures_of(program, outputs, data),
         seconds=seconds,
         saturated=saturated_values(program, data),
+        range_origin=range_origin(program),
     )

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Figures",
+    "RangeOrigin",
     "Verification",
     "clipping_warnings",
     "figures_of",
     "predicted_classes",
+    "range_origin",
     "saturated_values",
     "simulate",
 ]
@@ -63,6 +65,8 @@ class Verification:
     saturated
         How many of the features of every vector lie beyond the outermost codes, and so were
         clipped: ``[n_in]``; None where codes were given.
+    range_origin
+        What decided the outermost codes.
     """
 
     equivalence: EquivalenceReport
@@ -72,6 +76,7 @@ class Verification:
     error_of_range: float | None = None
     netlist: str | None = None
     saturated: IntArray | None = None
+    range_origin: RangeOrigin = "calibration"
 
     @property
     def passed(self) -> bool:
@@ -93,7 +98,7 @@ class Verification:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the vectors are likely to suffer from, each with what to do about it."""
-        return clipping_warnings(self.saturated, self.equivalence.vectors)
+        return clipping_warnings(self.saturated, self.equivalence.vectors, self.range_origin)
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,31 @@ class Figures:
     error_of_range: float | None = None
 
 
-def clipping_warnings(saturated: IntArray | None, vectors: int) -> tuple[str, ...]:
+# What decided which real values the outermost input codes stand for, and what to do where values
+# lie beyond them.
+RangeOrigin = Literal["calibration", "training", "format"]
+_CURES: Mapping[RangeOrigin, str] = {
+    "calibration": "quantize with calibration data that hold such values, or with "
+    "activation_calibration=max_abs (--activation-calibration max_abs), unless training chose "
+    "these ranges",
+    "training": "training chose these ranges, so values beyond them count as their ends, and were "
+    "in training, too; where data have moved since then, train with data like them",
+    "format": "these are the ends of the format of the inputs; give one that holds such values "
+    "(--input-format)",
+}
+
+
+def range_origin(program: Program) -> RangeOrigin:
+    """What decided the ends of a Program's inputs."""
+    if program.conversion is not None:
+        return "format"
+    # Ranges of learned widths end anywhere; all others are whole steps from zero.
+    return "calibration" if program.input.offset is None else "training"
+
+
+def clipping_warnings(
+    saturated: IntArray | None, vectors: int, origin: RangeOrigin
+) -> tuple[str, ...]:
     """A line about features that were clipped, where there are some.
 
     Parameters
@@ -114,6 +143,8 @@ def clipping_warnings(saturated: IntArray | None, vectors: int) -> tuple[str, ..
         How many values of every feature were, ``[n_in]``; None where that is not known.
     vectors
         How many there are.
+    origin
+        What decided the ends (:func:`range_origin`).
     """
     if saturated is None or not saturated.any():
         return ()
@@ -122,8 +153,7 @@ def clipping_warnings(saturated: IntArray | None, vectors: int) -> tuple[str, ..
     line = (
         f"{count} of {inputs} inputs ({100 * count / inputs:.2f} %) lie beyond the outermost "
         f"codes and were clipped, most of feature {feature} ({saturated[feature]}): "
-        "quantize with calibration data that hold such values, or with "
-        "activation_calibration=max_abs (--activation-calibration max_abs)"
+        f"{_CURES[origin]}"
     )
     return (line,)
 
@@ -206,8 +236,7 @@ def simulate(
     if isinstance(loaded, BackendDesign):
         asked = {"simulator": simulator, "waves": waves, "netlist": netlist}
         equivalence = _checked_cpp(loaded, program, data, engine, asked)
-        checked = _verification(program, equivalence, data)
-        return replace(checked, saturated=saturated_values(program, data))
+        return _verification(program, equivalence, data)
     if engine in ("exact", "native"):
         raise InputError(f"The engine {engine!r} is for C++ of the back end 'hls': leave it out")
     if engine == "auto":
@@ -226,11 +255,7 @@ def simulate(
             waves=waves,
         )
     equivalence = replace(equivalence, design=str(loaded.path))
-    return replace(
-        _verification(program, equivalence, data),
-        netlist=netlist,
-        saturated=saturated_values(program, data),
-    )
+    return replace(_verification(program, equivalence, data), netlist=netlist)
 
 
 def _checked_cpp(
@@ -337,5 +362,11 @@ def _verification(
     # Figures make no sense where outputs were lost.
     found = figures_of(program, outputs, data) if len(outputs) == len(data) else Figures()
     return Verification(
-        equivalence, outputs, found.accuracy, found.max_error, found.error_of_range
+        equivalence,
+        outputs,
+        found.accuracy,
+        found.max_error,
+        found.error_of_range,
+        saturated=saturated_values(program, data),
+        range_origin=range_origin(program),
     )

@@ -1,6 +1,7 @@
 """Simulating against the Program and against the user's data."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from kanhw.design.design import Design, Port
 from kanhw.flow import verification
 from kanhw.flow.verification import _verification, predicted_classes
 from kanhw.formats import CodeFormat
-from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
+from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer, with_formats
 from kanhw.schedule.schedule import Schedule
 from kanhw.sim import EquivalenceReport, find_simulator
 from kanhw.sim.vectors import checked_vectors
@@ -187,6 +188,24 @@ def test_clipped_inputs_are_counted(scaled_design):
     )
     np.testing.assert_array_equal(given.outputs, result.outputs)
     assert given.saturated is None and given.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "formats", "cure"),
+    [
+        ({}, {}, "--activation-calibration max_abs"),
+        ({"offset": 0.07}, {}, "training chose these ranges, so values beyond them count as"),
+        ({"offset": 0.07}, {"inputs": "q2.4"}, "the format of the inputs; give one that holds"),
+    ],
+)
+def test_the_cure_for_clipped_inputs_is_that_of_their_range(encoder, formats, cure):
+    program = make_program(input_scale=np.array(0.25))
+    program = replace(program, input=replace(program.input, **encoder))
+    program = with_formats(program, **formats)
+    far = np.full((20, N_IN), 99.5)
+    outputs = report_of(program(program.input.encode(far)))
+    result = _verification(program, outputs, checked_vectors(program, far))
+    assert len(result.warnings) == 1 and cure in result.warnings[0]
 
 
 def test_auto_takes_the_engine_that_ends_in_time(tmp_path, monkeypatch):
