@@ -191,10 +191,15 @@ def float_conv_net(facts: Facts) -> Function:
 # W4A4 --------------------------------------------------------------------------------------------
 
 
+# A product by 4 bits that no sum follows is 5 look-up tables in all reports, whatever the other
+# operand (12 to 15 bits); the others of a sum are in blocks, with what is added to them.
+ALONE = Operator("product alone", 5, bits=19)
+
+
 def integer_edges(terms: int, spline: bool, *, codebook: bool) -> dict[Operator, int]:
     """A turn of an edge: products of 4-bit weights with table entries, and two sums."""
     value = 12 if spline else 15
-    uses = {product(value, 4): terms + 1, adder(32): 2, adder(19): terms // 4}
+    uses = {product(value, 4): terms, ALONE: 1, adder(32): 2, adder(19): terms // 4}
     return uses if codebook else {**uses, shifter(32): 1}
 
 
@@ -217,13 +222,15 @@ def integer_dense(
 ) -> Function:
     """A dense layer of W4A4."""
     terms = 8 if spline else 4
+    # Of the last layer's splines the codes reach four; the tables of the others are 0.
+    reached = 4 if spline and last else terms
     loop = {
-        **integer_edges(terms, spline, codebook=codebook),
+        **integer_edges(reached, spline, codebook=codebook),
         adder(16): 1, adder(10): 1, choice(10): 3, comparison(8): 1, gate(4): 1,
     }  # fmt: skip
     ends = requantized(clamped=spline and not last)
     value = 12 if spline else 15
-    stores = [Store(16, value, terms), Store(16, 13)]
+    stores = [Store(16, value, reached), Store(16, 13)]
     stores += weights(n, m, terms, codebook=codebook, shapes=32)
     edges = Loop(n * m, loop, 1, 4, reads=dict.fromkeys(stores, 1))
     body: list[Loop | Function] = [Loop(m, depth=1), edges, Loop(m, ends)]
@@ -260,8 +267,9 @@ def integer_norm(name: str, n: int, *, affine: bool = True) -> Function:
     if affine:
         stores += [Store(n, 13), Store(n, 22)]
     extra: dict[Operator, int] = {adder(60): 3, choice(59): 1}
-    if not affine:
-        # Divided by a count that is no power of two: a product with its reciprocal.
+    if n & (n - 1):
+        # Divided by a count that is no power of two: a product with its reciprocal, of 5 to 10
+        # blocks by what the reciprocal is.
         extra[product(64, 54)] = 1
     return Function(name, body, stores, (), extra, 3)
 

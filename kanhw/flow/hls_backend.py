@@ -12,7 +12,7 @@ from kanhw.flow.testbench import stimulus_for
 from kanhw.hls.facts import facts_of
 from kanhw.hls.files.scripts import Target
 from kanhw.hls.generate import write_cpp
-from kanhw.hls.model.design_model import model_design
+from kanhw.hls.model.design_model import facts_of_model, model_design
 from kanhw.hls.names import checked_cpp_name
 from kanhw.program import Program
 from kanhw.schedule.schedule import Schedule
@@ -51,8 +51,7 @@ class HlsBackend:
         codes, heads = stimulus_for(program, beats, True if vectors is False else vectors)
         outputs = program(codes) if heads is None else program(codes, head=heads)
         files = design.files(codes, outputs, heads)
-        model = {k: v for k, v in model_design(design).to_json().items() if v is not None}
-        facts = {**facts_of(design), "model": model}
+        facts = {**facts_of(design), "model": facts_of_model(model_design(design))}
         return Written({name: text.encode() for name, text in files.items()}, facts)
 
 

@@ -147,6 +147,11 @@ class Loop:
         return self.turns * (self.depth + _within(self.inner))
 
     @property
+    def starts(self) -> int:
+        """From the first turn to where a next loop's turns could start."""
+        return self.clocks if self.interval is None else self.turns * self.interval
+
+    @property
     def states(self) -> int:
         """States of the function's sequencer that are spent here."""
         if self.interval is not None:

@@ -47,7 +47,7 @@ class Process:
     gives
         The type of a beat that it writes.
     clocks
-        Turns of its loops for a vector or an image.
+        In which turns of its loops start, for a vector or an image.
     work
         Its loops and what they are made of, for the model.
     """
@@ -104,16 +104,15 @@ class Chain:
         name: str,
         gives: str,
         body: Sequence[str],
-        clocks: int,
+        loops: int | Sequence[Loop],
         comment: str = "",
         calls: Sequence[tuple[str, str]] | None = None,
-        loops: Sequence[Loop] | None = None,
     ) -> None:
         """A function from the stream at the end of the chain to a new one.
 
-        ``calls`` are the functions of a vector, and what they give, that it consists of; None where
-        it is made of more. ``loops`` are those of the model; None: one of so many turns, a turn a
-        clock, with all operators that were named.
+        ``loops`` are its pipelined loops, one after the other; a number is one of so many turns, a
+        turn a clock, with all operators that were named. ``calls`` are the functions of a vector,
+        and what they give, that it consists of; None where it is made of more.
         """
         if calls is None or self.vector_functions is None:
             self.vector_functions = None
@@ -122,7 +121,8 @@ class Chain:
         head = f"{name}(hls::stream<{self.at.struct}> &in, hls::stream<{gives}> &out)"
         self.source.function(head, body, comment)
         # A turn reads a beat, and hands another on.
-        made = loops or [Loop(clocks, self.source.used(), 1, DEPTH)]
+        made = [Loop(loops, self.source.used(), 1, DEPTH)] if isinstance(loops, int) else loops
+        clocks = sum(own.starts for own in made)
         # Every turn reads every memory.
         made = self.source.reading(made)
         self.source.keeps(1, self.source.struct_bits[self.at.struct], writers=0)

@@ -128,12 +128,11 @@ def layer_norm(site: StageSite) -> None:
         f"out.write({written});",
     ]
     turns_of = count if turns else 1
-    clocks = f + 1 + 2 * turns_of
     loops = [
         Loop(turns_of, first, 1, DEPTH),
         # A bit waits for the one before: a product a clock, the other, and the comparison.
         Loop(f + 1, of_root, _OF_BIT, DEPTH),
         Loop(turns_of, source.used(), 1, DEPTH),
     ]
-    chain.process(f"{name}", struct, body, clocks, about(layer), loops=loops)
+    chain.process(name, struct, body, loops, about(layer))
     chain.moves_on(struct, outputs)

@@ -8,11 +8,20 @@ from kanhw.formats import CodeFormat
 from kanhw.hls import model_of
 from kanhw.hls.costs.block_rams import bram18, memory_luts
 from kanhw.hls.costs.operators import adder
-from kanhw.hls.costs.work import Function, Register
+from kanhw.hls.costs.streams import stream_costs
+from kanhw.hls.costs.work import Function, Register, Taken
 from kanhw.hls.files.scripts import Target
 from kanhw.hls.generate import write_cpp
+from kanhw.hls.model.design_model import LUT_BAND, facts_of_model
 from kanhw.hls.model.energy import inference_energy
-from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer, ResidentLayer
+from kanhw.program import (
+    EdgeTableLayer,
+    InputEncoder,
+    NormLayer,
+    Program,
+    Requantizer,
+    ResidentLayer,
+)
 from kanhw.schedule.schedule import Schedule
 
 
@@ -109,3 +118,30 @@ def test_more_lanes_take_more_and_fewer_clocks():
     one, several = model_of(program, ONE_BY_ONE), model_of(program, FOLDED)
     assert several.interval_min < one.interval_min
     assert several.lut > one.lut and several.dsp >= one.dsp
+
+
+@pytest.mark.parametrize(("bits", "luts"), [(32, 44), (72, 84)])
+def test_a_stream_is_that_of_reports(bits, luts):
+    assert stream_costs(bits) == Taken(lut=luts, ff=5)
+
+
+def test_a_bit_of_a_root_waits_for_the_one_before():
+    """Two products and a comparison, so a turn every three clocks, in the interval as well."""
+    program = programs()["fast_kan"]
+    norm = next(own for own in program.layers if isinstance(own, NormLayer))
+    design = write_cpp(program, ONE_BY_ONE, "kan", Target())
+    process = next(own for own in design.chain.processes if len(own.work.loops) == 3)
+    sums, root, scale = process.work.loops
+    assert (root.turns, root.interval) == (norm.fraction_bits + 1, 3)
+    assert (sums.starts, scale.starts) == (norm.n_in, norm.n_in)
+    assert process.clocks == 3 * (norm.fraction_bits + 1) + 2 * norm.n_in
+    assert model_of(program, ONE_BY_ONE).interval_min == design.interval >= process.clocks
+
+
+def test_a_manifest_tells_the_range_of_its_luts():
+    report = model_of(edge_program(), Schedule())
+    facts = facts_of_model(report)
+    low, high = facts["ranges"]["lut"]
+    assert low < report.lut == facts["lut"] < high
+    assert high / report.lut == pytest.approx(LUT_BAND, rel=0.01)
+    assert "uram" not in facts
