@@ -18,11 +18,20 @@ from kanhw.errors import InputError, ToolFailed
 from kanhw.estimation.place_and_route import PlacedTiming, check_seeds, place_and_route
 from kanhw.estimation.resources import ResourceEstimate
 from kanhw.interruption import temporary_folder
+from kanhw.targets.lut import LUT_INPUTS
 from kanhw.targets.table import target_named
 from kanhw.targets.target import Target
 from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, yosys_version
 
 __all__ = ["estimate_design", "estimate_many", "estimate_verilog", "netlist_in"]
+
+# Words of tables with more address bits than a LUT has, from which one recipe is enough: of 41,000
+# a run takes a minute of a processor, and memory for every word.
+_MANY_WORDS = 100_000
+# Memories that gateware asks to be logic, and their last word.
+_TABLES = re.compile(
+    r'\(\* ram_style = "logic" \*\)\s+(?:\(\*[^*]*\*\)\s+)*reg [^;]*\[(\d+):0\];'
+)
 
 STAT_NAME = "stat.json"
 NETLIST_NAME = "netlist.json"
@@ -125,7 +134,8 @@ def estimate_verilog(
 ) -> ResourceEstimate:
     """Estimate what a Verilog file takes on a target, by synthesising it with Yosys.
 
-    Every recipe of the target is run and the result with the fewest LUTs is taken whole.
+    Every recipe of the target is run and the result with the fewest LUTs is taken whole; of a
+    design with very many large tables the one that suits these is run alone.
 
     Parameters
     ----------
@@ -244,12 +254,13 @@ def estimate_many(
             check_seeds(name, seeds)
     yosys_version()  # A missing tool is reported before any work, and threads share the answer.
     stop = threading.Event()
+    recipes = {name: _recipes(target, source) for name, target in chosen.items()}
     runs = [
         _Run(source, top, target, recipe, tuple(flags), timeout, stop, seeds if fmax else 0, keep)
-        for target in chosen.values()
-        for recipe in target.recipes
+        for name, target in chosen.items()
+        for recipe in recipes[name]
     ]
-    waiting = {name: len(target.recipes) for name, target in chosen.items()}
+    waiting = {name: len(own) for name, own in recipes.items()}
     results: dict[str, list[ResourceEstimate]] = {name: [] for name in chosen}
     best: dict[str, ResourceEstimate] = {}
     with ThreadPoolExecutor(min(jobs, os.cpu_count() or 1)) as pool:
@@ -267,6 +278,15 @@ def estimate_many(
             pool.shutdown(cancel_futures=True)
             raise
     return [best[name] for name in targets]
+
+
+def _recipes(target: Target, verilog: Path) -> tuple[str, ...]:
+    """Those that are run: all, or the one for large tables where these are most of a design."""
+    if target.table_recipe is None:
+        return tuple(target.recipes)
+    depths = (int(last) + 1 for last in _TABLES.findall(verilog.read_text(encoding="utf-8")))
+    large = sum(words for words in depths if words > 1 << LUT_INPUTS)
+    return tuple(target.recipes) if large < _MANY_WORDS else (target.table_recipe,)
 
 
 def netlist_in(folder: Path, recipe: str) -> Path:

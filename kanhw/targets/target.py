@@ -212,6 +212,9 @@ class Target:
         What one block RAM is.
     spare
         Name and commands of a recipe for a design on which Yosys itself fails in the others.
+    table_recipe
+        The recipe that makes the fewest LUTs of large tables, which is run alone where there are so
+        many that every run takes minutes; None: all are run.
     library
         Models of its cells; None: its netlists cannot be simulated.
     place_and_route
@@ -231,6 +234,7 @@ class Target:
     cells: Mapping[str, CellCost]
     bram_unit: str
     spare: tuple[str, str] | None = None
+    table_recipe: str | None = None
     library: CellLibrary | None = None
     place_and_route: PlaceAndRoute | None = None
     block_rams: BlockRams | None = None

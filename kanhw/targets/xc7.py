@@ -9,7 +9,12 @@ from kanhw.targets.energies import XC7_ENERGIES
 from kanhw.targets.memories import BlockRams, BlockShape
 from kanhw.targets.multipliers import MultiplierBlocks
 from kanhw.targets.target import CellCost, Target
-from kanhw.targets.ultrascale_plus import XILINX_CELLS, XILINX_WEIGHTS, xilinx_recipes
+from kanhw.targets.ultrascale_plus import (
+    TABLE_RECIPE,
+    XILINX_CELLS,
+    XILINX_WEIGHTS,
+    xilinx_recipes,
+)
 
 __all__ = ["XC7"]
 
@@ -37,6 +42,7 @@ XC7 = Target(
         "CARRY4 cells; without I/O and clock buffers"
     ),
     recipes=xilinx_recipes("xc7"),
+    table_recipe=TABLE_RECIPE,
     cells={
         **XILINX_CELLS,
         "DSP48E1": CellCost(dsp=1),

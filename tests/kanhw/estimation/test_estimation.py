@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import kanhw
 from kanhw.design.design import Design, Port
 from kanhw.design.manifest import manifest_bytes
 from kanhw.errors import InputError, ToolFailed, ToolNotFound
@@ -23,6 +25,7 @@ from kanhw.estimation import (
     yosys_version,
 )
 from kanhw.formats import CodeFormat
+from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
 from kanhw.schedule.schedule import Schedule
 from kanhw.tools.yosys import run_script
 
@@ -348,6 +351,24 @@ def test_the_recipe_with_fewer_luts_is_taken_whole(
     estimate = estimate_verilog(adder, "adder", "xcup")
     assert (estimate.recipe, estimate.alternatives) == (recipe, alternatives)
     assert estimate.ff == (abc if recipe == "abc" else abc9).get("FDRE", 0)
+
+
+@pytest.mark.parametrize(("tables", "alone"), [(390, False), (391, True)])
+def test_very_many_large_tables_are_run_through_one_recipe(tables, alone, stub_cells, tmp_path):
+    """As the gateware writes them; 391 of 256 words are more than 100,000."""
+    layer = Program(
+        (EdgeTableLayer(np.arange(256).reshape(1, 1, 256), (Requantizer([[1]], [0]),)),),
+        InputEncoder(CodeFormat(8, False), 1),
+    )
+    text = kanhw.generate(layer, tmp_path / "d").verilog_path.read_text()
+    declared = text[text.index("(* ram_style") : text.index("initial begin")]
+    path = tmp_path / "tables.v"
+    path.write_text(ADDER + declared * tables + declared.replace("255:0", "63:0") * 999)
+    stub_cells({"LUT6": 3}, {"LUT6": 4})
+    found = estimate_verilog(path, "adder", "xcup")
+    assert (found.recipe, found.alternatives) == (("abc", {}) if alone else ("abc9", {"abc": 4}))
+    (tmp_path / "block.v").write_text(ADDER + declared.replace("logic", "block") * 999)
+    assert estimate_verilog(tmp_path / "block.v", "adder", "xcup").recipe == "abc9"
 
 
 @pytest.mark.parametrize(("failing", "recipe"), [("-top adder\n", "abc"), ("", None)])
