@@ -1,7 +1,7 @@
 """Power: calibration points left one out; vectorless, simulated and modelled side by side.
 
     python -m benchmarks.estimates.power [--networks moons dry_bean] [--targets xcup xc7 ice40]
-        [--shapes half_cheetah] [--json FILE]
+        [--shapes half_cheetah toyadmos_eighth toyadmos] [--json FILE]
 
 First the public designs with a vendor's power report (Vivado's estimates without vectors, not
 measurements): watt per LUT, flip-flop and carry cell of every design, predicted from the others of
@@ -10,8 +10,8 @@ toggles that random inputs of the same rate give, and the model before synthesis
 Last the two KAN designs with reports: from the vendor's counts of cells and the rates that our own
 networks' netlists have, and from our own synthesis. Their weights are not at hand, so untrained
 EfficientKANs of the same sizes and bits stand for them, as edge tables in a bare core with as many
-adders between two registers as the designs of the reports have; toyadmos takes many minutes and
-gigabytes.
+adders between two registers as the designs of the reports have. toyadmos takes many minutes and
+gigabytes; toyadmos_eighth has an eighth of its edges, and is counted eight times.
 """
 
 from __future__ import annotations
@@ -139,16 +139,32 @@ def compared(name: str, target: str) -> dict[str, Any]:
 
 # The designs of the reports add up to four operands between two registers: two levels of adders.
 ADDER_LEVELS = 2
-# Sizes of the KANs with reports, and bits of the codes that each layer reads.
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a network, and bits of the codes that each layer reads.
+
+    As many of it as ``times`` have the edges of the KAN whose report is ``point``.
+    """
+
+    point: str
+    sizes: tuple[int, ...]
+    bits: tuple[int, ...]
+    times: int = 1
+
+
 SHAPES = {
-    "half_cheetah": ((17, 6), (8,)),
-    "toyadmos": ((64, 16, 8, 16, 64), (7, 8, 8, 7)),
+    "half_cheetah": Shape("half_cheetah", (17, 6), (8,)),
+    "toyadmos": Shape("toyadmos", (64, 16, 8, 16, 64), (7, 8, 8, 7)),
+    # 256 of its 2,048 tables of 7 bits, and 32 of its 256 of 8 bits.
+    "toyadmos_eighth": Shape("toyadmos", (32, 8, 4), (7, 8), 8),
 }
 
 
-def stand_in(name: str) -> kanhw.Program:
+def stand_in(shape: Shape) -> kanhw.Program:
     """An untrained network of the sizes and bits of a KAN with a report."""
-    sizes, bits = SHAPES[name]
+    sizes, bits = shape.sizes, shape.bits
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = model_of(KAN(sizes).eval(), None)
@@ -166,8 +182,9 @@ def from_synthesis(names: list[str]) -> list[dict[str, Any]]:
             "error %", "at their LUTs W", "error %")  # fmt: skip
     table, rows = Table(head, (20,)), []
     for name in names:
-        point = next(own for own in POINTS if own.name.startswith(name))
-        program = stand_in(name)
+        shape = SHAPES[name]
+        point = next(own for own in POINTS if own.name.startswith(shape.point))
+        program = stand_in(shape)
         with tempfile.TemporaryDirectory(prefix="kanhw-benchmark-") as folder:
             schedule = kanhw.Schedule(handshake=False, adder_levels=ADDER_LEVELS)
             design = kanhw.generate(program, Path(folder) / "design", schedule=schedule)
@@ -175,15 +192,16 @@ def from_synthesis(names: list[str]) -> list[dict[str, Any]]:
                 design, point.family, vectorless=True, clock_mhz=point.mhz
             )
         band = found.power_w["dynamic"]
-        watt = 0.0 if band is None else band.middle
+        lut, ff = (shape.times * own for own in (resources.lut, resources.ff))
+        watt = 0.0 if band is None else shape.times * band.middle
         # With the vendor's LUTs in place of ours: what is left is the rates and energies.
-        scaled = watt * point.lut / resources.lut
+        scaled = watt * point.lut / lut
         table.add(
-            *(point.name, point.lut, resources.lut, point.ff, resources.ff),
+            *(name, point.lut, lut, point.ff, ff),
             *(f"{point.total:.3f}", f"{watt:.3f}", f"{100 * (watt / point.total - 1):+.0f}"),
             *(f"{scaled:.3f}", f"{100 * (scaled / point.total - 1):+.0f}"),
         )
-        rows.append({"design": point.name, "report": point.total, "own": watt, "scaled": scaled})
+        rows.append({"design": name, "report": point.total, "own": watt, "scaled": scaled})
     return rows
 
 
