@@ -4,8 +4,8 @@
         [--sizes 16 3 7 | --shape 1x8x8-4@3x3-max2x2-10] [--at-most 190 ...]
         [--best-at-most 150 ...] [--epochs N] [--starts N] [--folds K] [--jitter SHARE]
         [--pressure LOW HIGH] [--most-bits N] [--spacing RATIO] [--learning-rate RATE]
-        [--float-epochs N] [--best-only] [--fabrics NAME ...] [--folder DIR] [--jobs N]
-        [--json FILE]
+        [--float-epochs N] [--best-only | --measured COST ...] [--fabrics NAME ...]
+        [--folder DIR] [--jobs N] [--json FILE]
 
 Trains once (or goes on in DIR), takes of every seed the best point by validation at every cost of
 --at-most, and of all seeds the best at others, generates them with 2 adder levels and without
@@ -15,6 +15,7 @@ handshake (with it where images come pixel by pixel), synthesises them portable 
 few registers as there are layers). With --float-epochs every seed starts from a float network of
 those sizes that has been trained for so long on the training rows, not from scratch.
 What is measured is kept in DIR, and told by every later run.
+With --measured only what is best at these costs is generated; of the others the formula is told.
 Inputs are encoded by the host, outputs are raw class sums. Test labels are looked at once, at the
 end: a folder that holds test.json is refused. With --best-only the best of all seeds alone are
 synthesised and simulated; of the others the modelled cost is told. Fashion-MNIST is that of the
@@ -218,6 +219,7 @@ def main() -> int:
     parser.add_argument("--smoothness", type=float, nargs=2)
     parser.add_argument("--folds", type=int)
     parser.add_argument("--best-only", action="store_true")
+    parser.add_argument("--measured", type=float, nargs="+", metavar="COST")
     parser.add_argument("--jitter", type=float, default=0.0)
     parser.add_argument("--most-bits", type=int, default=6)
     parser.add_argument("--no-refit", action="store_true")
@@ -233,6 +235,8 @@ def main() -> int:
     given = load(options.dataset, options.folder)
     sizes, limit, best_limit = TASKS[options.dataset]
     limits, best_limits = options.at_most or [limit], options.best_at_most or [best_limit]
+    if not set(options.measured or []) <= set(limits):
+        sys.exit("--measured names costs of --at-most")
     settings: dict[str, Any] = {"refit": not options.no_refit, "most_bits": options.most_bits}
     settings |= {"folds": options.folds, "jitter": options.jitter, "spacing": options.spacing}
     for pair in ("smoothness", "pressure"):
@@ -261,9 +265,13 @@ def main() -> int:
     front = trained.front
     chosen = {limit: of_every_seed(front, options.seeds, limit) for limit in limits}
     best = {own: front.best(own) for own in best_limits}
+    generated = {own.name for own in best.values()}
+    if not options.best_only:
+        costs = limits if options.measured is None else options.measured
+        generated |= {own.name for limit in costs for own in chosen[limit]}
 
     def measured(point: Point) -> dict[str, Any]:
-        if options.best_only and point not in best.values():
+        if point.name not in generated:
             return vars(point).copy()
         program = trained.programs[point.name]
         codes = program.input.encode(given.test_x)
@@ -285,8 +293,8 @@ def main() -> int:
     for limit, points in chosen.items():
         print(f"\nof every seed the best by validation at a modelled cost of at most {limit:g}\n")
         show([rows[own.name] for own in points], len(given.test_x))
-    costs = ", ".join(f"{own:g}" for own in best_limits)
-    print(f"\nof all seeds the best by validation at a modelled cost of at most {costs}\n")
+    told = ", ".join(f"{own:g}" for own in best_limits)
+    print(f"\nof all seeds the best by validation at a modelled cost of at most {told}\n")
     show([rows[own.name] for own in best.values()], len(given.test_x), mean=False)
     write_json(options.out / "test.json", rows)
     write_results(options.json, rows)
