@@ -1,19 +1,21 @@
 """Fronts of learned widths: LUTs after synthesis and accuracy on test rows, over seeds.
 
     python -m benchmarks.fabric.front --dataset dry_bean --out DIR [--seeds 0 1 2 3 4]
-        [--sizes 16 3 7 | --shape 1x8x8-4@3x3-max2x2-10] [--at-most 190] [--best-at-most 150 ...]
-        [--epochs N] [--starts N] [--folds K] [--jitter SHARE] [--pressure LOW HIGH]
-        [--spacing RATIO] [--learning-rate RATE] [--float-epochs N] [--best-only]
-        [--fabrics NAME ...] [--folder DIR] [--jobs N] [--json FILE]
+        [--sizes 16 3 7 | --shape 1x8x8-4@3x3-max2x2-10] [--at-most 190 ...]
+        [--best-at-most 150 ...] [--epochs N] [--starts N] [--folds K] [--jitter SHARE]
+        [--pressure LOW HIGH] [--most-bits N] [--spacing RATIO] [--learning-rate RATE]
+        [--float-epochs N] [--best-only | --measured COST ...] [--fabrics NAME ...]
+        [--folder DIR] [--jobs N] [--json FILE]
 
-Trains once (or goes on in DIR), takes of every seed the best point by validation at a cost, and of
-all seeds the best at others, generates them with 2 adder levels and without handshake (with it
-where images come pixel by pixel), synthesises them portable and with the fabric "ultrascale+" (the
-smaller Yosys recipe), and simulates both on all test rows, bit for bit; --fabrics names others
-("ultrascale+, merged" merges tables, "ultrascale+, a stage a layer" has as few registers as there
-are layers). With --float-epochs every seed starts from a float network of those sizes that has been
-trained for so long on the training rows, not from scratch.
+Trains once (or goes on in DIR), takes of every seed the best point by validation at every cost of
+--at-most, and of all seeds the best at others, generates them with 2 adder levels and without
+handshake (with it where images come pixel by pixel), synthesises them portable and with the fabric
+"ultrascale+" (the smaller Yosys recipe), and simulates both on all test rows, bit for bit;
+--fabrics names others ("ultrascale+, merged" merges tables, "ultrascale+, a stage a layer" has as
+few registers as there are layers). With --float-epochs every seed starts from a float network of
+those sizes that has been trained for so long on the training rows, not from scratch.
 What is measured is kept in DIR, and told by every later run.
+With --measured only what is best at these costs is generated; of the others the formula is told.
 Inputs are encoded by the host, outputs are raw class sums. Test labels are looked at once, at the
 end: a folder that holds test.json is refused. With --best-only the best of all seeds alone are
 synthesised and simulated; of the others the modelled cost is told. Fashion-MNIST is that of the
@@ -30,6 +32,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +53,7 @@ from kanhw.files import write_json
 from kanhw.flow.fitting.fabric_run import TrainedFront
 from kanhw.program import program_bytes
 from kanhw.progress import Progress
-from kanhw.quant.fabric.front import Point
+from kanhw.quant.fabric.front import Front, Point
 from kanhw.sim import check_design
 
 FABRICS = ("portable", "ultrascale+")
@@ -208,7 +211,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--sizes", type=int, nargs="+")
     parser.add_argument("--shape", help="in the place of sizes")
-    parser.add_argument("--at-most", type=float)
+    parser.add_argument("--at-most", type=float, nargs="+")
     parser.add_argument("--best-at-most", type=float, nargs="+")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--epochs", type=int)
@@ -216,6 +219,7 @@ def main() -> int:
     parser.add_argument("--smoothness", type=float, nargs=2)
     parser.add_argument("--folds", type=int)
     parser.add_argument("--best-only", action="store_true")
+    parser.add_argument("--measured", type=float, nargs="+", metavar="COST")
     parser.add_argument("--jitter", type=float, default=0.0)
     parser.add_argument("--most-bits", type=int, default=6)
     parser.add_argument("--no-refit", action="store_true")
@@ -230,7 +234,9 @@ def main() -> int:
         sys.exit(f"{options.out} was tested already: test rows are looked at once; train anew")
     given = load(options.dataset, options.folder)
     sizes, limit, best_limit = TASKS[options.dataset]
-    limit, best_limits = options.at_most or limit, options.best_at_most or [best_limit]
+    limits, best_limits = options.at_most or [limit], options.best_at_most or [best_limit]
+    if not set(options.measured or []) <= set(limits):
+        sys.exit("--measured names costs of --at-most")
     settings: dict[str, Any] = {"refit": not options.no_refit, "most_bits": options.most_bits}
     settings |= {"folds": options.folds, "jitter": options.jitter, "spacing": options.spacing}
     for pair in ("smoothness", "pressure"):
@@ -257,15 +263,15 @@ def main() -> int:
             f"at a modelled cost of {own.cost:.0f}, at most {own.at_most:.0f}"
         )
     front = trained.front
-    chosen = [
-        replace(front, points=tuple(points)).best(limit)
-        for seed in options.seeds
-        if (points := [own for own in front.points if own.seed == seed and own.cost <= limit])
-    ]
+    chosen = {limit: of_every_seed(front, options.seeds, limit) for limit in limits}
     best = {own: front.best(own) for own in best_limits}
+    generated = {own.name for own in best.values()}
+    if not options.best_only:
+        costs = limits if options.measured is None else options.measured
+        generated |= {own.name for limit in costs for own in chosen[limit]}
 
     def measured(point: Point) -> dict[str, Any]:
-        if options.best_only and point not in best.values():
+        if point.name not in generated:
             return vars(point).copy()
         program = trained.programs[point.name]
         codes = program.input.encode(given.test_x)
@@ -279,19 +285,26 @@ def main() -> int:
         return {**vars(point), **found}
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        names = {own.name: own for own in (*best.values(), *chosen)}
+        names = {own.name: own for own in (*best.values(), *chain(*chosen.values()))}
         rows = dict(zip(names, pool.map(measured, names.values()), strict=True))
     for name, row in rows.items():
         row["test"] = accuracy(trained.programs[name], given.test_x, given.test_y)
         # Output bits of tables are reals here, as the factors were fitted, and whole in "cost".
-    print(f"\nof every seed the best by validation at a modelled cost of at most {limit:g}\n")
-    show([rows[own.name] for own in chosen], len(given.test_x))
-    limits = ", ".join(f"{own:g}" for own in best_limits)
-    print(f"\nof all seeds the best by validation at a modelled cost of at most {limits}\n")
+    for limit, points in chosen.items():
+        print(f"\nof every seed the best by validation at a modelled cost of at most {limit:g}\n")
+        show([rows[own.name] for own in points], len(given.test_x))
+    told = ", ".join(f"{own:g}" for own in best_limits)
+    print(f"\nof all seeds the best by validation at a modelled cost of at most {told}\n")
     show([rows[own.name] for own in best.values()], len(given.test_x), mean=False)
     write_json(options.out / "test.json", rows)
     write_results(options.json, rows)
     return 0
+
+
+def of_every_seed(front: Front, seeds: Sequence[int], limit: float) -> list[Point]:
+    """The best by validation that cost at most so much, of the seeds that have one."""
+    cheap = [[p for p in front.points if p.seed == seed and p.cost <= limit] for seed in seeds]
+    return [replace(front, points=tuple(points)).best(limit) for points in cheap if points]
 
 
 def show(rows: list[dict[str, Any]], tested: int, *, mean: bool = True) -> None:
@@ -323,7 +336,7 @@ def show(rows: list[dict[str, Any]], tested: int, *, mean: bool = True) -> None:
     if len(rows) < 2 or not mean:
         return
     means = {name: statistics.fmean(row[name] for row in rows) for name in ("validation", "test")}
-    spread = statistics.stdev(row["test"] for row in rows)
+    spreads = {name: statistics.stdev(row[name] for row in rows) for name in means}
     cost = statistics.fmean(row["cost"] for row in rows)
     measured = f"modelled cost {cost:.0f}"
     if all(fabric in row for row in rows for fabric in FABRICS):
@@ -334,8 +347,9 @@ def show(rows: list[dict[str, Any]], tested: int, *, mean: bool = True) -> None:
         )
     error = math.sqrt(means["test"] * (1 - means["test"]) / tested)
     print(
-        f"\nmean of {len(rows)} seeds: validation {100 * means['validation']:.2f} %, test "
-        f"{100 * means['test']:.2f} % (sd {100 * spread:.2f}; standard error of the test part "
+        f"\nmean of {len(rows)} seeds: validation {100 * means['validation']:.2f} % (sd "
+        f"{100 * spreads['validation']:.2f}), test {100 * means['test']:.2f} % (sd "
+        f"{100 * spreads['test']:.2f}; standard error of the test part "
         f"{100 * error:.2f}), {measured}"
     )
 

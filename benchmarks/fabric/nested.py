@@ -2,7 +2,8 @@
 
     python -m benchmarks.fabric.nested --dataset dry_bean [--sizes 16 3 7] [--runs 10] [--epochs N]
         [--starts N] [--smoothness HIDDEN LAST] [--jitter SHARE] [--limits 150 170 190 ...]
-        [--learning-rate RATE] [--float-epochs N] [--keep FILE]
+        [--pressure LOW HIGH] [--most-bits N] [--learning-rate RATE] [--float-epochs N]
+        [--keep FILE]
 
 Training and validation rows of a dataset fall into five parts. Run k holds out part k for judging,
 trains with seed k on four fifths of the others and chooses by the rest: of every run the best by
@@ -44,6 +45,8 @@ def main() -> int:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--starts", type=int, default=8)
     parser.add_argument("--smoothness", type=float, nargs=2)
+    parser.add_argument("--pressure", type=float, nargs=2)
+    parser.add_argument("--most-bits", type=int, default=6)
     parser.add_argument("--jitter", type=float, default=0.0)
     parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--float-epochs", type=int, help="of a float network that runs start from")
@@ -51,10 +54,12 @@ def main() -> int:
     options = parser.parse_args()
     given = load(options.dataset, options.folder)
     settings: dict[str, Any] = {
-        name: getattr(options, name) for name in ("epochs", "starts", "jitter", "learning_rate")
+        name: getattr(options, name)
+        for name in ("epochs", "starts", "jitter", "learning_rate", "most_bits")
     }
-    if options.smoothness:
-        settings["smoothness"] = tuple(options.smoothness)
+    for pair in ("smoothness", "pressure"):
+        if getattr(options, pair):
+            settings[pair] = tuple(getattr(options, pair))
     sizes = tuple(options.sizes or TASKS[options.dataset][0])
     print(environment_line("settings: " + json.dumps({"sizes": sizes, **settings})) + "\n")
     told = json.dumps([options.dataset, sizes, options.float_epochs, settings], sort_keys=True)

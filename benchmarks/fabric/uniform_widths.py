@@ -1,7 +1,7 @@
 """Learned widths against uniform ones for regressions: LUTs at equal error.
 
     python -m benchmarks.fabric.uniform_widths [--tasks NAME ...] [--seeds 0 1 2] [--bits 6]
-        [--fabrics portable ultrascale+] [--keep FILE] [--json FILE]
+        [--fabrics portable ultrascale+] [--spacing RATIO] [--keep FILE] [--json FILE]
 
 Uniform: a float KAN is trained, and trained on with as many bits for every code (LSQ+; or rounded
 alone where that is better by validation), as edge tables. Learned: networks of the same sizes from
@@ -82,7 +82,7 @@ def uniform(model: KanModel, rows: Rows, held_out: Rows, bits: int, seed: int) -
 
 
 def compared(
-    task: Regression, seeds: list[int], widths: list[int], fabrics: list[str]
+    task: Regression, seeds: list[int], widths: list[int], fabrics: list[str], spacing: float
 ) -> list[dict[str, Any]]:
     """Rows of a task: for every width and seed a uniform and a learned network, measured."""
     rows, held_out, tested = (
@@ -96,6 +96,7 @@ def compared(
         seeds=seeds,
         fabric="ultrascale+",
         most_bits=MOST_BITS,
+        spacing=spacing,
         refit=False,
     )
     found = []
@@ -131,6 +132,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--bits", type=int, nargs="+", default=[6])
     parser.add_argument("--fabrics", nargs="+", choices=FABRICS, default=list(FABRICS))
+    parser.add_argument("--spacing", type=float, default=1.15, help="from point to point")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where tasks are kept")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -140,7 +142,9 @@ def main() -> int:
     for name in options.tasks:
         if name not in results:
             task = REGRESSIONS[name]
-            results[name] = compared(task, options.seeds, options.bits, options.fabrics)
+            results[name] = compared(
+                task, options.seeds, options.bits, options.fabrics, options.spacing
+            )
         if kept:
             write_json(kept, results)
     show({name: results[name] for name in options.tasks})
