@@ -3,7 +3,7 @@
     python -m benchmarks.fabric.hgq --dataset dry_bean --out DIR [--seeds 0 1 2 3 4] [--folds K]
         [--sizes 16 3 7] [--jitter SHARE] [--tools HGQ2 kanhw]
         [--epochs 600] [--betas 3e-6 3e-3] [--rate 5e-3] [--batch 256] [--batch-norm]
-        [--hidden 8] [--their-sizes 16 3 7] [--at-most 300 ...]
+        [--hidden 8] [--their-sizes 16 3 7] [--refit EPOCHS] [--at-most 300 ...]
         [--our-epochs N] [--our-starts N] [--our-at-most 130 ...]
         [--keep FILE] [--plot FILE.svg] [--json FILE]
 
@@ -13,12 +13,13 @@ without them the benchmark says so and is skipped.
 Both get the same rows, split, standardisation, shape and seeds, and, where they are asked for, the
 same folds and as much noise. Theirs are layers of QDenseT: every edge is a small network of its own
 that becomes a table, with widths that are learned under a weight of their cost (EBOPs) that rises
-exponentially; the best network by validation of every band of that cost is kept. Ours is
-`kanhw train --fabric-cost lut`. Of every seed the best by validation is taken at each of some
-limits of each side's own cost; those are written as Verilog (theirs by alkaid, with as many stages
-as ours has), synthesised by the recipes of Yosys of kanele.py, and simulated on all test rows:
-theirs must equal what Keras computes. Nothing is chosen by test rows. Inputs are encoded by the
-host on both sides and outputs are raw class sums. Keras is told to use jax.
+exponentially; the best network by validation of every band of that cost is kept, and goes on with
+all rows where a refit is asked for. Ours is `kanhw train --fabric-cost lut`, which has a refit. Of
+every seed the best by validation is taken at each of some limits of each side's own cost; those are
+written as Verilog (theirs by alkaid, with as many stages as ours has), synthesised by the recipes
+of Yosys of kanele.py, and simulated on all test rows: theirs must equal what Keras computes.
+Nothing is chosen by test rows. Inputs are encoded by the host on both sides and outputs are raw
+class sums. Keras is told to use jax.
 
 Rows of --keep are told again, not measured again; those of several datasets may be in one file,
 and the plot shows them all, a panel a dataset.
@@ -45,7 +46,7 @@ from benchmarks.common.kept import keep_rows, kept_rows
 from benchmarks.common.measuring import argument_parser, environment_line, write_results
 from benchmarks.fabric.front import FABRICS, TASKS, accuracy, measure
 from benchmarks.fabric.hgq.rows import Row, plot, show
-from benchmarks.fabric.hgq.training import Recipe, best_at, network, rows_of, trained
+from benchmarks.fabric.hgq.training import Recipe, Refit, best_at, network, rows_of, trained
 from benchmarks.fabric.hgq.verilog import compiled, synthesised
 from kanhw.estimation import yosys_version
 from kanhw.interruption import temporary_folder
@@ -76,23 +77,24 @@ def theirs(given: Dataset, options: Any, known: Sequence[int]) -> Iterator[list[
         started = time.monotonic()
         kept = trained(part, seed, recipe)
         print(f"HGQ2, seed {seed}: trained in {time.monotonic() - started:.0f} s", flush=True)
+        refit = Refit(part, recipe) if recipe.refit else None
         model = network(recipe)
-        measured: dict[float, tuple[float, int, int]] = {}
+        measured: dict[float, tuple[float, float, float, int, None, int]] = {}
         rows = []
         for limit in options.at_most:
-            chosen = best_at(kept, limit)
-            if chosen is None:
+            best = best_at(kept, limit)
+            if best is None:
                 continue
-            if chosen.cost not in measured:
+            if best.cost not in measured:
+                chosen = refit(best, seed) if refit else best
                 model.set_weights(chosen.weights)
                 graph = compiled(model, part.every_x)
                 expected = np.asarray(model.predict(test, verbose=0), np.float64)
                 with temporary_folder("kanhw-benchmark-") as folder:
-                    found = synthesised(graph, test.astype(np.float64), expected, folder / "rtl")
+                    lut, ff = synthesised(graph, test.astype(np.float64), expected, folder / "rtl")
                 right = float((expected.argmax(1) == given.test_y).mean())
-                measured[chosen.cost] = right, *found
-            right, lut, ff = measured[chosen.cost]
-            figures = chosen.cost, chosen.validation, right, lut, None, ff
+                measured[best.cost] = chosen.cost, best.validation, right, lut, None, ff
+            figures = measured[best.cost]
             rows.append(Row(given.name, "HGQ2", seed, limit, *figures, settings_of(recipe)))
         yield rows
 
@@ -108,6 +110,7 @@ def their_recipe(options: Any) -> Recipe:
         options.batch_norm,
         options.jitter,
         options.hidden,
+        options.refit,
     )
 
 
@@ -194,6 +197,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--batch-norm", action="store_true")
     parser.add_argument("--hidden", type=int, default=8, help="neurons within an edge of HGQ2's")
+    parser.add_argument("--refit", type=int, default=0, help="epochs of HGQ2's with all rows")
     parser.add_argument("--their-sizes", type=int, nargs="+", help="where they are not ours")
     parser.add_argument("--at-most", type=float, nargs="+", default=[200, 300, 450, 700, 1100])
     parser.add_argument("--our-epochs", type=int)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from benchmarks.common.data import Dataset, IntArray
 from kanhw.formats import FloatArray
 from kanhw.quant.fabric.parts import fold_parts
 
-__all__ = ["Kept", "Recipe", "Rows", "best_at", "network", "rows_of", "trained"]
+__all__ = ["Kept", "Recipe", "Refit", "Rows", "best_at", "network", "rows_of", "trained"]
 
 # Bands of cost, of each of which the best network by validation is kept.
 BAND = 1.1
@@ -32,7 +32,8 @@ class Recipe:
 
     ``betas`` are the first and last weight of EBOPs, between which it rises exponentially; Adam's
     rate falls along a cosine to a tenth of ``rate``; ``jitter`` is the deviation of the noise on
-    features in units of their own. ``sizes`` are neurons, and ``hidden`` the neurons of an edge.
+    features in units of their own. ``sizes`` are neurons, ``hidden`` those of an edge, and
+    ``refit`` the epochs with all rows.
     """
 
     sizes: tuple[int, ...]
@@ -43,6 +44,7 @@ class Recipe:
     batch_norm: bool
     jitter: float = 0.0
     hidden: int = 8
+    refit: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +64,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class Kept:
-    """The best network of a band of cost."""
+    """The best network of a band of cost, and the weight of cost that it had."""
 
     cost: float
     validation: float
+    beta: float
     weights: list[npt.NDArray[Any]] = field(repr=False)
 
 
@@ -119,8 +122,33 @@ def trained(rows: Rows, seed: int, recipe: Recipe) -> list[Kept]:
         band = int(math.log(max(cost, 1)) / math.log(BAND))
         best = bands.get(band)
         if epoch >= FIRST_EPOCHS and (best is None or validation > best.validation):
-            bands[band] = Kept(cost, validation, training.weights())
+            bands[band] = Kept(cost, validation, beta, training.weights())
     return sorted(bands.values(), key=lambda kept: kept.cost)
+
+
+class Refit:
+    """Networks that go on with all rows, validation included, at the weight of cost they had.
+
+    The rate begins at a tenth of what the training began with, and falls to a tenth of that.
+    """
+
+    def __init__(self, rows: Rows, recipe: Recipe) -> None:
+        every = replace(
+            rows,
+            train_x=rows.every_x,
+            train_y=np.concatenate([rows.train_y, rows.validation_y]),
+        )
+        own = replace(recipe, rate=recipe.rate / 10, epochs=recipe.refit)
+        self._training = Training(network(recipe), every, own)
+        self._epochs = recipe.refit
+
+    def __call__(self, kept: Kept, seed: int) -> Kept:
+        """The network at the end; its validation figure is that before."""
+        random = np.random.default_rng(seed)
+        self._training.begin(kept.weights)
+        for _ in range(self._epochs):
+            cost, _ = self._training.epoch(kept.beta, random)
+        return replace(kept, cost=cost, weights=self._training.weights())
 
 
 class Training:
@@ -140,9 +168,11 @@ class Training:
         import keras
 
         copies = noisy(rows.train_x, recipe.jitter) if recipe.jitter else rows.train_x[None]
-        x, y = jnp.asarray(copies, jnp.float32), jnp.asarray(rows.train_y)
-        held_x = jnp.asarray(rows.validation_x, jnp.float32)
-        held_y = jnp.asarray(rows.validation_y)
+        # Given to what is compiled, so that it is the same for other rows.
+        self._rows = (
+            *(jnp.asarray(copies, jnp.float32), jnp.asarray(rows.train_y)),
+            *(jnp.asarray(rows.validation_x, jnp.float32), jnp.asarray(rows.validation_y)),
+        )
         self._copies, self._count = copies.shape[:2]
         self._steps = self._count // recipe.batch
         rate = keras.optimizers.schedules.CosineDecay(
@@ -163,19 +193,21 @@ class Training:
             )
             return cross_entropy(labels, out) + sum(own), fixed
 
-        def step(state: Any, chosen: Any) -> Any:
-            learned, fixed, own = state
-            copy, row = chosen
-            slopes = jax.grad(loss, has_aux=True)
-            gradients, fixed = slopes(learned, fixed, x[copy, row], y[row])
-            learned, own = optimiser.stateless_apply(own, gradients, learned)
-            return (learned, fixed, own), None
-
         @jax.jit
-        def epoch(state: Any, beta: Any, chosen: Any) -> Any:
+        def epoch(state: Any, beta: Any, order: Any, given: Any) -> Any:
+            x, y, held_x, held_y = given
+
+            def step(state: Any, chosen: Any) -> Any:
+                learned, fixed, own = state
+                copy, row = chosen
+                slopes = jax.grad(loss, has_aux=True)
+                gradients, fixed = slopes(learned, fixed, x[copy, row], y[row])
+                learned, own = optimiser.stateless_apply(own, gradients, learned)
+                return (learned, fixed, own), None
+
             learned, fixed, own = state
             fixed = [beta if n in betas else value for n, value in enumerate(fixed)]
-            state, _ = jax.lax.scan(step, (learned, fixed, own), chosen)
+            state, _ = jax.lax.scan(step, (learned, fixed, own), order)
             out, _ = model.stateless_call(*state[:2], held_x, training=False)
             right = jnp.mean(jnp.argmax(out, 1) == held_y)
             return state, sum(state[1][n] for n in costs), right
@@ -183,26 +215,29 @@ class Training:
         self._epoch = epoch
         self._model = model
         self._batch = recipe.batch
-        self._state = tuple(
-            [own.value for own in variables]
-            for variables in (model.trainable_variables, others, optimiser.variables)
-        )
+        self._variables = model.trainable_variables, others, optimiser.variables
+        self._state = self._values()
+        self._first = self._state
+
+    def begin(self, weights: list[npt.NDArray[Any]]) -> None:
+        """Begin anew from other weights of the model."""
+        self._model.set_weights(weights)
+        self._state = (*self._values()[:2], self._first[2])
+
+    def _values(self) -> tuple[list[Any], ...]:
+        return tuple([own.value for own in variables] for variables in self._variables)
 
     def epoch(self, beta: float, random: np.random.Generator) -> tuple[float, float]:
         """Train for an epoch: EBOPs, and the share of held-out rows that are right."""
         order = random.permutation(self._count)[: self._steps * self._batch]
         copy = random.integers(self._copies, size=len(order))
         chosen = tuple(own.reshape(self._steps, self._batch) for own in (copy, order))
-        self._state, cost, right = self._epoch(self._state, np.float32(beta), chosen)
+        self._state, cost, right = self._epoch(self._state, np.float32(beta), chosen, self._rows)
         return float(cost), float(right)
 
     def weights(self) -> list[npt.NDArray[Any]]:
         """What ``model.set_weights`` takes."""
-        learned, fixed, _ = self._state
-        for variables, values in (
-            (self._model.trainable_variables, learned),
-            (self._model.non_trainable_variables, fixed),
-        ):
+        for variables, values in zip(self._variables[:2], self._state[:2], strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
         return list(self._model.get_weights())

@@ -13,8 +13,8 @@ def dataset():
 
 
 def test_the_best_by_validation_of_those_that_are_cheap_enough():
-    kept = [Kept(cost, value, []) for cost, value in ((90, 0.8), (100, 0.9), (200, 0.9))]
-    kept.append(Kept(300, 0.95, []))
+    kept = [Kept(cost, value, 1e-4, []) for cost, value in ((90, 0.8), (100, 0.9), (200, 0.9))]
+    kept.append(Kept(300, 0.95, 1e-4, []))
     assert best_at(kept, 250).cost == 100
     assert best_at(kept, 300).cost == 300
     assert best_at(kept, 80) is None
