@@ -4,7 +4,7 @@
         [--sizes 16 3 7] [--jitter SHARE] [--tools HGQ2 kanhw]
         [--epochs 600] [--betas 3e-6 3e-3] [--rate 5e-3] [--batch 256] [--batch-norm]
         [--hidden 8] [--their-sizes 16 3 7] [--refit EPOCHS] [--at-most 300 ...]
-        [--our-epochs N] [--our-starts N] [--our-at-most 130 ...]
+        [--our-epochs N] [--our-starts N] [--our-at-most 130 ...] [--portable-only]
         [--keep FILE] [--plot FILE.svg] [--json FILE]
 
 Needs the packages HGQ2, alkaid and jax, which nothing else here does (pip install HGQ2 alkaid jax);
@@ -144,6 +144,7 @@ def ours(given: Dataset, options: Any, known: Sequence[int]) -> Iterator[list[Ro
             **settings,
         )
     front = result.front
+    fabrics = FABRICS[:1] if options.portable_only else FABRICS
     measured: dict[str, dict[str, Any]] = {}
     for seed in options.seeds:
         if seed in known:
@@ -156,11 +157,13 @@ def ours(given: Dataset, options: Any, known: Sequence[int]) -> Iterator[list[Ro
             point = own.best(limit)
             program = result.programs[point.name]
             if point.name not in measured:
-                measured[point.name] = measure(program, program.input.encode(given.test_x), jobs=1)
+                codes = program.input.encode(given.test_x)
+                measured[point.name] = measure(program, codes, fabrics, jobs=1)
             found = measured[point.name]
             right = accuracy(program, given.test_x, given.test_y)
-            luts = (found[fabric]["lut"] for fabric in FABRICS)
-            figures = point.cost, point.validation, right, *luts, found["portable"]["ff"]
+            tuned = found["ultrascale+"]["lut"] if "ultrascale+" in found else None
+            luts = found["portable"]["lut"], tuned, found["portable"]["ff"]
+            figures = point.cost, point.validation, right, *luts
             rows.append(Row(given.name, "kanhw", seed, limit, *figures, settings_of(settings)))
         yield rows
 
@@ -203,6 +206,7 @@ def main() -> int:
     parser.add_argument("--our-epochs", type=int)
     parser.add_argument("--our-starts", type=int, default=16)
     parser.add_argument("--our-at-most", type=float, nargs="+", default=[110, 140, 190, 250, 330])
+    parser.add_argument("--portable-only", action="store_true", help="no tuned fabric of ours")
     parser.add_argument("--keep", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
