@@ -171,6 +171,7 @@ class Training:
         # Given to what is compiled, so that it is the same for other rows.
         self._rows = (
             *(jnp.asarray(copies, jnp.float32), jnp.asarray(rows.train_y)),
+            jnp.asarray(rows.train_x, jnp.float32),
             *(jnp.asarray(rows.validation_x, jnp.float32), jnp.asarray(rows.validation_y)),
         )
         self._copies, self._count = copies.shape[:2]
@@ -195,7 +196,7 @@ class Training:
 
         @jax.jit
         def epoch(state: Any, beta: Any, order: Any, given: Any) -> Any:
-            x, y, held_x, held_y = given
+            x, y, every_x, held_x, held_y = given
 
             def step(state: Any, chosen: Any) -> Any:
                 learned, fixed, own = state
@@ -207,10 +208,13 @@ class Training:
 
             learned, fixed, own = state
             fixed = [beta if n in betas else value for n, value in enumerate(fixed)]
-            state, _ = jax.lax.scan(step, (learned, fixed, own), order)
-            out, _ = model.stateless_call(*state[:2], held_x, training=False)
+            (learned, fixed, own), _ = jax.lax.scan(step, (learned, fixed, own), order)
+            # Ranges of codes are those of the last batch, which is small: others would wrap, and
+            # the cost would be too low. Here they are those of all rows.
+            _, fixed = model.stateless_call(learned, fixed, every_x, training=True)
+            out, _ = model.stateless_call(learned, fixed, held_x, training=False)
             right = jnp.mean(jnp.argmax(out, 1) == held_y)
-            return state, sum(state[1][n] for n in costs), right
+            return (learned, fixed, own), sum(fixed[n] for n in costs), right
 
         self._epoch = epoch
         self._model = model
