@@ -218,11 +218,14 @@ def main() -> int:
     print(environment_line(yosys_version(), *tools) + "\n", flush=True)
     given = data.load(options.dataset)
     options.sizes = options.sizes or TASKS[options.dataset][0]
-    settings = {"HGQ2": their_recipe(options), "kanhw": our_settings(options)}
+    settings = {
+        "HGQ2": settings_of(their_recipe(options)),
+        "kanhw": settings_of(our_settings(options)),
+    }
     rows = []
     for tool in options.tools:
         started = time.monotonic()
-        rows += rows_of_side(tool, given, options, settings_of(settings[tool]))
+        rows += rows_of_side(tool, given, options, settings[tool])
         print(f"{tool}: {time.monotonic() - started:.0f} s with synthesis", flush=True)
     show(rows, len(options.seeds))
     if options.plot:

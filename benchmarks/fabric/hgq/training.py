@@ -91,7 +91,8 @@ def noisy(x: FloatArray, jitter: float) -> FloatArray:
     """``[COPIES, N, n_in]``: rows with noise, which stays within the range of every feature."""
     random = np.random.default_rng(_NOISE_SEED)
     noise = random.standard_normal((COPIES, *x.shape)) * x.std(axis=0)
-    return np.clip(x + jitter * noise, x.min(axis=0), x.max(axis=0))
+    clipped: FloatArray = np.clip(x + jitter * noise, x.min(axis=0), x.max(axis=0))
+    return clipped
 
 
 def network(recipe: Recipe) -> Any:
