@@ -24,7 +24,16 @@ from matplotlib.ticker import FuncFormatter
 
 from kanhw.places import write_whole
 
-__all__ = ["Point", "choice_maps", "heat_map", "line_plot", "pareto_front", "pareto_plot"]
+__all__ = [
+    "Lines",
+    "Point",
+    "choice_maps",
+    "heat_map",
+    "line_panels",
+    "line_plot",
+    "pareto_front",
+    "pareto_plot",
+]
 
 STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -63,6 +72,13 @@ class Point(NamedTuple):
     label: str = ""
 
 
+class Lines(NamedTuple):
+    """Name to x and y values, and deviations of the y values of some, drawn as bars."""
+
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    deviations: Mapping[str, Sequence[float]] = {}
+
+
 def line_plot(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     path: Path,
@@ -92,19 +108,34 @@ def line_plot(
     with _styled():
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.subplots()
-        for index, (name, (x, y)) in enumerate(series.items()):
-            axes.errorbar(
-                x,
-                y,
-                yerr=(deviations or {}).get(name),
-                label=name,
-                capsize=2,
-                linestyle=DASHES[index % len(DASHES)],
-                **_marks(index),
-            )
-        if log_x:
-            _powers_of_two(axes)
+        _draw_lines(axes, Lines(series, deviations or {}), log_x)
         _label(axes, x_label, y_label, title, legend=len(series) > 1)
+        return _save(figure, path)
+
+
+def line_panels(
+    panels: Mapping[str, Lines], path: Path, x_label: str, y_label: str, log_x: bool = False
+) -> Path:
+    """Panels of lines beside each other, each with axes of its own.
+
+    Parameters
+    ----------
+    panels
+        Title to lines; series of one name should come in the same order in all of them.
+    path
+        The SVG file.
+    x_label, y_label
+        Of every panel, with units.
+    log_x
+        Whether x goes by factors of 2.
+    """
+    with _styled():
+        figure = Figure(figsize=(0.8 * SIZE[0] * len(panels), SIZE[1]), layout="constrained")
+        for axes, (title, lines) in zip(
+            figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True
+        ):
+            _draw_lines(axes, lines, log_x)
+            _label(axes, x_label, y_label, title, legend=len(lines.series) > 1)
         return _save(figure, path)
 
 
@@ -312,6 +343,21 @@ def pareto_plot(
             _powers_of_two(axes)
         _label(axes, x_label, y_label, title, legend=True)
         return _save(figure, path)
+
+
+def _draw_lines(axes: Any, lines: Lines, log_x: bool) -> None:
+    for index, (name, (x, y)) in enumerate(lines.series.items()):
+        axes.errorbar(
+            x,
+            y,
+            yerr=lines.deviations.get(name),
+            label=name,
+            capsize=2,
+            linestyle=DASHES[index % len(DASHES)],
+            **_marks(index),
+        )
+    if log_x:
+        _powers_of_two(axes)
 
 
 def _marks(index: int) -> dict[str, Any]:

@@ -50,6 +50,15 @@ def draw_lines(path):
     return plots.line_plot(series, path, "weight bits", "accuracy (%)", "T", True, deviations)
 
 
+def draw_panels(path):
+    series = {"one": ([2, 4, 8], [80.0, 90.0, 95.0]), "other": ([2, 4, 8], [70.0, 91.0, 94.0])}
+    panels = {
+        "left": plots.Lines(series, {"one": [1.0, 0.5, 0.1]}),
+        "right": plots.Lines({"one": ([3], [7.0])}),
+    }
+    return plots.line_panels(panels, path, "LUT", "accuracy (%)", log_x=True)
+
+
 def draw_map(path):
     matrix = np.array([[1.0, np.nan, 3.0], [4.0, 5.0, 6.0]])
     return plots.heat_map(matrix, ["w2", "w4"], ["a2", "a4", "a8"], path, "T", "a", "w", form=".1f")
@@ -77,6 +86,7 @@ def draw_front(path):
     ("draw", "shown", "hidden"),
     [
         (draw_lines, ["weight bits", "accuracy (%)", "one", "other"], []),
+        (draw_panels, ["left", "right", "LUT", "accuracy (%)", "one", "other"], []),
         (draw_map, ["w2", "a8", "1.0", "6.0"], ["nan"]),
         (draw_choices, ["left", "right", "basis", "codes", "E", "B", "S"], ["None"]),
         (draw_front, ["LUT", "KAGN", "PyKAN", "Pareto front", "W8A8"], ["W8A9"]),
