@@ -42,21 +42,21 @@ FIELDS = WEIGHED
 HOLD, HOLD_MEASURED = 0.15, 0.6
 MEASURED = (
     *("adder_bits", "passing_bits", "inverted_bits", "compressor_bits", "product_bits"),
-    "table_luts",
+    *("table_luts", "controls", "table_pieces", "table_choices", "table_gates"),
 )
 # Guesses in the order of FIELDS, then of tables of 2 and more address bits that a LUT has whole.
 # They know no design, so a fit without a design does not know it either.
 GUESSES = {
     "xcup": (
-        *(1.0, 0.1, 0.0, 0.0, 0.7, 1.0, 0.5, 0.0, 1.0, 0.8, 1.0, 1.7, 0.9, 0.5),
+        *(1.0, 0.1, 0.0, 0.0, 0.7, 1.0, 0.5, 0.0, 1.0, 0.8, 1.0, 4.0, 0.3, 1.0, 0.0, 0.5),
         *(0.9, 0.9, 0.95, 0.95, 1.0),
     ),
     "ecp5": (
-        *(1.0, 1.0, 0.0, 0.7, 1.7, 2.0, 1.0, 0.6, 1.0, 1.0, 1.8, 2.0, 0.8, 0.4),
+        *(1.0, 1.0, 0.0, 0.7, 1.7, 2.0, 1.0, 0.6, 1.0, 1.0, 1.8, 12.0, 0.8, 1.0, 0.0, 0.4),
         *(0.9, 0.9, 1.0),
     ),
     "ice40": (
-        *(1.0, 1.0, 0.5, 0.3, 0.95, 2.0, 1.0, 0.6, 1.0, 1.0, 1.8, 2.5, 1.0, 0.7),
+        *(1.0, 1.0, 0.5, 0.3, 0.92, 2.0, 1.0, 0.6, 1.0, 1.0, 1.8, 20.0, 1.0, 1.43, 0.95, 0.1),
         *(0.9, 0.9, 1.0),
     ),
 }

@@ -89,8 +89,9 @@ class BlockRams:
     constant_cost
         What memory_libmap weighs a bit of constants in logic with; where a block is cheaper it is
         taken though nobody asks for it.
-    written_bits
-        Memories of this many bits that are written become blocks likewise.
+    written_cost
+        The same for a bit of flip-flops, which a memory is made of that is written where no LUT
+        can be; 0: LUTs can.
     old_words
         Whether a block gives the old word where one is read that is being written. Where it does
         not, synthesis delays what is written by a clock, compares places and chooses.
@@ -102,7 +103,7 @@ class BlockRams:
     written_ports: int
     written_luts: int
     constant_cost: float = 0.0
-    written_bits: int = BLOCK_BITS
+    written_cost: float = 0.0
     old_words: bool = True
 
     def mapped(self, words: int, width: int, ports: int = 1, written: bool = False) -> MappedMemory:
@@ -124,7 +125,7 @@ class BlockRams:
 def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) -> MappedMemory:
     bits = words * width
     cost, blocks, rows = min(_ways(rams, words, width, ports))
-    cheaper = bits >= rams.written_bits if written else cost <= bits * rams.constant_cost
+    cheaper = cost < bits * rams.written_cost if written else cost <= bits * rams.constant_cost
     if bits >= BLOCK_BITS or cheaper:
         found = replace(_chosen(rows, width * ports), bram=blocks)
         return found if rams.old_words or not written else _with_old_words(found, words, width)
@@ -134,7 +135,13 @@ def _mapped(rams: BlockRams, words: int, width: int, ports: int, written: bool) 
         different = min(width, (1 << min(words, 60)) - 2) * ports
         return MappedMemory(table=(address, different), registers=different)
     if not rams.written_ports:
-        return replace(_chosen(words, width * ports), registers=words * width + width * ports)
+        chosen = _chosen(words, width * ports)
+        # And a LUT a word that says whether it is written.
+        return replace(
+            chosen,
+            choice_luts=chosen.choice_luts + words,
+            registers=words * width + width * ports,
+        )
     groups = -(-words // rams.lut_words)
     sites = -(-width // rams.written_ports) * rams.written_luts * groups
     return replace(
@@ -165,5 +172,5 @@ def _with_old_words(blocks: MappedMemory, words: int, width: int) -> MappedMemor
     return replace(
         blocks,
         choice_luts=blocks.choice_luts + width + address // 2 + 2,
-        registers=2 * (width + address) + 3,
+        registers=2 * width + address + 1,
     )
