@@ -98,7 +98,8 @@ class HardwareCosts:
     inverted_bits
         Those of them that are taken off.
     compressor_bits
-        Half adders, two of them in a full adder, of sums of more operands before they are two.
+        Adders of sums of more operands before they are two: 4 a full one, 3 a half one, which has
+        two outputs as well.
     accumulator_bits
         Bits of adders with a register that they add to, or start again.
     choice_luts

@@ -101,7 +101,8 @@ class PolynomialPieces(SplinePieces):
         Synthesis sees which lowest bits of a power are always 0.
         """
         splines, bits = self.splines, self.splines.fraction_bits
-        place, powers = Range(0, (1 << bits) - 1), self._changing
+        whole, place = Range(0, splines.scale), Range(0, (1 << bits) - 1)
+        powers = self._changing
         # By a power of two the first power is the place itself, whose registers are there then.
         same = powers[0].range == place
         total = HardwareCosts()
@@ -111,8 +112,13 @@ class PolynomialPieces(SplinePieces):
         for d, (one, power) in enumerate(pairwise(powers), 2):
             width = power.range.format.width
             added = Addend(1, False, width) if one.shift < bits else None
-            product = product_of(one.range, place)
-            product = replace(product, square=same and d == 2, addend=added)
+            # A block is taken for the whole power.
+            product = replace(
+                product_of(whole, place),
+                known=product_of(one.range, place).rows,
+                square=same and d == 2,
+                addend=added,
+            )
             total += HardwareCosts(products=(product,))
         for waits, power in enumerate(reversed(powers), 1):
             total += delay_costs(waits, power.range.format.width)

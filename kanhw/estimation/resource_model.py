@@ -121,12 +121,14 @@ def _product(product: Product, model: ResourceModel) -> Counter[str]:
         rows.update(
             adder_bits=made.adder,
             passing_bits=made.passing,
-            compressor_bits=2 * made.full + made.half,
+            # Two gates are in the LUTs of the half adder that they meet in.
+            compressor_bits=4 * made.full + 2 * made.half,
             adders=made.chains,
             inverted_bits=made.inverted,
         )
     bits, weights = product.address_bits, model.weights
-    if (product.known is None or product.constant) and bits <= weights.lut_inputs:
+    looked_up = product.known is None or product.constant or product.square
+    if looked_up and bits <= weights.lut_inputs:
         table = added + Counter[str]({f"table_bits {bits}": product.result})
         return min(rows, table, key=lambda each: _luts(each, weights))
     return rows

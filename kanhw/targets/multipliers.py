@@ -62,8 +62,8 @@ class Product:
         Whether each factor can be negative; one that cannot has a bit in two's complement that is
         always 0, which is no logic.
     known
-        Its rows in logic, where bits of a factor are always the same; None where all change. A
-        block is taken either way.
+        Its rows in logic, where synthesis finds bits of a factor that are always the same; None
+        where all change. A block is taken before it does.
     square
         Whether both factors are the same number.
     addend
@@ -86,10 +86,9 @@ class Product:
     @property
     def address_bits(self) -> int:
         """Of a table of the product."""
-        if self.constant:
+        if self.constant or self.square:
             return self.rows.width
-        narrow, wide = (bits for bits, _ in self._factors)
-        return narrow if self.square else narrow + wide
+        return sum(bits for bits, _ in self._factors)
 
     @property
     def rows(self) -> Rows:

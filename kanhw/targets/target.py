@@ -146,7 +146,7 @@ class PartWeights:
     adders: float = 0.0
     passing_bits: float = 0.0
     wide_choices: float = 0.0
-    compressor_bits: float = 0.7
+    compressor_bits: float = 0.35
     inverted_bits: float = 0.0
     product_bits: float = 1.0
     table_pieces: float = 1.0

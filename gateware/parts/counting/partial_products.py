@@ -56,9 +56,7 @@ def _shared(made: SummedBits, product: Product) -> SummedBits:
     return replace(made, full=round(made.full * part), half=round(made.half * part))
 
 
-def rows_of_bits(
-    bits: npt.NDArray[np.int64], sign: bool, width: int, signed: bool
-) -> Rows:
+def rows_of_bits(bits: npt.NDArray[np.int64], sign: bool, width: int, signed: bool) -> Rows:
     """The rows of a product by a factor of which all values are known.
 
     Parameters

@@ -293,7 +293,7 @@ def test_costs_are_counted():
         costs = EvaluatedSums(fold, _folded(2, 3), splines, weights).costs
         # Powers of the place, in two lanes; weights are added up by their bits.
         assert costs.multipliers == 4 * (not table)
-        assert costs.choice_luts > 2 * 3 * 4 * 6
+        assert costs.table_bits[5] > 2 * 3 * 4 * 6
         assert len(costs.memories) == 8 + 2 * table
     layer = _layer(rng, 3, 2, [None])
     bare = replace(layer, coefficients=layer.coefficients * 0)
@@ -361,4 +361,4 @@ def test_zeros_below_a_power_are_not_counted(width, places, scale, lut, ff):
         width=width, order=2, shift=1, fraction_bits=places, guard_bits=6, **constants
     )
     found = resources_of(PolynomialPieces(splines, levels=2).costs, "ice40")
-    assert (found.lut, found.ff) == pytest.approx((lut, ff), rel=0.25)
+    assert (found.lut, found.ff) == pytest.approx((lut, ff), rel=0.3)
