@@ -69,20 +69,21 @@ class CodebookSums(FoldedSums):
     @property
     def source_costs(self) -> HardwareCosts:
         """Memories of shapes, and codes that wait for their index."""
-        width = self._shape_range.format.width
-        shape = memory_shape(self._shape_words(), width, ports=PORTS)
+        width, words = self._shape_range.format.width, self._shape_words()
+        one, both = (memory_shape(words, width, ports=ports) for ports in (1, PORTS))
         waiting = self.codes.shape().elem_shape.width * self.fold.parallel_inputs
         # An edge with the same shape in all steps has nothing but that one left of a table.
         mask = (1 << self._index_bits) - 1
         always = [
             int(index[0])
-            for lane in range(self.fold.parallel_inputs if shape.content and mask else 0)
+            for lane in range(self.fold.parallel_inputs if both.content and mask else 0)
             for index in (self._memory(lane) & mask).T
             if (index == index[0]).all()
         ]
         alone = (memory_shape(self._shape_words(index), width) for index in always)
-        shared = (shape,) * -(-(self._step_edges - len(always)) // PORTS)
-        return HardwareCosts(register_bits=waiting, memories=(*alone, *shared))
+        pairs, rest = divmod(self._step_edges - len(always), PORTS)
+        memories = (*alone, *(both,) * pairs, *(one,) * rest)
+        return HardwareCosts(register_bits=waiting, memories=memories)
 
     @property
     def weighting_costs(self) -> HardwareCosts:

@@ -43,11 +43,16 @@ def folded_costs(layer: ProgramLayer, folded: FoldedLayer, fold: Fold) -> Hardwa
     total += HardwareCosts(
         serializer_luts=choice_luts(fold.rows, widths), wide_choices=wide_choices(fold.rows, widths)
     ).times(fold.lanes)
-    counters = 2 * (fold.out_beats - 1).bit_length() + folded.depth
+    turns = (fold.out_beats - 1).bit_length()
+    # Three marks go along with every step, a valid bit with every row; and the ends of both.
+    marks = 3 * folded.depth + folded.serializer_depth + 2
     for requantizer in layer.requantizers:
         for outputs in fold.handed.T:
             total += RequantizeLane(requantizer, folded.accumulators, outputs).costs
-    return total + HardwareCosts(counters=counters, register_bits=counters)
+    rows = (fold.rows - 1).bit_length()
+    return total + HardwareCosts(
+        counters=2 * turns + folded.depth, register_bits=marks + turns + rows
+    )
 
 
 def buffer_costs(fold: Fold, width: int) -> HardwareCosts:
@@ -65,5 +70,6 @@ def buffer_costs(fold: Fold, width: int) -> HardwareCosts:
     return HardwareCosts(
         register_bits=2 * bits + 2 * steps + 8,
         counters=2 * bits + steps,
+        controls=1,
         memories=(MemoryShape(2 << bits, width, written=True),),
     )

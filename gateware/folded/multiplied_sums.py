@@ -11,7 +11,7 @@ from amaranth.hdl import Module, Signal, Value
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.folded_sums import FoldedSums
 from kanhw.gateware.parts.adder_tree import AdderTree, tree_latency
-from kanhw.gateware.parts.bit_planes import SharedPair, subset_range
+from kanhw.gateware.parts.bit_planes import SharedPair, chosen_costs, subset_range
 from kanhw.gateware.parts.costs import HardwareCosts, products_of
 from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words, parameter_memory
 from kanhw.gateware.parts.signals import Range, delayed
@@ -122,11 +122,14 @@ class MultipliedSums(FoldedSums):
             return held + own + self.sum_costs([Term(product)] * count)
         pairs, reach = len(self._starts), subset_range(self._together)
         plane = HardwareCosts(
-            choice_luts=pairs * (value + 1),
-            adder_bits=(pairs - 1) * (value + 2),
-            register_bits=reach.format.width,
+            adder_bits=(pairs - 1) * (value + 2), register_bits=reach.format.width
         )
         planes = plane.times(weight * fold.parallel_inputs * fold.parallel_outputs)
+        for lane in range(fold.parallel_inputs):
+            words = [self._memory(lane, bank) for bank in range(self.banks)]
+            places = [(w[:, :, None] >> np.arange(weight) & 1).reshape(len(w), -1) for w in words]
+            for one, other in zip(places[::2], places[1::2], strict=False):
+                planes += chosen_costs(value + 1, one, other)
         terms = [Term(reach, k) for k in range(weight)] * fold.parallel_inputs
         return held + planes + self.sum_costs(terms)
 

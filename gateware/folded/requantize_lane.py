@@ -91,7 +91,7 @@ class RequantizeLane(Component):
         )
         for b, factors, unit in self._multipliers:
             # The accumulator waits for the first sum.
-            total += self._turn_costs(factors) + unit.costs
+            total += self._turn_costs(factors) + unit.costs_of(factors)
             total += HardwareCosts(register_bits=2 * self._accumulators[b].format.width)
         return total + self._code.costs
 

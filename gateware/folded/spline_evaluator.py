@@ -75,7 +75,7 @@ class EvaluatedSums(MultipliedSums):
         """Of an evaluator for every lane."""
         count = self.weights.shape[2]
         return sum(
-            (unit.costs + rotation_costs(unit, count, rows=True) for unit in self._units),
+            (unit.costs + rotation_costs(unit, count) for unit in self._units),
             HardwareCosts(),
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from kanhw.formats import IntArray
 from kanhw.gateware.folded.basis_banks import BasisBanks
 from kanhw.gateware.parts.adder_tree import tree_costs
-from kanhw.gateware.parts.bit_planes import subset_range
+from kanhw.gateware.parts.bit_planes import chosen_costs, subset_range
 from kanhw.gateware.parts.costs import HardwareCosts, product_of, products_of, table_costs
 from kanhw.gateware.parts.paired_products import PairedProducts
 from kanhw.gateware.parts.parameter_memory import memory_shape, packed_words
@@ -114,13 +114,16 @@ class WeightedParts:
         both = sum(pair.format.width for pair in pairs[: values.shape[2] // 2])
         single = pairs[-1].format.width if values.shape[2] % 2 else 0
         shared = HardwareCosts(adder_bits=both, register_bits=3 * both + single)
-        chosen = HardwareCosts(choice_luts=both)
-        chosen += tree_costs([Term(pair) for pair in pairs], self.schedule.adder_levels)
+        added = tree_costs([Term(pair) for pair in pairs], self.schedule.adder_levels)
         terms = [Term(place, k, self.weights.format.signed and k == bits - 1) for k in range(bits)]
-        planes = chosen.times(bits * fold.parallel_outputs)
-        return (shared + planes).times(fold.parallel_inputs) + self._sums(
-            terms * fold.parallel_inputs
-        )
+        planes = added.times(bits * fold.parallel_outputs)
+        total = (shared + planes).times(fold.parallel_inputs)
+        for lane in range(fold.parallel_inputs):
+            words = [self.memory(lane, bank) for bank in range(self.banks.count)]
+            places = [(w[:, :, None] >> np.arange(bits) & 1).reshape(len(w), -1) for w in words]
+            for pair, one, other in zip(pairs, places[::2], places[1::2], strict=False):
+                total += chosen_costs(pair.format.width, one, other)
+        return total + self._sums(terms * fold.parallel_inputs)
 
     def _products(self) -> HardwareCosts:
         """Of the products of one value a lane, and of the sums over them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from kanhw.formats import IntArray
 from kanhw.gateware.folded.output_serializer import one_of, serialize_rows, serialized_payload
 from kanhw.gateware.folded.requantize_lane import LaneCode, output_shape
 from kanhw.gateware.heads.resident_memory import HeadHolder, bank_count, packed_fields, range_over
-from kanhw.gateware.parts.costs import HardwareCosts, choice_luts, products_of, wide_choices
+from kanhw.gateware.parts.costs import HardwareCosts, choice_luts, wide_choices
 from kanhw.gateware.parts.multiplier import Multiplier
 from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.program import ResidentLayer
@@ -91,9 +90,7 @@ class ResidentLane(HeadHolder):
         there = outputs[outputs >= 0]
         # The factors of a branch, of all heads and turns; None where others may be written.
         self._known = {
-            b: None
-            if declared
-            else np.concatenate([join.multipliers[b][there] for join in joins])[:, None]
+            b: None if declared else np.concatenate([join.multipliers[b][there] for join in joins])
             for b in self._branches
         }
         self._code = LaneCode(self._requantizer, reach, outputs)
@@ -118,10 +115,8 @@ class ResidentLane(HeadHolder):
         """The words of all heads, multipliers, saturation."""
         total = self.memory_costs
         for b, unit in zip(self._branches, self._units, strict=True):
-            own, factors = unit.costs, self._known[b]
-            if factors is not None and len(own.products) == 1:
-                every, values = self._factors[self._branches.index(b)], self._accumulators[b]
-                own = replace(own, products=products_of(factors, every, values))
+            factors = self._known[b]
+            own = unit.costs if factors is None else unit.costs_of(factors)
             total += own + HardwareCosts(register_bits=unit.range.format.width)
         return total + self._code.costs
 

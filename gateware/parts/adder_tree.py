@@ -241,7 +241,7 @@ def sum_costs(operands: Sequence[Summand], width: int) -> HardwareCosts:
     return HardwareCosts(
         adder_bits=made.adder,
         passing_bits=made.passing,
-        compressor_bits=2 * made.full + made.half,
+        compressor_bits=4 * made.full + 3 * made.half,
         adders=made.chains,
         inverted_bits=made.inverted,
     )

@@ -6,9 +6,10 @@ import numpy as np
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 from kanhw.formats import IntArray
+from kanhw.gateware.parts.costs import HardwareCosts
 from kanhw.gateware.parts.signals import Range
 
-__all__ = ["SharedPair", "subset_range"]
+__all__ = ["SharedPair", "chosen_costs", "subset_range"]
 
 
 class SharedPair:
@@ -52,6 +53,24 @@ class SharedPair:
         for bit in bits:
             choices = [Mux(bit, choices[k + 1], choices[k]) for k in range(0, len(choices), 2)]
         return choices[0]
+
+
+def chosen_costs(width: int, one: IntArray, other: IntArray) -> HardwareCosts:
+    """The costs of all choices among the values of a pair (:meth:`SharedPair.chosen`).
+
+    Parameters
+    ----------
+    width
+        Bits of a value.
+    one, other
+        ``[words, choices]``: the weights' bits, 0 or 1, in every word of their memories.
+    """
+    varies = [(bits != bits[0]).any(axis=0) for bits in (one, other)]
+    told = varies[0] & varies[1] & (one != other).any(axis=0) & (one == other).any(axis=0)
+    five = width * int(told.sum())
+    three = width * int((varies[0] | varies[1]).sum()) - five
+    # Five inputs are a piece and a multiplexer where a LUT has four.
+    return HardwareCosts(table_bits=(0, 0, 0, three, 0, five), table_pieces=(five, five))
 
 
 def subset_range(table: IntArray) -> Range:

@@ -8,10 +8,11 @@ from itertools import zip_longest
 import numpy as np
 
 from kanhw.formats import IntArray
+from kanhw.gateware.parts.counting.partial_products import rows_of_bits
 from kanhw.gateware.parts.counting.table_pieces import all_different
 from kanhw.gateware.parts.signals import Range
 from kanhw.targets.lut import LUT_INPUTS
-from kanhw.targets.multipliers import Product
+from kanhw.targets.multipliers import Addend, Product, Rows
 
 __all__ = [
     "PRODUCT_BITS",
@@ -97,7 +98,8 @@ class HardwareCosts:
     inverted_bits
         Those of them that are taken off.
     compressor_bits
-        Half adders, two of them in a full adder, of sums of more operands before they are two.
+        Adders of sums of more operands before they are two: 4 a full one, 3 a half one, which has
+        two outputs as well.
     accumulator_bits
         Bits of adders with a register that they add to, or start again.
     choice_luts
@@ -111,8 +113,8 @@ class HardwareCosts:
     table_bits
         By address bits, 0 on: bits of tables of constants that depend on as many.
     table_pieces
-        Of those whose bits depend on more address bits than a LUT reads: pieces and multiplexers
-        (:mod:`kanhw.gateware.parts.counting.table_pieces`).
+        Of those whose bits depend on more address bits than a LUT reads: pieces, multiplexers and
+        gates (:mod:`kanhw.gateware.parts.counting.table_pieces`).
     register_bits
         Bits of registers.
     delays
@@ -121,6 +123,8 @@ class HardwareCosts:
         Products of two values that change.
     counters
         Bits of counters and comparisons.
+    controls
+        Buffers of streams: what decides whether they take, give and start again.
     memories
         Every memory.
     cells, carries
@@ -143,6 +147,7 @@ class HardwareCosts:
     delays: tuple[tuple[int, int], ...] = ()
     products: tuple[Product, ...] = ()
     counters: int = 0
+    controls: int = 0
     memories: tuple[MemoryShape, ...] = ()
     cells: int = 0
     carries: int = 0
@@ -200,18 +205,29 @@ def choice_luts(count: int, width: int) -> int:
     return width * -(-(count - 1) // 3)
 
 
-def product_of(one: Range, other: Range) -> Product:
-    """A product of two integers, by the widths of both in two's complement and of the result."""
+def product_of(one: Range, other: Range, added: Range | None = None) -> Product:
+    """A product of two integers, by the widths of both in two's complement and of the result.
+
+    Parameters
+    ----------
+    one, other
+        Ranges of the factors.
+    added
+        Of what is added to the product before a register; None: nothing is.
+    """
     formats = sorted(
         (r.format.width + (not r.format.signed), r.format.signed) for r in (one, other)
     )
     (narrow, below), (wide, sign) = formats
-    partial = None
+    known = addend = None
     for constant, factor in ((one, other), (other, one)):
         if constant.lo == constant.hi:
-            # A row for every bit of the constant that is 1.
-            partial = max(abs(constant.lo).bit_count() - 1, 0) * factor.format.width
-    return Product(wide, narrow, (one * other).format.width, (sign, below), partial)
+            known = _constant_rows(constant.lo, factor)
+    if added is not None:
+        format = added.format
+        addend = Addend(format.width, format.signed, (one * other + added).format.width)
+    result = (one * other).format.width
+    return Product(wide, narrow, result, (sign, below), known, addend=addend)
 
 
 def products_of(factors: IntArray, reach: Range, values: Range) -> tuple[Product, ...]:
@@ -220,24 +236,30 @@ def products_of(factors: IntArray, reach: Range, values: Range) -> tuple[Product
     Parameters
     ----------
     factors
-        ``[words, columns]``; a bit that none of a column has is no row in logic, but a block is
-        taken before synthesis knows it.
+        ``[words, columns]``; a bit that none of a column has is no row in logic, and one that all
+        of it have no gates, but a block is taken before synthesis knows it.
     reach
         Of all factors.
     values
         Of the other factor.
     """
-    every, found = product_of(reach, values), []
+    every, format = product_of(reach, values), values.format
+    places, found = np.arange(reach.format.width), []
     for column in factors.T:
-        # In two's complement, but for a constant, whose sign is no logic.
-        same = bool((column == column[0]).all())
-        there = int(np.bitwise_or.reduce(np.abs(column) if same else column))
-        rows = (there & ((1 << reach.format.width) - 1)).bit_count()
-        signed = not same and (reach.lo < 0 or values.lo < 0) and rows > 2
-        partial = max(rows - 1 + signed, 0) * values.format.width
-        narrower = min(partial, every.partial_bits)
-        found.append(replace(every, partial=narrower) if narrower < every.partial_bits else every)
+        if (column == column[0]).all():
+            known = _constant_rows(int(column[0]), values)
+        else:
+            bits = (column[:, None] >> places) & 1
+            known = rows_of_bits(bits, reach.format.signed, format.width, format.signed)
+        found.append(replace(every, known=known))
     return tuple(found)
+
+
+def _constant_rows(constant: int, factor: Range) -> Rows:
+    """A row for every bit of a constant that is 1; its sign is no logic."""
+    size = abs(constant)
+    places = tuple(place for place in range(size.bit_length()) if size >> place & 1)
+    return Rows(factor.format.width, factor.format.signed, places, False, 0)
 
 
 def product_costs(one: Range, other: Range) -> HardwareCosts:

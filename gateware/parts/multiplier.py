@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from kanhw.gateware.parts.costs import HardwareCosts, product_of
+from kanhw.formats import IntArray
+from kanhw.gateware.parts.costs import HardwareCosts, product_of, products_of
 from kanhw.gateware.parts.signals import Range
 
 __all__ = ["CHUNK_BITS", "WHOLE_BITS", "Multiplier"]
@@ -81,14 +84,20 @@ class Multiplier(Component):
                 added = Range(self._output.lo >> done, self._output.hi >> done)
             width, adds = added.format.width, carried != Range(0, 0)
             waiting = done + (0 if last else _signed_width(b) - done + a.format.width)
-            total += HardwareCosts(
-                products=(product_of(a, chunk),),
-                adder_bits=width * adds,
-                adders=int(adds),
-                register_bits=width + waiting,
-            )
+            product = product_of(a, chunk, carried if adds else None)
+            if product.addend is not None:
+                product = replace(product, addend=replace(product.addend, total=width))
+            total += HardwareCosts(products=(product,), register_bits=width + waiting)
             carried = Range(added.lo >> (CHUNK_BITS - 1), added.hi >> (CHUNK_BITS - 1))
         return total
+
+    def costs_of(self, factors: IntArray) -> HardwareCosts:
+        """The same where all values of ``a`` are known, if one block makes the product."""
+        own = self.costs
+        if len(own.products) != 1:
+            return own
+        (made,), (known,) = own.products, products_of(factors[:, None], *self._ranges[:2])
+        return replace(own, products=(replace(made, known=known.known),))
 
     def elaborate(self, platform: object) -> Module:
         """The blocks of one row, or two rows and their sum."""

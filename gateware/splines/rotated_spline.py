@@ -17,20 +17,21 @@ ROTATION_LATENCY = 2
 """Cycles from the outputs of an evaluator to rotated values."""
 
 
-def rotation_costs(unit: SplineEvaluator, count: int, *, rows: bool) -> HardwareCosts:
+def rotation_costs(unit: SplineEvaluator, count: int, lives: int | None = None) -> HardwareCosts:
     """The costs of a :class:`RotatedSpline`, and of what is asked of it.
 
     Parameters
     ----------
     unit, count
         As there.
-    rows
-        Whether every bank's row and presence is asked for; else whether every function lives.
+    lives
+        Of how many functions it is asked whether they live; None: of none, but of every bank its
+        row and whether it exists.
     """
     banks, width = unit.order + 1, unit.range.format.width
     cells = count + unit.order
     place, turn = cells.bit_length(), max((banks - 1).bit_length(), 1)
-    asked = banks * (1 + (-(-count // banks) - 1).bit_length()) if rows else count
+    asked = banks * (1 + (-(-count // banks) - 1).bit_length()) if lives is None else lives
     total = table_costs((cells - 1).bit_length(), turn) + table_costs(place, asked)
     return total + HardwareCosts(
         choice_luts=banks * choice_luts(banks, width),

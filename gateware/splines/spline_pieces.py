@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
@@ -15,6 +18,7 @@ from kanhw.gateware.parts.signals import Range, delayed
 from kanhw.gateware.parts.terms import Term
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic
 from kanhw.program.functions.splines import piece_polynomials
+from kanhw.targets.multipliers import Addend
 
 __all__ = ["PolynomialPieces", "SplinePieces", "TablePieces", "spline_pieces"]
 
@@ -92,26 +96,55 @@ class PolynomialPieces(SplinePieces):
 
     @property
     def costs(self) -> HardwareCosts:
-        """A product and a rounding for every power beyond the first, and a tree a function."""
-        splines, order = self.splines, self.splines.order
-        place, power = Range(0, (1 << splines.fraction_bits) - 1), Range(0, splines.scale)
-        digits = [Term(place, d.shift, d.negative) for d in signed_digits(splines.scale)]
-        width, bits = power.format.width, splines.fraction_bits
-        total = tree_costs(digits, 0) + HardwareCosts(
-            products=(product_of(power, place),) * (order - 1),
-            adder_bits=(order - 1) * width,
-            adders=order - 1,
-            register_bits=bits * (order - 1),
-        )
-        # Powers wait for the highest, and the place for those beyond the first.
-        for clocks in range(1, order + 1):
-            total += delay_costs(clocks, width)
+        """A product and a rounding for every power beyond the first, and a tree a function.
+
+        Synthesis sees which lowest bits of a power are always 0.
+        """
+        splines, bits = self.splines, self.splines.fraction_bits
+        whole, place = Range(0, splines.scale), Range(0, (1 << bits) - 1)
+        powers = self._changing
+        # By a power of two the first power is the place itself, whose registers are there then.
+        same = powers[0].range == place
+        total = HardwareCosts()
+        if not same:
+            digits = [Term(place, d.shift, d.negative) for d in signed_digits(splines.scale)]
+            total += tree_costs(digits, 0) + HardwareCosts(register_bits=bits * (len(powers) - 1))
+        for d, (one, power) in enumerate(pairwise(powers), 2):
+            width = power.range.format.width
+            added = Addend(1, False, width) if one.shift < bits else None
+            # A block is taken for the whole power.
+            product = replace(
+                product_of(whole, place),
+                known=product_of(one.range, place).rows,
+                square=same and d == 2,
+                addend=added,
+            )
+            total += HardwareCosts(products=(product,))
+        for waits, power in enumerate(reversed(powers), 1):
+            total += delay_costs(waits, power.range.format.width)
         value = self.range.format.width
-        for tree in self._trees:
+        for tree, sources in zip(self._trees, self._sources, strict=True):
             late = self._adding - tree.latency
-            total += tree_costs(tree.terms, self._levels, value + splines.guard_bits)
+            terms = [
+                replace(powers[d - 1], shift=powers[d - 1].shift + t.shift, negative=t.negative)
+                for d, t in zip(sources, tree.terms, strict=False)
+            ]
+            every = [*terms, tree.terms[-1]]
+            total += tree_costs(every, self._levels, value + splines.guard_bits)
             total += delay_costs(late, value)
         return total
+
+    @property
+    def _changing(self) -> list[Term]:
+        """What changes of every power, and the lowest places that never do."""
+        splines, bits = self.splines, self.splines.fraction_bits
+        zeros = (splines.scale & -splines.scale).bit_length() - 1
+        half, highest, found = (1 << bits) >> 1, splines.scale, list[Term]()
+        for d in range(1, splines.order + 1):
+            highest = (highest * ((1 << bits) - 1) + half) >> bits
+            low = max(zeros - bits * d, 0)
+            found.append(Term(Range(0, highest >> low), low, source=d))
+        return found
 
     @property
     def _adding(self) -> int:

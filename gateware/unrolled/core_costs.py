@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -51,12 +52,20 @@ class CoreCosts:
         )
 
 
-def counted_core(core: LayerCore) -> CoreCosts:
+def counted_core(core: LayerCore, wanted: Collection[tuple[int, int]] | None = None) -> CoreCosts:
     """The costs of a core's tables, sums, joins, saturation and registers.
 
     Every output is gone through as it is when it is built, but that nothing is.
+
+    Parameters
+    ----------
+    core
+        The core; its ``read`` says afterwards which inputs are.
+    wanted
+        By requantizer and number, the outputs that are read: synthesis takes away the others, and
+        all that is there for them alone. None: all are.
     """
-    return _Count(core).costs()
+    return _Count(core, wanted).costs()
 
 
 class CountedTables(TableBank):
@@ -104,8 +113,9 @@ class CountedTables(TableBank):
 class _Count:
     """The costs of one core."""
 
-    def __init__(self, core: LayerCore) -> None:
+    def __init__(self, core: LayerCore, wanted: Collection[tuple[int, int]] | None) -> None:
         self._core = core
+        self._wanted = wanted
         self._bank = CountedTables(core.fabric, registered=core.schedule.tables_registered)
         # Products with constants are made in it, and nobody elaborates it.
         self._m = Module()
@@ -116,6 +126,9 @@ class _Count:
         core.forget()
         core._bank = self._bank
         for j in range(core.layer.n_out):
+            ends = [r for r in range(len(core.layer.requantizers)) if self._is_wanted(r, j)]
+            if not ends:
+                continue
             if core._direct(j):
                 operands, remaining = core.operands(
                     self._m, core._branches, j, core._constant(0, j)
@@ -127,9 +140,12 @@ class _Count:
                 own, found = self._accumulator(branch, j)
                 total += CoreCosts(sums=own)
                 accumulators.append(found)
-            for r in range(len(core.layer.requantizers)):
+            for r in ends:
                 total += self._finished(r, j, core._join(r, j, accumulators), 0)
         return total + CoreCosts(sources=self._bank.costs)
+
+    def _is_wanted(self, r: int, j: int) -> bool:
+        return self._wanted is None or (r, j) in self._wanted
 
     def _accumulator(self, branch: int, j: int) -> tuple[HardwareCosts, tuple[Value, Range, int]]:
         core = self._core

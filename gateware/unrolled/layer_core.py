@@ -197,6 +197,7 @@ class LayerCore(Component):
 
     def address(self, branch: int, i: int) -> Value:
         """Table address of input i in a branch."""
+        self.read.add((self.layer.streams[branch], i))
         stream = getattr(self, f"i{self.layer.streams[branch]}")
         value: Value = stream[str(i)]
         return value
@@ -281,8 +282,9 @@ class LayerCore(Component):
         return m
 
     def forget(self) -> None:
-        """Begin anew with what is made once however many ask for it."""
+        """Begin anew with what is made once however many ask for it, and with what is read."""
         self._tables: dict[tuple[object, ...], Value] = {}
+        self.read: set[tuple[int, int]] = set()
 
     def place(self, branch: int, i: int) -> Place:
         """What a table reads that reads input i, all of its address."""

@@ -72,13 +72,14 @@ class SplineEvaluatorCore(LayerCore):
 
     @property
     def source_costs(self) -> HardwareCosts:
-        """An evaluator for every input that is read, and its values by function."""
+        """An evaluator for every input that is read, and its values by function that is."""
         layer, total = self.layer, HardwareCosts()
-        value = int(layer.splines.pieces.max()).bit_length()
         for i, unit in enumerate(self._evaluators):
-            if (layer.coefficients[:, i] != 0).any():
-                rotation = rotation_costs(unit, layer.count, rows=False)
-                functions = HardwareCosts(register_bits=layer.count * value)
+            read = {p for j in range(layer.n_out) for p in self._products(0, j) if p.i == i}
+            widths = {p.k: p.range.format.width for p in read}
+            if widths:
+                rotation = rotation_costs(unit, layer.count, len(widths))
+                functions = HardwareCosts(register_bits=sum(widths.values()))
                 total += unit.costs + rotation + functions
             if (layer.base_weights[:, i] != 0).any():
                 width = self._bases[i].format.width

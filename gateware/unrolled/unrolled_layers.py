@@ -27,6 +27,7 @@ from kanhw.gateware.stream.stage import Payload
 from kanhw.gateware.unrolled.basis_table import BasisTableCore
 from kanhw.gateware.unrolled.branch_edge_table import BranchEdgeTableCore
 from kanhw.gateware.unrolled.codebook import CodebookCore
+from kanhw.gateware.unrolled.core_costs import counted_core
 from kanhw.gateware.unrolled.edge_table import EdgeTableCore
 from kanhw.gateware.unrolled.layer_core import LayerCore
 from kanhw.gateware.unrolled.product import ProductCore
@@ -173,9 +174,13 @@ class UnrolledLayers:
 
     @property
     def costs(self) -> HardwareCosts:
-        """Of all layers, and of the argmax."""
-        own = self._argmax.costs if self._argmax else HardwareCosts()
-        return sum((core.own_costs for core in self._cores), own)
+        """Of all layers, and of the argmax; outputs that the next layer does not read are not."""
+        total = self._argmax.costs if self._argmax else HardwareCosts()
+        wanted = None
+        for core in reversed(self._cores):
+            total += counted_core(core, wanted).total
+            wanted = core.read
+        return total
 
     def connect(self, m: Module, streams: list[list[Value]]) -> list[list[Value]]:
         """Put the layers into a module, fed by streams of addresses; gives what they hand out."""

@@ -28,7 +28,8 @@ __all__ = ["WEIGHED", "Resources", "features_of", "model_design", "resources_of"
 WEIGHED = (
     *("adder_bits", "passing_bits", "inverted_bits", "adders", "compressor_bits"),
     *("accumulator_bits", "choice_luts", "wide_choices", "serializer_luts", "table_luts"),
-    *("counters", "product_bits", "table_pieces", "table_choices"),
+    *("counters", "controls", "product_bits", "table_pieces", "table_choices"),
+    "table_gates",
 )
 """What is LUTs by a weight of :class:`~kanhw.targets.target.PartWeights`, tables apart."""
 
@@ -36,7 +37,7 @@ WEIGHED = (
 COUNTED = (
     *("adder_bits", "passing_bits", "inverted_bits", "adders", "compressor_bits"),
     *("accumulator_bits", "choice_luts", "wide_choices", "serializer_luts", "table_luts"),
-    *("counters", "register_bits", "cells", "carries"),
+    *("counters", "controls", "register_bits", "cells", "carries"),
 )
 
 # Registers that a LUT takes the place of.
@@ -88,10 +89,8 @@ def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
             f"table_bits must have {' or '.join(str(k + 1) for k in PIECE_INPUTS)} entries, for "
             f"LUTs of as many inputs less one, not {inputs + 1}"
         )
-    own = (*costs.table_pieces, *(0,) * (2 * len(PIECE_INPUTS)))
     found = Counter[str]({name: getattr(costs, name) for name in COUNTED})
-    found["table_pieces"] = own[2 * PIECE_INPUTS.index(inputs)]
-    found["table_choices"] = own[2 * PIECE_INPUTS.index(inputs) + 1]
+    found.update(_pieces(costs.table_pieces, inputs))
     for size, bits in enumerate(costs.table_bits[: inputs + 1]):
         found[f"table_bits {size}"] += bits
     for clocks, bits in costs.delays:
@@ -108,16 +107,37 @@ def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
 
 def _product(product: Product, model: ResourceModel) -> Counter[str]:
     """In blocks, or in the cheaper of two ways in LUTs: added up, or a table of both factors."""
+    from kanhw.gateware.parts.counting.partial_products import product_bits
+
     blocks = model.multipliers.blocks(product) if model.multipliers else 0
+    added = _added(product)
     if model.multipliers and blocks:
         kept = product.result if model.multipliers.registered else 0
-        return Counter({"dsp": blocks, "register_bits": -kept})
+        added.update(dsp=blocks, register_bits=-kept)
+        return added
+    gates, sums = product_bits(product)
+    rows = Counter[str](product_bits=gates)
+    for made in sums:
+        rows.update(
+            adder_bits=made.adder,
+            passing_bits=made.passing,
+            # Two gates are in the LUTs of the half adder that they meet in.
+            compressor_bits=4 * made.full + 2 * made.half,
+            adders=made.chains,
+            inverted_bits=made.inverted,
+        )
     bits, weights = product.address_bits, model.weights
-    added = weights.product_bits * product.partial_bits
-    whole = product.partial is None and bits <= weights.lut_inputs
-    if whole and weights.table_bits[bits] * product.result <= added:
-        return Counter({f"table_bits {bits}": product.result})
-    return Counter(product_bits=product.partial_bits)
+    looked_up = product.known is None or product.constant or product.square
+    if looked_up and bits <= weights.lut_inputs:
+        table = added + Counter[str]({f"table_bits {bits}": product.result})
+        return min(rows, table, key=lambda each: _luts(each, weights))
+    return rows
+
+
+def _added(product: Product) -> Counter[str]:
+    """The adder behind a product that is made by itself."""
+    addend = product.addend
+    return Counter[str](adder_bits=addend.total, adders=1) if addend else Counter[str]()
 
 
 def _memory(memory: MemoryShape, model: ResourceModel) -> Counter[str]:
@@ -132,25 +152,30 @@ def _memory(memory: MemoryShape, model: ResourceModel) -> Counter[str]:
         memory_luts=own.memory_luts,
         register_bits=own.registers,
     )
-    from kanhw.gateware.parts.counting.table_pieces import PIECE_INPUTS, all_different
+    from kanhw.gateware.parts.counting.table_pieces import all_different
 
     inputs = model.weights.lut_inputs
-    place = 2 * PIECE_INPUTS.index(inputs)
     address, bits = own.table
     if bits and memory.content is not None:
         for size, count in enumerate(memory.content.table_bits[: inputs + 1]):
             found[f"table_bits {size}"] += count * memory.ports
-        pieces = memory.content.table_pieces
         found["register_bits"] = memory.content.varying * memory.ports * memory.registered
-        found["table_pieces"] += pieces[place] * memory.ports
-        found["table_choices"] += pieces[place + 1] * memory.ports
+        for _ in range(memory.ports):
+            found.update(_pieces(memory.content.table_pieces, inputs))
         return found
     if address <= inputs:
         found[f"table_bits {address}"] += bits
         return found
-    pieces = all_different(address, bits, memory.words)
-    found.update(table_pieces=pieces[place], table_choices=pieces[place + 1])
+    found.update(_pieces(all_different(address, bits, memory.words), inputs))
     return found
+
+
+def _pieces(counted: tuple[int, ...], inputs: int) -> Counter[str]:
+    """Of tables that are too large for a LUT of so many inputs."""
+    from kanhw.gateware.parts.counting.table_pieces import PIECE_INPUTS, PIECE_KINDS
+
+    first = len(PIECE_KINDS) * PIECE_INPUTS.index(inputs)
+    return Counter(dict(zip(PIECE_KINDS, counted[first:], strict=False)))
 
 
 def _luts(features: Counter[str], weights: PartWeights) -> float:

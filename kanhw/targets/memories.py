@@ -93,8 +93,9 @@ class BlockRams:
     constant_cost
         What memory_libmap weighs a bit of constants in logic with; where a block is cheaper it is
         taken though nobody asks for it.
-    written_bits
-        Memories of this many bits that are written become blocks likewise.
+    written_cost
+        The same for a bit of flip-flops, which a memory is made of that is written where no LUT
+        can be; 0: LUTs can.
     old_words
         Whether a block gives the old word where one is read that is being written. Where it does
         not, synthesis delays what is written by a clock, compares places and chooses.
@@ -106,7 +107,7 @@ class BlockRams:
     written_ports: int
     written_luts: int
     constant_cost: float = 0.0
-    written_bits: int = BLOCK_BITS
+    written_cost: float = 0.0
     old_words: bool = True
 
     def mapped(
@@ -140,7 +141,7 @@ def _mapped(
 ) -> MappedMemory:
     bits, behind = words * width, width * ports * registered
     cost, blocks, rows = min(_ways(rams, words, width, ports))
-    cheaper = bits >= rams.written_bits if written else cost <= bits * rams.constant_cost
+    cheaper = cost < bits * rams.written_cost if written else cost <= bits * rams.constant_cost
     if registered and (bits >= BLOCK_BITS or cheaper):
         found = replace(_chosen(rows, width * ports), bram=blocks)
         return found if rams.old_words or not written else _with_old_words(found, words, width)
@@ -150,7 +151,9 @@ def _mapped(
         different = min(width, (1 << min(words, 60)) - 2) * ports
         return MappedMemory(table=(address, different), registers=different * registered)
     if not rams.written_ports:
-        return replace(_chosen(words, width * ports), registers=bits + behind)
+        chosen = _chosen(words, width * ports)
+        # And a LUT a word that says whether it is written.
+        return replace(chosen, choice_luts=chosen.choice_luts + words, registers=bits + behind)
     groups = -(-words // rams.lut_words)
     sites = -(-width // rams.written_ports) * rams.written_luts * groups
     return replace(_chosen(groups, width * ports), memory_luts=sites * ports, registers=behind)
@@ -179,5 +182,5 @@ def _with_old_words(blocks: MappedMemory, words: int, width: int) -> MappedMemor
     return replace(
         blocks,
         choice_luts=blocks.choice_luts + width + address // 2 + 2,
-        registers=2 * (width + address) + 3,
+        registers=2 * width + address + 1,
     )

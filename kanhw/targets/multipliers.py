@@ -4,7 +4,48 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MultiplierBlocks", "Product"]
+__all__ = ["Addend", "MultiplierBlocks", "Product", "Rows"]
+
+
+@dataclass(frozen=True, order=True)
+class Rows:
+    """The partial products of a product in logic: multiples of one factor by bits of the other.
+
+    Parameters
+    ----------
+    width, signed
+        Bits of a row, and whether the last of them counts negative.
+    places
+        The place of every row.
+    negative
+        Whether the last row is taken off.
+    gates
+        Bits in which a bit of one factor meets a bit of the other and neither is constant; those
+        that are the same in several rows count once.
+    """
+
+    width: int
+    signed: bool
+    places: tuple[int, ...]
+    negative: bool
+    gates: int
+
+
+@dataclass(frozen=True, order=True)
+class Addend:
+    """What is added to a product without a register between them.
+
+    Parameters
+    ----------
+    width, signed
+        Its bits, and whether it can be negative.
+    total
+        Bits of the sum.
+    """
+
+    width: int
+    signed: bool
+    total: int
 
 
 @dataclass(frozen=True, order=True)
@@ -20,44 +61,48 @@ class Product:
     signed
         Whether each factor can be negative; one that cannot has a bit in two's complement that is
         always 0, which is no logic.
-    partial
-        Bits of its partial products in logic, where one factor is a constant; None where both
-        change. A block is taken either way.
+    known
+        Its rows in logic, where synthesis finds bits of a factor that are always the same; None
+        where all change. A block is taken before it does.
     square
         Whether both factors are the same number.
+    addend
+        What is added to it.
     """
 
     wide: int
     narrow: int
     result: int
     signed: tuple[bool, bool] = (True, True)
-    partial: int | None = None
+    known: Rows | None = None
     square: bool = False
+    addend: Addend | None = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether one factor is always the same."""
+        return self.known is not None and self.known.gates == 0
 
     @property
     def address_bits(self) -> int:
         """Of a table of the product."""
-        return self.bits[0] if self.square else sum(self.bits)
+        if self.constant or self.square:
+            return self.rows.width
+        return sum(bits for bits, _ in self._factors)
 
     @property
-    def bits(self) -> tuple[int, int]:
-        """Bits of the factors that can change, the fewer ones first."""
-        wide, narrow = (
-            width - (not sign)
-            for width, sign in zip((self.wide, self.narrow), self.signed, strict=True)
-        )
-        return min(wide, narrow), max(wide, narrow)
+    def rows(self) -> Rows:
+        """Its partial products: a row for every bit of the factor that has fewer."""
+        if self.known is not None:
+            return self.known
+        (narrow, below), (wide, sign) = self._factors
+        return Rows(wide, sign, tuple(range(narrow)), below, wide * narrow)
 
     @property
-    def partial_bits(self) -> int:
-        """Bits of the partial products that make it in logic: a row for every bit of one factor."""
-        narrow, wide = self.bits
-        if self.partial is not None:
-            return self.partial
-        # Where a factor can be negative, so can its row, which takes about one more to set right.
-        partial = max(narrow - 1 + (any(self.signed) and narrow > 2), 0) * wide
-        # Of a square half of them are pairs of the same.
-        return partial // 2 if self.square else partial
+    def _factors(self) -> list[tuple[int, bool]]:
+        """Bits of the factors that can change, and their signs, the fewer bits first."""
+        widths = zip((self.wide, self.narrow), self.signed, strict=True)
+        return sorted((width - (not sign), sign) for width, sign in widths)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,14 +113,16 @@ class PartWeights:
     ----------
     adder_bits, passing_bits, adders, compressor_bits, accumulator_bits, choice_luts
         A unit of each.
-    wide_choices, serializer_luts, table_luts, counters
+    wide_choices, serializer_luts, table_luts, counters, controls
         Likewise.
     product_bits
-        A bit of the partial products of a product that is made of LUTs.
+        A gate of the partial products of a product that is made of LUTs, whose sum is counted as
+        adders are.
     table_bits
         A bit of a table by its address bits, from 0 on up to as many as a LUT reads.
-    table_pieces, table_choices
-        A LUT's part of a bit with more of them, and a multiplexer of two such parts.
+    table_pieces, table_choices, table_gates
+        A LUT's part of a bit with more of them; a multiplexer of two such parts; a gate in the
+        place of one.
     inverted_bits
         A bit that is taken off in a carry chain.
     register_bits
@@ -140,14 +142,16 @@ class PartWeights:
     serializer_luts: float
     table_luts: float
     counters: float
+    controls: float = 0.0
     adders: float = 0.0
     passing_bits: float = 0.0
     wide_choices: float = 0.0
-    compressor_bits: float = 0.7
+    compressor_bits: float = 0.35
     inverted_bits: float = 0.0
     product_bits: float = 1.0
     table_pieces: float = 1.0
     table_choices: float = 0.5
+    table_gates: float = 0.5
     table_bits: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     register_bits: float = 1.0
     shift_clocks: int = 0

@@ -3,6 +3,8 @@
 A bit of many address bits is cut into pieces by its upper address bits: what is left depends on as
 many as a LUT reads, and multiplexers choose among the pieces. Pieces that are alike, or constant,
 or one of the address bits, are not made again: smooth tables have many of these, random ones none.
+Nor is a choice between a constant and a piece, or a piece and its complement, a multiplexer: it is
+a gate.
 """
 
 from __future__ import annotations
@@ -12,14 +14,17 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PIECE_INPUTS", "all_different", "pieces_of"]
+__all__ = ["PIECE_INPUTS", "PIECE_KINDS", "all_different", "pieces_of"]
 
 PIECE_INPUTS = (4, 6)
 """Inputs of the LUTs that there are."""
 
+PIECE_KINDS = ("table_pieces", "table_choices", "table_gates")
+"""What is counted for each of them: pieces, multiplexers of two, gates in the place of these."""
+
 
 def all_different(address_bits: int, bits: int, words: int | None = None) -> tuple[int, ...]:
-    """Pieces, and multiplexers of two, of bits without anything in common.
+    """The :data:`PIECE_KINDS` of bits without anything in common.
 
     Parameters
     ----------
@@ -30,17 +35,17 @@ def all_different(address_bits: int, bits: int, words: int | None = None) -> tup
 
     Returns
     -------
-    Pieces and multiplexers for each of :data:`PIECE_INPUTS`; zeros where a LUT has a bit whole.
+    Those of each of :data:`PIECE_INPUTS`; zeros where a LUT has a bit whole.
     """
     found: list[int] = []
     for inputs in PIECE_INPUTS:
         pieces = -(-(words or 1 << address_bits) >> inputs) if address_bits > inputs else 0
-        found += [pieces * bits, max(pieces - 1, 0) * bits]
+        found += [pieces * bits, max(pieces - 1, 0) * bits, 0]
     return tuple(found)
 
 
 def pieces_of(sizes: Mapping[bytes, int]) -> tuple[int, ...]:
-    """Pieces, and multiplexers of two, of bits of tables on the same address.
+    """The :data:`PIECE_KINDS` of bits of tables on the same address.
 
     Parameters
     ----------
@@ -50,12 +55,12 @@ def pieces_of(sizes: Mapping[bytes, int]) -> tuple[int, ...]:
 
     Returns
     -------
-    Pieces and multiplexers for each of :data:`PIECE_INPUTS`.
+    Those of each of :data:`PIECE_INPUTS`.
     """
     found: list[int] = []
     for inputs in PIECE_INPUTS:
         large = [column for column, size in sizes.items() if size > inputs]
-        found += _pieces(large, inputs) if large else [0, 0]
+        found += _pieces(large, inputs) if large else [0, 0, 0]
     return tuple(found)
 
 
@@ -68,17 +73,22 @@ def _pieces(columns: list[bytes], inputs: int) -> list[int]:
     different, names = np.unique(pieces ^ pieces[:, :1], axis=0, return_inverse=True)
     made = int((_supports(different) > 1).sum())
     row = (2 * names.reshape(-1) + signs).reshape(len(bits), -1)
-    choices = 0
+    constant = ~different.any(axis=1)
+    choices = gates = 0
     while row.shape[1] > 1:
         pairs = row.reshape(-1, 2)
         signs = pairs[:, 0] & 1
         pairs = pairs ^ signs[:, None]
         different, names = np.unique(pairs, axis=0, return_inverse=True)
-        choices += int((different[:, 0] != different[:, 1]).sum())
+        one, other = (different >> 1).T
+        chosen = different[:, 0] != different[:, 1]
+        gate = chosen & (constant[one] | constant[other] | (one == other))
+        choices, gates = choices + int((chosen & ~gate).sum()), gates + int(gate.sum())
         # A pair of the same is that piece again, which a name of its own does not hide: whatever
         # it is paired with next is different from it as before.
+        constant = ~chosen & constant[one]
         row = (2 * names.reshape(-1) + signs).reshape(len(bits), -1)
-    return [made, choices]
+    return [made, choices, gates]
 
 
 def _supports(pieces: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from kanhw.estimation.resource_model import resources_of
 from kanhw.estimation.unbuilt import unbuilt
 from kanhw.formats import CodeFormat
 from kanhw.gateware.folded.basis_table import WeightedSums
 from kanhw.gateware.folded.codebook import CodebookSums
 from kanhw.gateware.folded.edge_table import RowSums
+from kanhw.gateware.folded.folded_costs import buffer_costs
 from kanhw.gateware.folded.spline_evaluator import EvaluatedSums
 from kanhw.program.functions.spline_arithmetic import SplineArithmetic
 from kanhw.schedule.fold import fold_of
@@ -53,7 +55,27 @@ def test_values_are_apart_from_weights(make, tables, values, weights):
         del part
     assert sources + weighting == whole
     assert len(sources.memories) == values and len(weighting.memories) == weights
-    # Bits that are constant, alike or a bit of the address are no tables.
-    assert not any(weighting.table_bits)
+    # Bits that are constant, alike or a bit of the address are no tables. Choices by the bits of
+    # weights have three inputs or five.
+    assert not any(bits for size, bits in enumerate(weighting.table_bits) if size not in (3, 5))
     assert 0.3 * tables <= sum(sources.table_bits) <= tables
     assert weighting.adder_bits > 0 and weighting.register_bits > 0
+
+
+# LUTs of a buffer by itself: synth_ice40, synth_ecp5, synth_xilinx -family xcup.
+@pytest.mark.parametrize(
+    ("width", "beats", "groups", "found"),
+    [(8, 4, 1, (81, 43, 25)), (3, 10, 2, (42, 50, 27)), (15, 3, 2, (43, 46, 33))],
+)
+def test_buffers_are_near_what_synthesis_made(width, beats, groups, found):
+    costs = buffer_costs(fold_of(beats, groups, (1, 1)), width)
+    made = [resources_of(costs, target).lut for target in ("ice40", "ecp5", "xcup")]
+    assert made == pytest.approx(found, rel=0.25)
+
+
+def test_one_edge_a_step_reads_a_memory_of_shapes_once():
+    with unbuilt():
+        one, three = (shapes(fold_of(4, 3, (1, count))) for count in (1, 3))
+        ports = [[m.ports for m in part.source_costs.memories] for part in (one, three)]
+        del one, three
+    assert ports == [[1], [2, 1]]

@@ -47,8 +47,9 @@ def test_large_ones_are_block_ram_whatever_is_in_them():
 def test_the_same_factor_in_all_words_is_a_constant():
     factors = np.array([[5, 0, 3], [5, 0, 7]])
     made = products_of(factors, Range(0, 7), Range(0, 15))
-    # 5 has two bits that are 1, so a single row is added to another; 0 has none.
-    assert [product.partial for product in made] == [4, 0, None]
+    # 5 has two bits that are 1, 0 has none; of 3 and 7 a single bit is not always the same.
+    rows = [product.rows for product in made]
+    assert [(each.places, each.gates) for each in rows] == [((0, 2), 0), ((), 0), ((0, 1, 2), 4)]
     assert {(product.wide, product.narrow) for product in made} == {(5, 4)}
 
 
@@ -64,7 +65,16 @@ def test_registers_in_a_row_are_shift_registers_where_there_are_any():
 def test_a_block_without_old_words_delays_what_is_written():
     shape = MemoryShape(16, 6, written=True)
     found = _resources(shape, target="ice40")
-    assert (found.bram, found.ff) == (1, 2 * (6 + 4) + 3)
+    assert (found.bram, found.ff) == (1, 2 * 6 + 4 + 1)
     assert found.lut >= 3
     # Small ones are LUTs there, which give it.
     assert _resources(shape, target="ecp5").ff == 6
+
+
+def test_flip_flops_are_taken_where_blocks_cost_more():
+    # A block has 16 bits a word: the second one is worth it from 128 bits on.
+    small, large = (
+        _resources(MemoryShape(words, 20, written=True), target="ice40") for words in (4, 8)
+    )
+    assert (small.bram, small.ff) == (0, 100)
+    assert large.bram == 2

@@ -9,6 +9,7 @@ from amaranth.hdl import Value
 import kanhw
 from kanhw.design.packing import ints_to_words, pack_codes, payload_ints, unpack_codes
 from kanhw.errors import InputError, ToolNotFound
+from kanhw.estimation.resource_model import resources_of
 from kanhw.formats import CodeFormat
 from kanhw.gateware.folded.spline_evaluator import EvaluatedSums
 from kanhw.gateware.splines import spline_pieces
@@ -292,7 +293,7 @@ def test_costs_are_counted():
         costs = EvaluatedSums(fold, _folded(2, 3), splines, weights).costs
         # Powers of the place, in two lanes; weights are added up by their bits.
         assert costs.multipliers == 4 * (not table)
-        assert costs.choice_luts > 2 * 3 * 4 * 6
+        assert costs.table_bits[5] > 2 * 3 * 4 * 6
         assert len(costs.memories) == 8 + 2 * table
     layer = _layer(rng, 3, 2, [None])
     bare = replace(layer, coefficients=layer.coefficients * 0)
@@ -348,3 +349,16 @@ def test_it_is_part_of_a_chain():
     assert len(stages_of(program, Schedule())) == 1
     assert len(stages_of(program, _folded(1, 1))) == 2
     assert Value.cast(StreamTop(program, Schedule()).i.payload).shape().width == 16
+
+
+# SB_LUT4 and flip-flops of functions of order 2 by themselves, with two adder levels (synth_ice40).
+@pytest.mark.parametrize(
+    ("width", "places", "scale", "lut", "ff"), [(6, 5, 1024, 58, 36), (7, 3, 64, 26, 18)]
+)
+def test_zeros_below_a_power_are_not_counted(width, places, scale, lut, ff):
+    constants = {"multipliers": np.array([1]), "offsets": np.array([-34]), "scale": scale}
+    splines = SplineArithmetic(
+        width=width, order=2, shift=1, fraction_bits=places, guard_bits=6, **constants
+    )
+    found = resources_of(PolynomialPieces(splines, levels=2).costs, "ice40")
+    assert (found.lut, found.ff) == pytest.approx((lut, ff), rel=0.3)

@@ -111,3 +111,24 @@ def test_parts_are_what_they_are_for(program):
     assert parts.sums.adders > 0
     assert (parts.joins.adders > 0) == joined
     assert parts.joins.register_bits > 0
+
+
+def test_what_no_layer_reads_is_not_counted():
+    program = next(programs())
+    first, last = program.layers
+    silent = last.tables.copy()
+    silent[:, 1] = 0  # whatever output 1 of the first layer is
+    dead = Program((first, EdgeTableLayer(silent, last.requantizers, last.name)), program.input)
+    # The same without it: the first layer has two outputs, and the second reads both.
+    (join,) = first.requantizers
+    own = Requantizer(join.multipliers[:, [0, 2]], join.bias[[0, 2]], join.shift, join.format)
+    kept = EdgeTableLayer(first.tables[[0, 2]], (own,), first.name)
+    both = EdgeTableLayer(silent[:, [0, 2]], last.requantizers, last.name)
+    with unbuilt():
+        counts = [
+            ProgramCore(each, Schedule(handshake=False)).costs
+            for each in (dead, Program((kept, both), program.input), program)
+        ]
+    bits = [each.registers for each in counts]
+    assert bits[0] == bits[1] < bits[2]
+    assert counts[0].table_bits == counts[1].table_bits
