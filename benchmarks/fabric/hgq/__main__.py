@@ -4,7 +4,8 @@
         [--sizes 16 3 7] [--jitter SHARE] [--tools HGQ2 kanhw]
         [--epochs 600] [--betas 3e-6 3e-3] [--rate 5e-3] [--batch 256] [--batch-norm]
         [--hidden 8] [--their-sizes 16 3 7] [--refit EPOCHS] [--at-most 300 ...]
-        [--our-epochs N] [--our-starts N] [--our-at-most 130 ...] [--portable-only]
+        [--our-epochs N] [--our-starts N] [--our-most-bits N] [--our-pressure 1e-4 2e-3]
+        [--our-at-most 130 ...] [--portable-only]
         [--keep FILE] [--plot FILE.svg] [--json FILE]
 
 Needs the packages HGQ2, alkaid and jax, which nothing else here does (pip install HGQ2 alkaid jax);
@@ -121,6 +122,8 @@ def our_settings(options: Any) -> dict[str, Any]:
         "epochs": options.our_epochs,
         "folds": options.folds,
         "jitter": options.jitter,
+        "most_bits": options.our_most_bits,
+        **({"pressure": tuple(options.our_pressure)} if options.our_pressure else {}),
     }
 
 
@@ -205,6 +208,8 @@ def main() -> int:
     parser.add_argument("--at-most", type=float, nargs="+", default=[200, 300, 450, 700, 1100])
     parser.add_argument("--our-epochs", type=int)
     parser.add_argument("--our-starts", type=int, default=16)
+    parser.add_argument("--our-most-bits", type=int, default=6, help="address bits of a table")
+    parser.add_argument("--our-pressure", type=float, nargs=2, help="weights of the cost")
     parser.add_argument("--our-at-most", type=float, nargs="+", default=[110, 140, 190, 250, 330])
     parser.add_argument("--portable-only", action="store_true", help="no tuned fabric of ours")
     parser.add_argument("--keep", type=Path, metavar="FILE")
