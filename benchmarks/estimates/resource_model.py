@@ -166,8 +166,8 @@ def errors_of(target: str, cases: list[Case]) -> dict[str, Any]:
     models = [resources_of(case.costs, target) for case in cases]
     pairs = [(model, case.found) for model, case in zip(models, cases, strict=True)]
     return {
-        "lut": np.abs((rows @ present + exact) / luts - 1),
-        "left_out": np.abs((out + exact) / luts - 1),
+        "lut": np.abs(rows @ present + exact - luts) / np.maximum(luts, 1),
+        "left_out": np.abs(out + exact - luts) / np.maximum(luts, 1),
         "ff": np.abs([model.ff / max(found["ff"], 1) - 1 for model, found in pairs]),
         # A few cells more or less are no error of a kind.
         "carry": np.abs(

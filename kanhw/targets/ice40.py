@@ -48,7 +48,7 @@ _WEIGHTS = PartWeights(
     table_bits=(0.0, 0.0, 0.87, 0.96, 0.83),
     carry_bits=1.06,
     carry_adders=-2.3,
-    errors={"lut": 0.27, "ff": 0.23, "carry": 0.43},
+    errors={"lut": 0.27, "ff": 0.18, "carry": 0.47},
 )
 
 # No -dsp: of the family only UltraPlus parts have multipliers (at most 8), so the default counts
