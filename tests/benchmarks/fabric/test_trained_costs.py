@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -17,14 +16,14 @@ from benchmarks.fabric.trained_costs import EDGES, RANDOM, chosen, print_merged,
 
 @pytest.mark.parametrize("kind", RANDOM)
 def test_random_networks_are_the_same_every_time(kind):
-    names = [name for name, _ in random_programs(kind, 4)]
-    again = dict(random_programs(kind, 3))
-    assert list(again) == names[:3]
+    names = [name for name, _ in random_programs(kind, 2)]
+    again = dict(random_programs(kind, 1))
+    assert list(again) == names[:1]
     assert all(len(sizes_of(program).edges) in EDGES for program in again.values())
 
 
 def test_wide_networks_add_up_many_narrow_tables():
-    for seed in range(3):
+    for seed in range(2):
         program = wide_network(np.random.default_rng(seed))
         edges = sizes_of(program).edges
         outputs = {edge.output for edge in edges}
@@ -46,7 +45,7 @@ def test_costs_are_told_of_the_pair_that_was_trained_for(tmp_path):
 
 
 def test_a_network_that_counts_more_is_met_more_closely():
-    programs = [program for _, program in islice(random_programs("random", 12), 12)]
+    programs = [program for _, program in random_programs("random", 12)]
     structure = STRUCTURE["portable"]
     networks = [(own, round(luts_of(own, structure))) for own in map(sizes_of, programs)]
     networks[0] = (networks[0][0], 2 * networks[0][1])
