@@ -37,20 +37,33 @@ LEVELS = 2
 FOLDS = 3
 LEAST_LUTS = 100
 
-_SIX = {"adder_offset": 0.7, "encoder": 1.0, "widest": 0.5}
-_FOUR = {**_SIX, "widest": 0.0}
 # What structure says: a bit of a table is a LUT of as many inputs, or half of one that has two
-# outputs; an adder takes a LUT a bit, or half of one where it has three operands.
+# outputs; a place of an adder takes a LUT, or half of one where it has three operands, and more
+# than one where it is a full adder of LUTs that read four inputs.
 STRUCTURE = {
     "portable": TableCosts(
-        table=(0.05, 0.7, 0.9, 1.0, 1.0, 1.0, 2.0, 4.0), adder=0.9, saturator=0.8, **_SIX
+        table=(0.05, 0.5, 0.9, 1.0, 1.1, 1.2, 2.4, 4.8),
+        adder=1.0,
+        adder_offset=0.8,
+        saturator=0.3,
+        encoder=1.0,
     ),
     "ultrascale+": TableCosts(
-        table=(0.05, 0.4, 0.45, 0.5, 0.55, 1.0, 2.0, 4.0), adder=0.6, saturator=0.5, **_SIX
+        table=(0.05, 0.4, 0.45, 0.5, 0.55, 1.0, 2.0, 4.0),
+        adder=0.6,
+        adder_offset=0.7,
+        saturator=0.5,
+        encoder=1.0,
+        widest=0.5,
     ),
 }
 FOUR_INPUTS = TableCosts(
-    table=(0.05, 0.7, 0.9, 1.0, 2.0, 4.0, 8.0, 16.0), adder=0.9, saturator=0.9, **_FOUR
+    table=(0.05, 0.7, 0.9, 1.2, 2.8, 4.5, 9.0, 18.0),
+    adder=1.7,
+    adder_offset=0.47,
+    saturator=0.6,
+    encoder=1.0,
+    widest=0.2,
 )
 
 

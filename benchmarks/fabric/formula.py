@@ -32,7 +32,11 @@ def luts_of(sizes: NetworkSizes, costs: TableCosts) -> float:
     return float(features @ _vector(costs) - single)
 
 
-def fitted(networks: Sequence[tuple[NetworkSizes, int]], structure: TableCosts) -> TableCosts:
+def fitted(
+    networks: Sequence[tuple[NetworkSizes, int]],
+    structure: TableCosts,
+    weights: Sequence[float] | None = None,
+) -> TableCosts:
     """The factors with the least squares of relative errors.
 
     Parameters
@@ -42,6 +46,8 @@ def fitted(networks: Sequence[tuple[NetworkSizes, int]], structure: TableCosts) 
     structure
         What factors are near where the networks leave them open. Its encoder is kept, and what
         part of the widest tables counts.
+    weights
+        What an error of each network counts; None is the same for all.
     """
     from scipy.optimize import lsq_linear
 
@@ -51,8 +57,9 @@ def fitted(networks: Sequence[tuple[NetworkSizes, int]], structure: TableCosts) 
     # Of tables the steps from one number of address bits to the next are sought: none is negative.
     steps = np.eye(len(wanted))
     steps[:ADDRESS_BITS, :ADDRESS_BITS] = np.tri(ADDRESS_BITS)
-    rows = np.vstack([features / luts[:, None], PULL * np.diag(1 / wanted)]) @ steps
-    targets = np.concatenate([np.ones(len(luts)), np.full(len(wanted), PULL)])
+    counts = np.ones(len(luts)) if weights is None else np.array(weights)
+    rows = np.vstack([features * (counts / luts)[:, None], PULL * np.diag(1 / wanted)]) @ steps
+    targets = np.concatenate([counts, np.full(len(wanted), PULL)])
     found = steps @ lsq_linear(rows, targets, bounds=(0, np.inf)).x
     return replace(_costs(found, structure.encoder), widest=structure.widest)
 

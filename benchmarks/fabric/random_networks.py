@@ -14,13 +14,23 @@ import numpy as np
 from kanhw.formats import CodeFormat, IntArray
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
 
-__all__ = ["random_network"]
+__all__ = ["random_network", "wide_network"]
 
 INPUT = CodeFormat(6, signed=False)
+NARROW = CodeFormat(3, signed=False)
 # Most output bits of a table, address bits of an edge, and coefficients of a spline.
 OUTPUT_BITS, ADDRESS_BITS, COEFFICIENTS = 8, 6, 10
 # How many places the last one of an edge may be above that of its output's sum.
 PLACES = 4
+
+
+def wide_network(rng: np.random.Generator) -> Program:
+    """A layer of some sums of tens to hundreds of narrow tables, as of all pixels of an image."""
+    n_in, n_out = int(rng.integers(16, 300)), int(rng.integers(1, 4))
+    sources = _Codes(NARROW, np.full(n_in, NARROW.width), np.zeros(n_in, np.int64))
+    tables = _edges(rng, sources, n_out, rng.uniform(0.7, 3.0), spread=0.7)
+    layer = EdgeTableLayer(tables, (_sums(rng, n_out),), "layers.0")
+    return Program((layer,), InputEncoder(NARROW, n_in))
 
 
 def random_network(rng: np.random.Generator) -> Program:
@@ -31,7 +41,7 @@ def random_network(rng: np.random.Generator) -> Program:
     layers = []
     for number, count in enumerate([hidden, n_out] if hidden else [n_out]):
         tables = _edges(rng, sources, count)
-        join = Requantizer(np.ones((1, count), int), rng.integers(-9, 10, count))
+        join = _sums(rng, count)
         if number == 0 and hidden:
             sources = _codes(rng, count)
             join = _requantizer(rng, tables, sources)
@@ -54,19 +64,33 @@ def _codes(rng: np.random.Generator, count: int) -> _Codes:
     return _Codes(CodeFormat(int(bits.max()), signed=True), bits, -(1 << (bits - 1)))
 
 
-def _edges(rng: np.random.Generator, sources: _Codes, n_out: int) -> IntArray:
-    """Tables ``[n_out, n_in, codes]``; those of edges that are pruned are zeros."""
+def _sums(rng: np.random.Generator, count: int) -> Requantizer:
+    """What is handed out as it is, but for a constant."""
+    return Requantizer(np.ones((1, count), int), rng.integers(-9, 10, count))
+
+
+def _edges(
+    rng: np.random.Generator,
+    sources: _Codes,
+    n_out: int,
+    typical: float | None = None,
+    spread: float = 1.5,
+) -> IntArray:
+    """Tables ``[n_out, n_in, codes]``; those of edges that are pruned are zeros.
+
+    Output bits are around what is typical, by default one of 2 to 6.5 bits for a layer.
+    """
     n_in, density = len(sources.bits), rng.uniform(0.3, 1.0)
     tables = np.zeros((n_out, n_in, sources.format.count), np.int64)
     codes = sources.format.codes()
-    typical = rng.uniform(2.0, 6.5)
+    typical = rng.uniform(2.0, 6.5) if typical is None else typical
     for j in range(n_out):
         for i in range(n_in):
             if rng.random() > density:
                 continue
             bits, lowest = int(sources.bits[i]), int(sources.lowest[i])
             address_bits = int(rng.integers(1, min(bits, ADDRESS_BITS) + 1))
-            span = 2.0 ** np.clip(rng.normal(typical, 1.5), 0, OUTPUT_BITS) - 1
+            span = 2.0 ** np.clip(rng.normal(typical, spread), 0, OUTPUT_BITS) - 1
             entries = np.rint(_curve(rng, 1 << address_bits) * span).astype(np.int64)
             if not np.ptp(entries):
                 continue

@@ -1,124 +1,285 @@
 """What the cost of training says of trained networks, against synthesis; and a fit to them.
 
-    python -m benchmarks.fabric.trained_costs FRONT... [--pairs xcup/portable ...] [--least 100]
-        [--at-most 2000] [--keep ROWS.jsonl]
+    python -m benchmarks.fabric.trained_costs [FRONT...] [--train TASK ... --out DIR [--seeds 0 1]]
+        [--pairs xcup/portable ...] [--random 10] [--least 20] [--at-most 1300] [--merged]
+        [--keep ROWS.jsonl]
 
-A FRONT is a folder of a training for the fabric. Its networks are generated as bare cores (two
-adder levels between registers) and synthesised by the smaller recipe of every pair of target and
-fabric. Errors of the factors of :mod:`kanhw.targets.table_costs` are told by front, then those of a
-fit to all *other* fronts, then the factors of a fit to all. Rows of --keep are not made again.
+A FRONT is a folder of a training for the fabric. With --train networks are trained for every pair
+of target and fabric under its own cost, in folders of DIR; those that are there are not trained
+again. --random adds as many random networks of few inputs, and of many with narrow tables. All are
+generated as cores (two adder levels between registers, without handshake but where images come
+pixel by pixel) and synthesised by the smaller recipe of the pair.
+
+Told are, front by front, ratios to synthesis: of what training told of its points, of the factors
+of :mod:`kanhw.targets.table_costs` for the sizes that hardware has, and of factors that were fitted
+to all *other* fronts, in which random networks count less. Last come the factors of a fit to all.
+Images have no sizes and take no part in fits. With --merged all are synthesised once more with
+merged tables, and what that saves is told. Rows of --keep are not made again.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import kanhw
 from benchmarks.common.kept import keep_rows, kept_rows
 from benchmarks.common.measuring import Table, argument_parser, environment_line
 from benchmarks.fabric.cost_fit import LEVELS, stored_sizes, structure_of
 from benchmarks.fabric.formula import fitted, luts_of
+from benchmarks.fabric.front import load
+from benchmarks.fabric.random_networks import random_network, wide_network
 from benchmarks.fabric.sizes import NetworkSizes, sizes_of
 from benchmarks.fabric.synthesis import synthesise
 from kanhw.estimation import yosys_version
 from kanhw.gateware import generate_verilog
-from kanhw.program import load_program
+from kanhw.program import Program, load_program
 from kanhw.schedule.schedule import Schedule
 from kanhw.targets.table_costs import TABLE_COSTS, TableCosts, table_costs_of
 
 # Designs in a run of Yosys.
 BATCH = 10
+# Data, shape and settings of what is trained: shorter than what results are reported of.
+TASKS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "moons": ("moons", "2-2-1", {"epochs": 800}),
+    "wine": ("wine", "13-2-3", {"epochs": 1500, "folds": 5, "jitter": 0.3}),
+    "dry_bean": ("dry_bean", "16-3-7", {"epochs": 300}),
+    "digits": ("digits", "64-10-10", {"epochs": 600, "folds": 5, "jitter": 0.5}),
+    "digits_image": (
+        "digits",
+        "1x8x8-4@4x4s2-10",
+        {"epochs": 400, "folds": 5, "jitter": 0.5},
+    ),
+    "digits_pooled": (
+        "digits",
+        "1x8x8-3@3x3-max2x2-10",
+        {"epochs": 300, "folds": 5, "jitter": 0.5},
+    ),
+}
+STARTS, SPACING = 2, 1.3
+# Random networks, and what an error of one counts in a fit beside that of a trained one.
+RANDOM: dict[str, tuple[Callable[[np.random.Generator], Program], float]] = {
+    "random": (random_network, 0.4),
+    "wide": (wide_network, 0.7),
+}
+# Of random networks those that have so many edges: others take minutes, or nothing.
+EDGES = range(5, 71)
 
 
 def main() -> int:
-    """Synthesise what is missing; print errors and fits."""
+    """Train and synthesise what is missing; print errors and fits."""
     parser = argument_parser(__doc__)
     pairs = ["/".join(pair) for pair in TABLE_COSTS]
-    parser.add_argument("fronts", type=Path, nargs="+", metavar="FRONT")
+    parser.add_argument("fronts", type=Path, nargs="*", metavar="FRONT")
+    parser.add_argument("--train", nargs="+", choices=tuple(TASKS), default=[])
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where fronts are trained")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="networks of each kind")
     parser.add_argument("--pairs", nargs="+", choices=pairs, default=pairs)
-    parser.add_argument("--least", type=float, default=100, help="the least modelled cost")
-    parser.add_argument("--at-most", type=float, default=2000, help="the largest modelled cost")
+    parser.add_argument("--least", type=float, default=20, help="the least modelled cost")
+    parser.add_argument("--at-most", type=float, default=1300, help="the largest modelled cost")
+    parser.add_argument("--merged", action="store_true", help="once more with merged tables")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where rows are kept")
     options = parser.parse_args()
+    if options.train and options.out is None:
+        parser.error("--train needs --out")
     print(environment_line(yosys_version()) + "\n")
     rows = kept_rows(options.keep)
     for pair in options.pairs:
-        for front in options.fronts:
-            known = {row["network"] for row in rows if row["pair"] == pair}
-            names = _chosen(front, options.least, options.at_most)
-            missing = [name for name in names if name not in known]
-            for start in range(0, len(missing), BATCH):
-                new = _measured(pair, missing[start : start + BATCH])
-                rows += new
-                keep_rows(options.keep, new)
+        own = [trained(pair, task, options.seeds, options.out) for task in options.train]
+        for front in (*options.fronts, *own):
+            costs = chosen(front, pair, options.least, options.at_most)
+            programs = {file: load_program(Path(file)) for file in costs}
+            for merged in (False, True) if options.merged else (False,):
+                rows += _missing(pair, front.name, programs, costs, rows, options.keep, merged)
+        for kind in RANDOM if options.random else ():
+            programs = dict(random_programs(kind, options.random))
+            rows += _missing(pair, kind, programs, {}, rows, options.keep)
     for pair in options.pairs:
-        print_pair(pair, [row for row in rows if row["pair"] == pair])
+        print_pair(pair, [row for row in rows if row["pair"] == pair and not row["merged"]])
+    if options.merged:
+        print_merged(rows, options.pairs)
     return 0
 
 
-def _chosen(front: Path, least: float, most: float) -> list[str]:
-    """Files of the points of a front that cost neither too little nor too much."""
+def trained(pair: str, task: str, seeds: list[int], out: Path) -> Path:
+    """The front of a task under the cost of a pair."""
+    target, fabric = pair.split("/")
+    folder = out / f"{target}-{fabric}" / task
+    if not (folder / "front.json").exists():
+        dataset, shape, settings = TASKS[task]
+        given = load(dataset, Path())
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        kanhw.train_for_fabric(
+            shape,
+            given.train_x,
+            given.train_y,
+            validation=(given.validation_x, given.validation_y),
+            out=folder,
+            seeds=seeds,
+            starts=STARTS,
+            spacing=SPACING,
+            target=target,
+            fabric=fabric,
+            **settings,
+        )
+    return folder
+
+
+def chosen(front: Path, pair: str, least: float, most: float) -> dict[str, float | None]:
+    """Files of the points of a front that cost neither too little nor too much.
+
+    With what the training told of each, where it was for this pair.
+    """
     told = json.loads((front / "front.json").read_text(encoding="utf-8"))
-    return [
-        str(front / "points" / f"{point['name']}.safetensors")
+    own = told["settings"]
+    same = (own["fabric_cost"], f"{own['target']}/{own['fabric']}") == ("lut", pair)
+    return {
+        str(front / "points" / f"{point['name']}.safetensors"): point["cost"] if same else None
         for point in told["points"]
         if least <= point["cost"] <= most
-    ]
+    }
 
 
-def _measured(pair: str, files: list[str]) -> list[dict[str, Any]]:
+def random_programs(kind: str, count: int) -> Iterator[tuple[str, Program]]:
+    """The first so many networks of a kind that are neither too small nor too large."""
+    make, number = RANDOM[kind][0], 0
+    while count:
+        program = make(np.random.default_rng([1, number]))
+        if len(sizes_of(program).edges) in EDGES:
+            yield f"{kind} {number}", program
+            count -= 1
+        number += 1
+
+
+def _missing(
+    pair: str,
+    front: str,
+    programs: Mapping[str, Program],
+    costs: Mapping[str, float | None],
+    rows: list[dict[str, Any]],
+    keep: Path | None,
+    merged: bool = False,
+) -> list[dict[str, Any]]:
+    """Rows of networks that have none."""
+    there = [row for row in rows if row["pair"] == pair and row["merged"] == merged]
+    known = {row["network"] for row in there}
+    names, found = [name for name in programs if name not in known], []
+    for start in range(0, len(names), BATCH):
+        batch = names[start : start + BATCH]
+        luts = synthesised(pair, [programs[name] for name in batch], merged=merged)
+        new = [
+            {
+                "pair": pair,
+                "network": name,
+                "front": front,
+                "merged": merged,
+                "lut": lut,
+                "told": costs.get(name),
+                "sizes": None if _is_image(programs[name]) else asdict(sizes_of(programs[name])),
+            }
+            for name, lut in zip(batch, luts, strict=True)
+        ]
+        keep_rows(keep, new)
+        found += new
+    return found
+
+
+def synthesised(pair: str, programs: list[Program], *, merged: bool) -> list[int]:
+    """LUTs of each."""
     target, fabric = pair.split("/")
-    schedule = Schedule(adder_levels=LEVELS, handshake=False, fabric=fabric)
-    programs = {f"n{k}": load_program(Path(file)) for k, file in enumerate(files)}
+    plain = Schedule(
+        adder_levels=LEVELS,
+        handshake=False,
+        fabric=fabric,
+        merge_tables=target if merged else None,
+    )
+    held = replace(plain, handshake=True)
     designs = {
-        name: generate_verilog(program, schedule, name=name).text
-        for name, program in programs.items()
+        f"n{k}": generate_verilog(own, held if _is_image(own) else plain, name=f"n{k}").text
+        for k, own in enumerate(programs)
     }
     found = synthesise(designs, target)
-    return [
-        {
-            "pair": pair,
-            "network": file,
-            "front": Path(file).parent.parent.name,
-            "lut": found[name].lut,
-            "sizes": asdict(sizes_of(program)),
-        }
-        for file, (name, program) in zip(files, programs.items(), strict=True)
-    ]
+    return [found[name].lut for name in designs]
+
+
+def _is_image(program: Program) -> bool:
+    return any(layer.window is not None for layer in program.layers)
 
 
 def print_pair(pair: str, rows: list[dict[str, Any]]) -> None:
-    """Errors by front, of kanhw's factors and of those fitted to all other fronts."""
+    """Errors by front, of what was told, of kanhw's factors and of those fitted to others."""
+    rows = [row for row in rows if row["lut"]]
     if not rows:
         return
     own, structure = table_costs_of(*pair.split("/")), structure_of(*pair.split("/"))
     print(f"{pair}: modelled over synthesised")
+    head = ("front", "networks", "LUT", "told", "kanhw's factors", "fitted to others")
+    table = Table(head, (14, 8, 10, 17, 17, 17))
+    sized = [row for row in rows if row["sizes"] is not None]
+    for front in dict.fromkeys(row["front"] for row in rows):
+        every = [row for row in rows if row["front"] == front]
+        here = [row for row in sized if row["front"] == front]
+        others = [row for row in sized if row["front"] != front]
+        luts = [row["lut"] for row in every]
+        table.add(
+            front,
+            len(every),
+            f"{min(luts)}-{max(luts)}",
+            spread([row["told"] / row["lut"] for row in every if row.get("told")]),
+            spread(_ratios(here, own)),
+            spread(_ratios(here, _fit(others, structure)) if here and others else []),
+        )
+    if sized:
+        print(_fit(sized, structure))
+    print(flush=True)
+
+
+def print_merged(rows: list[dict[str, Any]], pairs: list[str]) -> None:
+    """What merging saves, front by front."""
     table = Table(
-        ("front", "networks", "LUT", "kanhw's: mean", "lowest", "highest", "fitted to others"),
-        (20, 9, 10, 14, 8, 8, 24),
+        ("pair", "front", "networks", "LUT", "merged", "saved %", "of single ones"),
+        (17, 14, 8, 7, 7, 7, 18),
     )
-    fronts = list(dict.fromkeys(row["front"] for row in rows))
-    for front in fronts:
-        here = [_network(row) for row in rows if row["front"] == front]
-        others = [_network(row) for row in rows if row["front"] != front]
-        luts = [lut for _, lut in here]
-        ratios = _ratios(here, own)
-        fit = "-"
-        if others:
-            there = _ratios(here, fitted(others, structure))
-            fit = f"{np.mean(there):.2f} ({min(there):.2f}-{max(there):.2f})"
-        cells = [f"{value:.2f}" for value in (np.mean(ratios), min(ratios), max(ratios))]
-        table.add(front, len(here), f"{min(luts)}-{max(luts)}", *cells, fit)
-    print(fitted([_network(row) for row in rows], structure), "\n", flush=True)
+    for pair in pairs:
+        own = [row for row in rows if row["pair"] == pair]
+        apart = {row["network"]: row for row in own if not row["merged"]}
+        both = [(apart[row["network"]], row) for row in own if row["merged"]]
+        for front in dict.fromkeys(row["front"] for row, _ in both):
+            luts = [(a["lut"], b["lut"]) for a, b in both if a["front"] == front]
+            before, after = map(sum, zip(*luts, strict=True))
+            saved = [100 * (1 - b / a) for a, b in luts]
+            table.add(
+                pair,
+                front,
+                len(luts),
+                before,
+                after,
+                f"{100 * (1 - after / before):.1f}",
+                f"{min(saved):.1f} to {max(saved):.1f}",
+            )
 
 
-def _ratios(networks: list[tuple[NetworkSizes, int]], costs: TableCosts) -> list[float]:
-    return [luts_of(sizes, costs) / lut for sizes, lut in networks]
+def spread(ratios: list[float]) -> str:
+    """The mean, the lowest and the highest."""
+    if not ratios:
+        return "-"
+    return f"{np.mean(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+
+
+def _fit(rows: list[dict[str, Any]], structure: TableCosts) -> TableCosts:
+    weights = [RANDOM[row["front"]][1] if row["front"] in RANDOM else 1.0 for row in rows]
+    return fitted([_network(row) for row in rows], structure, weights)
+
+
+def _ratios(rows: list[dict[str, Any]], costs: TableCosts) -> list[float]:
+    return [luts_of(sizes, costs) / lut for sizes, lut in map(_network, rows)]
 
 
 def _network(row: dict[str, Any]) -> tuple[NetworkSizes, int]:

@@ -50,6 +50,9 @@ class TableCosts:
         LUTs of one bit of an average of codes that are not a power of two.
     stage
         LUTs of a line buffer's counters and handshake, of a convolution or a pooling.
+    handshake
+        The share that all of them but encoders and what images need take more where valid and ready
+        can hold all registers: synthesis makes less of their resets then.
     """
 
     table: tuple[float, float, float, float, float, float, float, float]
@@ -64,6 +67,7 @@ class TableCosts:
     divider: float = 0.0
     stage: float = 0.0
     single: float = 0.0
+    handshake: float = 0.0
 
 
 # The tuned fabric's are by hand, of networks trained on Dry Bean: within 5 % of five of them from
@@ -81,48 +85,55 @@ _ULTRASCALE = TableCosts(
     averager=0.9,
     divider=12.0,
     stage=18.0,
+    handshake=0.1,
     single=0.45,
 )
-# The others were fitted to random networks that Yosys had synthesised, and portable ones of xcup to
-# the five as well (benchmarks/fabric/cost_fit.py prints the errors on others). Tables of 7 and 8
-# address bits were not among them: each bit doubles a table. What images need is what suits
-# poolings alone (benchmarks/fabric/image_costs.py), but for the stages of xcup, which take less in
-# networks.
+# The others were fitted to networks trained under factors before them, and to random ones, of which
+# some add up tens of narrow tables (benchmarks/fabric/trained_costs.py prints errors on others).
+# Sums of several operands take more there than two of them, since synthesis makes rows of full
+# adders, so the widest counts for little or nothing. Tables of 7 and 8 address bits were not among
+# them: each bit doubles a table. What images need is what suits poolings alone
+# (benchmarks/fabric/image_costs.py), but for the stages of xcup, which take less in networks; the
+# handshake is what three layers and networks take more with it.
 _SIX_PORTABLE = TableCosts(
-    table=(0.05, 0.22, 0.97, 1.03, 1.2, 1.47, 2.94, 5.88),
-    adder=0.693,
-    adder_offset=0.84,
-    saturator=0.16,
+    table=(0.05, 0.4, 0.84, 0.9, 0.97, 1.1, 2.2, 4.4),
+    adder=1.13,
+    adder_offset=0.82,
+    saturator=0.24,
     encoder=9.4,
-    widest=0.5,
     line=1.4,
     comparator=0.95,
     averager=1.05,
     divider=15.0,
     stage=20.0,
+    handshake=0.16,
 )
 _ECP5 = TableCosts(
-    table=(0.05, 0.72, 0.96, 1.28, 2.76, 4.7, 9.41, 18.8),
-    adder=1.33,
-    adder_offset=0.54,
-    saturator=0.89,
+    table=(0.05, 0.75, 1.0, 1.01, 1.9, 3.49, 6.98, 14.0),
+    adder=2.2,
+    adder_offset=0.47,
+    saturator=0.51,
     encoder=15.3,
+    widest=0.2,
     line=3.9,
     comparator=1.0,
     averager=1.9,
     divider=32.0,
     stage=38.0,
+    handshake=0.04,
 )
 _ICE40 = TableCosts(
-    table=(0.05, 0.74, 0.99, 1.21, 2.62, 5.89, 11.8, 23.6),
-    adder=1.33,
-    adder_offset=0.53,
-    saturator=0.9,
+    table=(0.05, 0.64, 0.82, 1.05, 2.97, 4.68, 9.36, 18.7),
+    adder=1.85,
+    adder_offset=0.46,
+    saturator=0.53,
     encoder=12.5,
+    widest=0.2,
     comparator=1.5,
     averager=1.6,
     divider=22.0,
     stage=49.0,
+    handshake=0.01,
 )
 
 TABLE_COSTS: Mapping[tuple[str, str], TableCosts] = {

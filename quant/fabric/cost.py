@@ -100,6 +100,8 @@ class FabricCost:
         Whether deployed tables count whole output bits, as a memory holds them.
     single
         What an output bit of a table of one address bit takes less where inputs are single bits.
+    handshake
+        The share that tables, sums and saturation take more where registers can be held.
     """
 
     unit: str
@@ -117,10 +119,22 @@ class FabricCost:
     each_window: bool = False
     whole_bits: bool = False
     single: float = 0.0
+    handshake: float = 0.0
 
     def of_single_bits(self) -> FabricCost:
         """The cost of a network whose inputs are all single bits."""
         return replace(self, table=(self.table[0] - self.single, *self.table[1:]), single=0.0)
+
+    def of_stream(self) -> FabricCost:
+        """The cost of a network whose registers can be held, as those of images always can."""
+        more = 1 + self.handshake
+        return replace(
+            self,
+            table=tuple(more * own for own in self.table),
+            adder=more * self.adder,
+            saturator=more * self.saturator,
+            handshake=0.0,
+        )
 
     def times(self, windows: int) -> int:
         """How often a layer of so many windows costs."""
@@ -190,6 +204,7 @@ def _luts(target: str, fabric: str) -> FabricCost:
         own.divider,
         own.stage,
         single=own.single,
+        handshake=own.handshake,
     )
 
 

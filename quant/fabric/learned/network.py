@@ -117,7 +117,9 @@ class Networks:
 
     def __init__(self, layout: Layout, cost: FabricCost, *, encoder: bool = False) -> None:
         self.layout, self.encoder = layout, encoder
-        self.cost = cost.of_single_bits() if layout.structure.is_binary else cost
+        structure = layout.structure
+        cost = cost.of_single_bits() if structure.is_binary else cost
+        self.cost = cost.of_stream() if structure.has_windows else cost
         kind = torch.get_default_dtype()
         self.functions = [
             torch.tensor(layer.functions, dtype=kind) for layer in layout.structure.layers

@@ -144,6 +144,11 @@ class Structure:
         return self.two_valued is not None and are_binary(self.constant, self.two_valued)
 
     @property
+    def has_windows(self) -> bool:
+        """Whether images come pixel by pixel."""
+        return any(layer.reading.window is not None for layer in self.layers)
+
+    @property
     def channels(self) -> IntArray:
         """``[n_in]``: the channel of every input."""
         return self.layers[0].reading.channels

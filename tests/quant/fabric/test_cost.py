@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
-from fabric_networks import scattered
+from fabric_networks import data_of, rings, scattered
 
 from kanhw.errors import InputError
-from kanhw.quant.fabric.cost import LayerWidths, fabric_cost
+from kanhw.quant.fabric.cost import CodeWork, LayerWidths, fabric_cost
 from kanhw.quant.fabric.learned.freezing import freeze
+from kanhw.quant.fabric.settings import FabricSettings
+from kanhw.quant.fabric.training import FabricTraining
+from kanhw.targets.table_costs import TABLE_COSTS, table_costs_of
 
 
 @pytest.mark.parametrize("kind", ["lut", "bram", "bit-operations"])
@@ -102,3 +106,27 @@ def test_summands_of_single_bits_cost_less_but_something():
     assert 0.7 < of(1.0, 1.0) < 0.9
     for bits in (0.1, 0.5, 1.0, 3.0, 8.0):
         assert 0 < of(0.5, bits) < of(1.0, bits) < of(2.0, bits)
+
+
+@pytest.mark.parametrize(("target", "fabric"), TABLE_COSTS)
+def test_registers_that_can_be_held_cost_a_share_more(target, fabric):
+    cost = fabric_cost("lut", target, fabric)
+    held, share = cost.of_stream(), table_costs_of(target, fabric).handshake
+    assert 0 < share < 0.3
+    bits = torch.full((1, 2, 3), 3.0)
+    widths = LayerWidths(bits, bits, torch.full((1, 2), 4.0))
+    assert float(held.of_layer(widths)) == pytest.approx((1 + share) * float(cost.of_layer(widths)))
+    work = CodeWork(lines=2, compared=3, added=1, divided=True)
+    assert held.of_code(work) == cost.of_code(work)
+    assert held.of_stream() == held
+
+
+def test_images_are_streams_and_vectors_are_not():
+    x, labels = rings(count=40)
+    settings = FabricSettings(fabric="ultrascale+")
+    whole = fabric_cost("lut", "xcup", "ultrascale+")
+    vector = FabricTraining("2-2-2", data_of(x, labels), settings)
+    assert vector.networks.cost == whole
+    pixels = np.random.default_rng(0).normal(size=(40, 16))
+    image = FabricTraining("1x4x4-2@2x2-2", data_of(pixels, labels), settings)
+    assert image.networks.cost == whole.of_stream() != whole
