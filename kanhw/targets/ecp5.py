@@ -52,7 +52,7 @@ _WEIGHTS = PartWeights(
     table_bits=(0.0, 0.0, 1.02, 0.91, 0.91),
     carry_bits=0.57,
     carry_adders=-1.49,
-    errors={"lut": 0.26, "ff": 0.17, "carry": 0.39},
+    errors={"lut": 0.24, "ff": 0.17, "carry": 0.39},
 )
 
 # A CCU2C is a slice whose two LUT4 compute sum and carry: nothing else fits in them. A DPR16X4

@@ -121,7 +121,7 @@ XILINX_WEIGHTS = PartWeights(
     shift_clocks=3,
     carry_bits=0.37,
     carry_adders=-0.66,
-    errors={"lut": 0.25, "ff": 0.21, "carry": 0.36},
+    errors={"lut": 0.24, "ff": 0.22, "carry": 0.36},
 )
 
 ULTRASCALE_PLUS = Target(

@@ -49,7 +49,8 @@ class TinyProgram:
     n_in, n_out = 3, 2
     layers = (SimpleNamespace(requantizers=(SimpleNamespace(scale=None),)),)
     labels = SimpleNamespace(inputs=(), outputs=())
-    input = SimpleNamespace(format=INPUT.format, scale=None, clamp=np.asarray)
+    input = SimpleNamespace(format=INPUT.format, scale=None, offset=None, clamp=np.asarray)
+    conversion = None
 
     def __call__(self, codes: IntArray) -> IntArray:
         """Outputs of codes."""

@@ -1,5 +1,7 @@
 """Random designs: every kind of layer, the same for the same number, each of them counted."""
 
+from itertools import count
+
 from benchmarks.estimates.random_programs import KINDS, draw
 from benchmarks.estimates.resource_model import can_be_made, costs_of
 from kanhw.schedule.layout import lay_out
@@ -24,16 +26,8 @@ def test_pooled_images_come_whole_and_in_parts():
     assert {"pooling", "global_pooling", "folded_pooling"} <= stages
 
 
-def test_what_is_kept_in_written_luts_cannot_be_made_without():
-    made = {kind: can_be_made(draw(KINDS.index(kind)), "ice40") for kind in KINDS}
-    assert not made.pop("layer_norm")
-    assert all(made.values())
-    # Totals of pooling that takes parts of pixels.
-    folded = draw(next(n for n in range(9, 300, 10) if "folded_pooling" in _kinds(n)))
-    assert can_be_made(folded, "xcup")
-    assert not can_be_made(folded, "ice40")
-
-
-def _kinds(number):
-    drawn = draw(number)
-    return [stage.kind for stage in lay_out(drawn.program, drawn.schedule).stages]
+def test_a_tuned_fabric_is_made_for_its_own_family_alone():
+    tuned = next(own for n in count(200) if (own := draw(n)).schedule.fabric != "portable")
+    assert can_be_made(tuned, "xcup") and not can_be_made(tuned, "ice40")
+    for kind, portable in enumerate(map(draw, range(len(KINDS)))):
+        assert portable.kind == KINDS[kind] and can_be_made(portable, "ice40")
