@@ -192,8 +192,9 @@ def from_synthesis(names: list[str]) -> list[dict[str, Any]]:
                 design, point.family, vectorless=True, clock_mhz=point.mhz
             )
         band = found.power_w["dynamic"]
-        lut, ff = (shape.times * own for own in (resources.lut, resources.ff))
-        watt = 0.0 if band is None else shape.times * band.middle
+        if band is None:
+            sys.exit(f"The dynamic power of {name} on {point.family} is not known: see its report")
+        lut, ff, watt = (shape.times * own for own in (resources.lut, resources.ff, band.middle))
         # With the vendor's LUTs in place of ours: what is left is the rates and energies.
         scaled = watt * point.lut / lut
         table.add(

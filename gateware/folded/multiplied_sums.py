@@ -127,9 +127,7 @@ class MultipliedSums(FoldedSums):
         planes = plane.times(weight * fold.parallel_inputs * fold.parallel_outputs)
         for lane in range(fold.parallel_inputs):
             words = [self._memory(lane, bank) for bank in range(self.banks)]
-            places = [(w[:, :, None] >> np.arange(weight) & 1).reshape(len(w), -1) for w in words]
-            for one, other in zip(places[::2], places[1::2], strict=False):
-                planes += chosen_costs(value + 1, one, other)
+            planes += chosen_costs([value + 1] * pairs, words, weight)
         terms = [Term(reach, k) for k in range(weight)] * fold.parallel_inputs
         return held + planes + self.sum_costs(terms)
 

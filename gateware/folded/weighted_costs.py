@@ -120,9 +120,7 @@ class WeightedParts:
         total = (shared + planes).times(fold.parallel_inputs)
         for lane in range(fold.parallel_inputs):
             words = [self.memory(lane, bank) for bank in range(self.banks.count)]
-            places = [(w[:, :, None] >> np.arange(bits) & 1).reshape(len(w), -1) for w in words]
-            for pair, one, other in zip(pairs, places[::2], places[1::2], strict=False):
-                total += chosen_costs(pair.format.width, one, other)
+            total += chosen_costs([pair.format.width for pair in pairs], words, bits)
         return total + self._sums(terms * fold.parallel_inputs)
 
     def _products(self) -> HardwareCosts:

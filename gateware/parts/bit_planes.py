@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
@@ -55,16 +57,30 @@ class SharedPair:
         return choices[0]
 
 
-def chosen_costs(width: int, one: IntArray, other: IntArray) -> HardwareCosts:
-    """The costs of all choices among the values of a pair (:meth:`SharedPair.chosen`).
+def chosen_costs(
+    widths: Sequence[int], memories: Sequence[IntArray], bits: int
+) -> HardwareCosts:
+    """The costs of all choices among the values of pairs (:meth:`SharedPair.chosen`).
 
     Parameters
     ----------
-    width
-        Bits of a value.
-    one, other
-        ``[words, choices]``: the weights' bits, 0 or 1, in every word of their memories.
+    widths
+        Of every pair, bits of a value.
+    memories
+        ``[words, outputs]`` each: the weights of every bank; two neighbours are a pair, and an odd
+        one at the end has nothing to choose.
+    bits
+        Of a weight, each of which chooses for itself.
     """
+    places = [
+        (words[:, :, None] >> np.arange(bits) & 1).reshape(len(words), -1) for words in memories
+    ]
+    pairs = zip(widths, places[::2], places[1::2], strict=False)
+    return sum((_choices(*pair) for pair in pairs), HardwareCosts())
+
+
+def _choices(width: int, one: IntArray, other: IntArray) -> HardwareCosts:
+    """Of one pair, by its weights' bits, ``[words, choices]``, 0 or 1."""
     varies = [(bits != bits[0]).any(axis=0) for bits in (one, other)]
     told = varies[0] & varies[1] & (one != other).any(axis=0) & (one == other).any(axis=0)
     five = width * int(told.sum())

@@ -52,7 +52,7 @@ class TableCosts:
         LUTs of a line buffer's counters and handshake, of a convolution or a pooling.
     handshake
         The share that all of them but encoders and what images need take more where valid and ready
-        can hold all registers: synthesis makes less of their resets then.
+        can hold all registers.
     """
 
     table: tuple[float, float, float, float, float, float, float, float]

@@ -5,7 +5,7 @@
         [--epochs 600] [--betas 3e-6 3e-3] [--rate 5e-3] [--batch 256] [--batch-norm]
         [--hidden 8] [--their-sizes 16 3 7] [--refit EPOCHS] [--at-most 300 ...]
         [--our-epochs N] [--our-starts N] [--our-most-bits N] [--our-pressure 1e-4 2e-3]
-        [--our-at-most 130 ...] [--portable-only]
+        [--our-at-most 130 ...]
         [--keep FILE] [--plot FILE.svg] [--json FILE]
 
 Needs the packages HGQ2, alkaid and jax, which nothing else here does (pip install HGQ2 alkaid jax);
@@ -147,7 +147,6 @@ def ours(given: Dataset, options: Any, known: Sequence[int]) -> Iterator[list[Ro
             **settings,
         )
     front = result.front
-    fabrics = FABRICS[:1] if options.portable_only else FABRICS
     measured: dict[str, dict[str, Any]] = {}
     for seed in options.seeds:
         if seed in known:
@@ -161,11 +160,10 @@ def ours(given: Dataset, options: Any, known: Sequence[int]) -> Iterator[list[Ro
             program = result.programs[point.name]
             if point.name not in measured:
                 codes = program.input.encode(given.test_x)
-                measured[point.name] = measure(program, codes, fabrics, jobs=1)
+                measured[point.name] = measure(program, codes, FABRICS, jobs=1)
             found = measured[point.name]
             right = accuracy(program, given.test_x, given.test_y)
-            tuned = found["ultrascale+"]["lut"] if "ultrascale+" in found else None
-            luts = found["portable"]["lut"], tuned, found["portable"]["ff"]
+            luts = found["portable"]["lut"], found["ultrascale+"]["lut"], found["portable"]["ff"]
             figures = point.cost, point.validation, right, *luts
             rows.append(Row(given.name, "kanhw", seed, limit, *figures, settings_of(settings)))
         yield rows
@@ -211,7 +209,6 @@ def main() -> int:
     parser.add_argument("--our-most-bits", type=int, default=6, help="address bits of a table")
     parser.add_argument("--our-pressure", type=float, nargs=2, help="weights of the cost")
     parser.add_argument("--our-at-most", type=float, nargs="+", default=[110, 140, 190, 250, 330])
-    parser.add_argument("--portable-only", action="store_true", help="no tuned fabric of ours")
     parser.add_argument("--keep", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
