@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 from kanhw.design.design import Design, load_design
@@ -14,6 +13,7 @@ from kanhw.folders import write_folder
 from kanhw.interruption import temporary_folder
 from kanhw.targets.table import library_of, target_named
 from kanhw.targets.target import CellLibrary
+from kanhw.tools.verilog_memories import copy_for_yosys
 from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, share_folder
 
 __all__ = ["cell_library", "netlist_design", "with_verilog"]
@@ -66,7 +66,7 @@ def netlist_design(
         )
     library = library_of(target)
     with temporary_folder("kanhw-netlist-") as folder:
-        shutil.copyfile(design.verilog_path, folder / "design.v")
+        copy_for_yosys(design.verilog_path, folder, "design.v")
         commands = family.script(recipe, design.top)
         run_script(
             f"read_verilog design.v\n{commands}write_verilog -noattr netlist.v\n",

@@ -21,6 +21,7 @@ from kanhw.interruption import temporary_folder
 from kanhw.targets.lut import LUT_INPUTS
 from kanhw.targets.table import target_named
 from kanhw.targets.target import Target
+from kanhw.tools.verilog_memories import copy_for_yosys
 from kanhw.tools.yosys import DEFAULT_TIMEOUT, run_script, yosys_version
 
 __all__ = ["estimate_design", "estimate_many", "estimate_verilog", "netlist_in"]
@@ -29,9 +30,7 @@ __all__ = ["estimate_design", "estimate_many", "estimate_verilog", "netlist_in"]
 # a run takes a minute of a processor, and memory for every word.
 _MANY_WORDS = 100_000
 # Memories that gateware asks to be logic, and their last word.
-_TABLES = re.compile(
-    r'\(\* ram_style = "logic" \*\)\s+(?:\(\*[^*]*\*\)\s+)*reg [^;]*\[(\d+):0\];'
-)
+_TABLES = re.compile(r'\(\* ram_style = "logic" \*\)\s+(?:\(\*[^*]*\*\)\s+)*reg [^;]*\[(\d+):0\];')
 
 STAT_NAME = "stat.json"
 NETLIST_NAME = "netlist.json"
@@ -86,7 +85,7 @@ class _Run:
         system = self.verilog.suffix == ".sv"
         # A name of ours: theirs may hold characters that mean something in a Yosys script.
         copy = f"design{'.sv' if system else '.v'}"
-        shutil.copyfile(self.verilog, folder / copy)
+        copy_for_yosys(self.verilog, folder, copy)
         read = f"read_verilog{' -sv' if system else ''} {copy}\n"
         keep = f"write_json {NETLIST_NAME}\n" if self.seeds or self.keep else ""
         try:
@@ -284,7 +283,10 @@ def _recipes(target: Target, verilog: Path) -> tuple[str, ...]:
     """Those that are run: all, or the one for large tables where these are most of a design."""
     if target.table_recipe is None:
         return tuple(target.recipes)
-    depths = (int(last) + 1 for last in _TABLES.findall(verilog.read_text(encoding="utf-8")))
+    depths = (
+        int(last) + 1
+        for last in _TABLES.findall(verilog.read_text(encoding="utf-8", errors="surrogateescape"))
+    )
     large = sum(words for words in depths if words > 1 << LUT_INPUTS)
     return tuple(target.recipes) if large < _MANY_WORDS else (target.table_recipe,)
 
