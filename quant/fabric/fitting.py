@@ -30,6 +30,10 @@ class Samples:
     def __len__(self) -> int:
         return len(self.x)
 
+    def to(self, device: torch.device) -> Samples:
+        """The same on a device."""
+        return Samples(self.x.to(device), self.y.to(device))
+
 
 @dataclass(eq=False)
 class FittedState:
@@ -55,6 +59,11 @@ class FittedState:
         """Before the first step."""
         return cls(rows.clone(), torch.zeros_like(rows), torch.zeros_like(rows))
 
+    def to(self, device: torch.device) -> FittedState:
+        """The same on a device."""
+        rows, mean, square = (own.to(device) for own in (self.rows, self.mean, self.square))
+        return FittedState(rows, mean, square, self.steps)
+
 
 class Fitter:
     """Trains networks on samples.
@@ -71,6 +80,9 @@ class Fitter:
         Weights of the roughness of hidden layers, and of the last one.
     count
         Samples of an epoch; None is all.
+    device
+        Where steps are made and figures of merit measured; what goes in and comes out is on the
+        CPU.
     """
 
     def __init__(
@@ -81,14 +93,17 @@ class Fitter:
         batch: int,
         smoothness: tuple[float, float],
         count: int | None = None,
+        device: str = "cpu",
     ) -> None:
-        self.networks, self.task, self.samples = networks, task, samples
+        self.device = torch.device(device)
+        self.networks, self.task, self.samples = networks, task, samples.to(self.device)
         self.count = len(samples) if count is None else count
         self.batch = min(batch, self.count)
         self.smoothness = smoothness
         layout = networks.layout
-        self.lower, self.upper = layout.each("lower"), layout.each("upper")
-        self.native = native_steps(networks, task, smoothness)
+        self.lower, self.upper = (layout.each(end).to(self.device) for end in ("lower", "upper"))
+        on_cpu = self.device.type == "cpu"
+        self.native = native_steps(networks, task, smoothness) if on_cpu else None
 
     @property
     def steps(self) -> int:
@@ -119,13 +134,23 @@ class Fitter:
         rows = torch.stack([own[: self.steps * self.batch] for own in order])
         if self.native is not None:
             self._native_epoch(self.native, state, rows, rates, weights)
-            return
-        for step, chosen in enumerate(torch.split(rows, self.batch, dim=1)):
+        else:
+            self._tensor_epoch(state, *(own.to(self.device) for own in (rows, rates, weights)))
+
+    def _tensor_epoch(
+        self, state: FittedState, order: Tensor, rates: Tensor, betas: Tensor
+    ) -> None:
+        """The same by PyTorch, on the device."""
+        moved = state.to(self.device)
+        for step, chosen in enumerate(torch.split(order, self.batch, dim=1)):
             shape = chosen.shape
             x = self.samples.x.index_select(0, chosen.flatten()).reshape(*shape, -1)
             y = self.samples.y.index_select(0, chosen.flatten())
             y = y.reshape(*shape, *self.samples.y.shape[1:])
-            self._step(state, x, y, rates, weights[:, step])
+            self._step(moved, x, y, rates, betas[:, step])
+        own = moved.to(torch.device("cpu"))
+        state.rows, state.mean, state.square = own.rows, own.mean, own.square
+        state.steps = own.steps
 
     def _native_epoch(
         self,
@@ -186,9 +211,10 @@ class Fitter:
 
     def merit(self, rows: Tensor, chosen: Tensor) -> Tensor:
         """``[S]``: the figure of merit of networks on some of the samples."""
+        chosen = chosen.to(self.device)
         x, y = self.samples.x[chosen], self.samples.y[chosen]
-        sums = self.networks.outputs_of(rows, x)
-        return self.task.merit(sums, y.expand(len(rows), *y.shape))
+        sums = self.networks.outputs_of(rows.to(self.device), x)
+        return self.task.merit(sums, y.expand(len(rows), *y.shape)).cpu()
 
     def costs(self, rows: Tensor) -> Tensor:
         """``[S]``: what networks cost as they are deployed."""

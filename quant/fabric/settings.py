@@ -12,7 +12,10 @@ from kanhw.quant.fabric.cost import FabricCost, fabric_cost
 from kanhw.targets.table import MODELLED
 from kanhw.values import brief, is_number
 
-__all__ = ["FabricSettings"]
+__all__ = ["DEVICES", "FabricSettings"]
+
+DEVICES = ("cpu", "cuda")
+"""What a training runs on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,9 @@ class FabricSettings:
     refit
         Whether every point is trained once more on all data, validation included, before it is
         written; what is told of its validation was measured before.
+    device
+        ``cpu``, or ``cuda``: PyTorch then makes the steps, on the GPU. The same call on another
+        device ends with other networks, as sums are rounded in another order.
     """
 
     fabric_cost: str = "lut"
@@ -75,6 +81,7 @@ class FabricSettings:
     most_bits: int = 6
     spacing: float = 1.15
     refit: bool = True
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -103,6 +110,8 @@ class FabricSettings:
         self._check_pairs()
         for switch in ("encoder", "refit"):
             check_switch(switch, getattr(self, switch))
+        if self.device not in DEVICES:
+            raise InputError(f"device must be {' or '.join(DEVICES)}, not {brief(self.device)}")
 
     def _check_pairs(self) -> None:
         """Two numbers each, of which the pressure may be left open."""

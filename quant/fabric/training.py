@@ -98,6 +98,11 @@ class FabricTraining:
     def __init__(
         self, network: KanModel | Sequence[int] | str, data: Data, settings: FabricSettings
     ) -> None:
+        if settings.device == "cuda" and not torch.cuda.is_available():
+            raise InputError(
+                "PyTorch sees no CUDA GPU here: leave device (--device) out, or install a PyTorch "
+                "with CUDA"
+            )
         self.data, self.settings = data, settings
         given: KanModel | Shape = network if isinstance(network, KanModel) else shape_of(network)
         own, held_out = targets_of(data.y, data.validation_y, given.n_out)
@@ -121,7 +126,13 @@ class FabricTraining:
         samples = _with_noise(both, settings.jitter) if settings.jitter else both
         fitter, everything = (
             Fitter(
-                self.networks, self.task, samples, settings.batch_size, settings.smoothness, count
+                self.networks,
+                self.task,
+                samples,
+                settings.batch_size,
+                settings.smoothness,
+                count,
+                settings.device,
             )
             for count in (fewest(split), rows)
         )

@@ -26,7 +26,7 @@ __all__ = ["add_fabric", "refuse_chosen", "refuse_without", "run_fabric"]
 # A line is said of the front as it is now whenever costs have fallen by this share.
 _SAID_EVERY = 0.9
 _SETTINGS = ("target", "fabric", "seeds", "folds", "starts", "jitter", "pressure", "most_bits")
-_NAMES = ("at_most", "encoder", *_SETTINGS)
+_NAMES = ("at_most", "encoder", "device", *_SETTINGS)
 
 
 def add_fabric(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +64,9 @@ def add_fabric(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="real inputs are encoded on chip, and the encoder counts",
     )
+    group.add_argument(
+        "--device", choices=("cpu", "cuda"), help="where steps are made (default: cpu)"
+    )
 
 
 def run_fabric(options: argparse.Namespace) -> int:
@@ -80,7 +83,8 @@ def run_fabric(options: argparse.Namespace) -> int:
     targets = targets_in(arrays, options.data, options.targets)
     network = _network(options)
     given = {name: getattr(options, name) for name in _SETTINGS}
-    given |= {"encoder": options.encoder, "learning_rate": options.learning_rate}
+    given |= {"encoder": options.encoder, "device": options.device}
+    given |= {"learning_rate": options.learning_rate}
     given |= {"batch_size": options.batch_size, "epochs": options.epochs}
     if options.seeds is None and options.seed is not None:
         given["seeds"] = (options.seed,)

@@ -121,16 +121,22 @@ class Networks:
         cost = cost.of_single_bits() if structure.is_binary else cost
         self.cost = cost.of_stream() if structure.has_windows else cost
         kind = torch.get_default_dtype()
-        self.functions = [
-            torch.tensor(layer.functions, dtype=kind) for layer in layout.structure.layers
-        ]
+        self._functions = [torch.tensor(layer.functions, dtype=kind) for layer in structure.layers]
+        self._moved: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+
+    def functions(self, rows: Tensor) -> list[Tensor]:
+        """``[n_in, 2**(M + 1) - 1, K]`` of every layer: functions of its inputs, where rows are."""
+        key = rows.device, rows.dtype
+        if key not in self._moved:
+            self._moved[key] = [own.to(rows) for own in self._functions]
+        return self._moved[key]
 
     def evaluate(self, rows: Tensor) -> list[EvaluatedLayer]:
         """The tables of networks ``[S, size]``."""
         evaluated: list[EvaluatedLayer] = []
         structure, parameters = self.layout.structure, self.layout.layers(rows)
         for index, layer in enumerate(structure.layers):
-            own, functions = parameters[index], self.functions[index]
+            own, functions = parameters[index], self.functions(rows)[index]
             bits = own.address_bits
             before = evaluated[-1].parameters.code_bits if evaluated else None
             if before is not None:

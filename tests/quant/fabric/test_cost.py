@@ -29,7 +29,6 @@ def test_gradients_are_those_of_finite_differences(kind):
 def test_widths_of_networks_have_the_gradient_of_the_relaxed_cost(training):
     rows = scattered(training, 1).double()
     networks = training.networks
-    networks.functions = [own.double() for own in networks.functions]
 
     def cost(values):
         return networks.costs(networks.evaluate(values)).sum()
