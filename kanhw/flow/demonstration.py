@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from kanhw.layers import KAN
     from kanhw.reports import Summary
 
-__all__ = ["DemoSize", "Demonstration", "run_demonstration"]
+__all__ = [
+    "DemoSize",
+    "Demonstration",
+    "Digits",
+    "load_digits",
+    "run_demonstration",
+    "trained_network",
+]
 
 # Five-bit codes, and edge tables of one bit more than the codes that they add up to.
 BITS: dict[str, Any] = {"activation_bits": 5, "table_bits": 6, "realisation": "edge_table"}
@@ -159,7 +166,7 @@ def run_demonstration(
     with _naming(folder), Progress(quiet=quiet) as progress:
         progress.say(f"The demo takes {size.duration}.")
         digits = load_digits(seed)
-        model = _train(digits, folder, seed, size, progress)
+        model = trained_network(digits, folder, seed, size, progress)
         with progress.step("quantize to 5-bit codes"):
             program = quantize(model, digits.train_x, **BITS)
             save_program(program, folder / "program.safetensors")
@@ -224,9 +231,24 @@ def load_digits(seed: int) -> Digits:
     return Digits(train_x, train_labels, test_x, test_labels)
 
 
-def _train(
+def trained_network(
     digits: Digits, folder: Path, seed: int, size: DemoSize, progress: Progress
 ) -> KanModel:
+    """The demonstration's float network, trained and pruned; its files go into a folder.
+
+    Parameters
+    ----------
+    digits
+        Whose training part is learned.
+    folder
+        An existing one, for ``train.npz``, ``test.npz`` and ``model.pt``.
+    seed
+        Of the training.
+    size
+        How much work it is.
+    progress
+        Is told the epochs.
+    """
     import torch
 
     from kanhw.layers import KAN

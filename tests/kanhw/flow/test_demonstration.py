@@ -115,7 +115,8 @@ def test_training_is_repeatable(tmp_path):
     digits = demonstration.load_digits(0)
     with demonstration.Progress(quiet=True) as progress:
         models = [
-            demonstration._train(digits, tmp_path, seed, SMALL, progress) for seed in (0, 0, 1)
+            demonstration.trained_network(digits, tmp_path, seed, SMALL, progress)
+            for seed in (0, 0, 1)
         ]
     weights = [model.layers[0].coefficients for model in models]
     np.testing.assert_array_equal(weights[0], weights[1])
