@@ -141,9 +141,17 @@ class Fabric(ABC):
 
     @abstractmethod
     def tree_costs(
-        self, terms: list[Term], levels: int, bound: Range | None
+        self, terms: list[Term], levels: int, bound: Range | None, unread: int = 0
     ) -> tuple[HardwareCosts, int, Range]:
-        """What :meth:`tree` is made of, its latency, and the range of its sum."""
+        """What :meth:`tree` is made of, its latency, and the range of its sum.
+
+        Parameters
+        ----------
+        terms, levels, bound
+            As there.
+        unread
+            Lowest bits of the sum that nobody reads.
+        """
 
     @abstractmethod
     def address(

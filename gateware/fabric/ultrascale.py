@@ -48,7 +48,7 @@ class UltraScalePlus(Fabric):
         return TernaryTree(terms, levels=levels, bound=bound)
 
     def tree_costs(
-        self, terms: list[Term], levels: int, bound: Range | None
+        self, terms: list[Term], levels: int, bound: Range | None, unread: int = 0
     ) -> tuple[HardwareCosts, int, Range]:
         """Every column of the planned adders a LUT, eight of them a carry cell; and registers."""
         tree = TernaryTree(terms, levels=levels, bound=bound)
@@ -105,16 +105,19 @@ class UltraScalePlus(Fabric):
         codings = {
             place: codings_of(table, differences=registered) for place, table in tables.items()
         }
-        choices = []
+        # Most guesses choose the same, and what is alone need not be planned.
+        choices: dict[Summands, None] = {}
         for guess in ADDER_LUTS if len(tables) <= WEIGHED else ADDER_LUTS[:1]:
             parts = [
                 (place, part)
                 for place, known in codings.items()
                 for part in min(known, key=lambda coding: coding.cost(guess)).tables
             ]
-            found = _summands(parts, constant, window)
-            choices.append((_cost(found, registered), found))
-        return min(choices, key=lambda choice: choice[0])[1]
+            choices[_summands(parts, constant, window)] = None
+        first, *others = choices
+        if not others:
+            return first
+        return min(choices, key=lambda choice: _cost(choice, registered))
 
     def table_costs(
         self, tables: Sequence[MinimisedTable], *, registered: bool

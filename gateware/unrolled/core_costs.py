@@ -162,8 +162,10 @@ class _Count:
         core = self._core
         terms = _terms(operands) or [Term(Range(0, 0))]
         bound = core._sums(r, j, remaining)
-        tree, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, bound)
         requantizer = core.layer.requantizers[r]
+        tree, latency, reach = core.fabric.tree_costs(
+            terms, core.schedule.adder_levels, bound, requantizer.shift
+        )
         width = reach.format.width
         if requantizer.format is None:
             result = HardwareCosts(register_bits=width)
