@@ -8,6 +8,7 @@ tables and sums that are alike, and what synthesis makes of them
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from kanhw.targets.table import network_model_of
 if TYPE_CHECKING:
     from kanhw.program import Program
 
-__all__ = ["TELLERS", "told_luts", "told_schedule"]
+__all__ = ["TELLERS", "parts_of", "told_luts", "told_schedule"]
 
 # Adder levels between registers of the networks that weights were fitted to.
 _LEVELS = 2
@@ -51,10 +52,15 @@ def told_luts(program: Program, target: str, fabric: str) -> float:
     InputError
         If there is no resource model of the target.
     """
+    return luts_of(parts_of(program, target, fabric), network_model_of(target).weights)
+
+
+def parts_of(program: Program, target: str, fabric: str) -> Counter[str]:
+    """What is counted of a network, by what it is weighed as; parameters as there."""
     model = network_model_of(target)
     with unbuilt():
         costs = top_of(program, told_schedule(program, fabric)).costs
-    return luts_of(features_of(costs, model), model.weights)
+    return features_of(costs, model)
 
 
 TELLERS: dict[str, Callable[[Program, str, str], float]] = {"lut": told_luts}
