@@ -229,9 +229,9 @@ class Fabric(ABC):
 
     @abstractmethod
     def table_costs(
-        self, tables: Sequence[MinimisedTable], *, registered: bool
+        self, tables: Mapping[Place, Sequence[MinimisedTable]], *, registered: bool
     ) -> HardwareCosts:
-        """What the tables of one input in a :meth:`bank` are made of."""
+        """What the tables in a :meth:`bank` are made of, by what they read."""
 
     @abstractmethod
     def supports(self, table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:

@@ -117,9 +117,12 @@ class Portable(Fabric):
             changed[home] = _with_constant(tables[home], total)
         return Summands(tuple(changed.items()), 0, 0)
 
-    def table_costs(self, tables: Sequence[MinimisedTable], *, registered: bool) -> HardwareCosts:
+    def table_costs(
+        self, tables: Mapping[Place, Sequence[MinimisedTable]], *, registered: bool
+    ) -> HardwareCosts:
         """Every bit of them by itself."""
-        return bits_of_tables(tables, registered=registered)
+        each = (bits_of_tables(own, registered=registered) for own in tables.values())
+        return sum(each, HardwareCosts())
 
     def supports(self, table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:
         """Those of its bits."""

@@ -8,7 +8,12 @@ from dataclasses import replace
 from kanhw.formats import CodeFormat
 from kanhw.gateware.fabric.coding import FLIP_FLOP_LUTS, codings_of
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, Window
-from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts, table_supports
+from kanhw.gateware.fabric.paired_tables import (
+    PairedTables,
+    paired_luts,
+    table_luts,
+    table_supports,
+)
 from kanhw.gateware.fabric.resetting_saturator import (
     ResettingSaturator,
     code_bits,
@@ -120,11 +125,12 @@ class UltraScalePlus(Fabric):
         return min(choices, key=lambda choice: _cost(choice, registered))
 
     def table_costs(
-        self, tables: Sequence[MinimisedTable], *, registered: bool
+        self, tables: Mapping[Place, Sequence[MinimisedTable]], *, registered: bool
     ) -> HardwareCosts:
         """Two bits of up to five address bits a cell, the others as anywhere."""
-        luts = sum(table_luts(table, registered=registered) for table in tables)
-        bits = sum(max(table.outputs).bit_length() for table in tables)
+        luts = paired_luts(tables, registered=registered)
+        every = (table for own in tables.values() for table in own)
+        bits = sum(max(table.outputs).bit_length() for table in every)
         return HardwareCosts(cells=round(luts), register_bits=bits * registered)
 
     def supports(self, table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:
