@@ -10,17 +10,21 @@ again. --random adds as many random networks of few inputs, and of many with nar
 generated as cores (two adder levels between registers, without handshake but where images come
 pixel by pixel) and synthesised by the smaller recipe of the pair.
 
-Told are, front by front, ratios to synthesis: of what training told of its points, of the factors
-of :mod:`kanhw.targets.table_costs` for the sizes that hardware has, and of factors that were fitted
-to all *other* fronts, in which random networks count less. Last come the factors of a fit to all.
-Images have no sizes and take no part in fits. With --merged all are synthesised once more with
-merged tables, and what that saves is told. Rows of --keep are not made again.
+Printed are, for networks of 150 LUTs and more and for smaller ones, front by front, ratios to
+synthesis: of what they are told to cost (:mod:`kanhw.estimation.told`), and how many are more than
+10 % off, 15 % of the smaller ones; of the same by weights that were fitted to all *other* fronts;
+of the factors that are trained under (:mod:`kanhw.targets.table_costs`), for the sizes that
+hardware has; and of factors fitted to others, in which random networks count less. Last come fits
+to all: weights to trained networks, factors to random ones as well. Images have no sizes and take
+no part in fits. With --merged all are synthesised once more with merged tables, and what that saves
+is told. Rows of --keep are not made again.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -31,17 +35,21 @@ import numpy as np
 import kanhw
 from benchmarks.common.kept import keep_rows, kept_rows
 from benchmarks.common.measuring import Table, argument_parser, environment_line
-from benchmarks.fabric.cost_fit import LEVELS, stored_sizes, structure_of
+from benchmarks.fabric.cost_fit import stored_sizes, structure_of
 from benchmarks.fabric.formula import fitted, luts_of
 from benchmarks.fabric.front import load
 from benchmarks.fabric.random_networks import random_network, wide_network
 from benchmarks.fabric.sizes import NetworkSizes, sizes_of
 from benchmarks.fabric.synthesis import synthesise
+from benchmarks.fabric.told_fit import fitted_weights
 from kanhw.estimation import yosys_version
+from kanhw.estimation.resource_model import luts_of as luts_of_parts
+from kanhw.estimation.told import parts_of, told_schedule
 from kanhw.gateware import generate_verilog
 from kanhw.program import Program, load_program
-from kanhw.schedule.schedule import Schedule
+from kanhw.targets.table import network_model_of
 from kanhw.targets.table_costs import TABLE_COSTS, TableCosts, table_costs_of
+from kanhw.targets.target import PartWeights
 
 # Designs in a run of Yosys.
 BATCH = 10
@@ -68,6 +76,8 @@ RANDOM: dict[str, tuple[Callable[[np.random.Generator], Program], float]] = {
     "random": (random_network, 0.4),
     "wide": (wide_network, 0.7),
 }
+# LUTs of small networks, and how far off the others may be told, and these.
+SMALL, OFF = 150, (0.1, 0.15)
 # Of random networks those that have so many edges: others take minutes, or nothing.
 EDGES = range(5, 71)
 
@@ -94,13 +104,13 @@ def main() -> int:
     for pair in options.pairs:
         own = [trained(pair, task, options.seeds, options.out) for task in options.train]
         for front in (*options.fronts, *own):
-            costs = chosen(front, pair, options.least, options.at_most)
-            programs = {file: load_program(Path(file)) for file in costs}
+            files = chosen(front, options.least, options.at_most)
+            programs = {file: load_program(Path(file)) for file in files}
             for merged in (False, True) if options.merged else (False,):
-                rows += _missing(pair, front.name, programs, costs, rows, options.keep, merged)
+                rows += _missing(pair, front.name, programs, rows, options.keep, merged)
         for kind in RANDOM if options.random else ():
             programs = dict(random_programs(kind, options.random))
-            rows += _missing(pair, kind, programs, {}, rows, options.keep)
+            rows += _missing(pair, kind, programs, rows, options.keep)
     for pair in options.pairs:
         print_pair(pair, [row for row in rows if row["pair"] == pair and not row["merged"]])
     if options.merged:
@@ -132,19 +142,14 @@ def trained(pair: str, task: str, seeds: list[int], out: Path) -> Path:
     return folder
 
 
-def chosen(front: Path, pair: str, least: float, most: float) -> dict[str, float | None]:
-    """Files of the points of a front that cost neither too little nor too much.
-
-    With what the training told of each, where it was for this pair.
-    """
+def chosen(front: Path, least: float, most: float) -> list[str]:
+    """Files of the points of a front that cost neither too little nor too much."""
     told = json.loads((front / "front.json").read_text(encoding="utf-8"))
-    own = told["settings"]
-    same = (own["fabric_cost"], f"{own['target']}/{own['fabric']}") == ("lut", pair)
-    return {
-        str(front / "points" / f"{point['name']}.safetensors"): point["cost"] if same else None
+    return [
+        str(front / "points" / f"{point['name']}.safetensors")
         for point in told["points"]
         if least <= point["cost"] <= most
-    }
+    ]
 
 
 def random_programs(kind: str, count: int) -> Iterator[tuple[str, Program]]:
@@ -162,7 +167,6 @@ def _missing(
     pair: str,
     front: str,
     programs: Mapping[str, Program],
-    costs: Mapping[str, float | None],
     rows: list[dict[str, Any]],
     keep: Path | None,
     merged: bool = False,
@@ -181,7 +185,7 @@ def _missing(
                 "front": front,
                 "merged": merged,
                 "lut": lut,
-                "told": costs.get(name),
+                "parts": dict(parts_of(programs[name], *pair.split("/"))),
                 "sizes": None if _is_image(programs[name]) else asdict(sizes_of(programs[name])),
             }
             for name, lut in zip(batch, luts, strict=True)
@@ -194,16 +198,12 @@ def _missing(
 def synthesised(pair: str, programs: list[Program], *, merged: bool) -> list[int]:
     """LUTs of each."""
     target, fabric = pair.split("/")
-    plain = Schedule(
-        adder_levels=LEVELS,
-        handshake=False,
-        fabric=fabric,
-        merge_tables=target if merged else None,
-    )
-    held = replace(plain, handshake=True)
+    schedules = [told_schedule(own, fabric) for own in programs]
+    if merged:
+        schedules = [replace(own, merge_tables=target) for own in schedules]
     designs = {
-        f"n{k}": generate_verilog(own, held if _is_image(own) else plain, name=f"n{k}").text
-        for k, own in enumerate(programs)
+        f"n{k}": generate_verilog(program, schedule, name=f"n{k}").text
+        for k, (program, schedule) in enumerate(zip(programs, schedules, strict=True))
     }
     found = synthesise(designs, target)
     return [found[name].lut for name in designs]
@@ -214,31 +214,71 @@ def _is_image(program: Program) -> bool:
 
 
 def print_pair(pair: str, rows: list[dict[str, Any]]) -> None:
-    """Errors by front, of what was told, of kanhw's factors and of those fitted to others."""
+    """Errors by size and front, of what is told and of factors, and of both fitted to others."""
     rows = [row for row in rows if row["lut"]]
     if not rows:
         return
-    own, structure = table_costs_of(*pair.split("/")), structure_of(*pair.split("/"))
-    print(f"{pair}: modelled over synthesised")
-    head = ("front", "networks", "LUT", "told", "kanhw's factors", "fitted to others")
-    table = Table(head, (14, 8, 10, 17, 17, 17))
-    sized = [row for row in rows if row["sizes"] is not None]
-    for front in dict.fromkeys(row["front"] for row in rows):
-        every = [row for row in rows if row["front"] == front]
-        here = [row for row in sized if row["front"] == front]
-        others = [row for row in sized if row["front"] != front]
-        luts = [row["lut"] for row in every]
+    target, fabric = pair.split("/")
+    weights, factors = network_model_of(target).weights, table_costs_of(target, fabric)
+    structure = structure_of(target, fabric)
+    print(f"{pair}: told and modelled over synthesised")
+    head = ("of LUT", "front", "networks", "LUT", "told", "off", "told, fitted to others")
+    table = Table((*head, "factors", "fitted to others"), (8, 14, 8, 10, 17, 4, 22, 17, 17))
+    fronts = list(dict.fromkeys(row["front"] for row in rows))
+    every: dict[str, list[float]] = {}
+    for front in fronts:
+        here, others = ([r for r in rows if (r["front"] == front) == own] for own in (True, False))
+        sized = [row for row in others if row["sizes"] is not None]
+        blind = _fit(sized, structure) if sized else None
+        # Of ultrascale+ what is fitted is hardly there: cells are counted.
+        known = _fit_weights(others, target) if fabric == "portable" else None
+        for small in (False, True):
+            own = [row for row in here if (row["lut"] < SMALL) == small]
+            if not own:
+                continue
+            told = _told(own, weights)
+            if front not in RANDOM:
+                every.setdefault(_size(small), []).extend(told)
+            table.add(
+                _size(small),
+                front,
+                len(own),
+                f"{min(row['lut'] for row in own)}-{max(row['lut'] for row in own)}",
+                spread(told),
+                off(told, small=small),
+                spread(_told(own, known) if known else []),
+                spread(_ratios(own, factors)),
+                spread(_ratios(own, blind) if blind else []),
+            )
+    for size, told in every.items():
+        small = size == _size(True)
         table.add(
-            front,
-            len(every),
-            f"{min(luts)}-{max(luts)}",
-            spread([row["told"] / row["lut"] for row in every if row.get("told")]),
-            spread(_ratios(here, own)),
-            spread(_ratios(here, _fit(others, structure)) if here and others else []),
+            size, "all trained", len(told), "", spread(told), off(told, small=small), "", "", ""
         )
-    if sized:
-        print(_fit(sized, structure))
+    if fabric == "portable":
+        print(_fit_weights(rows, target))
+    if any(row["sizes"] is not None for row in rows):
+        print(_fit([row for row in rows if row["sizes"] is not None], structure))
     print(flush=True)
+
+
+def _size(small: bool) -> str:
+    return f"below {SMALL}" if small else f"{SMALL} on"
+
+
+def off(ratios: list[float], *, small: bool) -> int:
+    """How many networks are told too far off."""
+    return sum(abs(ratio - 1) > OFF[small] for ratio in ratios)
+
+
+def _told(rows: list[dict[str, Any]], weights: PartWeights) -> list[float]:
+    return [luts_of_parts(Counter(row["parts"]), weights) / row["lut"] for row in rows]
+
+
+def _fit_weights(rows: list[dict[str, Any]], target: str) -> PartWeights | None:
+    """Of trained networks of vectors; None where there are none."""
+    own = [row for row in rows if row["front"] not in RANDOM and row["sizes"] is not None]
+    return fitted_weights([(row["parts"], row["lut"]) for row in own], target) if own else None
 
 
 def print_merged(rows: list[dict[str, Any]], pairs: list[str]) -> None:
@@ -279,7 +319,8 @@ def _fit(rows: list[dict[str, Any]], structure: TableCosts) -> TableCosts:
 
 
 def _ratios(rows: list[dict[str, Any]], costs: TableCosts) -> list[float]:
-    return [luts_of(sizes, costs) / lut for sizes, lut in map(_network, rows)]
+    sized = [row for row in rows if row["sizes"] is not None]
+    return [luts_of(sizes, costs) / lut for sizes, lut in map(_network, sized)]
 
 
 def _network(row: dict[str, Any]) -> tuple[NetworkSizes, int]:

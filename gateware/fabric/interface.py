@@ -141,9 +141,17 @@ class Fabric(ABC):
 
     @abstractmethod
     def tree_costs(
-        self, terms: list[Term], levels: int, bound: Range | None
+        self, terms: list[Term], levels: int, bound: Range | None, unread: int = 0
     ) -> tuple[HardwareCosts, int, Range]:
-        """What :meth:`tree` is made of, its latency, and the range of its sum."""
+        """What :meth:`tree` is made of, its latency, and the range of its sum.
+
+        Parameters
+        ----------
+        terms, levels, bound
+            As there.
+        unread
+            Lowest bits of the sum that nobody reads.
+        """
 
     @abstractmethod
     def address(
@@ -221,9 +229,9 @@ class Fabric(ABC):
 
     @abstractmethod
     def table_costs(
-        self, tables: Sequence[MinimisedTable], *, registered: bool
+        self, tables: Mapping[Place, Sequence[MinimisedTable]], *, registered: bool
     ) -> HardwareCosts:
-        """What the tables of one input in a :meth:`bank` are made of."""
+        """What the tables in a :meth:`bank` are made of, by what they read."""
 
     @abstractmethod
     def supports(self, table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 
 from kanhw.formats import IntArray
 from kanhw.gateware.fabric.coding import bit_luts
@@ -16,7 +16,7 @@ from kanhw.gateware.parts.minimise import MinimisedTable, bit_supports, projecte
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.table import Table
 
-__all__ = ["PairedTables", "table_luts", "table_supports"]
+__all__ = ["PairedTables", "paired_luts", "table_luts", "table_supports"]
 
 PAIR_INPUTS = 5
 # Bits of one table at most, as its words are int64.
@@ -37,6 +37,77 @@ class _Bit:
     support: tuple[_Source, ...]
     function: tuple[int, ...]
     value: Signal = field(default_factory=Signal)
+
+    @classmethod
+    def of(cls, sources: tuple[_Source, ...], column: IntArray) -> _Bit:
+        """Of its truth table over all address bits."""
+        order = tuple(sorted(support_of(column), key=lambda place: sources[place]))
+        support = tuple(sources[place] for place in order)
+        return cls(support, tuple(projected(column, order).tolist()))
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The same of the same bits."""
+        return self.support, self.function
+
+
+@dataclass(frozen=True, eq=False)
+class _LookedUp:
+    """What LUTs look up of a table ``[2**n]``, and where flip-flops are set and reset instead."""
+
+    shape: Shape
+    inside: IntArray
+    literals: tuple[_Literal, ...]
+    constant: int
+
+    @classmethod
+    def of(cls, table: MinimisedTable, *, registered: bool) -> _LookedUp:
+        shape = Range(min(table.outputs), max(table.outputs)).shape
+        values = np.array(table.values, np.int64)
+        literals, constant = _exception(values) if registered else ((), 0)
+        return cls(shape, _elsewhere(values, literals), literals, constant)
+
+    def bits(self, sources: tuple[_Source, ...]) -> Iterator[_Bit]:
+        """Every bit of what is handed out."""
+        return (_Bit.of(sources, self.inside >> k & 1) for k in range(self.shape.width))
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Which bits share a LUT.
+
+    ``free`` ones are an address bit or its complement, ``large`` ones depend on more address bits
+    than two bits of a LUT may, the same ones in every group.
+    """
+
+    free: tuple[_Bit, ...]
+    large: tuple[list[_Bit], ...]
+    pairs: tuple[tuple[_Bit, _Bit], ...]
+    alone: tuple[_Bit, ...]
+
+    @classmethod
+    def of(cls, bits: Iterable[_Bit]) -> _Plan:
+        free: list[_Bit] = []
+        large: dict[tuple[_Source, ...], list[_Bit]] = {}
+        small: dict[tuple[tuple[int, int], ...], list[_Bit]] = {}
+        for bit in bits:
+            if len(bit.support) > PAIR_INPUTS:
+                large.setdefault(bit.support, []).append(bit)
+            elif len(bit.support) > 1:
+                inputs = tuple(dict.fromkeys(source[:2] for source in bit.support))
+                small.setdefault(inputs, []).append(bit)
+            else:
+                free.append(bit)
+        pairs: list[tuple[_Bit, _Bit]] = []
+        left = [bit for own in small.values() for bit in _paired(own, pairs)]
+        alone = _paired_apart(left, pairs)
+        return cls(tuple(free), tuple(large.values()), tuple(pairs), tuple(alone))
+
+    @property
+    def luts(self) -> float:
+        """Of all of them."""
+        large = sum(bit_luts(len(group[0].support)) * len(group) for group in self.large)
+        return len(self.pairs) + len(self.alone) + large
 
 
 class PairedTables(TableBank):
@@ -83,14 +154,13 @@ class PairedTables(TableBank):
     def _table_output(
         self, m: Module, input: Place, address: Value, table: MinimisedTable, pad: Value | None
     ) -> Value:
-        sources = tuple((r.branch, r.input, bit) for r in input for bit in r.bits)
+        sources = _sources(input)
         for place, source in enumerate(sources):
             self._wires.setdefault(source, address[place])
-        shape = Range(min(table.outputs), max(table.outputs)).shape
-        values = np.array(table.values, np.int64)
-        literals, constant = _exception(values) if self._registered else ((), 0)
-        inside = _elsewhere(values, literals)
-        value: Value = Cat(*(self._bit(sources, inside >> k & 1) for k in range(shape.width)))
+        looked_up = _LookedUp.of(table, registered=self._registered)
+        shape, literals, constant = looked_up.shape, looked_up.literals, looked_up.constant
+        bits = (self._known(bit) for bit in looked_up.bits(sources))
+        value: Value = Cat(*(bit.value for bit in bits))
         if literals:
             away = Cat(*(address[b] if v else ~address[b] for b, v in literals)).any()
             value = Mux(away, Const(constant, shape.width), value)
@@ -102,55 +172,25 @@ class PairedTables(TableBank):
         m.d.sync += register.eq(value)
         return register
 
-    def _bit(self, sources: tuple[_Source, ...], column: IntArray) -> Signal:
-        """The signal of an output bit, of which this is the truth table over all address bits."""
-        order = tuple(sorted(support_of(column), key=lambda place: sources[place]))
-        support = tuple(sources[place] for place in order)
-        bit = _Bit(support, tuple(projected(column, order).tolist()))
-        return self._bits.setdefault((bit.support, bit.function), bit).value
+    def _known(self, bit: _Bit) -> _Bit:
+        """The first that was asked for of all that are the same."""
+        return self._bits.setdefault(bit.key, bit)
 
     def finish(self, m: Module, platform: object) -> None:
         """Make the LUTs of everything that was asked for."""
-        large: dict[tuple[_Source, ...], list[_Bit]] = {}
-        small: dict[tuple[tuple[int, int], ...], list[_Bit]] = {}
-        for bit in self._bits.values():
-            if len(bit.support) > PAIR_INPUTS:
-                large.setdefault(bit.support, []).append(bit)
-            elif len(bit.support) > 1:
-                inputs = tuple(dict.fromkeys(source[:2] for source in bit.support))
-                small.setdefault(inputs, []).append(bit)
-            else:
-                wire = self._wires[bit.support[0]] if bit.support else Const(0, 1)
-                m.d.comb += bit.value.eq(wire ^ bit.function[0])
-        for group in large.values():
+        plan = _Plan.of(self._bits.values())
+        for bit in plan.free:
+            wire = self._wires[bit.support[0]] if bit.support else Const(0, 1)
+            m.d.comb += bit.value.eq(wire ^ bit.function[0])
+        for group in plan.large:
             for start in range(0, len(group), _WIDEST):
                 self._large(m, group[start : start + _WIDEST])
-        alone = [bit for bits in small.values() for bit in self._pair(m, platform, bits)]
-        for bit in self._pair_apart(m, platform, alone):
+        for first, second in plan.pairs:
+            self._lut(m, platform, first, second)
+        for bit in plan.alone:
             wires = Cat(*(self._wires[source] for source in bit.support))
             truth = Const(_number(bit.function), len(bit.function))
             m.d.comb += bit.value.eq(truth.bit_select(wires, 1))
-
-    def _pair(self, m: Module, platform: object, bits: list[_Bit]) -> list[_Bit]:
-        """LUTs of two bits of the same inputs; gives those that are left."""
-        waiting, alone = sorted(bits, key=lambda bit: -len(bit.support)), []
-        while waiting:
-            first = waiting.pop(0)
-            second = next((bit for bit in waiting if _fits(first, bit)), None)
-            if second is None:
-                alone.append(first)
-                continue
-            waiting.remove(second)
-            self._lut(m, platform, first, second)
-        return alone
-
-    def _pair_apart(self, m: Module, platform: object, bits: list[_Bit]) -> list[_Bit]:
-        """LUTs of two bits whatever they read; gives those that are left."""
-        twos = [bit for bit in bits if len(bit.support) == 2]
-        threes = [bit for bit in bits if len(bit.support) == 3]
-        while twos and len(threes) + len(twos) > 1:
-            self._lut(m, platform, threes.pop() if threes else twos.pop(), twos.pop())
-        return [*twos, *threes, *(bit for bit in bits if len(bit.support) > 3)]
 
     def _lut(self, m: Module, platform: object, first: _Bit, second: _Bit) -> None:
         support = tuple(sorted({*first.support, *second.support}))
@@ -167,6 +207,26 @@ class PairedTables(TableBank):
         m.submodules += table
         wires = Cat(*(self._wires[source] for source in bits[0].support))
         m.d.comb += [table.i.eq(wires), Cat(*(bit.value for bit in bits)).eq(table.o)]
+
+
+def paired_luts(
+    tables: Mapping[Place, Sequence[MinimisedTable]], *, registered: bool
+) -> float:
+    """The LUTs of a :class:`PairedTables` of some tables, by what they read.
+
+    Where one of two address bits sets or resets flip-flops, that is a LUT too.
+    """
+    bits: dict[tuple[object, ...], _Bit] = {}
+    signals: set[tuple[tuple[_Source, int], ...]] = set()
+    for place, own in tables.items():
+        sources = _sources(place)
+        for table in own:
+            looked_up = _LookedUp.of(table, registered=registered)
+            if len(looked_up.literals) > 1:
+                signals.add(tuple((sources[bit], value) for bit, value in looked_up.literals))
+            for bit in looked_up.bits(sources):
+                bits.setdefault(bit.key, bit)
+    return _Plan.of(bits.values()).luts + len(signals)
 
 
 def table_luts(table: MinimisedTable, *, registered: bool) -> float:
@@ -188,6 +248,34 @@ def _elsewhere(values: IntArray, literals: tuple[_Literal, ...]) -> IntArray:
         halves = values.reshape(-1, 2, 1 << bit)
         values = np.repeat(halves[:, 1 - value : 2 - value], 2, axis=1).reshape(-1)
     return values
+
+
+def _sources(place: Place) -> tuple[_Source, ...]:
+    """The address bits that a table reads."""
+    return tuple((r.branch, r.input, bit) for r in place for bit in r.bits)
+
+
+def _paired(bits: list[_Bit], pairs: list[tuple[_Bit, _Bit]]) -> list[_Bit]:
+    """Pairs of bits of the same inputs are added; gives those that are left."""
+    waiting, alone = sorted(bits, key=lambda bit: -len(bit.support)), []
+    while waiting:
+        first = waiting.pop(0)
+        second = next((bit for bit in waiting if _fits(first, bit)), None)
+        if second is None:
+            alone.append(first)
+            continue
+        waiting.remove(second)
+        pairs.append((first, second))
+    return alone
+
+
+def _paired_apart(bits: list[_Bit], pairs: list[tuple[_Bit, _Bit]]) -> list[_Bit]:
+    """Pairs of bits whatever they read are added; gives those that are left."""
+    twos = [bit for bit in bits if len(bit.support) == 2]
+    threes = [bit for bit in bits if len(bit.support) == 3]
+    while twos and len(threes) + len(twos) > 1:
+        pairs.append((threes.pop() if threes else twos.pop(), twos.pop()))
+    return [*twos, *threes, *(bit for bit in bits if len(bit.support) > 3)]
 
 
 def _fits(first: _Bit, second: _Bit) -> bool:

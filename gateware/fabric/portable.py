@@ -63,7 +63,7 @@ class Portable(Fabric):
         return AdderTree(terms, levels=levels)
 
     def tree_costs(
-        self, terms: list[Term], levels: int, bound: Range | None
+        self, terms: list[Term], levels: int, bound: Range | None, unread: int = 0
     ) -> tuple[HardwareCosts, int, Range]:
         """Its adders, and the registers between them."""
         total = Range(0, 0)
@@ -71,7 +71,7 @@ class Portable(Fabric):
             total = total + term.value_range
         # Bits above what the sum can be are read by nobody.
         limit = bound.format.width if bound else None
-        return tree_costs(terms, levels, limit), tree_latency(len(terms), levels), total
+        return tree_costs(terms, levels, limit, unread), tree_latency(len(terms), levels), total
 
     def address(
         self, lo: int, hi: int, format: CodeFormat, *, last: bool, codes: tuple[int, int] | None
@@ -117,9 +117,12 @@ class Portable(Fabric):
             changed[home] = _with_constant(tables[home], total)
         return Summands(tuple(changed.items()), 0, 0)
 
-    def table_costs(self, tables: Sequence[MinimisedTable], *, registered: bool) -> HardwareCosts:
+    def table_costs(
+        self, tables: Mapping[Place, Sequence[MinimisedTable]], *, registered: bool
+    ) -> HardwareCosts:
         """Every bit of them by itself."""
-        return bits_of_tables(tables, registered=registered)
+        each = (bits_of_tables(own, registered=registered) for own in tables.values())
+        return sum(each, HardwareCosts())
 
     def supports(self, table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:
         """Those of its bits."""

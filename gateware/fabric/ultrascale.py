@@ -8,7 +8,12 @@ from dataclasses import replace
 from kanhw.formats import CodeFormat
 from kanhw.gateware.fabric.coding import FLIP_FLOP_LUTS, codings_of
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, Window
-from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts, table_supports
+from kanhw.gateware.fabric.paired_tables import (
+    PairedTables,
+    paired_luts,
+    table_luts,
+    table_supports,
+)
 from kanhw.gateware.fabric.resetting_saturator import (
     ResettingSaturator,
     code_bits,
@@ -48,7 +53,7 @@ class UltraScalePlus(Fabric):
         return TernaryTree(terms, levels=levels, bound=bound)
 
     def tree_costs(
-        self, terms: list[Term], levels: int, bound: Range | None
+        self, terms: list[Term], levels: int, bound: Range | None, unread: int = 0
     ) -> tuple[HardwareCosts, int, Range]:
         """Every column of the planned adders a LUT, eight of them a carry cell; and registers."""
         tree = TernaryTree(terms, levels=levels, bound=bound)
@@ -105,23 +110,27 @@ class UltraScalePlus(Fabric):
         codings = {
             place: codings_of(table, differences=registered) for place, table in tables.items()
         }
-        choices = []
+        # Most guesses choose the same, and what is alone need not be planned.
+        choices: dict[Summands, None] = {}
         for guess in ADDER_LUTS if len(tables) <= WEIGHED else ADDER_LUTS[:1]:
             parts = [
                 (place, part)
                 for place, known in codings.items()
                 for part in min(known, key=lambda coding: coding.cost(guess)).tables
             ]
-            found = _summands(parts, constant, window)
-            choices.append((_cost(found, registered), found))
-        return min(choices, key=lambda choice: choice[0])[1]
+            choices[_summands(parts, constant, window)] = None
+        first, *others = choices
+        if not others:
+            return first
+        return min(choices, key=lambda choice: _cost(choice, registered))
 
     def table_costs(
-        self, tables: Sequence[MinimisedTable], *, registered: bool
+        self, tables: Mapping[Place, Sequence[MinimisedTable]], *, registered: bool
     ) -> HardwareCosts:
         """Two bits of up to five address bits a cell, the others as anywhere."""
-        luts = sum(table_luts(table, registered=registered) for table in tables)
-        bits = sum(max(table.outputs).bit_length() for table in tables)
+        luts = paired_luts(tables, registered=registered)
+        every = (table for own in tables.values() for table in own)
+        bits = sum(max(table.outputs).bit_length() for table in every)
         return HardwareCosts(cells=round(luts), register_bits=bits * registered)
 
     def supports(self, table: MinimisedTable, *, registered: bool) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from amaranth.hdl import Module, Signal, Value
 
-from kanhw.gateware.parts.costs import HardwareCosts
+from kanhw.gateware.parts.costs import Chain, HardwareCosts
 from kanhw.gateware.parts.counting.carry_save import Summand, may_overflow, summed_bits
 from kanhw.gateware.parts.signals import Range
 from kanhw.gateware.parts.terms import Term, TermSum
@@ -124,7 +124,9 @@ class AdderTree(TermSum):
         return node, total, negative
 
 
-def tree_costs(terms: Sequence[Term], levels: int, limit: int | None = None) -> HardwareCosts:
+def tree_costs(
+    terms: Sequence[Term], levels: int, limit: int | None = None, unread: int = 0
+) -> HardwareCosts:
     """Adders and inner registers of an :class:`~kanhw.gateware.parts.adder_tree.AdderTree`.
 
     Additions that no register parts are one sum of all their operands where synthesis can tell that
@@ -137,6 +139,8 @@ def tree_costs(terms: Sequence[Term], levels: int, limit: int | None = None) -> 
         As for the tree.
     limit
         Bits of the sum that are read, from the lowest on; None: all.
+    unread
+        Of these the lowest that nobody reads, as what is rounded away.
     """
     most, known = limit or 1 << 30, set[Hashable]()
     nodes = [_Node.leaf(term) for term in terms]
@@ -155,7 +159,7 @@ def tree_costs(terms: Sequence[Term], levels: int, limit: int | None = None) -> 
             kept = {n.key or object(): w for n, w in zip(nodes, widths, strict=True)}
             total += HardwareCosts(register_bits=sum(kept.values()))
             nodes = [replace(n, operands=()) for n in nodes]
-    return total + sum((n.costs(most) for n in nodes), HardwareCosts())
+    return total + sum((n.costs(most, unread) for n in nodes), HardwareCosts())
 
 
 @dataclass(frozen=True)
@@ -185,21 +189,22 @@ class _Node:
         value = self.range.lo if constant else None
         return Summand(self.low, width, format.signed, negative, value)
 
-    def merged(self, width: int, *, signed: bool, negative: bool) -> tuple[Summand, ...]:
-        """The operands of a sum that is an operand of a wider one; none where it stays by itself.
+    def merged(self, width: int, most: int, *, signed: bool, negative: bool) -> tuple[Summand, ...]:
+        """The operands of a sum that is an operand of another; none where it stays by itself.
 
-        It does where it is extended in another way than its own operands are.
+        It does where it is extended in another way than its own operands are. One of as many bits
+        as the other, of those that are read, is not extended.
         """
         own = self.range.format
         alike = any(s.signed for s in self.operands) == own.signed == signed
-        lossless = own.width == width or not may_overflow(self.operands, own.width)
-        if not self.operands or not alike or not lossless:
+        extended = min(own.width, most) < min(width, most)
+        if extended and (not alike or may_overflow(self.operands, own.width)):
             return ()
         return tuple(replace(s, negative=s.negative != negative) for s in self.operands)
 
-    def costs(self, most: int) -> HardwareCosts:
+    def costs(self, most: int, unread: int = 0) -> HardwareCosts:
         """Of the sum."""
-        return sum_costs(self.operands, min(self.range.format.width, most))
+        return sum_costs(self.operands, min(self.range.format.width, most), unread)
 
 
 def _joined(nodes: list[_Node], most: int, known: set[Hashable]) -> tuple[_Node, HardwareCosts]:
@@ -223,25 +228,27 @@ def _joined(nodes: list[_Node], most: int, known: set[Hashable]) -> tuple[_Node,
     width, signed = total.format.width, one.range.format.signed or other.range.format.signed
     operands, costs = list[Summand](), HardwareCosts()
     for node, taken in ((one, False), (other, minus)):
-        merged = node.merged(width, signed=signed, negative=taken)
+        merged = node.merged(width, most, signed=signed, negative=taken)
         operands += merged or [node.alone(negative=taken)]
         costs += HardwareCosts() if merged else node.costs(most)
     return _Node(total, low, negative, tuple(operands), key), costs
 
 
-def sum_costs(operands: Sequence[Summand], width: int) -> HardwareCosts:
+def sum_costs(operands: Sequence[Summand], width: int, unread: int = 0) -> HardwareCosts:
     """Costs of a sum of operands that no register parts.
 
     Parameters
     ----------
-    operands, width
+    operands, width, unread
         As for :func:`~kanhw.gateware.parts.counting.carry_save.summed_bits`.
     """
-    made = summed_bits(operands, width)
+    made = summed_bits(operands, width, unread)
+    chain = Chain(made.places, made.adder, made.passing, made.silent)
     return HardwareCosts(
         adder_bits=made.adder,
         passing_bits=made.passing,
         compressor_bits=4 * made.full + 3 * made.half,
         adders=made.chains,
         inverted_bits=made.inverted,
+        chains=(chain,) * made.chains,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from kanhw.targets.multipliers import Addend, Product, Rows
 __all__ = [
     "PRODUCT_BITS",
     "TABLE_SIZES",
+    "Chain",
     "HardwareCosts",
     "MemoryContent",
     "MemoryShape",
@@ -82,6 +84,22 @@ class MemoryShape:
         return self.words * self.width
 
 
+class Chain(NamedTuple):
+    """A carry chain of some places.
+
+    In ``both`` of them two bits meet, in ``passing`` one meets a constant or the carry alone;
+    places below are there as well where sums of more operands are mapped. ``silent`` places give a
+    carry and no sum.
+    """
+
+    places: int
+    both: int
+    passing: int
+    silent: int
+
+
+# Fields that are added up entry by entry.
+_BY_SIZE = ("table_bits", "table_pieces", "reset_bits", "reset_pieces")
 TABLE_SIZES = 17
 """Address bits of tables are counted one by one up to one less than this."""
 
@@ -115,6 +133,12 @@ class HardwareCosts:
     table_pieces
         Of those whose bits depend on more address bits than a LUT reads: pieces, multiplexers and
         gates (:mod:`kanhw.gateware.parts.counting.table_pieces`).
+    reset_bits, reset_pieces, reset_signals
+        What changes of ``table_bits`` and ``table_pieces`` where registers behind tables are set
+        and reset in the place of a part of them, and LUTs that do it
+        (:mod:`kanhw.gateware.parts.counting.resets`).
+    chains
+        The adders one by one, of sums that are counted as synthesis makes them.
     register_bits
         Bits of registers.
     delays
@@ -143,6 +167,10 @@ class HardwareCosts:
     table_luts: int = 0
     table_bits: tuple[int, ...] = ()
     table_pieces: tuple[int, ...] = ()
+    reset_bits: tuple[int, ...] = ()
+    reset_pieces: tuple[int, ...] = ()
+    reset_signals: int = 0
+    chains: tuple[Chain, ...] = ()
     register_bits: int = 0
     delays: tuple[tuple[int, int], ...] = ()
     products: tuple[Product, ...] = ()
@@ -164,7 +192,7 @@ class HardwareCosts:
 
     def __add__(self, other: HardwareCosts) -> HardwareCosts:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        for name in ("table_bits", "table_pieces"):
+        for name in _BY_SIZE:
             both = zip_longest(getattr(self, name), getattr(other, name), fillvalue=0)
             sums[name] = tuple(one + two for one, two in both)
         return HardwareCosts(**sums)
@@ -172,7 +200,7 @@ class HardwareCosts:
     def times(self, count: int) -> HardwareCosts:
         """``count`` of the same hardware."""
         each = {f.name: getattr(self, f.name) * count for f in fields(self)}
-        for name in ("table_bits", "table_pieces"):
+        for name in _BY_SIZE:
             each[name] = tuple(bits * count for bits in getattr(self, name))
         return HardwareCosts(**each)
 

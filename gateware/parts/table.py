@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 from amaranth.hdl import Const, Module, Mux, Signal, unsigned
@@ -11,6 +13,7 @@ from amaranth.lib.wiring import Component, In, Out
 from kanhw.errors import InputError
 from kanhw.formats import IntArray
 from kanhw.gateware.parts.costs import TABLE_SIZES, HardwareCosts
+from kanhw.gateware.parts.counting.resets import WithResets
 from kanhw.gateware.parts.counting.table_pieces import pieces_of
 from kanhw.gateware.parts.signals import Range
 
@@ -42,15 +45,30 @@ def sizes_of_bits(places: npt.NDArray[np.uint8]) -> dict[bytes, int]:
 
 def costs_of_columns(sizes: dict[bytes, int], *, registered: bool) -> HardwareCosts:
     """The costs of different output bits; one that is an address bit needs no logic."""
+    found, pieces = _by_size(sizes), pieces_of(sizes)
+    varying = sum(size > 0 for size in sizes.values())
+    own = HardwareCosts(table_bits=found, table_pieces=pieces, register_bits=varying * registered)
+    if not registered:
+        return own
+    left = WithResets(sizes)
+    return replace(
+        own,
+        reset_bits=_less(_by_size(left.sizes), found),
+        reset_pieces=_less(pieces_of(left.sizes), pieces),
+        reset_signals=left.signals,
+    )
+
+
+def _by_size(sizes: dict[bytes, int]) -> tuple[int, ...]:
+    """Bits by how many address bits they depend on; one that is an address bit is no table."""
     found = [0] * TABLE_SIZES
     for size in sizes.values():
         found[min(size, TABLE_SIZES - 1)] += size > 1
-    varying = sum(size > 0 for size in sizes.values())
-    return HardwareCosts(
-        table_bits=tuple(found),
-        table_pieces=pieces_of(sizes),
-        register_bits=varying * registered,
-    )
+    return tuple(found)
+
+
+def _less(these: tuple[int, ...], those: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(one - other for one, other in zip(these, those, strict=True))
 
 
 class Table(Component):

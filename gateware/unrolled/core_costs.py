@@ -85,7 +85,7 @@ class CountedTables(TableBank):
         self._fabric = fabric
         self._registered = registered
         self._outputs: dict[tuple[object, ...], Value] = {}
-        self._tables: dict[object, list[MinimisedTable]] = defaultdict(list)
+        self._tables: dict[Place, list[MinimisedTable]] = defaultdict(list)
 
     def output(
         self, m: Module, input: Place, address: Value, table: MinimisedTable, pad: Value | None
@@ -104,10 +104,7 @@ class CountedTables(TableBank):
     @property
     def costs(self) -> HardwareCosts:
         """Of all tables that were asked for."""
-        total = HardwareCosts()
-        for tables in self._tables.values():
-            total += self._fabric.table_costs(tables, registered=self._registered)
-        return total
+        return self._fabric.table_costs(self._tables, registered=self._registered)
 
 
 class _Count:
@@ -162,8 +159,10 @@ class _Count:
         core = self._core
         terms = _terms(operands) or [Term(Range(0, 0))]
         bound = core._sums(r, j, remaining)
-        tree, latency, reach = core.fabric.tree_costs(terms, core.schedule.adder_levels, bound)
         requantizer = core.layer.requantizers[r]
+        tree, latency, reach = core.fabric.tree_costs(
+            terms, core.schedule.adder_levels, bound, requantizer.shift
+        )
         width = reach.format.width
         if requantizer.format is None:
             result = HardwareCosts(register_bits=width)

@@ -19,11 +19,11 @@ from kanhw.targets.table import MODELLED, model_of
 from kanhw.targets.target import PartWeights, ResourceModel
 
 if TYPE_CHECKING:
-    from kanhw.gateware.parts.costs import HardwareCosts, MemoryShape
+    from kanhw.gateware.parts.costs import Chain, HardwareCosts, MemoryShape
     from kanhw.program import Program
     from kanhw.schedule.schedule import Schedule
 
-__all__ = ["WEIGHED", "Resources", "features_of", "model_design", "resources_of"]
+__all__ = ["WEIGHED", "Resources", "features_of", "luts_of", "model_design", "resources_of"]
 
 WEIGHED = (
     *("adder_bits", "passing_bits", "inverted_bits", "adders", "compressor_bits"),
@@ -90,9 +90,15 @@ def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
             f"LUTs of as many inputs less one, not {inputs + 1}"
         )
     found = Counter[str]({name: getattr(costs, name) for name in COUNTED})
-    found.update(_pieces(costs.table_pieces, inputs))
-    for size, bits in enumerate(costs.table_bits[: inputs + 1]):
-        found[f"table_bits {size}"] += bits
+    found.update(_chains(costs.chains, model.weights))
+    tables = [(costs.table_bits, costs.table_pieces)]
+    if model.weights.resets:
+        tables.append((costs.reset_bits, costs.reset_pieces))
+        found["reset_signals"] = costs.reset_signals
+    for sizes, pieces in tables:
+        found.update(_pieces(pieces, inputs))
+        for size, bits in enumerate(sizes[: inputs + 1]):
+            found[f"table_bits {size}"] += bits
     for clocks, bits in costs.delays:
         shifted = 0 < model.weights.shift_clocks <= clocks
         found["memory_luts" if shifted else "register_bits"] += bits * (
@@ -102,6 +108,21 @@ def features_of(costs: HardwareCosts, model: ResourceModel) -> Counter[str]:
         found += _product(product, model)
     for memory in costs.memories:
         found += _memory(memory, model)
+    return found
+
+
+def _chains(chains: Iterable[Chain], weights: PartWeights) -> Counter[str]:
+    """What is weighed in another way than by bits where the family's chains are known."""
+    found, narrow = Counter[str](), len(weights.narrow_chains)
+    for places, both, passing, silent in chains:
+        if places <= narrow:
+            found.update({f"narrow_chains {places}": 1, "adders": -1})
+            found.update(adder_bits=-both, passing_bits=-passing)
+        elif weights.carry_places:
+            whole = -(-places // weights.carry_places) * weights.carry_places
+            found.update(adder_bits=whole - both, passing_bits=-passing)
+        elif not weights.silent_places:
+            found.update(adder_bits=passing - silent, passing_bits=-passing)
     return found
 
 
@@ -130,7 +151,7 @@ def _product(product: Product, model: ResourceModel) -> Counter[str]:
     looked_up = product.known is None or product.constant or product.square
     if looked_up and bits <= weights.lut_inputs:
         table = added + Counter[str]({f"table_bits {bits}": product.result})
-        return min(rows, table, key=lambda each: _luts(each, weights))
+        return min(rows, table, key=lambda each: luts_of(each, weights))
     return rows
 
 
@@ -178,9 +199,13 @@ def _pieces(counted: tuple[int, ...], inputs: int) -> Counter[str]:
     return Counter(dict(zip(PIECE_KINDS, counted[first:], strict=False)))
 
 
-def _luts(features: Counter[str], weights: PartWeights) -> float:
+def luts_of(features: Counter[str], weights: PartWeights) -> float:
+    """The LUTs of parts (:func:`features_of`)."""
     total = sum(getattr(weights, name) * features[name] for name in WEIGHED)
     total += sum(each * features[f"table_bits {k}"] for k, each in enumerate(weights.table_bits))
+    total += weights.reset_signals * features["reset_signals"]
+    for places, each in enumerate(weights.narrow_chains, 1):
+        total += each * features[f"narrow_chains {places}"]
     return float(total + features["cells"] + features["memory_luts"])
 
 
@@ -200,7 +225,7 @@ def resources_of(costs: HardwareCosts, target: str = MODELLED) -> Resources:
         own = weights.carry_bits * added + weights.carry_adders * features["adders"]
         carry = round(max(own, 0) + features["carries"])
     return Resources(
-        lut=round(_luts(features, weights)),
+        lut=round(luts_of(features, weights)),
         bram=features["bram"],
         dsp=features["dsp"],
         ff=round(weights.register_bits * features["register_bits"]),

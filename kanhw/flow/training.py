@@ -142,9 +142,10 @@ def _learned_widths(model: KanModel | nn.Module, config: QuantConfig) -> Learned
         from kanhw.quant.fabric.prepared import LearnedWidths
     except ModuleNotFoundError as error:
         raise ToolNotFound("Training needs PyTorch: pip install 'kanhw[torch]'") from error
+    from kanhw.estimation.told import TELLERS
     from kanhw.quant.training.network import float_model
 
-    return LearnedWidths(float_model(model), config)
+    return LearnedWidths(float_model(model), config, TELLERS)
 
 
 def _training() -> Any:

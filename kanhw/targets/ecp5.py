@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kanhw.targets.cells.ecp5 import ECP5_KINDS
 from kanhw.targets.energies import ECP5_ENERGIES
 from kanhw.targets.memories import BlockRams, BlockShape
@@ -55,6 +57,25 @@ _WEIGHTS = PartWeights(
     errors={"lut": 0.24, "ff": 0.17, "carry": 0.39},
 )
 
+# Of unrolled networks of edge tables with learned widths, in which a LUT is seen
+# (benchmarks/fabric/told_fit.py).
+# Tables of five and six address bits are LUT4 and the multiplexers between them, which are no LUTs.
+# Sums of up to four places are made of LUTs; a CCU2C has two places, and is two LUTs.
+_NETWORK_WEIGHTS = replace(
+    _WEIGHTS,
+    adder_bits=1.0,
+    adders=0.0,
+    compressor_bits=0.51,
+    table_luts=0.89,
+    table_bits=(0.0, 0.0, 0.82, 1.3, 0.96, 2.0, 4.04),
+    table_pieces=4.0,
+    table_choices=0.3,
+    resets=True,
+    reset_signals=1.24,
+    narrow_chains=(0.5, 0.96, 2.78, 7.55),
+    carry_places=2,
+)
+
 # A CCU2C is a slice whose two LUT4 compute sum and carry: nothing else fits in them. A DPR16X4
 # stores in the four LUT4 of two slices and takes a third slice, two LUT4, for its write port.
 ECP5 = Target(
@@ -81,6 +102,7 @@ ECP5 = Target(
     library=CellLibrary("ecp5/cells_sim.v", ECP5_CELLS),
     block_rams=_BLOCK_RAMS,
     weights=_WEIGHTS,
+    network_weights=_NETWORK_WEIGHTS,
     multipliers=MultiplierBlocks(wide=18, narrow=18),
     energies=ECP5_ENERGIES,
     cell_kinds=ECP5_KINDS,

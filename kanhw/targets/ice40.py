@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kanhw.targets.cells.ice40 import ICE40_KINDS
 from kanhw.targets.energies import ICE40_ENERGIES
 from kanhw.targets.memories import REGISTERS_FOR_LUTS, BlockRams, BlockShape
@@ -51,6 +53,23 @@ _WEIGHTS = PartWeights(
     errors={"lut": 0.22, "ff": 0.18, "carry": 0.43},
 )
 
+# Of unrolled networks of edge tables with learned widths, in which a LUT is seen
+# (benchmarks/fabric/told_fit.py).
+_NETWORK_WEIGHTS = replace(
+    _WEIGHTS,
+    adder_bits=1.19,
+    adders=0.2,
+    inverted_bits=0.0,
+    compressor_bits=0.46,
+    table_bits=(0.0, 0.0, 0.95, 0.47, 0.82),
+    table_pieces=1.3,
+    table_choices=0.52,
+    table_gates=0.33,
+    resets=True,
+    reset_signals=0.89,
+    silent_places=False,
+)
+
 # No -dsp: of the family only UltraPlus parts have multipliers (at most 8), so the default counts
 # hold for every part. Callers with an UltraPlus pass flags=("-dsp",).
 ICE40 = Target(
@@ -71,6 +90,7 @@ ICE40 = Target(
     bram_unit="RAM4K",
     block_rams=_BLOCK_RAMS,
     weights=_WEIGHTS,
+    network_weights=_NETWORK_WEIGHTS,
     energies=ICE40_ENERGIES,
     cell_kinds=ICE40_KINDS,
     # Values of inputs that are left open, which Verilog-2005 has not; Yosys leaves none open.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from kanhw.errors import InputError
 from kanhw.targets.cells.batch import CellKind
@@ -30,6 +31,7 @@ __all__ = [
     "names_of_powered",
     "names_of_simulated",
     "names_of_used",
+    "network_model_of",
     "place_and_route_of",
     "target_named",
 ]
@@ -174,6 +176,18 @@ def model_of(name: str) -> ResourceModel:
             f"and estimate it for {name}"
         )
     return ResourceModel(target.block_rams, target.weights, target.multipliers)
+
+
+def network_model_of(name: str) -> ResourceModel:
+    """What it knows of a target for unrolled networks of edge tables with learned widths.
+
+    Raises
+    ------
+    InputError
+        As :func:`model_of`.
+    """
+    found = model_of(name)
+    return replace(found, weights=target_named(name).network_weights or found.weights)
 
 
 def _names(part: Callable[[Target], object]) -> str:

@@ -125,6 +125,18 @@ class PartWeights:
         place of one.
     inverted_bits
         A bit that is taken off in a carry chain.
+    narrow_chains
+        A carry chain of 1, 2, ... places, of those that are too few for carry cells; longer ones
+        are weighed by their bits.
+    carry_places
+        Places of a carry cell, of which a longer chain has whole ones: each place is then a bit of
+        an adder. 0: bits are weighed one by one, wherever they are.
+    silent_places
+        Whether a place of a chain that gives a carry and no sum takes a LUT.
+    resets
+        Whether sets and resets of registers are seen to take a part of tables in front of them.
+    reset_signals
+        A LUT that does it.
     register_bits
         Flip-flops of a bit of a register.
     shift_clocks
@@ -148,6 +160,11 @@ class PartWeights:
     wide_choices: float = 0.0
     compressor_bits: float = 0.35
     inverted_bits: float = 0.0
+    narrow_chains: tuple[float, ...] = ()
+    carry_places: int = 0
+    silent_places: bool = True
+    resets: bool = False
+    reset_signals: float = 0.0
     product_bits: float = 1.0
     table_pieces: float = 1.0
     table_choices: float = 0.5
@@ -226,6 +243,9 @@ class Target:
     block_rams, weights, multipliers
         What the resource model of a design that is not made yet knows; no block RAMs or weights:
         there is no model; no multipliers: products are made of LUTs.
+    network_weights
+        The weights of unrolled networks of edge tables with learned widths, in which more is
+        followed of what synthesis does; None: those of all designs.
     energies, cell_kinds
         What toggles and clocks take, and what its cells compute, by their types; None: its power
         cannot be estimated.
@@ -243,6 +263,7 @@ class Target:
     place_and_route: PlaceAndRoute | None = None
     block_rams: BlockRams | None = None
     weights: PartWeights | None = None
+    network_weights: PartWeights | None = None
     multipliers: MultiplierBlocks | None = None
     energies: CellEnergies | None = None
     cell_kinds: Mapping[str, CellKind] | None = None

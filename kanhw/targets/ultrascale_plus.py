@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kanhw.targets.cells.ultrascale_plus import ULTRASCALE_PLUS_KINDS
 from kanhw.targets.energies import ULTRASCALE_PLUS_ENERGIES
@@ -124,6 +125,20 @@ XILINX_WEIGHTS = PartWeights(
     errors={"lut": 0.24, "ff": 0.22, "carry": 0.36},
 )
 
+# Of unrolled networks of edge tables with learned widths, in which a LUT is seen
+# (benchmarks/fabric/told_fit.py).
+_NETWORK_WEIGHTS = replace(
+    XILINX_WEIGHTS,
+    adder_bits=0.98,
+    passing_bits=0.1,
+    adders=0.01,
+    compressor_bits=0.34,
+    table_luts=0.93,
+    table_bits=(0.0, 0.0, 1.01, 1.02, 1.0, 0.95, 0.98),
+    resets=True,
+    reset_signals=0.13,
+)
+
 ULTRASCALE_PLUS = Target(
     name="xcup",
     family="AMD UltraScale+",
@@ -146,6 +161,7 @@ ULTRASCALE_PLUS = Target(
     library=CellLibrary("xilinx/cells_sim.v", ULTRASCALE_PLUS_CELLS),
     block_rams=_BLOCK_RAMS,
     weights=XILINX_WEIGHTS,
+    network_weights=_NETWORK_WEIGHTS,
     multipliers=MultiplierBlocks(wide=27, narrow=18, least_result=9),
     energies=ULTRASCALE_PLUS_ENERGIES,
     cell_kinds=ULTRASCALE_PLUS_KINDS,

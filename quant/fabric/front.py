@@ -6,12 +6,13 @@ import csv
 import io
 import math
 import statistics
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from kanhw.errors import InputError
 
-__all__ = ["Front", "Limit", "Point", "standard_error"]
+__all__ = ["Front", "Limit", "Point", "standard_error", "unbeaten"]
 
 
 def standard_error(metric: str, merit: float, samples: int) -> float:
@@ -41,7 +42,7 @@ class Point:
     seed
         Of the training.
     cost
-        What its widths cost by the formula that was minimised.
+        What it is told to cost.
     validation
         The figure of merit on the validation part, before any refit on all data.
     edges
@@ -53,6 +54,16 @@ class Point:
     cost: float
     validation: float
     edges: int
+
+
+def unbeaten(points: Iterable[Point]) -> tuple[Point, ...]:
+    """The points, by seed from cheap to dear, that no cheaper one of their seed is as good as."""
+    found: list[Point] = []
+    for own in sorted(points, key=lambda own: (own.seed, own.cost, -own.validation)):
+        last = found[-1] if found else None
+        if last is None or last.seed != own.seed or own.validation > last.validation:
+            found.append(own)
+    return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from kanhw.program import Program
 from kanhw.quant.config import QuantConfig
 from kanhw.quant.fabric.front import Front
 from kanhw.quant.fabric.settings import FabricSettings
-from kanhw.quant.fabric.training import Data, FabricTraining
+from kanhw.quant.fabric.training import Data, FabricTraining, Teller
 
 __all__ = ["LearnedWidths"]
 
@@ -30,6 +31,8 @@ class LearnedWidths(nn.Module):
         The float model.
     config
         With ``widths="learned"``.
+    tellers
+        As for :class:`~kanhw.quant.fabric.training.FabricTraining`.
 
     Attributes
     ----------
@@ -37,9 +40,11 @@ class LearnedWidths(nn.Module):
         What training gave: the points, and the Program of each by name; None before it.
     """
 
-    def __init__(self, model: KanModel, config: QuantConfig) -> None:
+    def __init__(
+        self, model: KanModel, config: QuantConfig, tellers: Mapping[str, Teller]
+    ) -> None:
         super().__init__()
-        self.model, self.config = model, config
+        self.model, self.config, self.tellers = model, config, tellers
         self.front: Front | None = None
         self.programs: dict[str, Program] = {}
         self.feature_names: tuple[str, ...] | None = None
@@ -60,7 +65,8 @@ class LearnedWidths(nn.Module):
         """
         own = {"fabric_cost": self.config.fabric_cost, "target": self.config.target}
         data = Data(x, y, *held_out)
-        training = FabricTraining(self.model, data, FabricSettings(**{**own, **settings}))
+        chosen = FabricSettings(**{**own, **settings})
+        training = FabricTraining(self.model, data, chosen, self.tellers)
         self.front, self.programs = training.run()
         return self.front
 

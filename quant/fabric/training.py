@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from kanhw.model.network import KanModel
 from kanhw.program import Program
 from kanhw.quant.fabric.cost import fabric_cost
 from kanhw.quant.fabric.fitting import Fitter, Samples
-from kanhw.quant.fabric.front import Front, Point
+from kanhw.quant.fabric.front import Front, Point, unbeaten
 from kanhw.quant.fabric.learned.lowering import lowered, unequal_values
 from kanhw.quant.fabric.learned.network import Networks
 from kanhw.quant.fabric.learned.parameters import Layout
@@ -32,7 +33,10 @@ from kanhw.quant.fabric.stages import RunState, Stages
 from kanhw.quant.training.fitting.samples import targets_of
 from kanhw.targets.table import MODELLED
 
-__all__ = ["Data", "FabricTraining"]
+__all__ = ["Data", "FabricTraining", "Teller"]
+
+Teller = Callable[[Program, str, str], float]
+"""What a Program costs on a target and a fabric, without encoders on chip."""
 
 # The weight of a LUT at both ends of the ramp where none is given, by task.
 _PRESSURE = {
@@ -93,10 +97,17 @@ class FabricTraining:
         Trained on, and chosen by.
     settings
         How.
+    tellers
+        By kind of cost what points are told to cost; those of other kinds are told by the formula
+        that was minimised, of whole widths.
     """
 
     def __init__(
-        self, network: KanModel | Sequence[int] | str, data: Data, settings: FabricSettings
+        self,
+        network: KanModel | Sequence[int] | str,
+        data: Data,
+        settings: FabricSettings,
+        tellers: Mapping[str, Teller] = MappingProxyType({}),
     ) -> None:
         if settings.device == "cuda" and not torch.cuda.is_available():
             raise InputError(
@@ -104,6 +115,7 @@ class FabricTraining:
                 "with CUDA"
             )
         self.data, self.settings = data, settings
+        self.tell = tellers.get(settings.fabric_cost)
         given: KanModel | Shape = network if isinstance(network, KanModel) else shape_of(network)
         own, held_out = targets_of(data.y, data.validation_y, given.n_out)
         self.task: FabricTask = task_of(own, given.n_out)
@@ -180,7 +192,7 @@ class FabricTraining:
 
     def _front(self, state: RunState) -> tuple[Front, dict[str, Program]]:
         rows = state.fitted.rows
-        costs = self.stages.fitter.costs(rows).tolist()
+        trained = self.stages.fitter.costs(rows).tolist()
         if state.merits is None:  # pragma: no cover - tuning is always measured
             raise TypeError("The networks were not measured")
         programs: dict[str, Program] = {}
@@ -196,7 +208,7 @@ class FabricTraining:
                 Point(
                     name=name,
                     seed=own.seed,
-                    cost=costs[number],
+                    cost=self._told(rows[number], program, trained[number]),
                     validation=merit,
                     edges=program.active_edges,
                 )
@@ -205,10 +217,17 @@ class FabricTraining:
             unit=self.networks.cost.unit,
             metric=self.task.metric,
             validation_samples=min(len(own.held_out) for own in self.stages.parts.values()),
-            points=tuple(points),
+            points=unbeaten(points),
             settings=self.settings.to_json(),
         )
-        return front, programs
+        return front, {own.name: programs[own.name] for own in front.points}
+
+    def _told(self, row: torch.Tensor, program: Program, trained: float) -> float:
+        """What a point is told to cost, which was trained under a cost."""
+        if self.tell is None:
+            return trained
+        own, networks = self.settings, self.networks
+        return self.tell(program, own.target, own.fabric) + float(networks.encoder_costs(row[None]))
 
     def _check_equal(self, row: torch.Tensor, program: Program) -> None:
         """Level 1: the Program is the network, code by code, on all data."""

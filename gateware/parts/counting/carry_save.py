@@ -57,6 +57,11 @@ class SummedBits:
         1, or 0 where nothing is added.
     inverted
         Bits that are taken off in a chain.
+    places
+        Of the chain as it is mapped: of two operands from where both have bits, of more of them
+        all that the sum has.
+    silent
+        Places of the chain that give a carry and no sum: nobody reads it, or it is that carry.
     """
 
     adder: int = 0
@@ -65,6 +70,8 @@ class SummedBits:
     half: int = 0
     chains: int = 0
     inverted: int = 0
+    places: int = 0
+    silent: int = 0
 
 
 def may_overflow(summands: Sequence[Summand], width: int) -> bool:
@@ -80,7 +87,7 @@ def may_overflow(summands: Sequence[Summand], width: int) -> bool:
     return most.bit_length() > width
 
 
-def summed_bits(summands: Sequence[Summand], width: int) -> SummedBits:
+def summed_bits(summands: Sequence[Summand], width: int, unread: int = 0) -> SummedBits:
     """What the sum of operands, of which ``width`` bits are wanted, is made of.
 
     Parameters
@@ -89,6 +96,8 @@ def summed_bits(summands: Sequence[Summand], width: int) -> SummedBits:
         The operands.
     width
         Bits of the sum.
+    unread
+        Lowest bits of it that nobody reads: what is rounded away.
     """
     if len(summands) < 2:
         return SummedBits()
@@ -96,14 +105,14 @@ def summed_bits(summands: Sequence[Summand], width: int) -> SummedBits:
     rest = [s for s in summands if (s.low, s.width, s.signed, s.negative) != (0, 1, False, False)]
     if len(summands) == 2 or (len(summands), len(rest)) == (3, 2):
         pair = rest if len(rest) == 2 else summands
-        return _chain(pair[0], pair[1], width)
+        return _chain(pair[0], pair[1], width, unread)
     columns = _Columns(width)
     for summand in summands:
         columns.add(summand)
-    return columns.reduced()
+    return columns.reduced(unread)
 
 
-def _chain(one: Summand, other: Summand, width: int) -> SummedBits:
+def _chain(one: Summand, other: Summand, width: int, unread: int) -> SummedBits:
     """Two operands: the places below the higher one go by, unless something is taken off there."""
     pair = (one, other)
     starts = [s.low if s.constant is None else _trailing(s.constant, width) for s in pair]
@@ -116,7 +125,13 @@ def _chain(one: Summand, other: Summand, width: int) -> SummedBits:
     ]
     both = max(min(ends) - max(starts), 0)
     taken = sum(s.width for s in pair if s.negative and s.constant is None)
-    return SummedBits(both, max(width - start - both, 0), chains=1, inverted=taken)
+    places = max(width - start, 0)
+    # Above operands that cannot be negative there is the carry alone.
+    alone = 0 if any(s.signed or s.negative for s in pair) else max(width - max(own), 0)
+    silent = min(alone + max(min(unread, width) - start, 0), places)
+    return SummedBits(
+        both, max(places - both, 0), chains=1, inverted=taken, places=places, silent=silent
+    )
 
 
 def _trailing(value: int, width: int) -> int:
@@ -158,7 +173,7 @@ class _Columns:
         if place < len(self._columns):
             self._columns[place][bit] = None
 
-    def reduced(self) -> SummedBits:
+    def reduced(self, unread: int) -> SummedBits:
         """Rows of three are made two, until two are left."""
         rows = self._rows()
         while len(rows) > 2:
@@ -171,8 +186,12 @@ class _Columns:
         start = min(met, default=len(self._columns))
         # Signs that are repeated are added up once.
         both = len({pair for pair in met.values() if ONE not in pair})
-        passing = max(len(self._columns) - start - both, 0)
-        return SummedBits(both, passing, self._full, self._half, 1)
+        width = len(self._columns)
+        passing = max(width - start - both, 0)
+        top = range(max(start, unread), width)
+        alone = sum(place not in rows[0] and place not in rows[1] for place in top)
+        silent = alone + max(min(unread, width) - start, 0)
+        return SummedBits(both, passing, self._full, self._half, 1, places=width, silent=silent)
 
     def _rows(self) -> list[Row]:
         rows: list[Row] = []

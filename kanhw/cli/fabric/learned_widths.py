@@ -169,8 +169,8 @@ def _lines(trained: TrainedFront, at_most: float | None, file: Path) -> list[str
     front = trained.front
     unit = front.unit
     head = (
-        f"{front.metric} on {front.validation_samples} validation samples, modelled {unit} by the "
-        "formula of training; of every seed the best point at most so dear:"
+        f"{front.metric} on {front.validation_samples} validation samples, modelled {unit}; of "
+        "every seed the best point at most so dear:"
     )
     lines = [
         head,

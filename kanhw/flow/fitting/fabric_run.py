@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from kanhw.entries import read_json_object
 from kanhw.errors import InputError, ToolNotFound
+from kanhw.estimation.told import TELLERS
 from kanhw.files import write_json
 from kanhw.flow.fitting.held_out import split_off
 from kanhw.frames import column_names, in_order
@@ -118,7 +119,7 @@ def _training() -> Callable[..., FabricTraining]:
 
     def make(network: Any, own: Any, held_out: Any, settings: dict[str, Any]) -> FabricTraining:
         data = Data(own[0], own[1], held_out[0], held_out[1])
-        return FabricTraining(network, data, FabricSettings(**settings))
+        return FabricTraining(network, data, FabricSettings(**settings), TELLERS)
 
     return make
 

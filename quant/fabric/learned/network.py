@@ -210,6 +210,16 @@ class Networks:
             total = total + of_bit * reading.by_channel(widths[0].address_bits.amax(1)).sum(1)
         return total + self.cost.stage * reading.work.stages
 
+    def encoder_costs(self, rows: Tensor) -> Tensor:
+        """``[S]``: of what makes codes of real inputs of networks ``[S, size]`` on chip."""
+        with torch.no_grad():
+            first = self.evaluate(rows)[0]
+            reading = first.structure.reading
+            pixels = len(reading.channels) // reading.n_channels
+            of_bit = self.cost.of_input(CodeWork(), pixels, encoder=self.encoder)
+            address = first.whole_widths(whole_bits=False).address_bits
+            return of_bit * reading.by_channel(address.amax(1)).sum(1)
+
     def input_cost(self) -> float:
         """Of a bit of an input channel."""
         reading = self.layout.structure.layers[0].reading

@@ -11,7 +11,14 @@ from benchmarks.fabric.cost_fit import STRUCTURE
 from benchmarks.fabric.formula import fitted, luts_of
 from benchmarks.fabric.random_networks import wide_network
 from benchmarks.fabric.sizes import sizes_of
-from benchmarks.fabric.trained_costs import EDGES, RANDOM, chosen, print_merged, random_programs
+from benchmarks.fabric.trained_costs import (
+    EDGES,
+    RANDOM,
+    chosen,
+    off,
+    print_merged,
+    random_programs,
+)
 
 
 @pytest.mark.parametrize("kind", RANDOM)
@@ -33,15 +40,15 @@ def test_wide_networks_add_up_many_narrow_tables():
         assert program(codes).shape == (2, program.n_out)
 
 
-def test_costs_are_told_of_the_pair_that_was_trained_for(tmp_path):
-    told = {
-        "points": [{"name": name, "cost": cost} for name, cost in (("a", 10), ("b", 99))],
-        "settings": {"fabric_cost": "lut", "target": "ecp5", "fabric": "portable"},
-    }
-    (tmp_path / "front.json").write_text(json.dumps(told), encoding="utf-8")
-    file = str(tmp_path / "points" / "b.safetensors")
-    assert chosen(tmp_path, "ecp5/portable", 20, 100) == {file: 99}
-    assert chosen(tmp_path, "ice40/portable", 20, 100) == {file: None}
+def test_points_are_chosen_by_what_they_are_told_to_cost(tmp_path):
+    points = [{"name": name, "cost": cost} for name, cost in (("a", 10), ("b", 99), ("c", 101))]
+    (tmp_path / "front.json").write_text(json.dumps({"points": points}), encoding="utf-8")
+    assert chosen(tmp_path, 20, 100) == [str(tmp_path / "points" / "b.safetensors")]
+
+
+def test_more_may_be_off_where_networks_are_small():
+    ratios = [0.84, 0.88, 1.0, 1.12, 1.16]
+    assert (off(ratios, small=False), off(ratios, small=True)) == (4, 2)
 
 
 def test_a_network_that_counts_more_is_met_more_closely():

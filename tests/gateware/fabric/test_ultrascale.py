@@ -10,7 +10,8 @@ from kanhw.design.design import load_design
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
 from kanhw.gateware.fabric import Reading, fabric_named, paired_tables
-from kanhw.gateware.fabric.paired_tables import PairedTables, table_luts
+from kanhw.gateware.fabric.coding import bit_luts
+from kanhw.gateware.fabric.paired_tables import PairedTables, paired_luts, table_luts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.top.generator import generate_verilog
 from kanhw.gateware.top.stream_top import StreamTop
@@ -152,6 +153,32 @@ def test_what_a_reset_gives_takes_no_luts():
         for v in (flagged, gated)
     ]
     assert found == [3.7, 2.0]
+
+
+def _place(input, bits):
+    return (Reading(0, input, tuple(range(bits))),)
+
+
+def _table(values):
+    return MinimisedTable(tuple(np.asarray(values).tolist()), 0, 0)
+
+
+def test_tables_of_a_layer_are_counted_with_what_they_share():
+    rng = np.random.default_rng(5)
+    # Parities depend on all address bits, and no address bit decides them.
+    two, three, four = (
+        _table([bin(a).count("1") & 1 for a in range(1 << bits)]) for bits in (2, 3, 4)
+    )
+    apart = {_place(0, 2): [two], _place(1, 3): [three], _place(2, 4): [four]}
+    # Two and three address bits of different inputs fit in a LUT, four and any do not.
+    assert paired_luts(apart, registered=True) == 2
+    assert paired_luts({_place(0, 2): [two, two]}, registered=True) == 1
+    # Where either of two bits resets flip-flops there is a LUT that says so.
+    values, address = rng.permutation(64), np.arange(64)
+    gated = np.where((address >> 5 & 1) | (address & 1), 0, values)
+    bits = sum(bit_luts(4) for _ in range(6))
+    assert paired_luts({_place(0, 6): [_table(gated)]}, registered=True) == bits + 1
+    assert paired_luts({_place(0, 6): [_table(gated)]}, registered=False) == 6 * bit_luts(6)
 
 
 def test_a_wrong_exception_is_seen(simulate, monkeypatch):

@@ -8,7 +8,7 @@ import io
 import pytest
 
 from kanhw.errors import InputError
-from kanhw.quant.fabric.front import Front, Point
+from kanhw.quant.fabric.front import Front, Point, unbeaten
 
 
 def point(seed, cost, validation):
@@ -70,3 +70,9 @@ def test_rows_are_the_points():
     rows = list(csv.DictReader(io.StringIO(front(*POINTS).to_csv())))
     assert [row["name"] for row in rows] == [own.name for own in POINTS]
     assert [float(row["validation"]) for row in rows] == [own.validation for own in POINTS]
+
+
+def test_a_point_that_is_no_better_than_a_cheaper_one_of_its_seed_is_left():
+    points = (point(0, 140, 0.88), point(1, 120, 0.9), point(0, 100, 0.88), point(0, 150, 0.89))
+    names = [own.name for own in unbeaten(points)]
+    assert names == ["seed0-100", "seed0-150", "seed1-120"]

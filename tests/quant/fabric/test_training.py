@@ -254,6 +254,32 @@ def test_the_cost_that_is_told_is_that_of_the_program(training):
         assert point.cost == pytest.approx(luts_of(sizes_of(programs[point.name]), costs), rel=0.04)
 
 
+def test_points_are_told_by_what_tells_the_kind_of_cost(data, small):
+    asked = []
+
+    def tell(program, target, fabric):
+        asked.append((target, fabric))
+        return float(program.active_edges)
+
+    front, programs = FabricTraining((2, 2, 2), data, small, {"lut": tell}).run()
+    assert set(asked) == {("xcup", "ultrascale+")}
+    assert len(asked) >= len(front.points)
+    assert [own.cost for own in front.points] == [own.edges for own in front.points]
+    assert list(programs) == [own.name for own in front.points]
+    for cheaper, dearer in pairwise(front.points):
+        assert cheaper.seed < dearer.seed or cheaper.cost < dearer.cost
+    # Encoders on chip come on top.
+    encoded = replace(small, encoder=True)
+    dear, _ = FabricTraining((2, 2, 2), data, encoded, {"lut": lambda *_: 0.0}).run()
+    bit = table_costs_of("xcup", "ultrascale+").encoder
+    for own in dear.points:
+        assert own.cost > 0
+        assert own.cost / bit == pytest.approx(round(own.cost / bit))
+    # What nobody tells is told by the formula.
+    other, _ = FabricTraining((2, 2, 2), data, small, {"bram": tell}).run()
+    assert {own.cost for own in other.points} - {own.cost for own in front.points}
+
+
 def test_networks_with_frozen_widths_are_averaged_over_the_end_of_a_stage(data, small):
     stages = FabricTraining((2, 2, 2), data, replace(small, epochs=120, refit=False)).stages
     state, seen, mean = stages.begin(), [], None

@@ -121,3 +121,30 @@ def test_bits_that_nobody_reads_are_not_added():
     terms = [Term(Range(0, 63))] * 4
     assert tree_costs(terms, 1, 6).adder_bits == 3 * 6
     assert tree_costs(terms, 1).adder_bits == 6 + 6 + 7
+
+
+def test_a_sum_of_as_many_bits_as_the_next_is_joined_with_it_whatever_its_sign():
+    # -6..16 and 6..42 add up to 0..58: six bits in both, one of them with a sign.
+    terms = [Term(Range(-7, 5)), Term(Range(1, 11)), Term(Range(0, 8), 1), Term(Range(6, 26))]
+    assert tree_costs(terms, 2, 6).adders == 1
+    # 0..13 beside what has a sign is extended by a zero, and -30..20 is narrower than widths tell.
+    apart = [Term(Range(0, 7)), Term(Range(0, 6)), Term(Range(-30, -20)), Term(Range(0, 40))]
+    assert tree_costs(apart, 2).adders == 3
+
+
+def test_a_chain_has_all_places_of_a_sum_of_several_operands():
+    two = summed_bits([Summand(2, 4), Summand(0, 6)], 7)
+    assert (two.places, two.adder, two.passing) == (5, 4, 1)
+    three = summed_bits([Summand(1, 4), Summand(1, 4), Summand(1, 4)], 7)
+    # The two lowest places are a zero and the sum of a full adder.
+    assert (three.places, three.adder + three.passing) == (7, 5)
+
+
+def test_places_without_a_sum_are_silent():
+    # 6 bits and 4: the seventh place is the carry alone.
+    assert summed_bits([Summand(0, 6), Summand(0, 4)], 7).silent == 1
+    assert summed_bits([Summand(0, 6), Summand(0, 4)], 7, unread=2).silent == 3
+    # With a sign it is a sum.
+    assert summed_bits([Summand(0, 6, signed=True), Summand(0, 4)], 7).silent == 0
+    rounded = tree_costs([Term(Range(0, 63)), Term(Range(0, 15))], 2, unread=2)
+    assert [chain.silent for chain in rounded.chains] == [3]

@@ -1,0 +1,68 @@
+"""What a network with learned widths costs as it is told: counted from its Program.
+
+Training minimises a smooth formula of widths. What it tells of the networks that it found looks at
+all that is known of them: which codes occur, which address bits every bit of a table depends on,
+tables and sums that are alike, and what synthesis makes of them
+(:func:`kanhw.estimation.resource_model.features_of`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kanhw.estimation.clocks import top_of
+from kanhw.estimation.resource_model import features_of, luts_of
+from kanhw.estimation.unbuilt import unbuilt
+from kanhw.schedule.schedule import Schedule
+from kanhw.targets.table import network_model_of
+
+if TYPE_CHECKING:
+    from kanhw.program import Program
+
+__all__ = ["TELLERS", "parts_of", "told_luts", "told_schedule"]
+
+# Adder levels between registers of the networks that weights were fitted to.
+_LEVELS = 2
+
+
+def told_schedule(program: Program, fabric: str) -> Schedule:
+    """How the hardware is laid out that a network is told for.
+
+    A core with two adder levels between registers; images come pixel by pixel, with valid and
+    ready.
+    """
+    pixels = any(layer.window is not None for layer in program.layers)
+    return Schedule(adder_levels=_LEVELS, handshake=pixels, fabric=fabric)
+
+
+def told_luts(program: Program, target: str, fabric: str) -> float:
+    """The LUTs of a network of edge tables, without making it.
+
+    Parameters
+    ----------
+    program
+        The network.
+    target, fabric
+        That it is for.
+
+    Raises
+    ------
+    InputError
+        If there is no resource model of the target.
+    """
+    return luts_of(parts_of(program, target, fabric), network_model_of(target).weights)
+
+
+def parts_of(program: Program, target: str, fabric: str) -> Counter[str]:
+    """What is counted of a network, by what it is weighed as; parameters as there."""
+    model = network_model_of(target)
+    with unbuilt():
+        costs = top_of(program, told_schedule(program, fabric)).costs
+    return features_of(costs, model)
+
+
+TELLERS: dict[str, Callable[[Program, str, str], float]] = {"lut": told_luts}
+"""By the kind of a cost: what a network costs on a target and fabric; others are told as they are
+trained, since their formulas are exact."""
