@@ -193,13 +193,16 @@ class _Node:
         """The operands of a sum that is an operand of another; none where it stays by itself.
 
         It does where it is extended in another way than its own operands are. One of as many bits
-        as the other, of those that are read, is not extended.
+        as the other, of those that are read, is not extended; where something is taken off, that is
+        not followed.
         """
         own = self.range.format
         alike = any(s.signed for s in self.operands) == own.signed == signed
-        extended = min(own.width, most) < min(width, most)
-        if extended and (not alike or may_overflow(self.operands, own.width)):
-            return ()
+        added = not negative and not any(s.negative for s in self.operands)
+        if not (added and min(own.width, most) >= min(width, most)):
+            lossless = own.width == width or not may_overflow(self.operands, own.width)
+            if not alike or not lossless:
+                return ()
         return tuple(replace(s, negative=s.negative != negative) for s in self.operands)
 
     def costs(self, most: int, unread: int = 0) -> HardwareCosts:

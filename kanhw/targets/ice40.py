@@ -57,16 +57,17 @@ _WEIGHTS = PartWeights(
 # (benchmarks/fabric/told_fit.py).
 _NETWORK_WEIGHTS = replace(
     _WEIGHTS,
-    adder_bits=1.19,
+    adder_bits=1.15,
     adders=0.2,
     inverted_bits=0.0,
-    compressor_bits=0.46,
-    table_bits=(0.0, 0.0, 0.95, 0.47, 0.82),
-    table_pieces=1.3,
-    table_choices=0.52,
-    table_gates=0.33,
+    compressor_bits=0.49,
+    table_luts=1.26,
+    table_bits=(0.0, 0.0, 0.91, 0.44, 0.84),
+    table_pieces=1.28,
+    table_choices=0.62,
+    table_gates=0.31,
     resets=True,
-    reset_signals=0.89,
+    reset_signals=0.83,
     silent_places=False,
 )
 

@@ -129,14 +129,14 @@ XILINX_WEIGHTS = PartWeights(
 # (benchmarks/fabric/told_fit.py).
 _NETWORK_WEIGHTS = replace(
     XILINX_WEIGHTS,
-    adder_bits=0.98,
-    passing_bits=0.1,
-    adders=0.01,
+    adder_bits=1.0,
+    passing_bits=0.11,
+    adders=0.02,
     compressor_bits=0.34,
-    table_luts=0.93,
-    table_bits=(0.0, 0.0, 1.01, 1.02, 1.0, 0.95, 0.98),
+    table_luts=0.92,
+    table_bits=(0.0, 0.0, 0.98, 0.96, 0.98, 0.93, 0.96),
     resets=True,
-    reset_signals=0.13,
+    reset_signals=0.15,
 )
 
 ULTRASCALE_PLUS = Target(
