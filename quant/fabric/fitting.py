@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kanhw.quant.fabric.learned.merging import MERGED_EVERY
 from kanhw.quant.fabric.learned.network import Networks
 from kanhw.quant.fabric.learned.task import FabricTask
 from kanhw.quant.fabric.native.steps import NativeSteps, native_steps
@@ -120,12 +121,14 @@ class Fitter:
         if self.native is not None:
             self._native_epoch(self.native, state, rows, rates, weights)
             return
+        leaders = None
         for step, chosen in enumerate(torch.split(rows, self.batch, dim=1)):
+            known = leaders if step % MERGED_EVERY else None
             shape = chosen.shape
             x = self.samples.x.index_select(0, chosen.flatten()).reshape(*shape, -1)
             y = self.samples.y.index_select(0, chosen.flatten())
             y = y.reshape(*shape, *self.samples.y.shape[1:])
-            self._step(state, x, y, rates, weights[:, step])
+            leaders = self._step(state, x, y, rates, weights[:, step], known)
 
     def _native_epoch(
         self,
@@ -159,11 +162,22 @@ class Fitter:
                 list(pool.map(run, range(len(state.rows))))
         state.steps += self.steps
 
-    def _step(self, state: FittedState, x: Tensor, y: Tensor, rates: Tensor, betas: Tensor) -> None:
+    def _step(
+        self,
+        state: FittedState,
+        x: Tensor,
+        y: Tensor,
+        rates: Tensor,
+        betas: Tensor,
+        leaders: list[Tensor] | None,
+    ) -> list[Tensor] | None:
+        """A step; which edges share a table, found anew if that is not told."""
         rows = state.rows.requires_grad_(True)
         layers = self.networks.evaluate(rows)
+        if leaders is None:
+            leaders = self.networks.leaders(layers)
         loss = self.task.loss(self.networks.outputs(layers, x), y)
-        costs = self.networks.costs(layers)
+        costs = self.networks.costs(layers, leaders=leaders)
         loss = loss + (betas.to(costs) * costs).sum()
         for layer in layers:
             weight = self.smoothness[layer is layers[-1]]
@@ -173,6 +187,7 @@ class Fitter:
         state.rows = rows.detach()
         with torch.no_grad():
             self._adam(state, gradient, rates)
+        return leaders
 
     def _adam(self, state: FittedState, gradient: Tensor, rates: Tensor) -> None:
         state.steps += 1

@@ -107,7 +107,12 @@ class FabricTraining:
         else:
             structure = structure_of_shape(given, data.x, self.task, settings.most_bits)
         self.layout = Layout(structure)
-        self.networks = Networks(self.layout, settings.cost(), encoder=settings.encoder)
+        self.networks = Networks(
+            self.layout,
+            settings.cost(),
+            encoder=settings.encoder,
+            merge_tables=settings.merge_tables,
+        )
         parts = [
             Samples(self._features(x), self.task.own_units(targets.values))
             for x, targets in ((data.x, own), (data.validation_x, held_out))
@@ -216,13 +221,12 @@ class FabricTraining:
         return torch.tensor(shares, dtype=torch.get_default_dtype())
 
     def _pressure(self) -> tuple[float, float]:
-        """The weights of the cost in its own unit, from those of LUTs."""
+        """The weights of the cost in its own unit, from those of LUTs; of tables apart."""
         start = self.layout.start(0, 0)[None]
         luts = Networks(self.layout, fabric_cost("lut", MODELLED, "ultrascale+"))
+        apart = Networks(self.layout, self.settings.cost(), encoder=self.settings.encoder)
         with torch.no_grad():
-            as_luts, own = (
-                float(each.costs(each.evaluate(start))) for each in (luts, self.networks)
-            )
+            as_luts, own = (float(each.costs(each.evaluate(start))) for each in (luts, apart))
         low, high = self.settings.pressure or _PRESSURE[self.task.name]
         if self.settings.pressure is None:
             low = min(low, _START_WEIGHT / as_luts)
