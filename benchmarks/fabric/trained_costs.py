@@ -2,7 +2,7 @@
 
     python -m benchmarks.fabric.trained_costs [FRONT...] [--train TASK ... --out DIR [--seeds 0 1]]
         [--pairs xcup/portable ...] [--random 10] [--least 20] [--at-most 1300] [--merged]
-        [--keep ROWS.jsonl]
+        [--merge-tables] [--keep ROWS.jsonl]
 
 A FRONT is a folder of a training for the fabric. With --train networks are trained for every pair
 of target and fabric under its own cost, in folders of DIR; those that are there are not trained
@@ -14,7 +14,8 @@ Told are, front by front, ratios to synthesis: of what training told of its poin
 of :mod:`kanhw.targets.table_costs` for the sizes that hardware has, and of factors that were fitted
 to all *other* fronts, in which random networks count less. Last come the factors of a fit to all.
 Images have no sizes and take no part in fits. With --merged all are synthesised once more with
-merged tables, and what that saves is told. Rows of --keep are not made again.
+merged tables, and what that saves is told, and how far it is from what a training told that knew of
+it: --merge-tables trains so. Rows of --keep are not made again.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def main() -> int:
     parser.add_argument("--least", type=float, default=20, help="the least modelled cost")
     parser.add_argument("--at-most", type=float, default=1300, help="the largest modelled cost")
     parser.add_argument("--merged", action="store_true", help="once more with merged tables")
+    parser.add_argument("--merge-tables", action="store_true", help="trainings know of merging")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where rows are kept")
     options = parser.parse_args()
     if options.train and options.out is None:
@@ -92,11 +94,15 @@ def main() -> int:
     print(environment_line(yosys_version()) + "\n")
     rows = kept_rows(options.keep)
     for pair in options.pairs:
-        own = [trained(pair, task, options.seeds, options.out) for task in options.train]
+        own = [
+            trained(pair, task, options.seeds, options.out, merge_tables=options.merge_tables)
+            for task in options.train
+        ]
         for front in (*options.fronts, *own):
-            costs = chosen(front, pair, options.least, options.at_most)
-            programs = {file: load_program(Path(file)) for file in costs}
+            known = chosen(front, pair, options.least, options.at_most)
+            programs = {file: load_program(Path(file)) for file in known[False]}
             for merged in (False, True) if options.merged else (False,):
+                costs = known[merged]
                 rows += _missing(pair, front.name, programs, costs, rows, options.keep, merged)
         for kind in RANDOM if options.random else ():
             programs = dict(random_programs(kind, options.random))
@@ -108,10 +114,12 @@ def main() -> int:
     return 0
 
 
-def trained(pair: str, task: str, seeds: list[int], out: Path) -> Path:
+def trained(
+    pair: str, task: str, seeds: list[int], out: Path, *, merge_tables: bool = False
+) -> Path:
     """The front of a task under the cost of a pair."""
     target, fabric = pair.split("/")
-    folder = out / f"{target}-{fabric}" / task
+    folder = out / f"{target}-{fabric}" / (f"{task}-merged" if merge_tables else task)
     if not (folder / "front.json").exists():
         dataset, shape, settings = TASKS[task]
         given = load(dataset, Path())
@@ -127,23 +135,33 @@ def trained(pair: str, task: str, seeds: list[int], out: Path) -> Path:
             spacing=SPACING,
             target=target,
             fabric=fabric,
+            merge_tables=merge_tables,
             **settings,
         )
     return folder
 
 
-def chosen(front: Path, pair: str, least: float, most: float) -> dict[str, float | None]:
+def chosen(
+    front: Path, pair: str, least: float, most: float
+) -> dict[bool, dict[str, float | None]]:
     """Files of the points of a front that cost neither too little nor too much.
 
-    With what the training told of each, where it was for this pair.
+    With what the training told of each of tables apart, and of merged ones (True), where it did
+    for this pair.
     """
-    told = json.loads((front / "front.json").read_text(encoding="utf-8"))
-    own = told["settings"]
+    read = json.loads((front / "front.json").read_text(encoding="utf-8"))
+    own = read["settings"]
     same = (own["fabric_cost"], f"{own['target']}/{own['fabric']}") == ("lut", pair)
-    return {
-        str(front / "points" / f"{point['name']}.safetensors"): point["cost"] if same else None
-        for point in told["points"]
+    costs = {
+        str(front / "points" / f"{point['name']}.safetensors"): point["cost"]
+        for point in read["points"]
         if least <= point["cost"] <= most
+    }
+    # A front that was written before trainings knew of merging does not say so.
+    told = bool(own.get("merge_tables", False))
+    return {
+        merged: costs if same and merged == told else dict.fromkeys(costs)
+        for merged in (False, True)
     }
 
 
@@ -242,17 +260,18 @@ def print_pair(pair: str, rows: list[dict[str, Any]]) -> None:
 
 
 def print_merged(rows: list[dict[str, Any]], pairs: list[str]) -> None:
-    """What merging saves, front by front."""
+    """What merging saves, front by front; and what was told of merged tables, over synthesised."""
     table = Table(
-        ("pair", "front", "networks", "LUT", "merged", "saved %", "of single ones"),
-        (17, 14, 8, 7, 7, 7, 18),
+        ("pair", "front", "networks", "LUT", "merged", "saved %", "of single ones", "told"),
+        (17, 16, 8, 7, 7, 7, 18, 17),
     )
     for pair in pairs:
         own = [row for row in rows if row["pair"] == pair]
         apart = {row["network"]: row for row in own if not row["merged"]}
         both = [(apart[row["network"]], row) for row in own if row["merged"]]
         for front in dict.fromkeys(row["front"] for row, _ in both):
-            luts = [(a["lut"], b["lut"]) for a, b in both if a["front"] == front]
+            here = [(a, b) for a, b in both if a["front"] == front]
+            luts = [(a["lut"], b["lut"]) for a, b in here]
             before, after = map(sum, zip(*luts, strict=True))
             saved = [100 * (1 - b / a) for a, b in luts]
             table.add(
@@ -263,6 +282,7 @@ def print_merged(rows: list[dict[str, Any]], pairs: list[str]) -> None:
                 after,
                 f"{100 * (1 - after / before):.1f}",
                 f"{min(saved):.1f} to {max(saved):.1f}",
+                spread([b["told"] / b["lut"] for _, b in here if b.get("told")]),
             )
 
 

@@ -38,10 +38,14 @@ def test_costs_are_told_of_the_pair_that_was_trained_for(tmp_path):
         "points": [{"name": name, "cost": cost} for name, cost in (("a", 10), ("b", 99))],
         "settings": {"fabric_cost": "lut", "target": "ecp5", "fabric": "portable"},
     }
-    (tmp_path / "front.json").write_text(json.dumps(told), encoding="utf-8")
     file = str(tmp_path / "points" / "b.safetensors")
-    assert chosen(tmp_path, "ecp5/portable", 20, 100) == {file: 99}
-    assert chosen(tmp_path, "ice40/portable", 20, 100) == {file: None}
+    for merged in (False, True):
+        told["settings"] |= {"merge_tables": merged}
+        (tmp_path / "front.json").write_text(json.dumps(told), encoding="utf-8")
+        known = chosen(tmp_path, "ecp5/portable", 20, 100)
+        assert known == {merged: {file: 99}, not merged: {file: None}}
+        other = chosen(tmp_path, "ice40/portable", 20, 100)
+        assert other == {False: {file: None}, True: {file: None}}
 
 
 def test_a_network_that_counts_more_is_met_more_closely():
@@ -63,7 +67,8 @@ def test_what_merging_saves_is_told_by_front(capsys):
         for name, before, after in (("a", 100, 90), ("b", 300, 306))
         for merged, lut in ((False, before), (True, after))
     ]
+    rows[1]["told"] = 99.0
     print_merged(rows, ["p"])
     line = capsys.readouterr().out.splitlines()[-1]
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
-    assert cells == ["p", "f", "2", "400", "396", "1.0", "-2.0 to 10.0"]
+    assert cells == ["p", "f", "2", "400", "396", "1.0", "-2.0 to 10.0", "1.10 (1.10-1.10)"]
