@@ -3,17 +3,18 @@
     python -m benchmarks.fabric.front --dataset dry_bean --out DIR [--seeds 0 1 2 3 4]
         [--sizes 16 3 7 | --shape 1x8x8-4@3x3-max2x2-10] [--at-most 190 ...]
         [--best-at-most 150 ...] [--epochs N] [--starts N] [--folds K] [--jitter SHARE]
-        [--pressure LOW HIGH] [--most-bits N] [--spacing RATIO] [--learning-rate RATE]
-        [--float-epochs N] [--best-only | --measured COST ...] [--fabrics NAME ...]
-        [--folder DIR] [--jobs N] [--json FILE]
+        [--pressure LOW HIGH] [--most-bits N] [--merge-tables] [--spacing RATIO]
+        [--learning-rate RATE] [--float-epochs N] [--best-only | --measured COST ...]
+        [--fabrics NAME ...] [--folder DIR] [--jobs N] [--json FILE]
 
 Trains once (or goes on in DIR), takes of every seed the best point by validation at every cost of
 --at-most, and of all seeds the best at others, generates them with 2 adder levels and without
 handshake (with it where images come pixel by pixel), synthesises them portable and with the fabric
 "ultrascale+" (the smaller Yosys recipe), and simulates both on all test rows, bit for bit;
---fabrics names others ("ultrascale+, merged" merges tables, "ultrascale+, a stage a layer" has as
-few registers as there are layers). With --float-epochs every seed starts from a float network of
-those sizes that has been trained for so long on the training rows, not from scratch.
+--fabrics names others ("ultrascale+, merged" merges tables, which trainings with --merge-tables
+know of; "ultrascale+, a stage a layer" has as few registers as there are layers). With
+--float-epochs every seed starts from a float network of those sizes that has been trained for so
+long on the training rows, not from scratch.
 What is measured is kept in DIR, and told by every later run.
 With --measured only what is best at these costs is generated; of the others the formula is told.
 Inputs are encoded by the host, outputs are raw class sums. Test labels are looked at once, at the
@@ -222,6 +223,7 @@ def main() -> int:
     parser.add_argument("--measured", type=float, nargs="+", metavar="COST")
     parser.add_argument("--jitter", type=float, default=0.0)
     parser.add_argument("--most-bits", type=int, default=6)
+    parser.add_argument("--merge-tables", action="store_true")
     parser.add_argument("--no-refit", action="store_true")
     parser.add_argument("--pressure", type=float, nargs=2)
     parser.add_argument("--fabrics", nargs="+", choices=tuple(SCHEDULES), default=FABRICS)
@@ -239,6 +241,7 @@ def main() -> int:
         sys.exit("--measured names costs of --at-most")
     settings: dict[str, Any] = {"refit": not options.no_refit, "most_bits": options.most_bits}
     settings |= {"folds": options.folds, "jitter": options.jitter, "spacing": options.spacing}
+    settings |= {"merge_tables": options.merge_tables}
     for pair in ("smoothness", "pressure"):
         if getattr(options, pair):
             settings[pair] = tuple(getattr(options, pair))

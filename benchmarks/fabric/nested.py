@@ -3,13 +3,14 @@
     python -m benchmarks.fabric.nested --dataset dry_bean [--sizes 16 3 7] [--runs 10] [--epochs N]
         [--starts N] [--smoothness HIDDEN LAST] [--jitter SHARE] [--limits 150 170 190 ...]
         [--pressure LOW HIGH] [--most-bits N] [--learning-rate RATE] [--float-epochs N]
-        [--keep FILE]
+        [--merge-tables trained|afterwards] [--keep FILE]
 
 Training and validation rows of a dataset fall into five parts. Run k holds out part k for judging,
 trains with seed k on four fifths of the others and chooses by the rest: of every run the best by
 that validation at a modelled cost of at most each limit, whose accuracy on the held-out part is
 told, the mean and standard deviation of all runs. Test rows are not read, so that settings may be
-chosen by what it prints. Runs of --keep are not made again.
+chosen by what it prints. With --merge-tables costs are those of merged tables, which training knew
+or not. Runs of --keep are not made again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import kanhw
 from benchmarks.common.data import Dataset
@@ -29,6 +31,9 @@ from benchmarks.common.kept import keep_rows, kept_rows
 from benchmarks.common.measuring import Table, argument_parser, environment_line
 from benchmarks.fabric.front import TASKS, accuracy, float_network, load
 from kanhw.formats import IntArray
+from kanhw.quant.fabric.learned.network import Networks
+from kanhw.quant.fabric.stages import RunState
+from kanhw.quant.fabric.training import FabricTraining
 
 PARTS = 5
 _SEED = 12345
@@ -50,6 +55,7 @@ def main() -> int:
     parser.add_argument("--jitter", type=float, default=0.0)
     parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--float-epochs", type=int, help="of a float network that runs start from")
+    parser.add_argument("--merge-tables", choices=("trained", "afterwards"))
     parser.add_argument("--keep", type=Path, metavar="FILE")
     options = parser.parse_args()
     given = load(options.dataset, options.folder)
@@ -62,14 +68,16 @@ def main() -> int:
             settings[pair] = tuple(getattr(options, pair))
     sizes = tuple(options.sizes or TASKS[options.dataset][0])
     print(environment_line("settings: " + json.dumps({"sizes": sizes, **settings})) + "\n")
-    told = json.dumps([options.dataset, sizes, options.float_epochs, settings], sort_keys=True)
+    merged: str | None = options.merge_tables
+    about = [options.dataset, sizes, options.float_epochs, settings, *([merged] if merged else [])]
+    told = json.dumps(about, sort_keys=True)
     runs: list[list[tuple[float, float, float]]] = [
         [tuple(point) for point in row["points"]]
         for row in kept_rows(options.keep)
         if row["settings"] == told
     ]
     for k in range(len(runs), options.runs):
-        points = points_of_run(given, sizes, k, options.float_epochs, settings)
+        points = points_of_run(given, sizes, k, options.float_epochs, settings, merged)
         runs.append(points)
         keep_rows(options.keep, [{"settings": told, "points": points}])
     print_limits(runs, options.limits)
@@ -77,7 +85,12 @@ def main() -> int:
 
 
 def points_of_run(
-    given: Dataset, sizes: tuple[int, ...], k: int, float_epochs: int | None, settings: Any
+    given: Dataset,
+    sizes: tuple[int, ...],
+    k: int,
+    float_epochs: int | None,
+    settings: Any,
+    merged: str | None,
 ) -> list[tuple[float, float, float]]:
     """Cost, validation, and accuracy on the part that run k holds out, of every point."""
     x = np.concatenate([given.train_x, given.validation_x])
@@ -88,6 +101,7 @@ def points_of_run(
     trained = ~judged & ~chosen
     own = replace(given, train_x=x[trained], train_y=y[trained])
     network = sizes if float_epochs is None else float_network(sizes, own, k, float_epochs)
+    last: list[tuple[FabricTraining, RunState]] = []
     found = kanhw.train_for_fabric(
         network,
         x[trained],
@@ -95,16 +109,23 @@ def points_of_run(
         validation=(x[chosen], y[chosen]),
         seeds=(k,),
         fabric="ultrascale+",
+        merge_tables=merged == "trained",
+        on_epoch=lambda *state: last.__setitem__(slice(None), [state]),
         **settings,
     )
+    points = found.front.points
+    costs = [own.cost for own in points] if merged != "afterwards" else merged_costs(*last[0])
     return [
-        (
-            point.cost,
-            point.validation,
-            accuracy(found.programs[point.name], x[judged], y[judged]),
-        )
-        for point in found.front.points
+        (cost, point.validation, accuracy(found.programs[point.name], x[judged], y[judged]))
+        for cost, point in zip(costs, points, strict=True)
     ]
+
+
+def merged_costs(training: FabricTraining, state: RunState) -> list[float]:
+    """What the networks of a training that knew of no merging are told to cost with it."""
+    networks = Networks(training.layout, training.settings.cost(), merge_tables=True)
+    with torch.no_grad():
+        return networks.costs(networks.evaluate(state.fitted.rows), whole=True).tolist()
 
 
 def parts_of(labels: IntArray, seed: int) -> IntArray:

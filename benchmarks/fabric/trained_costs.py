@@ -16,8 +16,9 @@ synthesis: of what they are told to cost (:mod:`kanhw.estimation.told`), and how
 of the factors that are trained under (:mod:`kanhw.targets.table_costs`), for the sizes that
 hardware has; and of factors fitted to others, in which random networks count less. Last come fits
 to all: weights to trained networks, factors to random ones as well. Images have no sizes and take
-no part in fits. With --merged all are synthesised once more with merged tables, and what that saves
-is told. Rows of --keep are not made again.
+no part in fits. With --merged all are synthesised once more with merged tables, and it is told what
+that saves, and how far off what they are told to cost is; --merge-tables trains networks that know
+of merging. Rows of --keep are not made again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,7 @@ def main() -> int:
     parser.add_argument("--least", type=float, default=20, help="the least modelled cost")
     parser.add_argument("--at-most", type=float, default=1300, help="the largest modelled cost")
     parser.add_argument("--merged", action="store_true", help="once more with merged tables")
+    parser.add_argument("--merge-tables", action="store_true", help="trainings know of merging")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="where rows are kept")
     options = parser.parse_args()
     if options.train and options.out is None:
@@ -102,7 +104,10 @@ def main() -> int:
     print(environment_line(yosys_version()) + "\n")
     rows = kept_rows(options.keep)
     for pair in options.pairs:
-        own = [trained(pair, task, options.seeds, options.out) for task in options.train]
+        own = [
+            trained(pair, task, options.seeds, options.out, merge_tables=options.merge_tables)
+            for task in options.train
+        ]
         for front in (*options.fronts, *own):
             files = chosen(front, options.least, options.at_most)
             programs = {file: load_program(Path(file)) for file in files}
@@ -118,10 +123,12 @@ def main() -> int:
     return 0
 
 
-def trained(pair: str, task: str, seeds: list[int], out: Path) -> Path:
+def trained(
+    pair: str, task: str, seeds: list[int], out: Path, *, merge_tables: bool = False
+) -> Path:
     """The front of a task under the cost of a pair."""
     target, fabric = pair.split("/")
-    folder = out / f"{target}-{fabric}" / task
+    folder = out / f"{target}-{fabric}" / (f"{task}-merged" if merge_tables else task)
     if not (folder / "front.json").exists():
         dataset, shape, settings = TASKS[task]
         given = load(dataset, Path())
@@ -137,6 +144,7 @@ def trained(pair: str, task: str, seeds: list[int], out: Path) -> Path:
             spacing=SPACING,
             target=target,
             fabric=fabric,
+            merge_tables=merge_tables,
             **settings,
         )
     return folder
@@ -185,7 +193,7 @@ def _missing(
                 "front": front,
                 "merged": merged,
                 "lut": lut,
-                "parts": dict(parts_of(programs[name], *pair.split("/"))),
+                "parts": dict(parts_of(programs[name], *pair.split("/"), merge_tables=merged)),
                 "sizes": None if _is_image(programs[name]) else asdict(sizes_of(programs[name])),
             }
             for name, lut in zip(batch, luts, strict=True)
@@ -198,9 +206,7 @@ def _missing(
 def synthesised(pair: str, programs: list[Program], *, merged: bool) -> list[int]:
     """LUTs of each."""
     target, fabric = pair.split("/")
-    schedules = [told_schedule(own, fabric) for own in programs]
-    if merged:
-        schedules = [replace(own, merge_tables=target) for own in schedules]
+    schedules = [told_schedule(own, target, fabric, merge_tables=merged) for own in programs]
     designs = {
         f"n{k}": generate_verilog(program, schedule, name=f"n{k}").text
         for k, (program, schedule) in enumerate(zip(programs, schedules, strict=True))
@@ -282,17 +288,19 @@ def _fit_weights(rows: list[dict[str, Any]], target: str) -> PartWeights | None:
 
 
 def print_merged(rows: list[dict[str, Any]], pairs: list[str]) -> None:
-    """What merging saves, front by front."""
+    """What merging saves, front by front; and what is told of merged tables, over synthesised."""
     table = Table(
-        ("pair", "front", "networks", "LUT", "merged", "saved %", "of single ones"),
-        (17, 14, 8, 7, 7, 7, 18),
+        ("pair", "front", "networks", "LUT", "merged", "saved %", "of single ones", "told"),
+        (17, 16, 8, 7, 7, 7, 18, 17),
     )
     for pair in pairs:
         own = [row for row in rows if row["pair"] == pair]
+        weights = network_model_of(pair.split("/")[0]).weights
         apart = {row["network"]: row for row in own if not row["merged"]}
         both = [(apart[row["network"]], row) for row in own if row["merged"]]
         for front in dict.fromkeys(row["front"] for row, _ in both):
-            luts = [(a["lut"], b["lut"]) for a, b in both if a["front"] == front]
+            here = [(a, b) for a, b in both if a["front"] == front]
+            luts = [(a["lut"], b["lut"]) for a, b in here]
             before, after = map(sum, zip(*luts, strict=True))
             saved = [100 * (1 - b / a) for a, b in luts]
             table.add(
@@ -303,6 +311,7 @@ def print_merged(rows: list[dict[str, Any]], pairs: list[str]) -> None:
                 after,
                 f"{100 * (1 - after / before):.1f}",
                 f"{min(saved):.1f} to {max(saved):.1f}",
+                spread(_told([b for _, b in here], weights)),
             )
 
 

@@ -20,16 +20,9 @@ from kanhw.gateware.parts.minimise import (
     support_of,
 )
 from kanhw.schedule.schedule import Schedule
-from kanhw.targets.table_costs import TableCosts, table_costs_of
+from kanhw.targets.table_costs import MERGED_BITS, TRIED, WORTH, TableCosts, table_costs_of
 
-__all__ = ["MERGED_BITS", "Merging", "merging_costs", "merging_of"]
-
-# Most address bits of a table that is merged of others: more never pay.
-MERGED_BITS = 6
-# LUTs that a merger must save: less is within what the costs do not know.
-WORTH = 0.25
-# So many tables of an output are tried with one another; of more, those next in size.
-TRIED = 24
+__all__ = ["Merging", "merging_costs", "merging_of"]
 
 _Tables = Mapping[Place, MinimisedTable]
 # How many outputs ask for a table.

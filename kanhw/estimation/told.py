@@ -27,17 +27,24 @@ __all__ = ["TELLERS", "parts_of", "told_luts", "told_schedule"]
 _LEVELS = 2
 
 
-def told_schedule(program: Program, fabric: str) -> Schedule:
+def told_schedule(
+    program: Program, target: str, fabric: str, *, merge_tables: bool = False
+) -> Schedule:
     """How the hardware is laid out that a network is told for.
 
     A core with two adder levels between registers; images come pixel by pixel, with valid and
     ready.
     """
     pixels = any(layer.window is not None for layer in program.layers)
-    return Schedule(adder_levels=_LEVELS, handshake=pixels, fabric=fabric)
+    return Schedule(
+        adder_levels=_LEVELS,
+        handshake=pixels,
+        fabric=fabric,
+        merge_tables=target if merge_tables else None,
+    )
 
 
-def told_luts(program: Program, target: str, fabric: str) -> float:
+def told_luts(program: Program, target: str, fabric: str, merge_tables: bool = False) -> float:
     """The LUTs of a network of edge tables, without making it.
 
     Parameters
@@ -46,23 +53,29 @@ def told_luts(program: Program, target: str, fabric: str) -> float:
         The network.
     target, fabric
         That it is for.
+    merge_tables
+        Whether tables of one output become one where that takes fewer LUTs.
 
     Raises
     ------
     InputError
         If there is no resource model of the target.
     """
-    return luts_of(parts_of(program, target, fabric), network_model_of(target).weights)
+    parts = parts_of(program, target, fabric, merge_tables=merge_tables)
+    return luts_of(parts, network_model_of(target).weights)
 
 
-def parts_of(program: Program, target: str, fabric: str) -> Counter[str]:
+def parts_of(
+    program: Program, target: str, fabric: str, *, merge_tables: bool = False
+) -> Counter[str]:
     """What is counted of a network, by what it is weighed as; parameters as there."""
     model = network_model_of(target)
     with unbuilt():
-        costs = top_of(program, told_schedule(program, fabric)).costs
+        schedule = told_schedule(program, target, fabric, merge_tables=merge_tables)
+        costs = top_of(program, schedule).costs
     return features_of(costs, model)
 
 
-TELLERS: dict[str, Callable[[Program, str, str], float]] = {"lut": told_luts}
-"""By the kind of a cost: what a network costs on a target and fabric; others are told as they are
-trained, since their formulas are exact."""
+TELLERS: dict[str, Callable[[Program, str, str, bool], float]] = {"lut": told_luts}
+"""By the kind of a cost: what a network costs on a target and fabric, merged or not; others are told
+as they are trained, since their formulas are exact."""

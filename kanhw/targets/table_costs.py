@@ -14,7 +14,23 @@ from dataclasses import dataclass
 from kanhw.errors import InputError
 from kanhw.values import meant
 
-__all__ = ["BLOCK_BITS", "TABLE_COSTS", "TableCosts", "block_bits_of", "table_costs_of"]
+__all__ = [
+    "BLOCK_BITS",
+    "MERGED_BITS",
+    "TABLE_COSTS",
+    "TRIED",
+    "WORTH",
+    "TableCosts",
+    "block_bits_of",
+    "table_costs_of",
+]
+
+MERGED_BITS = 6
+"""The most address bits of a table that is merged of others of one output: more never pay."""
+WORTH = 0.25
+"""LUTs that a merger must save: less is within what the costs do not know."""
+TRIED = 24
+"""So many tables of an output are tried with one another; of more, those next in size."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -149,12 +149,16 @@ class FabricCost:
             + self.divider * work.divided
         )
 
-    def of_layer(self, widths: LayerWidths) -> Tensor:
-        """``[S]``: tables, sums and saturation of a layer."""
+    def of_tables(self, widths: LayerWidths) -> tuple[Tensor, Tensor]:
+        """``[S, n_out, n_in]`` each: tables, and each of them as a summand."""
         bits = widths.output_bits
-        tables = _between(widths.address_bits, self.table) * bits
         there = torch.tanh(2 * bits) * widths.address_bits.clamp(max=1)
         adders = self.adder * (bits + self.adder_offset) * there
+        return _between(widths.address_bits, self.table) * bits, adders
+
+    def of_layer(self, widths: LayerWidths) -> Tensor:
+        """``[S]``: tables, sums and saturation of a layer."""
+        tables, adders = self.of_tables(widths)
         widest = adders.gather(2, adders.argmax(2, keepdim=True)).squeeze(2)
         total = (tables.sum(2) + adders.sum(2) - (1 - self.widest) * widest).sum(1)
         if widths.code_bits is not None:

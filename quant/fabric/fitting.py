@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kanhw.quant.fabric.learned.merging import MERGED_EVERY
 from kanhw.quant.fabric.learned.network import Networks
 from kanhw.quant.fabric.learned.task import FabricTask
 from kanhw.quant.fabric.native.steps import NativeSteps, native_steps
@@ -142,12 +143,14 @@ class Fitter:
     ) -> None:
         """The same by PyTorch, on the device."""
         moved = state.to(self.device)
+        leaders = None
         for step, chosen in enumerate(torch.split(order, self.batch, dim=1)):
+            known = leaders if step % MERGED_EVERY else None
             shape = chosen.shape
             x = self.samples.x.index_select(0, chosen.flatten()).reshape(*shape, -1)
             y = self.samples.y.index_select(0, chosen.flatten())
             y = y.reshape(*shape, *self.samples.y.shape[1:])
-            self._step(moved, x, y, rates, betas[:, step])
+            leaders = self._step(moved, x, y, rates, betas[:, step], known)
         own = moved.to(torch.device("cpu"))
         state.rows, state.mean, state.square = own.rows, own.mean, own.square
         state.steps = own.steps
@@ -184,11 +187,22 @@ class Fitter:
                 list(pool.map(run, range(len(state.rows))))
         state.steps += self.steps
 
-    def _step(self, state: FittedState, x: Tensor, y: Tensor, rates: Tensor, betas: Tensor) -> None:
+    def _step(
+        self,
+        state: FittedState,
+        x: Tensor,
+        y: Tensor,
+        rates: Tensor,
+        betas: Tensor,
+        leaders: list[Tensor] | None,
+    ) -> list[Tensor] | None:
+        """A step; which edges share a table, found anew if that is not told."""
         rows = state.rows.requires_grad_(True)
         layers = self.networks.evaluate(rows)
+        if leaders is None:
+            leaders = self.networks.leaders(layers)
         loss = self.task.loss(self.networks.outputs(layers, x), y)
-        costs = self.networks.costs(layers)
+        costs = self.networks.costs(layers, leaders=leaders)
         loss = loss + (betas.to(costs) * costs).sum()
         for layer in layers:
             weight = self.smoothness[layer is layers[-1]]
@@ -198,6 +212,7 @@ class Fitter:
         state.rows = rows.detach()
         with torch.no_grad():
             self._adam(state, gradient, rates)
+        return leaders
 
     def _adam(self, state: FittedState, gradient: Tensor, rates: Tensor) -> None:
         state.steps += 1

@@ -30,6 +30,9 @@ class FabricSettings:
         An FPGA family, and how its cells are used: ``portable`` or ``ultrascale+``.
     encoder
         Whether real inputs are encoded on chip, so that the encoder counts too.
+    merge_tables
+        Whether tables of one output become one where that takes fewer LUTs, as a schedule's
+        ``merge_tables`` has it: the cost is then that of what is left.
     seeds
         Of the trainings, each with starts and orders of its own.
     folds
@@ -69,6 +72,7 @@ class FabricSettings:
     target: str = MODELLED
     fabric: str = "portable"
     encoder: bool = False
+    merge_tables: bool = False
     seeds: Sequence[int] = (0,)
     folds: int | None = None
     starts: int = 8
@@ -108,10 +112,15 @@ class FabricSettings:
         if not 1.01 <= self.spacing <= 4:
             raise InputError(f"spacing must be 1.01 to 4, not {self.spacing}")
         self._check_pairs()
-        for switch in ("encoder", "refit"):
+        for switch in ("encoder", "merge_tables", "refit"):
             check_switch(switch, getattr(self, switch))
         if self.device not in DEVICES:
             raise InputError(f"device must be {' or '.join(DEVICES)}, not {brief(self.device)}")
+        if self.merge_tables and self.fabric_cost != "lut":
+            raise InputError(
+                f"merge_tables keeps LUTs small, not the cost {self.fabric_cost!r}: leave it out, "
+                "or train with the cost 'lut'"
+            )
 
     def _check_pairs(self) -> None:
         """Two numbers each, of which the pressure may be left open."""

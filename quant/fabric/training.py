@@ -35,8 +35,8 @@ from kanhw.targets.table import MODELLED
 
 __all__ = ["Data", "FabricTraining", "Teller"]
 
-Teller = Callable[[Program, str, str], float]
-"""What a Program costs on a target and a fabric, without encoders on chip."""
+Teller = Callable[[Program, str, str, bool], float]
+"""What a Program costs on a target and a fabric, tables merged or not, without encoders on chip."""
 
 # The weight of a LUT at both ends of the ramp where none is given, by task.
 _PRESSURE = {
@@ -124,7 +124,12 @@ class FabricTraining:
         else:
             structure = structure_of_shape(given, data.x, self.task, settings.most_bits)
         self.layout = Layout(structure)
-        self.networks = Networks(self.layout, settings.cost(), encoder=settings.encoder)
+        self.networks = Networks(
+            self.layout,
+            settings.cost(),
+            encoder=settings.encoder,
+            merge_tables=settings.merge_tables,
+        )
         parts = [
             Samples(self._features(x), self.task.own_units(targets.values))
             for x, targets in ((data.x, own), (data.validation_x, held_out))
@@ -227,7 +232,8 @@ class FabricTraining:
         if self.tell is None:
             return trained
         own, networks = self.settings, self.networks
-        return self.tell(program, own.target, own.fabric) + float(networks.encoder_costs(row[None]))
+        told = self.tell(program, own.target, own.fabric, own.merge_tables)
+        return told + float(networks.encoder_costs(row[None]))
 
     def _check_equal(self, row: torch.Tensor, program: Program) -> None:
         """Level 1: the Program is the network, code by code, on all data."""
@@ -246,13 +252,12 @@ class FabricTraining:
         return torch.tensor(shares, dtype=torch.get_default_dtype())
 
     def _pressure(self) -> tuple[float, float]:
-        """The weights of the cost in its own unit, from those of LUTs."""
+        """The weights of the cost in its own unit, from those of LUTs; of tables apart."""
         start = self.layout.start(0, 0)[None]
         luts = Networks(self.layout, fabric_cost("lut", MODELLED, "ultrascale+"))
+        apart = Networks(self.layout, self.settings.cost(), encoder=self.settings.encoder)
         with torch.no_grad():
-            as_luts, own = (
-                float(each.costs(each.evaluate(start))) for each in (luts, self.networks)
-            )
+            as_luts, own = (float(each.costs(each.evaluate(start))) for each in (luts, apart))
         low, high = self.settings.pressure or _PRESSURE[self.task.name]
         if self.settings.pressure is None:
             low = min(low, _START_WEIGHT / as_luts)

@@ -25,8 +25,9 @@ __all__ = ["add_fabric", "refuse_chosen", "refuse_without", "run_fabric"]
 
 # A line is said of the front as it is now whenever costs have fallen by this share.
 _SAID_EVERY = 0.9
+_SWITCHES = ("encoder", "merge_tables")
 _SETTINGS = ("target", "fabric", "seeds", "folds", "starts", "jitter", "pressure", "most_bits")
-_NAMES = ("at_most", "encoder", "device", *_SETTINGS)
+_NAMES = ("at_most", "device", *_SWITCHES, *_SETTINGS)
 
 
 def add_fabric(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +68,12 @@ def add_fabric(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device", choices=("cpu", "cuda"), help="where steps are made (default: cpu)"
     )
+    group.add_argument(
+        "--merge-tables",
+        action="store_true",
+        default=None,
+        help="tables of one output become one where that takes fewer LUTs, and cost as little",
+    )
 
 
 def run_fabric(options: argparse.Namespace) -> int:
@@ -82,8 +89,7 @@ def run_fabric(options: argparse.Namespace) -> int:
     arrays = read_arrays(options.data)
     targets = targets_in(arrays, options.data, options.targets)
     network = _network(options)
-    given = {name: getattr(options, name) for name in _SETTINGS}
-    given |= {"encoder": options.encoder, "device": options.device}
+    given = {name: getattr(options, name) for name in ("device", *_SWITCHES, *_SETTINGS)}
     given |= {"learning_rate": options.learning_rate}
     given |= {"batch_size": options.batch_size, "epochs": options.epochs}
     if options.seeds is None and options.seed is not None:
@@ -187,8 +193,9 @@ def _lines(trained: TrainedFront, at_most: float | None, file: Path) -> list[str
         f"{best.name}: {best.cost:.1f} {unit}, validation "
         f"{_merit(front.metric, best.validation)}, {best.edges} edges; generate it with"
     )
-    fabric = front.settings["fabric"]
-    lines.append(f"  kanhw generate {file} --fabric {fabric} --adder-levels 2 --out design")
+    fabric, target = front.settings["fabric"], front.settings["target"]
+    merged = f" --merge-tables {target}" if front.settings["merge_tables"] else ""
+    lines.append(f"  kanhw generate {file} --fabric {fabric}{merged} --adder-levels 2 --out design")
     return lines
 
 

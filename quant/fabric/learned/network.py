@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kanhw.quant.fabric.cost import CodeWork, FabricCost, LayerWidths
+from kanhw.quant.fabric.learned.merging import Merging
 from kanhw.quant.fabric.learned.parameters import LayerParameters, Layout
 from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, LayerStructure, level
 from kanhw.quant.fabric.learned.tables import LookUp, RoundedTables, round_half_up, slopes_of
@@ -91,6 +92,11 @@ class EvaluatedLayer:
         code = None if own.code_bits is None else round_half_up(own.code_bits)
         return self._layer_widths(address, bits, code)
 
+    def fractions(self, *, whole: bool) -> Tensor:
+        """``[S, n_out, n_in]``: fraction bits of tables, as reals or as they are deployed."""
+        own = self.parameters.fraction_bits
+        return round_half_up(own) if whole else own
+
     def roughness(self) -> Tensor:
         """``[S]``: the integral of the squared second derivative of every edge, over its range."""
         most = (self.curves.shape[-1] + 1).bit_length() - 2
@@ -113,13 +119,23 @@ class Networks:
         What widths cost.
     encoder
         Whether inputs are encoded on chip, and so cost something.
+    merge_tables
+        Whether tables of an output become one where that is cheaper.
     """
 
-    def __init__(self, layout: Layout, cost: FabricCost, *, encoder: bool = False) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        cost: FabricCost,
+        *,
+        encoder: bool = False,
+        merge_tables: bool = False,
+    ) -> None:
         self.layout, self.encoder = layout, encoder
         structure = layout.structure
         cost = cost.of_single_bits() if structure.is_binary else cost
         self.cost = cost.of_stream() if structure.has_windows else cost
+        self.merging = Merging(self.cost) if merge_tables else None
         kind = torch.get_default_dtype()
         self._functions = [torch.tensor(layer.functions, dtype=kind) for layer in structure.layers]
         self._moved: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
@@ -198,13 +214,51 @@ class Networks:
         pool, bits = layer.structure.pool, layer.parameters.code_bits
         return u if pool is None or bits is None else pool(u, bits)
 
-    def costs(self, layers: list[EvaluatedLayer], *, whole: bool = False) -> Tensor:
-        """``[S]``: of widths as reals, or as they are deployed."""
-        bits = self.cost.whole_bits
-        widths = [
-            layer.whole_widths(whole_bits=bits) if whole else layer.widths() for layer in layers
+    def leaders(self, layers: list[EvaluatedLayer], *, whole: bool = False) -> list[Tensor] | None:
+        """Of every layer which edges share a table, as :class:`Merging` says; None: none does."""
+        merging = self.merging
+        if merging is None:
+            return None
+        return [
+            merging.leaders(
+                self._widths(layer, whole=whole),
+                layer.fractions(whole=whole),
+                torch.tensor(layer.structure.reading.padded, device=layer.tables.device),
+            )
+            for layer in layers
         ]
-        total = torch.stack([self.cost.of_layer(own) for own in widths]).sum(0)
+
+    def _widths(self, layer: EvaluatedLayer, *, whole: bool) -> LayerWidths:
+        """Of tables apart."""
+        return layer.whole_widths(whole_bits=self.cost.whole_bits) if whole else layer.widths()
+
+    def costs(
+        self,
+        layers: list[EvaluatedLayer],
+        *,
+        whole: bool = False,
+        leaders: list[Tensor] | None = None,
+    ) -> Tensor:
+        """``[S]``: of widths as reals, or as they are deployed.
+
+        Parameters
+        ----------
+        layers
+            The networks.
+        whole
+            Whether widths are as deployed.
+        leaders
+            Which edges share a table; None finds it.
+        """
+        widths = [self._widths(layer, whole=whole) for layer in layers]
+        made = widths
+        if self.merging is not None:
+            found = self.leaders(layers, whole=whole) if leaders is None else leaders
+            made = [
+                self.merging.merged(own, layer.fractions(whole=whole), leading)
+                for own, layer, leading in zip(widths, layers, found or [], strict=True)
+            ]
+        total = torch.stack([self.cost.of_layer(own) for own in made]).sum(0)
         reading, of_bit = self.layout.structure.layers[0].reading, self.input_cost()
         if of_bit:
             total = total + of_bit * reading.by_channel(widths[0].address_bits.amax(1)).sum(1)

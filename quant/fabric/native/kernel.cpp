@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "merging.hpp"
 #include "windows.hpp"
 
 namespace {
@@ -25,6 +26,7 @@ struct Layer {
     int64_t coefficients, bias, address, fraction, code, low, high;  // places in a row; -1: none
     float times;                 // how often its cost counts
     float code_cost;             // of a bit of its codes
+    const int *padded;           // [n_in]: whether an input may be absent
     Windows windows;
 };
 
@@ -34,9 +36,9 @@ struct Problem {
     const Layer *layer;
     float reach;                 // of hidden sums
     float bias_unit;             // steps in 1 of a hidden bias
-    float table[10];             // cost of an output bit by address bits, 0 of none
-    float adder, adder_offset;   // of a summand,
-    float widest;                // of the widest of an output its part
+    Factors factors;
+    int merges;                  // whether tables of an output become one where that is cheaper
+    Merger merger;
     float input_cost;            // of a bit of an input channel
     float smooth, smooth_last;
     float least_error;           // added to a mean square before its logarithm is taken
@@ -49,6 +51,19 @@ struct Span {
     float bend;  // tanh of twice the bits: whether the table is a summand
 };
 
+// A table as it is deployed, of one edge or of several.
+struct Table {
+    float address;             // bits
+    float steps, reach, bits;  // steps in 1, what it reaches over in steps, and its bits
+    float bend;
+    int edges, finest;         // how many edges it is of, and how many of them have its step
+};
+
+// What the cost moves by: a bit of a table and of its address.
+struct Pull {
+    float of_out, of_address;
+};
+
 struct Work {  // of a layer
     std::vector<float> fine, coarse, rough;  // [edge][2^M], [edge][2^M], [edge][16]
     // [n_in][2^M + 3][n_out]: below, the codes, above, and nothing, which padding reads.
@@ -59,6 +74,10 @@ struct Work {  // of a layer
     std::vector<int> whole;       // rounded
     std::vector<float> bias;      // rounded
     std::vector<Span> spans;      // of every edge
+    std::vector<int> leaders;     // of every edge the input whose edge stands for their table
+    std::vector<Table> tables;    // of every leader
+    std::vector<Pull> pulls;      // of every leader
+    Merged merged;
     // R: windows of all samples.
     std::vector<int> rows;        // [n_in][R]: places in the table of the input
     std::vector<float> u, moved;  // [n_in][R], [R]
@@ -293,21 +312,82 @@ Span span_of(const float *coarse, int entries, float fraction) {
     return own;
 }
 
-// The input whose table the others of output j are added to, which costs a part of an adder.
-int widest_of(const Problem &p, const Layer &own, const Work &work, int j) {
+// Whose tables become one: found anew now and then, or nobody's.
+void find_leaders(const Problem &p, const Layer &own, Work &work, bool anew) {
+    const int edges = own.n_out * own.n_in;
+    if (p.merges && !anew) return;
+    work.leaders.resize(edges);
+    for (int e = 0; e < edges; e++) work.leaders[e] = e % own.n_in;
+    if (!p.merges) return;
+    for (int j = 0; j < own.n_out; j++) {
+        work.merged.candidates.clear();
+        for (int i = 0; i < own.n_in; i++) {
+            const int e = j * own.n_in + i;
+            const Span &span = work.spans[e];
+            if (own.padded[i] || work.whole[e] == 0 || span.reach == 0) continue;
+            const float bits = work.bits[e], there = std::min(bits, 1.0f);
+            const float luts = weight_of(p.factors, bits).value * span.bits +
+                               p.factors.adder * (span.bits + p.factors.offset) * span.bend * there;
+            work.merged.candidates.push_back(
+                {i, bits, there * span.reach / span.steps, span.steps, luts});
+        }
+        merge(p.factors, p.merger, work.merged, &work.leaders[j * own.n_in]);
+    }
+}
+
+// The tables that are deployed, each in the place of its leader.
+void make_deployed(const Layer &own, Work &work) {
+    const int edges = own.n_out * own.n_in;
+    work.tables.assign(edges, Table{0, 0, 0, 0, 0, 0, 0});
+    for (int e = 0; e < edges; e++) {
+        Table &table = work.tables[e - e % own.n_in + work.leaders[e]];
+        table.address += work.bits[e];
+        const float steps = work.spans[e].steps;
+        table.finest = steps > table.steps ? 1 : table.finest + (steps == table.steps);
+        table.steps = std::max(table.steps, steps);
+        table.edges++;
+    }
+    for (int e = 0; e < edges; e++) {
+        Table &table = work.tables[e - e % own.n_in + work.leaders[e]];
+        const Span &span = work.spans[e];
+        if (table.edges == 1) table.reach = span.reach, table.bits = span.bits, table.bend = span.bend;
+        else table.reach += std::min(work.bits[e], 1.0f) * span.reach / span.steps * table.steps;
+    }
+    for (Table &table : work.tables)
+        if (table.edges > 1) {
+            table.bits = std::log2(table.reach + 1);
+            table.bend = std::tanh(2 * table.bits);
+        }
+}
+
+// What the cost of output j moves by; the widest of its tables costs a part of an adder.
+void pull_output(const Problem &p, const Layer &own, Work &work, float beta, int j) {
+    const Table *tables = &work.tables[j * own.n_in];
+    const Factors &f = p.factors;
     int widest = 0;
     float most = -1;
     for (int i = 0; i < own.n_in; i++) {
-        const int e = j * own.n_in + i;
-        const Span &span = work.spans[e];
-        const float taken = (span.bits + p.adder_offset) * span.bend * std::min(work.bits[e], 1.0f);
+        const Table &table = tables[i];
+        const float taken =
+            (table.bits + f.offset) * table.bend * std::min(table.address, 1.0f);
         if (taken > most) most = taken, widest = i;
     }
-    return widest;
+    for (int i = 0; i < own.n_in; i++) {
+        const Table &table = tables[i];
+        if (table.edges == 0) continue;
+        const float added = i == widest ? f.widest * f.adder : f.adder;
+        const Weight weight = weight_of(f, table.address);
+        const float bend = table.bend, gate = std::min(table.address, 1.0f);
+        const float adder = added * (table.bits + f.offset);
+        work.pulls[j * own.n_in + i] = {
+            beta * (weight.value + gate * (added * bend + adder * 2 * (1 - bend * bend))),
+            beta * (weight.rise * table.bits + (table.address <= 1 ? adder * bend : 0))};
+    }
 }
 
 // The edge's share of the gradient: its table, what it costs, how rough it is.
-void table_back(const Problem &p, int l, const float *row, Work &work, float beta, float *grad) {
+void table_back(const Problem &p, int l, const float *row, Work &work, float beta, bool anew,
+                float *grad) {
     const Layer &own = p.layer[l];
     const int full = 1 << p.most, rough = std::min(4, p.most);
     const bool last = l == p.layers - 1;
@@ -319,8 +399,10 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
         work.spans[e] = work.gone[e] ? Span{0, 0, 1, 0, 0, 0}
                                      : span_of(&work.coarse[e << p.most], 1 << work.whole[e],
                                                row[own.fraction + e]);
-    std::vector<int> widest(own.n_out);
-    for (int j = 0; j < own.n_out; j++) widest[j] = widest_of(p, own, work, j);
+    find_leaders(p, own, work, anew);
+    make_deployed(own, work);
+    work.pulls.resize(work.spans.size());
+    for (int j = 0; j < own.n_out; j++) pull_output(p, own, work, beta, j);
     for (int i = 0; i < own.n_in; i++) {
         for (int j = 0; j < own.n_out; j++) {
             const int e = j * own.n_in + i, n = work.whole[e], cut = p.most - n;
@@ -348,20 +430,17 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
             of_fraction *= LN2;
 
             const Span &span = work.spans[e];
-            const float steps = span.steps, reach = span.reach, out = span.bits;
-            const float bits = work.bits[e], added = i == widest[j] ? p.widest * p.adder : p.adder;
-            const int under = std::min(int(std::floor(bits)), 7);
-            const float rise = p.table[under + 1] - p.table[under];
-            const float weight = p.table[under] + rise * (bits - under);
-            const float bend = span.bend, gate = std::min(bits, 1.0f);
-            const float adder = added * (out + p.adder_offset);
-            const float of_out = beta * (weight + gate * (added * bend +
-                                                          adder * 2 * (1 - bend * bend)));
-            of_bits += beta * (rise * out + (bits <= 1 ? adder * bend : 0));
-            of_fraction += of_out * reach / (reach + 1);
-            const float pull = of_out * steps / ((reach + 1) * LN2);
-            cells[span.high] += pull;
-            cells[span.low] -= pull;
+            const int leader = e - i + work.leaders[e];
+            const Table &table = work.tables[leader];
+            const Pull &moved = work.pulls[leader];
+            const float bits = work.bits[e], there = table.edges == 1 ? 1 : std::min(bits, 1.0f);
+            const float of_reach = moved.of_out * table.steps / ((table.reach + 1) * LN2);
+            of_bits += moved.of_address;
+            if (table.edges > 1 && bits <= 1) of_bits += of_reach * span.reach / span.steps;
+            if (span.steps == table.steps)
+                of_fraction += moved.of_out * table.reach / (table.reach + 1) / table.finest;
+            cells[span.high] += of_reach * there;
+            cells[span.low] -= of_reach * there;
 
             grad[own.fraction + e] += of_fraction;
             if (l > 0) {
@@ -410,8 +489,10 @@ void table_back(const Problem &p, int l, const float *row, Work &work, float bet
 extern "C" {
 
 // The gradient of one network on samples x [N][n_in] and y.
+//
+// Which tables are merged is found anew, or as the step before of this thread found it.
 void kanhw_gradient(const Problem *problem, const float *row, int64_t size, const float *x,
-                    const float *y, int samples, float beta, float *grad) {
+                    const float *y, int samples, float beta, int anew, float *grad) {
     const Problem &p = *problem;
     static thread_local std::vector<Work> works;
     works.resize(p.layers);
@@ -445,7 +526,7 @@ void kanhw_gradient(const Problem *problem, const float *row, int64_t size, cons
             shares_back(own.windows, own.n_out, works[l].down, samples, p.reach, LN2,
                         before.pooled, grad + own.code, before.back);
         }
-        table_back(p, l, row, works[l], beta, grad);
+        table_back(p, l, row, works[l], beta, anew, grad);
     }
 }
 
@@ -462,7 +543,7 @@ void kanhw_steps(const Problem *problem, float *row, float *mean, float *square,
             std::copy_n(y + from * n_y, n_y, &some_y[int64_t(n) * n_y]);
         }
         kanhw_gradient(problem, row, size, some_x.data(), some_y.data(), batch, betas[step],
-                       grad.data());
+                       step % problem->merger.every == 0, grad.data());
         const double k = double(++done);
         const double scale = std::sqrt(1 - std::pow(0.999, k)) / (1 - std::pow(0.9, k));
         for (int64_t i = 0; i < size; i++) {

@@ -20,7 +20,7 @@ VARIABLE = "KANHW_NATIVE"
 """The environment variable that, set to 0, has PyTorch take every step."""
 
 _SOURCE = Path(__file__).with_name("kernel.cpp")
-_HEADERS = (Path(__file__).with_name("windows.hpp"),)
+_HEADERS = tuple(Path(__file__).with_name(name) for name in ("merging.hpp", "windows.hpp"))
 # No contraction: the same numbers with and without fused multiply-add. Nobody looks at errno or
 # traps, without which square roots and floors are taken many at once.
 _FLAGS = (

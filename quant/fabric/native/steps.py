@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanhw.quant.fabric.learned.merging import MERGED_EVERY
 from kanhw.quant.fabric.learned.network import BIAS_FRACTION, Networks
 from kanhw.quant.fabric.learned.structure import HIDDEN_REACH, LayerStructure
 from kanhw.quant.fabric.learned.task import LEAST_ERROR, FabricTask
 from kanhw.quant.fabric.native.library import kernel_library
+from kanhw.targets.table_costs import MERGED_BITS, TRIED, WORTH
 
 __all__ = ["NativeSteps", "native_steps"]
 
@@ -44,7 +46,26 @@ class _Layer(ctypes.Structure):
         *((name, ctypes.c_int64) for name in _PLACES),
         ("times", ctypes.c_float),
         ("code_cost", ctypes.c_float),
+        ("padded", _INTEGERS),
         ("windows", _Windows),
+    )
+
+
+class _Factors(ctypes.Structure):
+    _fields_ = (
+        ("table", ctypes.c_float * 10),
+        ("adder", ctypes.c_float),
+        ("adder_offset", ctypes.c_float),
+        ("widest", ctypes.c_float),
+    )
+
+
+class _Merger(ctypes.Structure):
+    _fields_ = (
+        ("most", ctypes.c_float),
+        ("worth", ctypes.c_float),
+        ("tried", ctypes.c_int),
+        ("every", ctypes.c_int),
     )
 
 
@@ -57,10 +78,9 @@ class _Problem(ctypes.Structure):
         ("layer", ctypes.POINTER(_Layer)),
         ("reach", ctypes.c_float),
         ("bias_unit", ctypes.c_float),
-        ("table", ctypes.c_float * 10),
-        ("adder", ctypes.c_float),
-        ("adder_offset", ctypes.c_float),
-        ("widest", ctypes.c_float),
+        ("factors", _Factors),
+        ("merges", ctypes.c_int),
+        ("merger", _Merger),
         ("input_cost", ctypes.c_float),
         ("smooth", ctypes.c_float),
         ("smooth_last", ctypes.c_float),
@@ -77,6 +97,7 @@ class _Numbers:
         self.channel = np.ascontiguousarray(reading.of_input, np.int32)
         cells = np.zeros((0, 1), np.int32) if pool is None else pool.index
         self.cells = np.ascontiguousarray(cells, np.int32)
+        self.padded = np.ascontiguousarray(reading.padded, np.int32)
         self.made = _Windows(
             reading.n_in,
             reading.positions,
@@ -140,6 +161,7 @@ class NativeSteps:
                 *(places.get((index, name), -1) for name in _PLACES),
                 factors.times(layer.reading.positions),
                 factors.saturator + factors.of_code(structure.work(index)),
+                windows.padded.ctypes.data_as(_INTEGERS),
                 windows.made,
             )
         self._layers = layers
@@ -151,10 +173,14 @@ class NativeSteps:
             layers,
             HIDDEN_REACH,
             float(1 << BIAS_FRACTION),
-            (ctypes.c_float * 10)(0.0, *factors.table),
-            factors.adder,
-            factors.adder_offset,
-            factors.widest,
+            _Factors(
+                (ctypes.c_float * 10)(0.0, *factors.table),
+                factors.adder,
+                factors.adder_offset,
+                factors.widest,
+            ),
+            int(networks.merging is not None),
+            _Merger(MERGED_BITS, WORTH, TRIED, MERGED_EVERY),
             networks.input_cost(),
             *smoothness,
             LEAST_ERROR,
@@ -172,6 +198,7 @@ class NativeSteps:
             _floats(targets),
             ctypes.c_int(len(inputs)),
             ctypes.c_float(beta),
+            ctypes.c_int(True),
             _floats(result),
         )
         return torch.from_numpy(result)

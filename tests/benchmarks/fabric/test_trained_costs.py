@@ -66,11 +66,19 @@ def test_a_network_that_counts_more_is_met_more_closely():
 
 def test_what_merging_saves_is_told_by_front(capsys):
     rows = [
-        {"pair": "p", "front": "f", "network": name, "merged": merged, "lut": lut}
+        {
+            "pair": "xcup/ultrascale+",
+            "front": "f",
+            "network": name,
+            "merged": merged,
+            "lut": lut,
+            "parts": {"cells": lut + 9 * merged},
+        }
         for name, before, after in (("a", 100, 90), ("b", 300, 306))
         for merged, lut in ((False, before), (True, after))
     ]
-    print_merged(rows, ["p"])
+    print_merged(rows, ["xcup/ultrascale+"])
     line = capsys.readouterr().out.splitlines()[-1]
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
-    assert cells == ["p", "f", "2", "400", "396", "1.0", "-2.0 to 10.0"]
+    told = "1.06 (1.03-1.10)"
+    assert cells == ["xcup/ultrascale+", "f", "2", "400", "396", "1.0", "-2.0 to 10.0", told]

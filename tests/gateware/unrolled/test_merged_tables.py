@@ -16,11 +16,11 @@ from kanhw.gateware.fabric import Reading, fabric_named
 from kanhw.gateware.parts.minimise import minimise_table
 from kanhw.gateware.top.stage_costs import stage_costs
 from kanhw.gateware.unrolled import merged_tables
-from kanhw.gateware.unrolled.merged_tables import MERGED_BITS, merging_of
+from kanhw.gateware.unrolled.merged_tables import merging_of
 from kanhw.gateware.unrolled.unrolled_layers import ProgramCore
 from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer, save_program
 from kanhw.schedule.schedule import FABRICS, Schedule
-from kanhw.targets.table_costs import table_costs_of
+from kanhw.targets.table_costs import MERGED_BITS, table_costs_of
 
 FABRIC = pytest.mark.parametrize("fabric", FABRICS)
 

@@ -12,6 +12,7 @@ from commands import run, run_json
 from fabric_networks import rings
 
 import kanhw
+from kanhw.design.design import load_design
 from kanhw.layers import KAN
 
 QUICK = ("--epochs", "30", "--starts", "2", "--batch-size", "32", "--learning-rate", "0.05")
@@ -94,6 +95,20 @@ def test_weights_of_the_cost_and_address_bits(folder, tmp_path, capsys):
     assert "takes two numbers with a comma between them" in capsys.readouterr().err
 
 
+def test_merged_tables_are_told_and_generated(folder, tmp_path, capsys):
+    out = tmp_path / "front"
+    command = train(folder, out, *QUICK, "--merge-tables", network="2-3-2")
+    assert run(*command) == 0
+    line = capsys.readouterr().out.strip().splitlines()[-1].split()
+    assert line[:2] == ["kanhw", "generate"]
+    line[line.index("design")] = tmp_path / "design"
+    assert run(*line[1:]) == 0
+    assert load_design(tmp_path / "design").schedule.merge_tables == "xcup"
+    assert json.loads((out / "front.json").read_text())["settings"]["merge_tables"] is True
+    assert run(*train(folder, tmp_path / "other", *QUICK)) == 0
+    assert "--merge-tables" not in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_from_a_float_model_at_a_cost(folder, tmp_path, capsys):
     out = tmp_path / "front"
     command = train(folder, out, *QUICK, network="kan.pt", data="near.npz")
@@ -117,6 +132,7 @@ def test_from_a_float_model_at_a_cost(folder, tmp_path, capsys):
         (("--layer", "layers.0.spline_bits=4"), "--layer says nothing where widths are learned"),
         (("--starts", "0"), "starts must be 1 to 10000, not 0"),
         (("--most-bits", "9"), "most_bits must be 1 to 8, not 9"),
+        (("--merge-tables", "--fabric-cost", "bram"), "merge_tables keeps LUTs small, not the"),
         (("--pressure", "1e-3,1e-4"), "pressure must rise from above 0"),
         (("--target", "ice40", "--fabric", "ultrascale+"), "fabric 'ultrascale+' on target"),
     ],
@@ -151,8 +167,9 @@ def test_the_verbs_of_training_learn_widths(folder):
     network = kanhw.prepare(KAN([2, 2, 2]), x, widths="learned", target="ice40")
     with pytest.raises(kanhw.InputError, match="Widths are not learned yet"):
         kanhw.convert(network)
-    front = kanhw.train(network, x, labels, epochs=30, starts=1, batch_size=32, learning_rate=0.05)
-    assert front.settings["target"] == "ice40"
+    quick = {"epochs": 30, "starts": 1, "batch_size": 32, "learning_rate": 0.05}
+    front = kanhw.train(network, x, labels, merge_tables=True, **quick)
+    assert (front.settings["target"], front.settings["merge_tables"]) == ("ice40", True)
     program = kanhw.convert(network)
     outputs = network(torch.tensor(x)).numpy()
     assert np.array_equal(outputs, program.decode_output(program(program.input.encode(x))))

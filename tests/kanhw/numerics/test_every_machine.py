@@ -33,6 +33,7 @@ LEFT_OUT = (
     *("kanhw/numerics/", "kanhw/layers/", "quant/training/", "quant/analysis/traces.py"),
     *("quant/fabric/stages.py", "quant/fabric/fitting.py", "quant/fabric/learned/network.py"),
     *("quant/fabric/learned/structure.py", "quant/fabric/learned/tables.py"),
+    "quant/fabric/learned/merging.py",
 )
 # Products of matrices of integers, in int64 or in float64 below 2**53, which are exact.
 INTEGER_PRODUCTS = (
