@@ -77,5 +77,5 @@ def parts_of(
 
 
 TELLERS: dict[str, Callable[[Program, str, str, bool], float]] = {"lut": told_luts}
-"""By the kind of a cost: what a network costs on a target and fabric, merged or not; others are told
-as they are trained, since their formulas are exact."""
+"""By the kind of a cost: what a network costs on a target and fabric, merged or not; others are
+told as they are trained, since their formulas are exact."""

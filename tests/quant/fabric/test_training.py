@@ -257,12 +257,12 @@ def test_the_cost_that_is_told_is_that_of_the_program(training):
 def test_points_are_told_by_what_tells_the_kind_of_cost(data, small):
     asked = []
 
-    def tell(program, target, fabric):
-        asked.append((target, fabric))
+    def tell(program, target, fabric, merged):
+        asked.append((target, fabric, merged))
         return float(program.active_edges)
 
     front, programs = FabricTraining((2, 2, 2), data, small, {"lut": tell}).run()
-    assert set(asked) == {("xcup", "ultrascale+")}
+    assert set(asked) == {("xcup", "ultrascale+", False)}
     assert len(asked) >= len(front.points)
     assert [own.cost for own in front.points] == [own.edges for own in front.points]
     assert list(programs) == [own.name for own in front.points]
