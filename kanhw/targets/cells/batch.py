@@ -14,7 +14,17 @@ import numpy.typing as npt
 
 from kanhw.targets.cells.cell import Cell
 
-__all__ = ["Batch", "CellKind", "FlipFlop", "Words", "masks", "ports_of"]
+__all__ = [
+    "Batch",
+    "CellKind",
+    "FlipFlop",
+    "Words",
+    "held",
+    "integers",
+    "masks",
+    "packed",
+    "ports_of",
+]
 
 Words = npt.NDArray[np.uint64]
 
@@ -33,6 +43,22 @@ class Batch(ABC):
     def clock(self, inputs: Words) -> None:
         """Take over the state behind a clock edge, with these inputs before it."""
         raise NotImplementedError(f"{type(self).__name__} has no clock")
+
+    def run(self, inputs: Words) -> Words:
+        """Go over clock edges: the outputs before each, ``[outputs, cells, clocks, words]``.
+
+        Parameters
+        ----------
+        inputs
+            Before each, ``[inputs, cells, clocks, words]``.
+        """
+        found = []
+        for clock in range(inputs.shape[2]):
+            given = inputs[:, :, clock]
+            # A state may be changed in place.
+            found.append(self.outputs(given).copy())
+            self.clock(given)
+        return np.stack(found, axis=2)
 
 
 @dataclass(frozen=True)
@@ -97,6 +123,55 @@ class CellKind:
 def masks(bits: npt.ArrayLike) -> Words:
     """Words of all ones where a bit is 1, and of zeros elsewhere."""
     return np.where(np.asarray(bits, bool), ~np.uint64(0), np.uint64(0))
+
+
+def held(first: Words, given: Words, taken: Words) -> tuple[Words, Words]:
+    """What registers hold that take what is given at some clock edges alone.
+
+    Parameters
+    ----------
+    first
+        What they hold before the first edge, ``[..., words]``.
+    given
+        What they would take at each, ``[..., clocks, words]``.
+    taken
+        Whether they do, likewise.
+
+    Returns
+    -------
+    tuple
+        What they hold before each edge, ``[..., clocks, words]``, and behind the last one.
+    """
+    # What an edge leaves, if the ones before it left nothing; then from ever earlier edges.
+    value, known = given & taken, np.broadcast_to(taken, given.shape)
+    step = 1
+    while step < given.shape[-2] and (known != ~np.uint64(0)).any():
+        later, earlier = np.s_[..., step:, :], np.s_[..., :-step, :]
+        value, before = value.copy(), value
+        value[later] |= before[earlier] & ~known[later]
+        known, before = known.copy(), known
+        known[later] |= before[earlier]
+        step *= 2
+    value |= first[..., None, :] & ~known
+    states = np.concatenate([first[..., None, :], value[..., :-1, :]], axis=-2)
+    return states, value[..., -1, :]
+
+
+def integers(bits: Words, *, signed: bool) -> npt.NDArray[np.int64]:
+    """Words ``[bits, ..., words]``, the lowest bit first, as integers ``[..., copies]``."""
+    octets = np.ascontiguousarray(bits.astype("<u8", copy=False)).view(np.uint8)
+    spread = np.unpackbits(octets, axis=-1, bitorder="little")
+    total = np.zeros(spread.shape[1:], np.int64)
+    for place, bit in enumerate(spread):
+        weight = np.int64(1) << np.int64(place)
+        total += bit * (-weight if signed and place == len(spread) - 1 else weight)
+    return total
+
+
+def packed(bits: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> Words:
+    """Bits ``[..., copies]``, of a multiple of 64 copies, as words ``[..., words]``."""
+    octets = np.packbits(bits, axis=-1, bitorder="little")
+    return np.ascontiguousarray(octets).view("<u8").astype(np.uint64, copy=False)
 
 
 def ports_of(widths: Mapping[str, int]) -> tuple[tuple[str, int], ...]:

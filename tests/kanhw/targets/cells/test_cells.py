@@ -138,8 +138,14 @@ def test_what_no_design_has_is_refused(monkeypatch):
         XCUP["FDRE"].make([cell("FDRE", IS_C_INVERTED="1")], 1)
     with pytest.raises(InputError, match="TRELLIS_FF u has an inverted clock or an asynchronous"):
         ECP5["TRELLIS_FF"].make([cell("TRELLIS_FF", {"LSR": (5,)}, SRMODE="ASYNC")], 1)
-    with pytest.raises(InputError, match="RAMB18E2 u is written, which is not simulated"):
-        XCUP["RAMB18E2"].make([cell("RAMB18E2", {"WEA": (7, LOW)})], 1)
+    with pytest.raises(InputError, match="RAMB18E2 u has output registers: not simulated"):
+        XCUP["RAMB18E2"].make([cell("RAMB18E2", DOB_REG="1")], 1)
+    with pytest.raises(InputError, match="RAMB36E2 u has an inverted clock: not simulated"):
+        XCUP["RAMB36E2"].make([cell("RAMB36E2", IS_CLKBWRCLK_INVERTED="1")], 1)
+    with pytest.raises(InputError, match="DP16KD u has an asynchronous reset: not simulated"):
+        ECP5["DP16KD"].make([cell("DP16KD", {"RSTB": (9,)}, RESETMODE="ASYNC")], 1)
+    with pytest.raises(InputError, match="DP16KD u is selected by its CS ports: not simulated"):
+        ECP5["DP16KD"].make([cell("DP16KD", {"CSA1": (9,)})], 1)
     with pytest.raises(InputError, match="DSP48E2 u does more than a product"):
         XCUP["DSP48E2"].make([cell("DSP48E2", {"OPMODE": (LOW,) * 9})], 1)
     monkeypatch.setitem(TARGETS, "own", replace(TARGETS["ice40"], name="own", cell_kinds=None))
