@@ -13,12 +13,24 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.targets.cells.batch import Batch, CellKind, Words, held, integers, masks, packed
+from kanhw.targets.cells.batch import (
+    Batch,
+    CellKind,
+    Words,
+    alike,
+    bits_of,
+    held,
+    integers,
+    masks,
+    packed,
+)
 from kanhw.targets.cells.cell import Cell
 
 __all__ = ["BlockRam", "Condition", "Read", "Write", "block_ram", "words_of_bytes"]
 
 Places = npt.NDArray[np.int64]
+# By the nets of an address: the words' numbers, of all copies ``[clocks]`` or of each.
+_Addressed = dict[tuple[int, ...], Places]
 Condition = tuple[int, int]
 """An input, by its place among the kind's, and the value that it must have."""
 
@@ -101,16 +113,33 @@ class BlockRam:
     writes: Sequence[Write] = field(default=())
 
 
+class _Table:
+    """Words of a memory that is only read, as bits ``[depth, width]`` and as integers."""
+
+    def __init__(self, bits: npt.NDArray[np.uint8]) -> None:
+        self.bits = bits
+        self.numbers = []
+        for lowest in range(0, bits.shape[1], 64):
+            octets = np.packbits(bits[:, lowest : lowest + 64], axis=1, bitorder="little")
+            padded = np.zeros((len(bits), 8), np.uint8)
+            padded[:, : octets.shape[1]] = octets
+            self.numbers.append(padded.view(np.int64)[:, 0])
+
+
 class _Ram:
     """One block RAM in all copies."""
 
-    def __init__(self, made: BlockRam, words: int) -> None:
+    def __init__(self, made: BlockRam, nets: Sequence[int], words: int) -> None:
         self._reads, self._writes = made.reads, made.writes
+        # What numbers the words of each read.
+        self._nets = [tuple(nets[place] for place in read.address) for read in made.reads]
         self._content = np.repeat(masks(made.content)[:, None], words if made.writes else 1, axis=1)
         # What is only read is looked up by its words.
-        self._tables = [] if made.writes else [made.content[read.places] for read in made.reads]
+        self._tables = (
+            [] if made.writes else [_Table(made.content[read.places]) for read in made.reads]
+        )
 
-    def run(self, inputs: Words, state: Words, outputs: Words) -> None:
+    def run(self, inputs: Words, state: Words, outputs: Words, addressed: _Addressed) -> None:
         """Go over clock edges.
 
         Parameters
@@ -121,13 +150,16 @@ class _Ram:
             The outputs before the first, ``[outputs, words]``; replaced by those behind the last.
         outputs
             For those before each, ``[outputs, clocks, words]``.
+        addressed
+            What other block RAMs of the same inputs addressed.
         """
         clocks = inputs.shape[1:]
         if self._writes:
             found = self._computed(inputs)
         else:
-            pairs = zip(self._tables, self._reads, strict=True)
-            found = [_looked_up(table, inputs[list(read.address)]) for table, read in pairs]
+            found = [
+                self._looked_up(number, inputs, addressed) for number in range(len(self._reads))
+            ]
         for read, data in zip(self._reads, found, strict=True):
             enabled = taken = _all_of(inputs, read.enables, clocks)
             for number, level in read.kept_by:
@@ -139,6 +171,24 @@ class _Ram:
                 data, taken = data ^ ((data ^ cleared) & reset), taken | reset
             rows = list(read.outputs)
             outputs[rows], state[rows] = held(state[rows], data, taken)
+
+    def _looked_up(self, number: int, inputs: Words, addressed: _Addressed) -> Words:
+        """Words of a table as ``[width, clocks, words]``."""
+        table, key = self._tables[number], self._nets[number]
+        if key not in addressed:
+            address = inputs[list(self._reads[number].address)]
+            shared = alike(address)
+            addressed[key] = integers(address, signed=False) if shared is None else shared
+        places = addressed[key]
+        if places.ndim == 1:
+            words = masks(table.bits[places].T)[..., None]
+            return np.broadcast_to(words, (*words.shape[:2], inputs.shape[-1]))
+        width = table.bits.shape[1]
+        parts = [
+            bits_of(part[places], min(width - 64 * number, 64))
+            for number, part in enumerate(table.numbers)
+        ]
+        return np.concatenate(parts)
 
     def _computed(self, inputs: Words) -> list[Words]:
         """What each read finds, clock by clock: ``[width, clocks, words]``."""
@@ -195,38 +245,21 @@ def _chosen(inputs: Words, write: Write) -> Words:
     return active & np.stack([_all_of(inputs, [one], shape) for one in write.bit_enables])
 
 
-def _alike(address: Words) -> npt.NDArray[np.int64] | None:
-    """The word that all copies address, by clock; None: they differ."""
-    first = address[..., 0] & np.uint64(1)
-    if (address != masks(first)[..., None]).any():
-        return None
-    weights = np.int64(1) << np.arange(len(address), dtype=np.int64)
-    return weights @ first.astype(np.int64)
-
-
 def _addressed(address: Words) -> list[list[tuple[int, Words]]]:
     """By clock, the words that copies address, and which of them do: ``[words]``."""
-    alike = _alike(address)
-    if alike is not None:
+    numbers = alike(address)
+    if numbers is not None:
         every = masks([1])
-        return [[(place, every)] for place in alike.tolist()]
+        return [[(place, every)] for place in numbers.tolist()]
     numbers = integers(address, signed=False)
     return [[(int(place), packed(row == place)) for place in np.unique(row)] for row in numbers]
 
 
-def _looked_up(table: npt.NDArray[np.uint8], address: Words) -> Words:
-    """Words of a table ``[depth, width]`` as ``[width, clocks, words]``."""
-    alike = _alike(address)
-    if alike is not None:
-        words = masks(table[alike].T)[..., None]
-        return np.broadcast_to(words, (*words.shape[:2], address.shape[-1]))
-    numbers = integers(address, signed=False)
-    return packed(np.ascontiguousarray(np.moveaxis(table[numbers], -1, 0)))
-
-
 class _BlockRams(Batch):
-    def __init__(self, made: Sequence[BlockRam], outputs: int, words: int) -> None:
-        self._rams = [_Ram(one, words) for one in made]
+    def __init__(
+        self, made: Sequence[BlockRam], nets: Sequence[Sequence[int]], outputs: int, words: int
+    ) -> None:
+        self._rams = [_Ram(*pair, words) for pair in zip(made, nets, strict=True)]
         self._state = np.zeros((outputs, len(made), words), np.uint64)
         for number, one in enumerate(made):
             for read in one.reads:
@@ -241,8 +274,9 @@ class _BlockRams(Batch):
 
     def run(self, inputs: Words) -> Words:
         found = np.zeros((*self._state.shape[:2], *inputs.shape[2:]), np.uint64)
+        addressed: _Addressed = {}
         for number, ram in enumerate(self._rams):
-            ram.run(inputs[:, number], self._state[:, number], found[:, number])
+            ram.run(inputs[:, number], self._state[:, number], found[:, number], addressed)
         return found
 
 
@@ -260,13 +294,12 @@ def block_ram(
     describe
         How a cell is set up; raises ``InputError`` for one that is not simulated.
     """
-    return CellKind(
-        "bram",
-        inputs,
-        outputs,
-        lambda cells, words: _BlockRams([describe(cell) for cell in cells], len(outputs), words),
-        clocked=True,
-    )
+
+    def make(cells: Sequence[Cell], words: int) -> Batch:
+        nets = [[cell.net(*port) for port in inputs] for cell in cells]
+        return _BlockRams([describe(cell) for cell in cells], nets, len(outputs), words)
+
+    return CellKind("bram", inputs, outputs, make, clocked=True)
 
 
 def words_of_bytes(count: int, width: int) -> Places:

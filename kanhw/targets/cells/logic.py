@@ -28,13 +28,22 @@ def looked_up(table: Words, address: Words) -> Words:
     return found
 
 
+# Entries of tables that are chosen among at once, so that they stay in a processor's cache.
+_ENTRIES = 1 << 15
+
+
 class _Lut(Batch):
     def __init__(self, cells: Sequence[Cell], size: int, parameter: str, halves: bool) -> None:
         bits = np.array([cell.bits(parameter, 1 << size) for cell in cells])
         self._table, self._size, self._halves = masks(bits.T)[:, :, None], size, halves
 
     def outputs(self, inputs: Words) -> Words:
-        whole = looked_up(self._table, inputs)
+        size = max(_ENTRIES // (len(self._table) * inputs.shape[-1]), 1)
+        parts = [
+            looked_up(self._table[:, start : start + size], inputs[:, start : start + size])
+            for start in range(0, inputs.shape[1], size)
+        ]
+        whole = np.concatenate(parts)
         if not self._halves:
             return whole[None]
         low = looked_up(self._table[: 1 << (self._size - 1)], inputs[:-1])

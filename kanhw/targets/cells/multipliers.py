@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from kanhw.targets.cells.batch import Batch, CellKind, Words, integers, packed
+from kanhw.targets.cells.batch import Batch, CellKind, Words, bits_of, integers
 from kanhw.targets.cells.cell import Cell
 
 __all__ = ["multiplier"]
@@ -19,9 +17,7 @@ class _Multipliers(Batch):
     def outputs(self, inputs: Words) -> Words:
         one = integers(inputs[: self._a], signed=True)
         other = integers(inputs[self._a : self._a + self._b], signed=True)
-        product = one * other
-        bits = [(product >> place & 1).astype(np.uint8) for place in range(self._out)]
-        return packed(np.stack(bits))
+        return bits_of(one * other, self._out)
 
 
 def multiplier(
