@@ -55,8 +55,11 @@ class CompiledLoop:
         driven: tuple[slice, Sequence[int]],
         words: int,
     ) -> None:
-        self._driven, nets = driven
-        own = set(nets) | {LOW, HIGH}
+        rows, nets = driven
+        # Ports that are left open drive nothing.
+        self._driven = np.arange(rows.start, rows.stop)[np.array(nets) != LOW]
+        nets = [net for net in nets if net != LOW]
+        own = {LOW, HIGH, *nets}
         read = {cell.net(*port) for kind, cell in cells for port in kind.inputs}
         outside = sorted(read - own)
         self._outside = row[outside]
@@ -66,23 +69,29 @@ class CompiledLoop:
 
     def run(self, values: Words) -> None:
         """Go over clock edges, with values ``[rows, clocks, words]`` before each."""
-        words = values.shape[2]
         given = _integers(values[self._outside])
         found, self._state = self._step(given, self._state, self._ones)
-        text = b"".join([one.to_bytes(8 * words, "little") for clock in found for one in clock])
-        arrays = np.frombuffer(text, "<u8").reshape(len(found), -1, words)
-        values[self._driven] = arrays.swapaxes(0, 1)
+        values[self._driven] = _arrays(found, values.shape[2])
 
 
 def _integers(values: Words) -> list[list[int]]:
     """Values ``[rows, clocks, words]`` as integers, by clock and row."""
-    rows, clocks, words = values.shape
-    text, size = values.swapaxes(0, 1).astype("<u8").tobytes(), 8 * words
-    numbers = [
-        int.from_bytes(text[start : start + size], "little")
-        for start in range(0, size * rows * clocks, size)
-    ]
-    return [numbers[rows * clock : rows * (clock + 1)] for clock in range(clocks)]
+    numbers = values.astype("<u8").T.tolist()
+    found: list[list[int]] = numbers[0]
+    for place, more in enumerate(numbers[1:], 1):
+        found = [
+            [low | high << 64 * place for low, high in zip(*rows, strict=True)]
+            for rows in zip(found, more, strict=True)
+        ]
+    return found
+
+
+def _arrays(found: Sequence[Sequence[int]], words: int) -> Words:
+    """Undo :func:`_integers`."""
+    if words == 1:
+        return np.array(found, np.uint64).T[..., None]
+    text = b"".join([one.to_bytes(8 * words, "little") for clock in found for one in clock])
+    return np.frombuffer(text, "<u8").reshape(len(found), -1, words).swapaxes(0, 1)
 
 
 def _compiled(

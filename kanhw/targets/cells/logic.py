@@ -23,7 +23,9 @@ def looked_up(table: Words, address: Words) -> Words:
         ``[bits, cells, words]``, the lowest bit first.
     """
     for bit in address:
-        table = table[0::2] ^ ((table[0::2] ^ table[1::2]) & bit)
+        chosen = (table[0::2] ^ table[1::2]) & bit
+        chosen ^= table[0::2]
+        table = chosen
     found: Words = table[0]
     return found
 
