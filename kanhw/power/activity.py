@@ -117,16 +117,21 @@ def simulate_activity(
     )
 
 
-def _copies(rows: int, filling: int) -> int:
-    """How many copies cost least, each behind vectors that fill it."""
+def _pieces(rows: int, filling: int) -> tuple[int, int]:
+    """How many copies cost least, each behind vectors that fill it, and the vectors of each.
+
+    These are an even number, as buffers of two pages take them by turns: all copies begin with the
+    same page, as one that computes all vectors does.
+    """
+
+    def counted(words: int) -> int:
+        return 2 * -(-rows // (2 * min(64 * words, _MOST_COPIES)))
 
     def cost(words: int) -> int:
-        return (filling + -(-rows // min(64 * words, rows))) * (words + _WORDS_A_CLOCK)
+        return (filling + counted(words)) * (words + _WORDS_A_CLOCK)
 
-    most = min(rows, _MOST_COPIES)
-    words = min(range(1, -(-most // 64) + 1), key=cost)
-    # As few as compute no more vectors each.
-    return -(-rows // -(-rows // min(64 * words, most)))
+    each = counted(min(range(1, -(-min(rows, _MOST_COPIES) // 64) + 1), key=cost))
+    return -(-rows // each), each
 
 
 class _Source(Batch):
@@ -192,9 +197,8 @@ class _Run:
         self._design, self._wires = design, design.wires
         interval = max(design.initiation_interval, 1)
         self._filling = -(-design.latency_cycles // interval) + 2
-        self.copies = _copies(len(rows), self._filling)
         # Vectors that do not divide evenly begin again at the first.
-        self.counted = -(-len(rows) // self.copies)
+        self.copies, self.counted = _pieces(len(rows), self._filling)
         first = np.arange(self.copies) * self.counted
         # When the last of a piece is taken, the next one comes to the input.
         steps = np.arange(-self._filling, self.counted + 1)

@@ -70,7 +70,7 @@ def _described(cell: Cell) -> BlockRam:
         outputs=_lines(mode),
         enables=_enables(cell, ("RCLKE", "RE")),
     )
-    if cell.net("WE") == LOW:
+    if cell.net("WE") == LOW or LOW in cell.ports.get("WCLKE", ()):
         return BlockRam(content, [read])
     mode = _mode(cell, "WRITE_MODE")
     masked = [(row, 0) for row in _rows("MASK", 16)]

@@ -243,6 +243,48 @@ class AmdModel:
                 self.state[port][copy] = self.memory.read(copy, reads, where[port])
 
 
+@pytest.mark.some(4)
+@pytest.mark.parametrize("reads, writes", [(0, 3), (1, 0), (2, 2), (3, 1), (0, 0), (3, 3), (1, 2)])
+def test_block_rams_of_ice40(reads, writes):
+    rng = np.random.default_rng(reads)
+    kind = cell_kinds_of("ice40")["SB_RAM40_4K"]
+    content = rng.integers(0, 1 << 16, 256)
+    text = "".join(binary(int(row), 16) for row in content[::-1])
+    fields = {f"INIT_{k:X}": text[4096 - 256 * (k + 1) :][:256] for k in range(16)}
+    fields |= {"READ_MODE": binary(reads, 32), "WRITE_MODE": binary(writes, 32)}
+    nets = {"WE": (5,), "WCLKE": (6,), "RE": (7,), "RCLKE": (8,)}
+    given = Stimulus(kind, rng)
+    for name in ("RADDR", "WADDR"):
+        # Few rows, so that what was written is read.
+        rows = given.rows(name, 11)
+        given.bits[rows[2:8]] = 0
+    found = ran(kind, Cell("u", "SB_RAM40_4K", fields, nets), given.bits)
+
+    def lines(mode, address):
+        """Bits of a row and lines of data of a narrow word."""
+        apart, first = 1 << mode, (0, 0, 1, 3)[mode]
+        part = address >> 8 & apart - 1
+        return [(apart * k + part, apart * k + first) for k in range(16 // apart)]
+
+    for copy in range(COPIES):
+        memory, state = [int(row) for row in content], 0
+        for clock in range(CLOCKS):
+            assert sum(int(b) << k for k, b in enumerate(found[:, clock, copy])) == state
+
+            def value(name, count=1, clock=clock, copy=copy):
+                return int(given.numbers(name, count)[clock, copy])
+
+            before = memory[value("RADDR", 11) & 255]
+            if value("WE") and value("WCLKE"):
+                for bit, line in lines(writes, where := value("WADDR", 11)):
+                    if writes or not value("MASK", 16) >> line & 1:
+                        kept = memory[where & 255] & ~(1 << bit)
+                        memory[where & 255] = kept | (value("WDATA", 16) >> line & 1) << bit
+            if value("RE") and value("RCLKE"):
+                own = lines(reads, value("RADDR", 11))
+                state = sum((before >> bit & 1) << line for bit, line in own)
+
+
 # Memories that are written, whose widths and depths need different modes of block RAMs: bytes and
 # narrow words, words of other widths at the two ports, what a port reads while it writes, a reset.
 MEMORIES = """

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kanhw.errors import InputError
+from kanhw.targets.cells.batch import Batch, packed
 from kanhw.targets.cells.cell import HIGH, LOW, Cell
 from kanhw.targets.table import TARGETS, cell_kinds_of
 
@@ -192,6 +193,24 @@ def test_memories_of_tables(kinds, name, columns, address, width):
         data = rest[address + 1 :].reshape(columns, width, 64)
         for copy in np.flatnonzero(enable):
             state[copy, :, where[copy]] = data[:, :, copy]
+
+
+CLOCKED = [(XCUP, name) for name in ("FDRE", "FDSE", "SRL16E", "SRLC32E", "RAM32M", "RAM64M8")]
+CLOCKED += [(ECP5, "TRELLIS_DPR16X4"), (ECP5, "TRELLIS_FF"), (ICE40, "SB_DFFESR")]
+
+
+@pytest.mark.parametrize("kinds, name", CLOCKED, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize("together", [False, True], ids=["each copy its own", "all copies alike"])
+def test_many_clocks_at_once_are_as_many_one_by_one(kinds, name, together):
+    rng = np.random.default_rng(8)
+    kind = kinds[name]
+    shape = (len(kind.inputs), 3, 21, 64)
+    bits = rng.integers(0, 2, (*shape[:-1], 1 if together else 64), np.uint8)
+    given = packed(np.broadcast_to(bits, shape))
+    given = np.concatenate([given, given], axis=-1)
+    one, other = (kind.make([cell(name, INIT="1")] * 3, 2) for _ in range(2))
+    for part in (np.s_[:, :, :13], np.s_[:, :, 13:]):
+        np.testing.assert_array_equal(one.run(given[part]), Batch.run(other, given[part]))
 
 
 @pytest.mark.parametrize(
