@@ -12,11 +12,13 @@ from kanhw.errors import InputError, ToolFailed
 from kanhw.estimation import estimate_design
 from kanhw.estimation.runs import netlist_in
 from kanhw.power import activity, simulation
+from kanhw.power.energy import power_of
 from kanhw.power.mapped import read_netlist
+from kanhw.power.propagation import VECTORLESS_RATE, propagated_activity
 from kanhw.power.simulation import Simulation
 from kanhw.power.stimulus import toggling_codes
 from kanhw.schedule.schedule import Schedule
-from kanhw.targets.table import cell_kinds_of
+from kanhw.targets.table import cell_kinds_of, target_named
 
 XCUP, ICE40 = cell_kinds_of("xcup"), cell_kinds_of("ice40")
 
@@ -129,6 +131,24 @@ def test_loops_are_what_arrays_of_their_cells_compute(folded, monkeypatch):
     monkeypatch.setattr(simulation, "is_compiled", lambda _: False)
     (other,) = activities(*folded, (12,), monkeypatch)
     np.testing.assert_array_equal(one.toggles, other.toggles)
+
+
+def test_block_rams_in_a_figure_of_power(folded, monkeypatch):
+    _, netlist, kinds, target = folded
+    (one,) = activities(*folded, (12,), monkeypatch)
+    fields = {"clock_mhz": 100.0, "part": None, "stimulus": "rows"}
+    found = power_of(target_named(target), netlist, kinds, one, **fields)
+    blocks = {"ice40": {"SB_RAM40_4K": 3}, "xcup": {}}
+    assert found.unknown == blocks[target]
+    # What is not known is not 0.
+    assert (found.power_w["memory"] is None) == (target == "ice40")
+    interval = folded[0].initiation_interval
+    still = propagated_activity(netlist, kinds, family=target, interval=interval)
+    assert power_of(target_named(target), netlist, kinds, still, **fields).unknown == found.unknown
+    # What is read from a memory that is written counts as an input.
+    block = next(cell for cell in netlist.cells if cell.name.startswith("stage0.buffer.memory"))
+    nets = [cell_net for port in kinds[block.kind].outputs if (cell_net := block.net(*port))]
+    assert len(nets) > 4 and (still.toggles[nets] == VECTORLESS_RATE * interval).all()
 
 
 @pytest.mark.wide
