@@ -7,25 +7,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from kanhw.design.design import Design
 from kanhw.design.packing import checked_codes, pack_codes, unpack_codes
+from kanhw.design.wires import Wires
 from kanhw.errors import InputError, ToolFailed
 from kanhw.formats import FloatArray, IntArray
 from kanhw.power.mapped import MappedNetlist
 from kanhw.power.simulation import Simulation
-from kanhw.targets.cells.batch import CellKind, Words
+from kanhw.targets.cells.batch import Batch, CellKind, Words
+from kanhw.targets.cells.cell import HIGH, LOW, Cell
 
 __all__ = ["Activity", "simulate_activity"]
 
-# Vectors that one copy computes behind those that fill it, if there are enough of them.
-_IN_A_ROW = 4
 # Copies at most: beyond, values no longer fit a processor's cache.
 _MOST_COPIES = 4096
+# The type of the cell that stands for what is outside.
+_SOURCE = "$source"
+# What a clock costs, whatever the number of copies, in words of 64 of them.
+_WORDS_A_CLOCK = 1
+# Words of a net that are computed at once: clocks times words of copies.
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,6 @@ def simulate_activity(
     if design.input.heads > 1:
         raise InputError("The activity of a design with heads is not simulated: give it one head")
     run = _Run(design, netlist, kinds, rows, family)
-    run.fill()
     toggles, clocks = run.count()
     run.check()
     inputs = list(netlist.ports[design.wires.input.data])
@@ -112,6 +117,72 @@ def simulate_activity(
     )
 
 
+def _pieces(rows: int, filling: int) -> tuple[int, int]:
+    """How many copies cost least, each behind vectors that fill it, and the vectors of each.
+
+    These are an even number, as buffers of two pages take them by turns: all copies begin with the
+    same page, as one that computes all vectors does.
+    """
+
+    def counted(words: int) -> int:
+        return 2 * -(-rows // (2 * min(64 * words, _MOST_COPIES)))
+
+    def cost(words: int) -> int:
+        return (filling + counted(words)) * (words + _WORDS_A_CLOCK)
+
+    each = counted(min(range(1, -(-min(rows, _MOST_COPIES) // 64) + 1), key=cost))
+    return -(-rows // each), each
+
+
+class _Source(Batch):
+    """What stands before the input: the next payload, when the one before was taken."""
+
+    def __init__(self, payloads: Words) -> None:
+        self._payloads, self._place = payloads, 0
+
+    def outputs(self, inputs: Words) -> Words:
+        given: Words = self._payloads[self._place][:, None]
+        return given
+
+    def clock(self, inputs: Words) -> None:
+        if inputs[0, 0, 0] & inputs[1, 0, 0] & np.uint64(1):
+            self._place = min(self._place + 1, len(self._payloads) - 1)
+
+
+def _with_source(
+    netlist: MappedNetlist, wires: Wires, payloads: Words
+) -> tuple[MappedNetlist, CellKind]:
+    """A netlist with the source as one more cell, and its kind.
+
+    Parameters
+    ----------
+    netlist, wires
+        The design.
+    payloads
+        ``[payloads, bits, words]``, whether one is a vector's last on top.
+    """
+
+    def net(name: str, otherwise: int) -> tuple[int]:
+        return (netlist.ports[name][0] if name else otherwise,)
+
+    ports = {
+        "ready": net(wires.input.ready, HIGH),
+        "valid": net(wires.input.valid, HIGH),
+        "data": netlist.ports[wires.input.data],
+        "last": net(wires.input.last, LOW),
+    }
+    kind = CellKind(
+        "source",
+        [("ready", 0), ("valid", 0)],
+        [*(("data", bit) for bit in range(len(ports["data"]))), ("last", 0)],
+        lambda _, __: _Source(payloads),
+        clocked=True,
+    )
+    cell = Cell("source", _SOURCE, {}, ports)
+    inputs = netlist.inputs - {wires.input.data, wires.input.last}
+    return replace(netlist, cells=(*netlist.cells, cell), inputs=inputs), kind
+
+
 class _Run:
     """Copies of a design, each with its piece of the vectors."""
 
@@ -124,107 +195,92 @@ class _Run:
         family: str,
     ) -> None:
         self._design, self._wires = design, design.wires
-        self.copies = min(max(len(rows) // _IN_A_ROW, 1), _MOST_COPIES)
-        # Vectors that do not divide evenly begin again at the first.
-        self.counted = -(-len(rows) // self.copies)
         interval = max(design.initiation_interval, 1)
         self._filling = -(-design.latency_cycles // interval) + 2
+        # Vectors that do not divide evenly begin again at the first.
+        self.copies, self.counted = _pieces(len(rows), self._filling)
         first = np.arange(self.copies) * self.counted
         # When the last of a piece is taken, the next one comes to the input.
         steps = np.arange(-self._filling, self.counted + 1)
         self._order = (first[:, None] + steps) % len(rows)
         self._rows = rows
-        self._words = -(-self.copies // 64)
-        self._payloads = _payloads(design, rows)[self._order]
-        self._sim = Simulation(netlist, kinds, self._words, family)
-        self._given = -1
+        words = -(-self.copies // 64)
+        self._used = _columns(np.ones((self.copies, 1), np.uint8), words)[0]
+        vectors = self._filling + self.counted
+        self._clocks = min(max(_AT_ONCE // words, 1), vectors * interval)
+        full, kind = _with_source(netlist, self._wires, self._payloads(words))
+        self._sim = Simulation(full, {**kinds, _SOURCE: kind}, words, family)
         self._taken: list[Words] = []
         self._begin()
 
+    def _payloads(self, words: int) -> Words:
+        """All that is given, with a bit for the last of a vector: ``[payloads, bits, words]``."""
+        bits = _payloads(self._design, self._rows)[self._order]
+        copies, vectors, beats, width = bits.shape
+        last = np.zeros((copies, vectors, beats, 1), np.uint8)
+        last[:, :, -1] = 1
+        flat = np.concatenate([bits, last], axis=3).reshape(copies, -1)
+        return _columns(flat, words).reshape(vectors * beats, width + 1, words)
+
     def _begin(self) -> None:
-        """Reset, with nothing at the input and every output taken."""
-        for name in self._sim.netlist.inputs:
+        """Reset, with every output taken."""
+        for name in self._sim.inputs:
             self._sim.give(name, 0)
         wires = self._wires
         if wires.output.ready:
             self._sim.give(wires.output.ready, 1)
         if wires.reset:
             self._sim.give(wires.reset, wires.reset_level)
-            for _ in range(2):
-                self._sim.settle()
-                self._sim.clock()
+            self._sim.run(2)
             self._sim.give(wires.reset, 1 - wires.reset_level)
         if wires.input.valid:
             self._sim.give(wires.input.valid, 1)
-        self._offer()
 
-    @property
-    def _beats(self) -> int:
-        return self._design.input.beats
-
-    def _offer(self) -> None:
-        """Put the next payload at the input."""
-        self._given += 1
-        vector, beat = divmod(self._given, self._beats)
-        self._sim.give(
-            self._wires.input.data, _columns(self._payloads[:, vector, beat], self._words)
-        )
-        last = self._wires.input.last
-        if last:
-            self._sim.give(last, int(beat == self._beats - 1))
-
-    def _clock(self) -> bool:
-        """One clock; whether a payload was taken."""
-        sim, wires = self._sim, self._wires
-        sim.settle()
-        if self._level(wires.output.valid):
-            self._taken.append(sim.port(wires.output.data).copy())
-        taken = self._level(wires.input.ready)
-        sim.clock()
-        if taken:
-            self._offer()
-        return taken
-
-    def _level(self, name: str) -> bool:
-        """A control signal, which must be the same in all copies, as no payload decides it."""
+    def _levels(self, name: str) -> npt.NDArray[np.bool_]:
+        """A control signal by clock, the same in all copies, as no payload decides it."""
         if not name:
-            return True
-        bits = _rows(self._sim.port(name), self.copies)
-        if bits.any() != bits.all():
+            return np.ones(self._clocks, bool)
+        bits = self._sim.port(name)[0] & self._used
+        high: npt.NDArray[np.bool_] = (bits == self._used).all(axis=1)
+        low = (bits == 0).all(axis=1)
+        if not (high | low).all():
             raise ToolFailed(
                 f"{name} of {self._design.path} differs between copies: a payload decides it"
             )
-        return bool(bits.any())
-
-    def _take(self, payloads: int) -> int:
-        """Clocks until so many payloads were taken."""
-        clocks, limit = 0, 16 * (payloads + 2) * max(self._design.initiation_interval, 1) + 1000
-        while payloads:
-            payloads -= self._clock()
-            clocks += 1
-            if clocks > limit:
-                raise ToolFailed(f"{self._design.path} took no input within {limit} clocks")
-        return clocks
-
-    def fill(self) -> None:
-        """Bring the vectors before each piece in."""
-        self._take(self._filling * self._beats)
+        return high
 
     def count(self) -> tuple[npt.NDArray[np.int64], int]:
         """Toggles of every net while the vectors of a piece are taken, and the clocks of one."""
-        sim = self._sim
-        used = _columns(np.ones((self.copies, 1), np.uint8), self._words)
-        total = np.zeros(sim.netlist.nets, np.int64)
-        sim.settle()
-        left, clocks, before = self.counted * self._beats, 0, sim.values.copy()
-        while left:
-            left -= self._clock()
-            clocks += 1
-            sim.settle()
-            changed = (sim.values ^ before) & used
-            total += np.bitwise_count(changed).sum(axis=1, dtype=np.int64)
-            np.copyto(before, sim.values)
-        return total, clocks
+        sim, beats = self._sim, self._design.input.beats
+        # Payloads that are taken before the counted ones, and with them.
+        before = self._filling * beats
+        every = before + self.counted * beats
+        total = np.zeros(len(sim.values), np.int64)
+        taken = passed = clocks = 0
+        limit = 16 * (every + 2) * max(self._design.initiation_interval, 1) + 1000
+        kept: Words | None = None
+        over = False
+        while not over:
+            if passed > limit:
+                raise ToolFailed(f"{self._design.path} took no input within {limit} clocks")
+            sim.run(self._clocks)
+            passed += self._clocks
+            # How many were taken when a clock begins; a change belongs to the clock before it.
+            counts = taken + np.cumsum([0, *self._levels(self._wires.input.ready)])
+            counted = np.flatnonzero((counts[:-1] >= before) & (counts[:-1] < every))
+            if kept is not None:
+                total += _changes(kept, sim.values[:, :1], self._used)
+                kept = None
+            if len(counted):
+                first, last = int(counted[0]), int(counted[-1])
+                values = sim.values[:, first : last + 2]
+                total += _changes(values[:, :-1], values[:, 1:], self._used)
+                kept = values[:, -1:].copy() if last == self._clocks - 1 else None
+            clocks += len(counted)
+            given = self._levels(self._wires.output.valid) & (counts[:-1] < every)
+            self._taken += list(sim.port(self._wires.output.data)[:, given].swapaxes(0, 1))
+            taken, over = int(counts[-1]), counts[-2] >= every
+        return sim.by_net(total), clocks
 
     def check(self) -> None:
         """Compare the outputs with the Program's.
@@ -254,6 +310,13 @@ class _Run:
 
 
 Bits = npt.NDArray[np.uint8]
+
+
+def _changes(before: Words, after: Words, used: Words) -> npt.NDArray[np.int64]:
+    """Bits of each row that differ in the copies that are used, all clocks together."""
+    counts = np.bitwise_count((before ^ after) & used)
+    found: npt.NDArray[np.int64] = counts.reshape(len(counts), -1).sum(axis=1, dtype=np.int64)
+    return found
 
 
 def _payloads(design: Design, rows: IntArray) -> Bits:

@@ -21,7 +21,8 @@ from kanhw.formats import FloatArray
 from kanhw.power.activity import Activity
 from kanhw.power.mapped import MappedNetlist
 from kanhw.power.simulation import kinds_of
-from kanhw.targets.cells.batch import CellKind, Words
+from kanhw.power.truth_tables import MOST_INPUTS, truth_tables
+from kanhw.targets.cells.batch import CellKind
 from kanhw.targets.cells.cell import HIGH, LOW, Cell
 
 __all__ = ["VECTORLESS_RATE", "Propagation", "glitch_bound", "propagated_activity"]
@@ -32,8 +33,6 @@ VECTORLESS_RATE = 0.125
 # Of loops of registers: passes until their figures hardly change, at most.
 _PASSES = 20
 _SETTLED = 1e-3
-# Cells of more inputs are not weighed pair by pair.
-_MOST_INPUTS = 10
 
 
 def propagated_activity(
@@ -195,7 +194,7 @@ class Propagation:
                 self._registers(kind, cells)
             elif kind.chain:
                 self._chains(kind, cells)
-            elif not kind.clocked and len(kind.inputs) <= _MOST_INPUTS:
+            elif not kind.clocked and len(kind.inputs) <= MOST_INPUTS:
                 self._logic(kind, cells)
             elif kind.delays:
                 self._delays(kind, cells)
@@ -213,7 +212,7 @@ class Propagation:
     def _logic(self, kind: CellKind, cells: Sequence[Cell]) -> None:
         key = (cells[0].name, len(cells))
         if key not in self._tables:
-            self._tables[key] = _truth_tables(kind, cells)
+            self._tables[key] = truth_tables(kind, cells)
         tables = self._tables[key]
         inputs = self._nets(cells, kind.inputs)
         joint = self._joint(inputs)
@@ -345,9 +344,9 @@ class Propagation:
         cell, kind = self._netlist.cells[number], self._kinds[number]
         inputs = [cell.net(*port) for port in kind.inputs]
         outputs = [cell.net(*port) for port in kind.outputs]
-        if kind.clocked or len(inputs) > _MOST_INPUTS:
+        if kind.clocked or len(inputs) > MOST_INPUTS:
             return None
-        tables = _truth_tables(kind, [cell])[:, 0]
+        tables = truth_tables(kind, [cell])[:, 0]
         passes = tables[outputs.index(select)]
         if data in outputs:
             generates = tables[outputs.index(data)]
@@ -363,25 +362,6 @@ class Propagation:
         moved = _moved(indicators, joint)
         found: FloatArray = (indicators[:, None] * moved[None]).sum(axis=2)
         return found
-
-
-def _truth_tables(kind: CellKind, cells: Sequence[Cell]) -> FloatArray:
-    """``[outputs, cells, 2**inputs]``: what cells without a clock give, the first input lowest."""
-    count = len(kind.inputs)
-    copies = 1 << count
-    words = max(copies // 64, 1)
-    places = np.arange(words * 64, dtype=np.uint64)
-    patterns = np.stack([_packed((places >> np.uint64(k)) & np.uint64(1)) for k in range(count)])
-    inputs: Words = np.repeat(patterns[:, None], len(cells), axis=1)
-    given = kind.make(cells, words).outputs(inputs)
-    octets = np.ascontiguousarray(given.astype("<u8")).view(np.uint8)
-    bits = np.unpackbits(octets, axis=-1, count=copies, bitorder="little")
-    return bits.astype(np.float64)
-
-
-def _packed(bits: Words) -> Words:
-    octets = np.packbits(bits.astype(np.uint8), bitorder="little")
-    return octets.view("<u8").astype(np.uint64)
 
 
 def _differences(functions: FloatArray, k: int) -> FloatArray:

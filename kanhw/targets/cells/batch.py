@@ -14,7 +14,17 @@ import numpy.typing as npt
 
 from kanhw.targets.cells.cell import Cell
 
-__all__ = ["Batch", "CellKind", "FlipFlop", "Words", "masks", "ports_of"]
+__all__ = [
+    "Batch",
+    "CellKind",
+    "FlipFlop",
+    "Words",
+    "held",
+    "integers",
+    "masks",
+    "packed",
+    "ports_of",
+]
 
 Words = npt.NDArray[np.uint64]
 
@@ -33,6 +43,22 @@ class Batch(ABC):
     def clock(self, inputs: Words) -> None:
         """Take over the state behind a clock edge, with these inputs before it."""
         raise NotImplementedError(f"{type(self).__name__} has no clock")
+
+    def run(self, inputs: Words) -> Words:
+        """Go over clock edges: the outputs before each, ``[outputs, cells, clocks, words]``.
+
+        Parameters
+        ----------
+        inputs
+            Before each, ``[inputs, cells, clocks, words]``.
+        """
+        found = []
+        for clock in range(inputs.shape[2]):
+            given = inputs[:, :, clock]
+            # A state may be changed in place.
+            found.append(self.outputs(given).copy())
+            self.clock(given)
+        return np.stack(found, axis=2)
 
 
 @dataclass(frozen=True)
@@ -97,6 +123,96 @@ class CellKind:
 def masks(bits: npt.ArrayLike) -> Words:
     """Words of all ones where a bit is 1, and of zeros elsewhere."""
     return np.where(np.asarray(bits, bool), ~np.uint64(0), np.uint64(0))
+
+
+def alike(address: Words) -> npt.NDArray[np.int64] | None:
+    """The numbers ``[...]`` that all copies have, of ``[bits, ..., words]``; None: they differ."""
+    first = address[..., 0] & np.uint64(1)
+    if (address != masks(first)[..., None]).any():
+        return None
+    weights = np.int64(1) << np.arange(len(address), dtype=np.int64)
+    found: npt.NDArray[np.int64] = np.tensordot(weights, first.astype(np.int64), 1)
+    return found
+
+
+def held(first: Words, given: Words, taken: Words) -> tuple[Words, Words]:
+    """What registers hold that take what is given at some clock edges alone.
+
+    Parameters
+    ----------
+    first
+        What they hold before the first edge, ``[..., words]``.
+    given
+        What they would take at each, ``[..., clocks, words]``.
+    taken
+        Whether they do, likewise.
+
+    Returns
+    -------
+    tuple
+        What they hold before each edge, ``[..., clocks, words]``, and behind the last one.
+    """
+    # What an edge leaves, if the ones before it left nothing; then from ever earlier edges.
+    value, known = given & taken, np.broadcast_to(taken, given.shape)
+    step = 1
+    while step < given.shape[-2] and (known != ~np.uint64(0)).any():
+        later, earlier = np.s_[..., step:, :], np.s_[..., :-step, :]
+        value, before = value.copy(), value
+        value[later] |= before[earlier] & ~known[later]
+        known, before = known.copy(), known
+        known[later] |= before[earlier]
+        step *= 2
+    value |= first[..., None, :] & ~known
+    states = np.concatenate([first[..., None, :], value[..., :-1, :]], axis=-2)
+    return states, value[..., -1, :]
+
+
+def integers(bits: Words, *, signed: bool) -> npt.NDArray[np.int64]:
+    """Words ``[bits, ..., words]``, the lowest bit first, as integers ``[..., copies]``.
+
+    Of up to 64 bits.
+    """
+    octets = np.ascontiguousarray(bits).view(np.uint8)
+    shape = octets.shape[1:]
+    found = np.zeros((*shape, 8, 8), np.uint8)
+    for lowest in range(0, len(bits), 8):
+        eight = np.zeros((*shape, 8), np.uint8)
+        for row, octet in enumerate(octets[lowest : lowest + 8]):
+            eight[..., row] = octet
+        found[..., lowest // 8] = (
+            _transposed(eight.view(np.uint64)).view(np.uint8).reshape(*shape, 8)
+        )
+    numbers = found.view(np.int64).reshape(*shape[:-1], -1)
+    if signed:
+        shift = np.int64(64 - len(bits))
+        numbers = numbers << shift >> shift
+    return numbers
+
+
+def bits_of(numbers: npt.NDArray[np.int64], count: int) -> Words:
+    """Undo :func:`integers`: integers ``[..., copies]`` as words ``[bits, ..., words]``."""
+    octets = np.ascontiguousarray(numbers).view(np.uint8).reshape(*numbers.shape[:-1], -1, 8, 8)
+    found = np.empty((count, *numbers.shape[:-1], octets.shape[-3]), np.uint8)
+    for lowest in range(0, count, 8):
+        eight = np.ascontiguousarray(octets[..., lowest // 8]).view(np.uint64)
+        turned = _transposed(eight).view(np.uint8).reshape(*eight.shape[:-1], 8)
+        for row in range(lowest, min(lowest + 8, count)):
+            found[row] = turned[..., row - lowest]
+    return found.view(np.uint64)
+
+
+def _transposed(squares: Words) -> Words:
+    """Squares of 8 times 8 bits, a byte a row, with rows and columns exchanged."""
+    for apart, mask in ((7, 0x00AA00AA00AA00AA), (14, 0x0000CCCC0000CCCC), (28, 0xF0F0F0F0)):
+        moved = (squares ^ (squares >> np.uint64(apart))) & np.uint64(mask)
+        squares = squares ^ moved ^ (moved << np.uint64(apart))
+    return squares
+
+
+def packed(bits: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> Words:
+    """Bits ``[..., copies]``, of a multiple of 64 copies, as words ``[..., words]``."""
+    octets = np.packbits(bits, axis=-1, bitorder="little")
+    return np.ascontiguousarray(octets).view(np.uint64)
 
 
 def ports_of(widths: Mapping[str, int]) -> tuple[tuple[str, int], ...]:

@@ -23,9 +23,15 @@ def looked_up(table: Words, address: Words) -> Words:
         ``[bits, cells, words]``, the lowest bit first.
     """
     for bit in address:
-        table = table[0::2] ^ ((table[0::2] ^ table[1::2]) & bit)
+        chosen = (table[0::2] ^ table[1::2]) & bit
+        chosen ^= table[0::2]
+        table = chosen
     found: Words = table[0]
     return found
+
+
+# Entries of tables that are chosen among at once, so that they stay in a processor's cache.
+_ENTRIES = 1 << 15
 
 
 class _Lut(Batch):
@@ -34,7 +40,12 @@ class _Lut(Batch):
         self._table, self._size, self._halves = masks(bits.T)[:, :, None], size, halves
 
     def outputs(self, inputs: Words) -> Words:
-        whole = looked_up(self._table, inputs)
+        size = max(_ENTRIES // (len(self._table) * inputs.shape[-1]), 1)
+        parts = [
+            looked_up(self._table[:, start : start + size], inputs[:, start : start + size])
+            for start in range(0, inputs.shape[1], size)
+        ]
+        whole = np.concatenate(parts)
         if not self._halves:
             return whole[None]
         low = looked_up(self._table[: 1 << (self._size - 1)], inputs[:-1])

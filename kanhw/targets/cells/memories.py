@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kanhw.targets.cells.batch import Batch, CellKind, Words, masks, ports_of
+from kanhw.targets.cells.batch import Batch, CellKind, Words, alike, masks, ports_of
 from kanhw.targets.cells.cell import Cell
 from kanhw.targets.cells.logic import looked_up
 
@@ -63,18 +63,41 @@ class _LutMemories(Batch):
         return np.stack(found)
 
     def clock(self, inputs: Words) -> None:
-        bits, count, width = self._shape.address_bits, len(self._shape.columns), self._shape.width
-        rest = inputs[count * bits :]
-        address, enable, data = rest[:bits], rest[bits], rest[bits + 1 :]
-        for place in range(1 << bits):
+        address, enable, given = self._written(inputs)
+        for place in range(1 << self._shape.address_bits):
             chosen = enable
-            for bit in range(bits):
-                chosen = chosen & (address[bit] if place >> bit & 1 else ~address[bit])
+            for bit, own in enumerate(address):
+                chosen = chosen & (own if place >> bit & 1 else ~own)
             if chosen.any():
-                for number, column in enumerate(self._state):
-                    for k in range(width):
-                        kept = column[k, place]
-                        kept ^= (kept ^ data[number * width + k]) & chosen
+                kept = self._state[:, :, place]
+                kept ^= (kept ^ given) & chosen
+
+    def run(self, inputs: Words) -> Words:
+        bits, columns = self._shape.address_bits, len(self._shape.columns)
+        address, enable, given = self._written(inputs)
+        reads = inputs[: columns * bits].reshape(columns, bits, *inputs.shape[1:]).swapaxes(0, 1)
+        seen, changed = alike(reads), alike(address)
+        if seen is None or changed is None:
+            return super().run(inputs)
+        # All copies address the same entries: [columns, cells, clocks] and [cells, clocks].
+        cells, clocks, words = inputs.shape[1:]
+        found = np.empty((clocks, columns, cells, self._shape.width, words), np.uint64)
+        places, every = np.arange(columns)[:, None], np.arange(cells)
+        busy = np.bitwise_or.reduce(enable, axis=(0, 2))
+        for clock in range(clocks):
+            found[clock] = self._state[places, :, seen[:, :, clock], every]
+            if busy[clock]:
+                entry = np.s_[:, :, changed[:, clock], every]
+                kept = self._state[entry]
+                self._state[entry] = kept ^ ((kept ^ given[..., clock, :]) & enable[:, clock])
+        return found.transpose(1, 3, 2, 0, 4).reshape(-1, cells, clocks, words)
+
+    def _written(self, inputs: Words) -> tuple[Words, Words, Words]:
+        """Where and whether is written, and what: ``[columns, width, cells, ...]``."""
+        bits, columns = self._shape.address_bits, len(self._shape.columns)
+        rest = inputs[columns * bits :]
+        data = rest[bits + 1 :]
+        return rest[:bits], rest[bits], data.reshape(columns, -1, *data.shape[1:])
 
 
 def lut_memory(shape: LutMemory) -> CellKind:
@@ -106,6 +129,22 @@ class _ShiftRegisters(Batch):
         data, enable = inputs[self._bits], inputs[self._bits + 1]
         shifted = np.concatenate([data[None], self._state[:-1]])
         self._state ^= (self._state ^ shifted) & enable
+
+    def run(self, inputs: Words) -> Words:
+        data = inputs[self._bits]
+        taps, enabled = alike(inputs[: self._bits]), alike(inputs[self._bits + 1][None])
+        if taps is None or enabled is None:
+            return super().run(inputs)
+        # All copies shift together: each bit is one that came in, so many shifts before.
+        depth = len(self._state)
+        found = np.empty((2, *data.shape), np.uint64)
+        for cell, (tap, moves) in enumerate(zip(taps, enabled.astype(bool), strict=True)):
+            came = np.concatenate([self._state[::-1, cell], data[cell][moves]])
+            before = np.cumsum(moves) - moves
+            found[0, cell] = came[depth - 1 + before - tap]
+            found[1, cell] = came[before]
+            self._state[:, cell] = came[: -depth - 1 : -1]
+        return found
 
 
 def shift_register(

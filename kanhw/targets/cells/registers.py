@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kanhw.targets.cells.batch import Batch, CellKind, FlipFlop, Words, masks
+from kanhw.targets.cells.batch import Batch, CellKind, FlipFlop, Words, held, masks
 from kanhw.targets.cells.cell import Cell
 
 __all__ = ["FlipFlop", "flip_flop"]
@@ -33,6 +33,14 @@ class _FlipFlops(Batch):
         reset = reset & (enable | ~self._enable_first)
         taken = self._state ^ ((self._state ^ data) & enable)
         self._state = taken ^ ((taken ^ self._reset) & reset)
+
+    def run(self, inputs: Words) -> Words:
+        data, enable, reset = inputs ^ self._inverted[:, :, None]
+        enable |= self._always[:, None]
+        reset &= enable | ~self._enable_first[:, None]
+        data ^= (data ^ self._reset[:, None]) & reset
+        states, self._state = held(self._state, data, enable | reset)
+        return states[None]
 
 
 def flip_flop(ports: Sequence[str], output: str, describe: Callable[[Cell], FlipFlop]) -> CellKind:

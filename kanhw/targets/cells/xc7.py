@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kanhw.targets.cells.batch import CellKind, ports_of
-from kanhw.targets.cells.blocks import multiplier
+from kanhw.targets.cells.multipliers import multiplier
 from kanhw.targets.cells.ultrascale_plus import ULTRASCALE_PLUS_KINDS
-from kanhw.targets.cells.ultrascale_plus_blocks import block_ram_kind, check_product
+from kanhw.targets.cells.ultrascale_plus_blocks import SERIES_7, block_ram_kind, check_product
 
 __all__ = ["XC7_KINDS"]
 
@@ -17,14 +17,13 @@ _COMMON = (
     *("LUT6_2", "MUXF7", "MUXF8", "INV", "CARRY4", "FDRE", "FDSE"),
     *("RAM32M", "RAM64M", "SRL16E", "SRLC32E"),
 )
-_OUTPUTS = ("DO{0}DO", "DOP{0}DOP")
 
 XC7_KINDS: Mapping[str, CellKind] = {
     **{name: ULTRASCALE_PLUS_KINDS[name] for name in _COMMON},
     "DSP48E1": multiplier(
         ports_of({"A": 25}), ports_of({"B": 18}), ports_of({"P": 48}), check_product
     ),
-    "RAMB18E1": block_ram_kind(2, *_OUTPUTS),
-    "RAMB36E1": block_ram_kind(4, *_OUTPUTS),
+    "RAMB18E1": block_ram_kind(2, SERIES_7),
+    "RAMB36E1": block_ram_kind(4, SERIES_7),
 }
 """By the name of the cell."""

@@ -11,12 +11,14 @@ import kanhw
 from kanhw.errors import InputError, ToolFailed
 from kanhw.estimation import estimate_design
 from kanhw.estimation.runs import netlist_in
-from kanhw.power import activity
+from kanhw.power import activity, simulation
+from kanhw.power.energy import power_of
 from kanhw.power.mapped import read_netlist
+from kanhw.power.propagation import VECTORLESS_RATE, propagated_activity
 from kanhw.power.simulation import Simulation
 from kanhw.power.stimulus import toggling_codes
 from kanhw.schedule.schedule import Schedule
-from kanhw.targets.table import cell_kinds_of
+from kanhw.targets.table import cell_kinds_of, target_named
 
 XCUP, ICE40 = cell_kinds_of("xcup"), cell_kinds_of("ice40")
 
@@ -46,14 +48,13 @@ def test_a_counter(tmp_path):
     netlist = written(
         tmp_path / "n.json", COUNTER, {"clk": ("input", [2]), "o": ("output", [5, 7])}
     )
-    simulation = Simulation(netlist, XCUP, 1, "xcup")
+    run = Simulation(netlist, XCUP, 1, "xcup")
     seen = []
-    for _ in range(5):
-        simulation.settle()
-        low, high = simulation.port("o")[:, 0]
-        assert low in (0, 2**64 - 1)
-        seen.append(int(low & 1) + 2 * int(high & 1))
-        simulation.clock()
+    for clocks in (2, 1, 2):
+        run.run(clocks)
+        for low, high in run.port("o")[:, :, 0].T:
+            assert low in (0, 2**64 - 1)
+            seen.append(int(low & 1) + 2 * int(high & 1))
     assert seen == [0, 1, 2, 3, 0]
 
 
@@ -89,18 +90,75 @@ def codes_of(design, count=96):
     return rng.integers(*np.add(program.input.code_ends, [[0], [1]]), (count, program.n_in))
 
 
+# Designs whose codes wait in a block RAM that is written, as small as they are there.
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(("ice40", 16, 3), id="ice40"),
+        pytest.param(("xcup", 260, 5), id="xcup", marks=pytest.mark.wide),
+    ],
+)
+def folded(request, tmp_path_factory):
+    target, inputs, blocks = request.param
+    work = tmp_path_factory.mktemp("folded")
+    design = kanhw.generate(
+        physical_program(1, (inputs, 1)), work / "design", schedule=Schedule(kind="folded")
+    )
+    estimate = estimate_design(design.path, target, keep=work)
+    kinds = cell_kinds_of(target)
+    netlist = read_netlist(netlist_in(work, estimate.recipe), design.top)
+    assert sum(kinds[cell.kind].part == "bram" for cell in netlist.cells) == blocks
+    return design, netlist, kinds, target
+
+
+def activities(design, netlist, kinds, target, copies, monkeypatch, count=24):
+    codes = codes_of(design, count)
+    for most in copies:
+        monkeypatch.setattr(activity, "_MOST_COPIES", most)
+        yield activity.simulate_activity(design, netlist, kinds, codes, family=target)
+
+
+def test_a_folded_design_whose_codes_are_in_a_block_ram(folded, monkeypatch):
+    design, *_, target = folded
+    one, other = activities(*folded, (1, 12) if target == "ice40" else (4, 12), monkeypatch)
+    assert one.clocks == other.clocks == 24 * design.initiation_interval
+    np.testing.assert_array_equal(one.toggles, other.toggles)
+    assert one.toggles.any()
+
+
+def test_loops_are_what_arrays_of_their_cells_compute(folded, monkeypatch):
+    (one,) = activities(*folded, (12,), monkeypatch)
+    monkeypatch.setattr(simulation, "is_compiled", lambda _: False)
+    (other,) = activities(*folded, (12,), monkeypatch)
+    np.testing.assert_array_equal(one.toggles, other.toggles)
+
+
+def test_block_rams_in_a_figure_of_power(folded, monkeypatch):
+    _, netlist, kinds, target = folded
+    (one,) = activities(*folded, (12,), monkeypatch)
+    fields = {"clock_mhz": 100.0, "part": None, "stimulus": "rows"}
+    found = power_of(target_named(target), netlist, kinds, one, **fields)
+    blocks = {"ice40": {"SB_RAM40_4K": 3}, "xcup": {}}
+    assert found.unknown == blocks[target]
+    # What is not known is not 0.
+    assert (found.power_w["memory"] is None) == (target == "ice40")
+    interval = folded[0].initiation_interval
+    still = propagated_activity(netlist, kinds, family=target, interval=interval)
+    assert power_of(target_named(target), netlist, kinds, still, **fields).unknown == found.unknown
+    # What is read from a memory that is written counts as an input.
+    block = next(cell for cell in netlist.cells if cell.name.startswith("stage0.buffer.memory"))
+    nets = [cell_net for port in kinds[block.kind].outputs if (cell_net := block.net(*port))]
+    assert len(nets) > 4 and (still.toggles[nets] == VECTORLESS_RATE * interval).all()
+
+
 @pytest.mark.wide
 def test_toggles_do_not_hang_on_the_number_of_copies(made, monkeypatch):
     design, path = made
     netlist = read_netlist(path, design.top)
     codes = codes_of(design)
-    found = []
-    for copies in (1, 2, 24):
-        monkeypatch.setattr(activity, "_MOST_COPIES", copies)
-        one = activity.simulate_activity(design, netlist, ICE40, codes, family="ice40")
-        assert (one.clocks, one.vectors, one.rows) == (96, 96, 96)
-        found.append(one)
-    for other in found[1:]:
+    found = list(activities(design, netlist, ICE40, "ice40", (1, 2, 24), monkeypatch, 96))
+    for other in found:
+        assert (other.clocks, other.vectors, other.rows) == (96, 96, 96)
         np.testing.assert_array_equal(other.toggles, found[0].toggles)
     changes = np.diff(np.vstack([codes, codes[:1]]), axis=0)
     assert found[0].toggles.any() and changes.any()
@@ -131,11 +189,15 @@ def test_a_netlist_that_computes_something_else_is_seen(made):
         activity.simulate_activity(design, faulty, ICE40, codes_of(design), family="ice40")
 
 
-def test_rows_that_do_not_divide_evenly_are_counted_once(made):
+def test_rows_that_do_not_divide_evenly_are_counted_once(made, monkeypatch):
     design, path = made
     netlist = read_netlist(path, design.top)
-    one = activity.simulate_activity(design, netlist, ICE40, codes_of(design, 45), family="ice40")
-    assert (one.rows, one.vectors, one.clocks) == (45, 55, 55)
+    codes = codes_of(design, 130)
+    monkeypatch.setattr(activity, "_MOST_COPIES", 64)
+    one = activity.simulate_activity(design, netlist, ICE40, codes, family="ice40")
+    # 33 copies with four each.
+    assert (one.rows, one.vectors) == (130, 132)
+    assert one.clocks == 132 * design.initiation_interval
 
 
 def test_few_rows_are_refused(made):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kanhw.errors import InputError
+from kanhw.targets.cells.batch import Batch, packed
 from kanhw.targets.cells.cell import HIGH, LOW, Cell
 from kanhw.targets.table import TARGETS, cell_kinds_of
 
@@ -138,8 +139,14 @@ def test_what_no_design_has_is_refused(monkeypatch):
         XCUP["FDRE"].make([cell("FDRE", IS_C_INVERTED="1")], 1)
     with pytest.raises(InputError, match="TRELLIS_FF u has an inverted clock or an asynchronous"):
         ECP5["TRELLIS_FF"].make([cell("TRELLIS_FF", {"LSR": (5,)}, SRMODE="ASYNC")], 1)
-    with pytest.raises(InputError, match="RAMB18E2 u is written, which is not simulated"):
-        XCUP["RAMB18E2"].make([cell("RAMB18E2", {"WEA": (7, LOW)})], 1)
+    with pytest.raises(InputError, match="RAMB18E2 u has output registers: not simulated"):
+        XCUP["RAMB18E2"].make([cell("RAMB18E2", DOB_REG="1")], 1)
+    with pytest.raises(InputError, match="RAMB36E2 u has an inverted clock: not simulated"):
+        XCUP["RAMB36E2"].make([cell("RAMB36E2", IS_CLKBWRCLK_INVERTED="1")], 1)
+    with pytest.raises(InputError, match="DP16KD u has an asynchronous reset: not simulated"):
+        ECP5["DP16KD"].make([cell("DP16KD", {"RSTB": (9,)}, RESETMODE="ASYNC")], 1)
+    with pytest.raises(InputError, match="DP16KD u is selected by its CS ports: not simulated"):
+        ECP5["DP16KD"].make([cell("DP16KD", {"CSA1": (9,)})], 1)
     with pytest.raises(InputError, match="DSP48E2 u does more than a product"):
         XCUP["DSP48E2"].make([cell("DSP48E2", {"OPMODE": (LOW,) * 9})], 1)
     monkeypatch.setitem(TARGETS, "own", replace(TARGETS["ice40"], name="own", cell_kinds=None))
@@ -186,6 +193,24 @@ def test_memories_of_tables(kinds, name, columns, address, width):
         data = rest[address + 1 :].reshape(columns, width, 64)
         for copy in np.flatnonzero(enable):
             state[copy, :, where[copy]] = data[:, :, copy]
+
+
+CLOCKED = [(XCUP, name) for name in ("FDRE", "FDSE", "SRL16E", "SRLC32E", "RAM32M", "RAM64M8")]
+CLOCKED += [(ECP5, "TRELLIS_DPR16X4"), (ECP5, "TRELLIS_FF"), (ICE40, "SB_DFFESR")]
+
+
+@pytest.mark.parametrize("kinds, name", CLOCKED, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize("together", [False, True], ids=["each copy its own", "all copies alike"])
+def test_many_clocks_at_once_are_as_many_one_by_one(kinds, name, together):
+    rng = np.random.default_rng(8)
+    kind = kinds[name]
+    shape = (len(kind.inputs), 3, 21, 64)
+    bits = rng.integers(0, 2, (*shape[:-1], 1 if together else 64), np.uint8)
+    given = packed(np.broadcast_to(bits, shape))
+    given = np.concatenate([given, given], axis=-1)
+    one, other = (kind.make([cell(name, INIT="1")] * 3, 2) for _ in range(2))
+    for part in (np.s_[:, :, :13], np.s_[:, :, 13:]):
+        np.testing.assert_array_equal(one.run(given[part]), Batch.run(other, given[part]))
 
 
 @pytest.mark.parametrize(
