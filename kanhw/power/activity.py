@@ -30,8 +30,8 @@ _MOST_COPIES = 4096
 _SOURCE = "$source"
 # What a clock costs, whatever the number of copies, in words of 64 of them.
 _WORDS_A_CLOCK = 1
-# Words of a net that are computed at once: clocks times words of copies.
-_AT_ONCE = 256
+# Words of all nets that are computed at once, of all their copies and clocks: 16 MB.
+_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -206,8 +206,10 @@ class _Run:
         self._rows = rows
         words = -(-self.copies // 64)
         self._used = _columns(np.ones((self.copies, 1), np.uint8), words)[0]
-        vectors = self._filling + self.counted
-        self._clocks = min(max(_AT_ONCE // words, 1), vectors * interval)
+        clocks = (self._filling + self.counted) * interval
+        # Pieces of one length, of which the last hardly goes too far.
+        pieces = -(-clocks * words * netlist.nets // _AT_ONCE)
+        self._clocks = -(-clocks // pieces)
         full, kind = _with_source(netlist, self._wires, self._payloads(words))
         self._sim = Simulation(full, {**kinds, _SOURCE: kind}, words, family)
         self._taken: list[Words] = []

@@ -130,8 +130,9 @@ def alike(address: Words) -> npt.NDArray[np.int64] | None:
     first = address[..., 0] & np.uint64(1)
     if (address != masks(first)[..., None]).any():
         return None
-    weights = np.int64(1) << np.arange(len(address), dtype=np.int64)
-    found: npt.NDArray[np.int64] = np.tensordot(weights, first.astype(np.int64), 1)
+    found = np.zeros(first.shape[1:], np.int64)
+    for place, bit in enumerate(first.astype(np.int64)):
+        found += bit << place
     return found
 
 

@@ -22,16 +22,18 @@ def looked_up(table: Words, address: Words) -> Words:
     address
         ``[bits, cells, words]``, the lowest bit first.
     """
-    for bit in address:
-        chosen = (table[0::2] ^ table[1::2]) & bit
-        chosen ^= table[0::2]
-        table = chosen
-    found: Words = table[0]
-    return found
-
-
-# Entries of tables that are chosen among at once, so that they stay in a processor's cache.
-_ENTRIES = 1 << 15
+    half = len(table) // 2
+    found = (table[:half] ^ table[half:]) & address[-1]
+    found ^= table[:half]
+    # In place: what is allocated anew at each bit takes longer than what is computed.
+    for bit in address[-2::-1]:
+        half //= 2
+        low, found = found[:half], found[half:]
+        found ^= low
+        found &= bit
+        found ^= low
+    entry: Words = found[0]
+    return entry
 
 
 class _Lut(Batch):
@@ -40,12 +42,7 @@ class _Lut(Batch):
         self._table, self._size, self._halves = masks(bits.T)[:, :, None], size, halves
 
     def outputs(self, inputs: Words) -> Words:
-        size = max(_ENTRIES // (len(self._table) * inputs.shape[-1]), 1)
-        parts = [
-            looked_up(self._table[:, start : start + size], inputs[:, start : start + size])
-            for start in range(0, inputs.shape[1], size)
-        ]
-        whole = np.concatenate(parts)
+        whole = looked_up(self._table, inputs)
         if not self._halves:
             return whole[None]
         low = looked_up(self._table[: 1 << (self._size - 1)], inputs[:-1])
