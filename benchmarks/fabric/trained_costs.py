@@ -26,7 +26,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +185,7 @@ def _missing(
                 "front": front,
                 "merged": merged,
                 "lut": lut,
-                "parts": dict(parts_of(programs[name], *pair.split("/"))),
+                "parts": dict(parts_of(programs[name], *pair.split("/"), merged=merged)),
                 "sizes": None if _is_image(programs[name]) else asdict(sizes_of(programs[name])),
             }
             for name, lut in zip(batch, luts, strict=True)
@@ -198,9 +198,7 @@ def _missing(
 def synthesised(pair: str, programs: list[Program], *, merged: bool) -> list[int]:
     """LUTs of each."""
     target, fabric = pair.split("/")
-    schedules = [told_schedule(own, fabric) for own in programs]
-    if merged:
-        schedules = [replace(own, merge_tables=target) for own in schedules]
+    schedules = [told_schedule(own, fabric, target if merged else None) for own in programs]
     designs = {
         f"n{k}": generate_verilog(program, schedule, name=f"n{k}").text
         for k, (program, schedule) in enumerate(zip(programs, schedules, strict=True))

@@ -27,17 +27,26 @@ __all__ = ["TELLERS", "parts_of", "told_luts", "told_schedule"]
 _LEVELS = 2
 
 
-def told_schedule(program: Program, fabric: str) -> Schedule:
+def told_schedule(program: Program, fabric: str, merge_tables: str | None = None) -> Schedule:
     """How the hardware is laid out that a network is told for.
 
     A core with two adder levels between registers; images come pixel by pixel, with valid and
     ready.
+
+    Parameters
+    ----------
+    program
+        The network.
+    fabric, merge_tables
+        As a schedule has them.
     """
     pixels = any(layer.window is not None for layer in program.layers)
-    return Schedule(adder_levels=_LEVELS, handshake=pixels, fabric=fabric)
+    return Schedule(
+        adder_levels=_LEVELS, handshake=pixels, fabric=fabric, merge_tables=merge_tables
+    )
 
 
-def told_luts(program: Program, target: str, fabric: str) -> float:
+def told_luts(program: Program, target: str, fabric: str, *, merged: bool = False) -> float:
     """The LUTs of a network of edge tables, without making it.
 
     Parameters
@@ -46,20 +55,25 @@ def told_luts(program: Program, target: str, fabric: str) -> float:
         The network.
     target, fabric
         That it is for.
+    merged
+        Whether tables of an output become one where the target takes fewer LUTs for it.
 
     Raises
     ------
     InputError
         If there is no resource model of the target.
     """
-    return luts_of(parts_of(program, target, fabric), network_model_of(target).weights)
+    parts = parts_of(program, target, fabric, merged=merged)
+    return luts_of(parts, network_model_of(target).weights)
 
 
-def parts_of(program: Program, target: str, fabric: str) -> Counter[str]:
+def parts_of(
+    program: Program, target: str, fabric: str, *, merged: bool = False
+) -> Counter[str]:
     """What is counted of a network, by what it is weighed as; parameters as there."""
     model = network_model_of(target)
     with unbuilt():
-        costs = top_of(program, told_schedule(program, fabric)).costs
+        costs = top_of(program, told_schedule(program, fabric, target if merged else None)).costs
     return features_of(costs, model)
 
 
