@@ -223,7 +223,7 @@ def print_pair(pair: str, rows: list[dict[str, Any]]) -> None:
     head = ("of LUT", "front", "networks", "LUT", "told", "off", "told, fitted to others")
     table = Table((*head, "factors", "fitted to others"), (8, 14, 8, 10, 17, 4, 22, 17, 17))
     fronts = list(dict.fromkeys(row["front"] for row in rows))
-    every: dict[str, list[float]] = {}
+    every: dict[bool, list[dict[str, Any]]] = {}
     for front in fronts:
         here, others = ([r for r in rows if (r["front"] == front) == own] for own in (True, False))
         sized = [row for row in others if row["sizes"] is not None]
@@ -236,7 +236,7 @@ def print_pair(pair: str, rows: list[dict[str, Any]]) -> None:
                 continue
             told = _told(own, weights)
             if front not in RANDOM:
-                every.setdefault(_size(small), []).extend(told)
+                every.setdefault(small, []).extend(own)
             table.add(
                 _size(small),
                 front,
@@ -248,10 +248,11 @@ def print_pair(pair: str, rows: list[dict[str, Any]]) -> None:
                 spread(_ratios(own, factors)),
                 spread(_ratios(own, blind) if blind else []),
             )
-    for size, told in every.items():
-        small = size == _size(True)
+    for small, own in sorted(every.items()):
+        told, known_by = _told(own, weights), spread(_ratios(own, factors))
+        missed = off(told, small=small)
         table.add(
-            size, "all trained", len(told), "", spread(told), off(told, small=small), "", "", ""
+            *(_size(small), "all trained", len(own), ""), spread(told), missed, "", known_by, ""
         )
     if fabric == "portable":
         print(_fit_weights(rows, target))
