@@ -193,7 +193,7 @@ def _missing(
                 "front": front,
                 "merged": merged,
                 "lut": lut,
-                "parts": dict(parts_of(programs[name], *pair.split("/"), merge_tables=merged)),
+                "parts": dict(parts_of(programs[name], *pair.split("/"), merged=merged)),
                 "sizes": None if _is_image(programs[name]) else asdict(sizes_of(programs[name])),
             }
             for name, lut in zip(batch, luts, strict=True)
@@ -206,7 +206,7 @@ def _missing(
 def synthesised(pair: str, programs: list[Program], *, merged: bool) -> list[int]:
     """LUTs of each."""
     target, fabric = pair.split("/")
-    schedules = [told_schedule(own, target, fabric, merge_tables=merged) for own in programs]
+    schedules = [told_schedule(own, fabric, target if merged else None) for own in programs]
     designs = {
         f"n{k}": generate_verilog(program, schedule, name=f"n{k}").text
         for k, (program, schedule) in enumerate(zip(programs, schedules, strict=True))
@@ -231,7 +231,7 @@ def print_pair(pair: str, rows: list[dict[str, Any]]) -> None:
     head = ("of LUT", "front", "networks", "LUT", "told", "off", "told, fitted to others")
     table = Table((*head, "factors", "fitted to others"), (8, 14, 8, 10, 17, 4, 22, 17, 17))
     fronts = list(dict.fromkeys(row["front"] for row in rows))
-    every: dict[str, list[float]] = {}
+    every: dict[bool, list[dict[str, Any]]] = {}
     for front in fronts:
         here, others = ([r for r in rows if (r["front"] == front) == own] for own in (True, False))
         sized = [row for row in others if row["sizes"] is not None]
@@ -244,7 +244,7 @@ def print_pair(pair: str, rows: list[dict[str, Any]]) -> None:
                 continue
             told = _told(own, weights)
             if front not in RANDOM:
-                every.setdefault(_size(small), []).extend(told)
+                every.setdefault(small, []).extend(own)
             table.add(
                 _size(small),
                 front,
@@ -256,10 +256,11 @@ def print_pair(pair: str, rows: list[dict[str, Any]]) -> None:
                 spread(_ratios(own, factors)),
                 spread(_ratios(own, blind) if blind else []),
             )
-    for size, told in every.items():
-        small = size == _size(True)
+    for small, own in sorted(every.items()):
+        told, known_by = _told(own, weights), spread(_ratios(own, factors))
+        missed = off(told, small=small)
         table.add(
-            size, "all trained", len(told), "", spread(told), off(told, small=small), "", "", ""
+            *(_size(small), "all trained", len(own), ""), spread(told), missed, "", known_by, ""
         )
     if fabric == "portable":
         print(_fit_weights(rows, target))

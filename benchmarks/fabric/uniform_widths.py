@@ -5,7 +5,7 @@
 
 Uniform: a float KAN is trained, and trained on with as many bits for every code (LSQ+; or rounded
 alone where that is better by validation), as edge tables. Learned: networks of the same sizes from
-scratch on the same rows; of every seed the cheapest point, by the formula of training, whose
+scratch on the same rows; of every seed the cheapest point, by what it is told to cost, whose
 validation error is no larger than that of the uniform network of the seed; without a refit, so that
 both have seen the same rows. Errors are RMS in per cent of the outputs' deviations, outputs
 counting alike. Synthesis and simulation of all test rows as in :mod:`benchmarks.fabric.front`. Test

@@ -8,12 +8,8 @@ from dataclasses import replace
 from kanhw.formats import CodeFormat
 from kanhw.gateware.fabric.coding import FLIP_FLOP_LUTS, codings_of
 from kanhw.gateware.fabric.interface import Fabric, Place, Summands, Window
-from kanhw.gateware.fabric.paired_tables import (
-    PairedTables,
-    paired_luts,
-    table_luts,
-    table_supports,
-)
+from kanhw.gateware.fabric.paired_tables import PairedTables
+from kanhw.gateware.fabric.pairing import paired_luts, table_luts, table_supports
 from kanhw.gateware.fabric.resetting_saturator import (
     ResettingSaturator,
     code_bits,

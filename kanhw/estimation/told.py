@@ -27,24 +27,26 @@ __all__ = ["TELLERS", "parts_of", "told_luts", "told_schedule"]
 _LEVELS = 2
 
 
-def told_schedule(
-    program: Program, target: str, fabric: str, *, merge_tables: bool = False
-) -> Schedule:
+def told_schedule(program: Program, fabric: str, merge_tables: str | None = None) -> Schedule:
     """How the hardware is laid out that a network is told for.
 
     A core with two adder levels between registers; images come pixel by pixel, with valid and
     ready.
+
+    Parameters
+    ----------
+    program
+        The network.
+    fabric, merge_tables
+        As a schedule has them.
     """
     pixels = any(layer.window is not None for layer in program.layers)
     return Schedule(
-        adder_levels=_LEVELS,
-        handshake=pixels,
-        fabric=fabric,
-        merge_tables=target if merge_tables else None,
+        adder_levels=_LEVELS, handshake=pixels, fabric=fabric, merge_tables=merge_tables
     )
 
 
-def told_luts(program: Program, target: str, fabric: str, merge_tables: bool = False) -> float:
+def told_luts(program: Program, target: str, fabric: str, merged: bool = False) -> float:
     """The LUTs of a network of edge tables, without making it.
 
     Parameters
@@ -53,26 +55,25 @@ def told_luts(program: Program, target: str, fabric: str, merge_tables: bool = F
         The network.
     target, fabric
         That it is for.
-    merge_tables
-        Whether tables of one output become one where that takes fewer LUTs.
+    merged
+        Whether tables of an output become one where the target takes fewer LUTs for it.
 
     Raises
     ------
     InputError
         If there is no resource model of the target.
     """
-    parts = parts_of(program, target, fabric, merge_tables=merge_tables)
+    parts = parts_of(program, target, fabric, merged=merged)
     return luts_of(parts, network_model_of(target).weights)
 
 
 def parts_of(
-    program: Program, target: str, fabric: str, *, merge_tables: bool = False
+    program: Program, target: str, fabric: str, *, merged: bool = False
 ) -> Counter[str]:
     """What is counted of a network, by what it is weighed as; parameters as there."""
     model = network_model_of(target)
     with unbuilt():
-        schedule = told_schedule(program, target, fabric, merge_tables=merge_tables)
-        costs = top_of(program, schedule).costs
+        costs = top_of(program, told_schedule(program, fabric, target if merged else None)).costs
     return features_of(costs, model)
 
 

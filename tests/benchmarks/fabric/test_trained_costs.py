@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.fabric.cost_fit import STRUCTURE
 from benchmarks.fabric.formula import fitted, luts_of
-from benchmarks.fabric.random_networks import wide_network
+from benchmarks.fabric.random_networks import random_network, wide_network
 from benchmarks.fabric.sizes import sizes_of
 from benchmarks.fabric.trained_costs import (
     EDGES,
@@ -18,7 +18,10 @@ from benchmarks.fabric.trained_costs import (
     off,
     print_merged,
     random_programs,
+    synthesised,
 )
+from kanhw.estimation.told import told_luts
+from kanhw.targets.table_costs import TABLE_COSTS
 
 
 @pytest.mark.parametrize("kind", RANDOM)
@@ -82,3 +85,12 @@ def test_what_merging_saves_is_told_by_front(capsys):
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     told = "1.06 (1.03-1.10)"
     assert cells == ["xcup/ultrascale+", "f", "2", "400", "396", "1.0", "-2.0 to 10.0", told]
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("target, fabric", TABLE_COSTS)
+def test_synthesis_makes_what_is_told(target, fabric):
+    program = random_network(np.random.default_rng([1, 10]))
+    (luts,) = synthesised(f"{target}/{fabric}", [program], merged=False)
+    assert luts > 100
+    assert told_luts(program, target, fabric) == pytest.approx(luts, rel=0.1)

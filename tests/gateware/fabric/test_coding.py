@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanhw.gateware.fabric.coding import codings_of
-from kanhw.gateware.fabric.paired_tables import table_luts
+from kanhw.gateware.fabric.pairing import table_luts
 from kanhw.gateware.fabric.ultrascale import _filled
 from kanhw.gateware.parts.minimise import MinimisedTable
 

@@ -9,9 +9,10 @@ from kanhw.cli import main
 from kanhw.design.design import load_design
 from kanhw.errors import InputError
 from kanhw.formats import CodeFormat
-from kanhw.gateware.fabric import Reading, fabric_named, paired_tables
+from kanhw.gateware.fabric import Reading, fabric_named, pairing
 from kanhw.gateware.fabric.coding import bit_luts
-from kanhw.gateware.fabric.paired_tables import PairedTables, paired_luts, table_luts
+from kanhw.gateware.fabric.paired_tables import PairedTables
+from kanhw.gateware.fabric.pairing import paired_luts, table_luts
 from kanhw.gateware.parts.minimise import MinimisedTable
 from kanhw.gateware.top.generator import generate_verilog
 from kanhw.gateware.top.stream_top import StreamTop
@@ -182,9 +183,9 @@ def test_tables_of_a_layer_are_counted_with_what_they_share():
 
 
 def test_a_wrong_exception_is_seen(simulate, monkeypatch):
-    real = paired_tables._exception
+    real = pairing._exception
     monkeypatch.setattr(
-        paired_tables, "_exception", lambda values: (real(values)[0], real(values)[1] ^ 1)
+        pairing, "_exception", lambda values: (real(values)[0], real(values)[1] ^ 1)
     )
     address = np.arange(64)
     with pytest.raises(AssertionError):

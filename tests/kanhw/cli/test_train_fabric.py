@@ -13,6 +13,7 @@ from fabric_networks import rings
 
 import kanhw
 from kanhw.design.design import load_design
+from kanhw.estimation.told import told_luts
 from kanhw.layers import KAN
 
 QUICK = ("--epochs", "30", "--starts", "2", "--batch-size", "32", "--learning-rate", "0.05")
@@ -48,6 +49,8 @@ def test_a_folder_of_points(folder, tmp_path, capsys):
     assert len(rows) == 1 + len(names)
     program = kanhw.load_program(data["program"])
     assert (program.n_in, program.n_out) == (2, 2)
+    costs = {own["name"]: own["cost"] for own in front["points"]}
+    assert costs[data["best"]] == told_luts(program, "xcup", "portable")
     # It is done, so the same command only says it again; another is refused.
     assert run_json(capsys, *train(folder, out, *QUICK, "--seeds", "0,3")) == data
     status = run(*train(folder, out, *QUICK, "--seeds", "1"))
@@ -171,6 +174,7 @@ def test_the_verbs_of_training_learn_widths(folder):
     front = kanhw.train(network, x, labels, merge_tables=True, **quick)
     assert (front.settings["target"], front.settings["merge_tables"]) == ("ice40", True)
     program = kanhw.convert(network)
+    assert front.best().cost == told_luts(program, "ice40", "portable", merged=True)
     outputs = network(torch.tensor(x)).numpy()
     assert np.array_equal(outputs, program.decode_output(program(program.input.encode(x))))
     with pytest.raises(kanhw.InputError, match="Widths are learned in training only"):

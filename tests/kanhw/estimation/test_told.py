@@ -56,6 +56,17 @@ def test_a_table_that_two_sums_need_is_made_once(target):
     assert told_luts(network(last=shared), target, "portable") < 0.95 * whole
 
 
+def test_a_merged_table_is_a_table_of_more_address_bits():
+    # Two tables of three address bits each are one of six, without an adder.
+    codes = CodeFormat(3, signed=False)
+    join = Requantizer(np.ones((1, 1), int), [0])
+    layer = EdgeTableLayer(RNG.integers(0, 8, (1, 2, 8)), (join,), "layers.0")
+    program = Program((layer,), InputEncoder(codes, 2))
+    assert told_luts(program, "xcup", "portable", merged=True) < told_luts(
+        program, "xcup", "portable"
+    )
+
+
 @pytest.mark.parametrize("target", TARGETS_OF_NETWORKS)
 def test_every_target_that_is_trained_for_has_weights_of_networks(target):
     assert network_model_of(target).weights is TARGETS[target].network_weights
