@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kanhw.estimation.clocks import top_of
@@ -72,8 +73,11 @@ def parts_of(
 ) -> Counter[str]:
     """What is counted of a network, by what it is weighed as; parameters as there."""
     model = network_model_of(target)
+    schedule = told_schedule(program, fabric, target if merged else None)
+    if schedule.handshake and not model.weights.held_resets:
+        model = replace(model, weights=replace(model.weights, resets=False))
     with unbuilt():
-        costs = top_of(program, told_schedule(program, fabric, target if merged else None)).costs
+        costs = top_of(program, schedule).costs
     return features_of(costs, model)
 
 

@@ -133,8 +133,9 @@ class PartWeights:
         an adder. 0: bits are weighed one by one, wherever they are.
     silent_places
         Whether a place of a chain that gives a carry and no sum takes a LUT.
-    resets
-        Whether sets and resets of registers are seen to take a part of tables in front of them.
+    resets, held_resets
+        Whether sets and resets of registers are seen to take a part of tables in front of them; and
+        whether of registers that can be held as well, which they must not change then.
     reset_signals
         A LUT that does it.
     register_bits
@@ -164,6 +165,7 @@ class PartWeights:
     carry_places: int = 0
     silent_places: bool = True
     resets: bool = False
+    held_resets: bool = True
     reset_signals: float = 0.0
     product_bits: float = 1.0
     table_pieces: float = 1.0

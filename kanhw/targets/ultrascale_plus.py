@@ -136,6 +136,8 @@ _NETWORK_WEIGHTS = replace(
     table_luts=0.92,
     table_bits=(0.0, 0.0, 0.98, 0.96, 0.98, 0.93, 0.96),
     resets=True,
+    # A reset comes before the clock enable.
+    held_resets=False,
     reset_signals=0.15,
 )
 

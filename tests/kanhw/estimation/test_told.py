@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from kanhw.errors import InputError
-from kanhw.estimation.told import told_luts
+from kanhw.estimation.told import parts_of, told_luts, told_schedule
 from kanhw.formats import CodeFormat
-from kanhw.program import EdgeTableLayer, InputEncoder, Program, Requantizer
+from kanhw.program import (
+    ConvolutionLayer,
+    EdgeTableLayer,
+    InputEncoder,
+    Program,
+    Requantizer,
+)
 from kanhw.targets.table import TARGETS, network_model_of
 from kanhw.targets.table_costs import TABLE_COSTS
+from kanhw.windows import Window
 
 PAIRS = pytest.mark.parametrize("target, fabric", TABLE_COSTS)
 TARGETS_OF_NETWORKS = sorted({target for target, _ in TABLE_COSTS})
@@ -65,6 +72,23 @@ def test_a_merged_table_is_a_table_of_more_address_bits():
     assert told_luts(program, "xcup", "portable", merged=True) < told_luts(
         program, "xcup", "portable"
     )
+
+
+def test_registers_that_can_be_held_are_reset_where_a_family_can():
+    # An image comes with valid and ready: a reset that comes before the enable would change a
+    # register that waits.
+    join = Requantizer(np.ones((1, 1), int), [0])
+    gated = np.where(np.arange(32) >> 4 & 1, 0, RNG.integers(0, 64, (1, 4, 32)))
+    taps = EdgeTableLayer(gated, (join,), "layers.0")
+    layer = ConvolutionLayer(taps, Window((1, 3, 3), (2, 2)))
+    image = Program((layer,), InputEncoder(CODES, 9))
+    assert told_schedule(image, "portable").handshake
+    assert not told_schedule(network(), "portable").handshake
+    found = {target: parts_of(image, target, "portable") for target in ("xcup", "ice40")}
+    # The upper address bit sets or resets, and the tables are of the four others.
+    assert found["xcup"]["table_bits 5"] > 0
+    assert found["ice40"]["table_pieces"] == 0
+    assert found["ice40"]["table_bits 4"] > 0
 
 
 @pytest.mark.parametrize("target", TARGETS_OF_NETWORKS)
