@@ -54,7 +54,7 @@ _WEIGHTS = PartWeights(
     table_bits=(0.0, 0.0, 1.02, 0.91, 0.91),
     carry_bits=0.57,
     carry_adders=-1.49,
-    errors={"lut": 0.24, "ff": 0.17, "carry": 0.39},
+    errors={"lut": 0.24, "ff": 0.17, "carry": 0.4},
 )
 
 # Of unrolled networks of edge tables with learned widths, in which a LUT is seen

@@ -122,7 +122,7 @@ XILINX_WEIGHTS = PartWeights(
     shift_clocks=3,
     carry_bits=0.37,
     carry_adders=-0.66,
-    errors={"lut": 0.24, "ff": 0.22, "carry": 0.36},
+    errors={"lut": 0.24, "ff": 0.22, "carry": 0.38},
 )
 
 # Of unrolled networks of edge tables with learned widths, in which a LUT is seen
