@@ -168,7 +168,7 @@ class FabricTraining:
         state_file
             Where the state is written now and then, and read at the start; None is nowhere.
         on_epoch
-            Is told the state behind every epoch.
+            Is told the state behind every epoch, and at the end, before costs are counted.
 
         Raises
         ------
@@ -193,6 +193,8 @@ class FabricTraining:
                 on_epoch(state)
         if state_file is not None:
             save_state(state_file, state, self.identity)
+        if on_epoch is not None:
+            on_epoch(state)
         return self._front(state)
 
     def _front(self, state: RunState) -> tuple[Front, dict[str, Program]]:

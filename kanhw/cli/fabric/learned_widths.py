@@ -146,7 +146,10 @@ def _reporting(progress: Progress, steps: ExitStack) -> Callable[[FabricTraining
     said: dict[str, Any] = {"stage": "", "cost": float("inf"), "bar": None}
 
     def tell(training: FabricTraining, state: RunState) -> None:
-        stages = training.stages
+        stages, count = training.stages, len(state.fitted.rows)
+        if state.stage not in stages.epochs:
+            progress.say(f"what {count} networks cost is counted")
+            return
         if sys.stderr.isatty():
             if said["bar"] is None:
                 whole = sum(stages.epochs.values())
@@ -154,7 +157,6 @@ def _reporting(progress: Progress, steps: ExitStack) -> Callable[[FabricTraining
             said["bar"]()
         if state.stage != said["stage"]:
             said["stage"] = state.stage
-            count = len(state.fitted.rows)
             progress.say(f"{state.stage}: {count} networks, {stages.epochs[state.stage]} epochs")
         if not state.snapshots or state.stage != "ramp":
             return
