@@ -65,6 +65,7 @@ def test_after_a_kill_the_front_is_the_same(data, small, tmp_path, killed, monke
         state_file, lambda state: seen.append(state.stage)
     )
     expected, whole = FabricTraining((2, 2, 2), data, small).run()
+    assert seen.pop() == "done"
     assert 0 < len(seen) == 2 + 40 + 2 + 8 - killed
     assert front == expected
     assert _bytes(programs) == _bytes(whole)
