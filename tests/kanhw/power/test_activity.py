@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from physical_programs import physical_program
 
 import kanhw
 from kanhw.errors import InputError, ToolFailed
 from kanhw.estimation import estimate_design
 from kanhw.estimation.runs import netlist_in
+from kanhw.layers import FastKAN, model_of
 from kanhw.power import activity, simulation
 from kanhw.power.energy import power_of
 from kanhw.power.mapped import read_netlist
@@ -198,6 +200,55 @@ def test_rows_that_do_not_divide_evenly_are_counted_once(made, monkeypatch):
     # 33 copies with four each.
     assert (one.rows, one.vectors) == (130, 132)
     assert one.clocks == 132 * design.initiation_interval
+
+
+class _Filled:
+    """A run whose buffers hold ten vectors: so many are taken in 23 clocks each, others in 32."""
+
+    counted = 2
+    fillings = None
+    slow = 0
+
+    def __init__(self, design, netlist, kinds, rows, family, filling):
+        self.filling = filling
+        self.fillings.append(filling)
+
+    def count(self):
+        fast = min(max(10 - self.filling, 0), self.counted)
+        return np.ones(1, np.int64), 23 * fast + self.slow * (self.counted - fast)
+
+
+@pytest.mark.parametrize("slow, fillings", [(32, [4, 8, 16]), (31, [4, 8, 16, 32])])
+def test_vectors_are_counted_when_buffers_are_full(made, monkeypatch, slow, fillings):
+    monkeypatch.setattr(activity, "_Run", _Filled)
+    monkeypatch.setattr(_Filled, "slow", slow)
+    monkeypatch.setattr(_Filled, "fillings", [])
+    design = replace(made[0], latency_cycles=64, initiation_interval=32)
+    _, _, clocks = activity._steady(design, None, {}, np.zeros((4, 2)), "ice40")
+    assert (clocks, _Filled.fillings) == (2 * slow, fillings)
+
+
+def test_vectors_that_are_always_taken_faster_are_refused(made, monkeypatch):
+    monkeypatch.setattr(activity, "_Run", _Filled)
+    monkeypatch.setattr(_Filled, "slow", 20)
+    monkeypatch.setattr(_Filled, "fillings", [])
+    design = replace(made[0], latency_cycles=64, initiation_interval=32)
+    with pytest.raises(ToolFailed, match="still takes vectors faster than one every 32 clocks"):
+        activity._steady(design, None, {}, np.zeros((4, 2)), "ice40")
+
+
+@pytest.mark.wide
+def test_buffers_that_hold_more_vectors_than_latency_says(tmp_path):
+    torch.manual_seed(0)
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    model = model_of(FastKAN([4, 8, 2]), None)
+    program = kanhw.quantize(model, x, activation_bits=3, realisation="edge_table")
+    design = kanhw.generate(program, tmp_path / "d", schedule=Schedule(kind="folded"))
+    estimate = estimate_design(design.path, "ice40", keep=tmp_path)
+    netlist = read_netlist(netlist_in(tmp_path, estimate.recipe), design.top)
+    codes = program.input.encode(x[:24])
+    found = activity.simulate_activity(design, netlist, ICE40, codes, family="ice40")
+    assert found.clocks == 24 * design.initiation_interval
 
 
 def test_few_rows_are_refused(made):
