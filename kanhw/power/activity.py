@@ -56,6 +56,8 @@ class Activity:
         Changes a clock of a bit of the input, on average.
     seconds
         It took.
+    beats
+        Payloads of a vector at the input.
     """
 
     toggles: npt.NDArray[np.int64] | FloatArray
@@ -64,6 +66,12 @@ class Activity:
     rows: int
     input_toggles: float
     seconds: float
+    beats: int = 1
+
+    @property
+    def changes(self) -> float:
+        """How often a bit of the input is another one in the next payload."""
+        return self.input_toggles * self.clocks / (self.vectors * self.beats)
 
 
 def simulate_activity(
@@ -116,6 +124,7 @@ def simulate_activity(
         len(rows),
         float(toggles[inputs].sum() / (len(inputs) * clocks * copies)),
         time.perf_counter() - started,
+        design.input.beats,
     )
 
 

@@ -379,10 +379,10 @@ def _warnings(activity: Activity, stimulus: str) -> tuple[str, ...]:
     if activity.rows < _FEW_ROWS:
         found.append(f"{activity.rows} rows are few: give {_FEW_ROWS} or more")
     low, high = _USUAL_TOGGLES
-    if not low <= activity.input_toggles <= high:
+    if not low <= activity.changes <= high:
         found.append(
-            f"a bit of the input changes in {100 * activity.input_toggles:.2g} % of clocks, where "
-            f"real data have {100 * low:g} to {100 * high:g} %: are these rows in the order in "
-            "which the design will see them?"
+            f"a bit of the input changes in {100 * activity.changes:.2g} % of the payloads that "
+            f"follow each other, where real data have {100 * low:g} to {100 * high:g} %: are "
+            "these rows in the order in which the design will see them?"
         )
     return tuple(found)

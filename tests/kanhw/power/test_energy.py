@@ -89,9 +89,14 @@ def test_warnings_say_what_to_do():
     few = estimated([0] * 7, vectors=50, inputs=0.001).warnings
     assert "50 rows are few: give 100 or more" in few[0]
     assert few[1].startswith(
-        "a bit of the input changes in 0.1 % of clocks, where real data have 3"
+        "a bit of the input changes in 2 % of the payloads that follow each other, where real"
     )
     assert few[1].endswith("in the order in which the design will see them?")
+
+
+def test_a_payload_that_waits_is_not_one_that_hardly_changes():
+    # A vector every 200 clocks, of which a fifth of the bits change.
+    assert not estimated([0] * 7, clocks=100_000, vectors=500, inputs=0.001).warnings
 
 
 @pytest.fixture(scope="module")
