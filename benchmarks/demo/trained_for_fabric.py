@@ -6,11 +6,11 @@
 One split of 450 test rows says little: its standard error is 0.9 points. So the demonstration's
 training (float, pruned, quantized) is repeated for several splits, and training for the fabric
 learns from the same training rows, five seeds, each of which holds out another fifth of them; of
-every seed it is the best by validation at a modelled cost, and the mean of the five is told.
-Designs have valid and ready, as ``kanhw.generate`` makes them: the demonstration's as it comes, and
-for the fabric ultrascale+ with merged tables, the others for that. LUTs are of the smaller Yosys
-recipe, accuracies those of all test rows of the split, which are looked at once, and every one of
-whose outputs is simulated.
+every seed it is the best by validation that is told to cost at most a limit, and the mean of the
+five is printed. Designs have valid and ready, as ``kanhw.generate`` makes them: the demonstration's
+as it comes, and for the fabric ultrascale+ with merged tables, the others for that. LUTs are of the
+smaller Yosys recipe, accuracies those of all test rows of the split, which are looked at once, and
+every one of whose outputs is simulated.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def main() -> int:
             "network",
             "networks",
             "edges",
-            "modelled",
+            "told",
             "validation",
             "test",
             "LUT",

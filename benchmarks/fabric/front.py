@@ -16,11 +16,11 @@ know of; "ultrascale+, a stage a layer" has as few registers as there are layers
 --float-epochs every seed starts from a float network of those sizes that has been trained for so
 long on the training rows, not from scratch.
 What is measured is kept in DIR, and told by every later run.
-With --measured only what is best at these costs is generated; of the others the formula is told.
+With --measured only what is best at these costs is generated; of the others costs are told alone.
 Inputs are encoded by the host, outputs are raw class sums. Test labels are looked at once, at the
 end: a folder that holds test.json is refused. With --best-only the best of all seeds alone are
-synthesised and simulated; of the others the modelled cost is told. Fashion-MNIST is that of the
-Debian package, installed or unpacked (its folder fashion-mnist is --folder then).
+synthesised and simulated; of the others it is printed what they are told to cost. Fashion-MNIST is
+that of the Debian package, installed or unpacked (its folder fashion-mnist is --folder then).
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ def main() -> int:
         print(
             f"validation {100 * own.validation:.2f} % (sd "
             f"{'-' if own.deviation is None else f'{100 * own.deviation:.2f}'}, {own.seeds} seeds) "
-            f"at a modelled cost of {own.cost:.0f}, at most {own.at_most:.0f}"
+            f"told to cost {own.cost:.0f}, at most {own.at_most:.0f}"
         )
     front = trained.front
     chosen = {limit: of_every_seed(front, options.seeds, limit) for limit in limits}
@@ -294,10 +294,10 @@ def main() -> int:
         row["test"] = accuracy(trained.programs[name], given.test_x, given.test_y)
         # Output bits of tables are reals here, as the factors were fitted, and whole in "cost".
     for limit, points in chosen.items():
-        print(f"\nof every seed the best by validation at a modelled cost of at most {limit:g}\n")
+        print(f"\nof every seed the best by validation that is told to cost at most {limit:g}\n")
         show([rows[own.name] for own in points], len(given.test_x))
     told = ", ".join(f"{own:g}" for own in best_limits)
-    print(f"\nof all seeds the best by validation at a modelled cost of at most {told}\n")
+    print(f"\nof all seeds the best by validation that is told to cost at most {told}\n")
     show([rows[own.name] for own in best.values()], len(given.test_x), mean=False)
     write_json(options.out / "test.json", rows)
     write_results(options.json, rows)
@@ -341,7 +341,7 @@ def show(rows: list[dict[str, Any]], tested: int, *, mean: bool = True) -> None:
     means = {name: statistics.fmean(row[name] for row in rows) for name in ("validation", "test")}
     spreads = {name: statistics.stdev(row[name] for row in rows) for name in means}
     cost = statistics.fmean(row["cost"] for row in rows)
-    measured = f"modelled cost {cost:.0f}"
+    measured = f"told cost {cost:.0f}"
     if all(fabric in row for row in rows for fabric in FABRICS):
         luts = [statistics.fmean(row[fabric]["lut"] for row in rows) for fabric in FABRICS]
         measured += (

@@ -7,7 +7,7 @@
 
 Training and validation rows of a dataset fall into five parts. Run k holds out part k for judging,
 trains with seed k on four fifths of the others and chooses by the rest: of every run the best by
-that validation at a modelled cost of at most each limit, whose accuracy on the held-out part is
+that validation that is told to cost at most each limit, whose accuracy on the held-out part is
 told, the mean and standard deviation of all runs. Test rows are not read, so that settings may be
 chosen by what it prints. With --merge-tables costs are those of merged tables, which training knew
 or not. Runs of --keep are not made again.
@@ -141,7 +141,7 @@ def parts_of(labels: IntArray, seed: int) -> IntArray:
 
 def print_limits(runs: list[list[tuple[float, float, float]]], limits: list[float]) -> None:
     """What the best by validation of every run reaches at each limit."""
-    table = Table(("at most", "runs", "modelled", "validation", "held out", "sd"), (8,) * 6)
+    table = Table(("at most", "runs", "told", "validation", "held out", "sd"), (8,) * 6)
     for limit in limits:
         cheap = [[point for point in run if point[0] <= limit] for run in runs]
         best = [max(points, key=lambda own: (own[1], -own[0])) for points in cheap if points]

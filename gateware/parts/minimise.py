@@ -7,6 +7,7 @@ unreachable, and what is taken out as a constant is given back by the adder tree
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -138,7 +139,7 @@ def _support(columns: npt.NDArray[np.bool_], address_bits: int) -> IntArray:
     return support
 
 
-def support_of(values: IntArray) -> tuple[int, ...]:
+def support_of(values: npt.NDArray[np.integer[Any]]) -> tuple[int, ...]:
     """The address bits that the entries ``[2**n]`` of a table, or of a bit of it, depend on."""
     bits = len(values).bit_length() - 1
     halves = (values.reshape(-1, 2, 1 << bit) for bit in range(bits))

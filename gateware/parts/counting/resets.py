@@ -13,6 +13,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from kanhw.gateware.parts.minimise import support_of
+
 __all__ = ["WithResets", "with_resets"]
 
 Bits = npt.NDArray[np.uint8]
@@ -37,7 +39,7 @@ class WithResets:
         made: set[frozenset[Literal]] = set()
         for column in columns:
             left, literals = with_resets(np.frombuffer(column, np.uint8))
-            support = _support(left)
+            support = support_of(left)
             if len(support) == 1 and left[0]:
                 made.add(frozenset({(support[0], 0)}))
             if literals and literals != {(next(iter(literals))[0], 1)}:
@@ -52,7 +54,7 @@ def with_resets(column: Bits) -> tuple[Bits, frozenset[Literal]]:
     literals: set[Literal] = set()
     kept: int | None = None
     while True:
-        support = _support(column)
+        support = support_of(column)
         if len(support) < 2:
             break
         bit = support[-1]
@@ -67,10 +69,3 @@ def with_resets(column: Bits) -> tuple[Bits, frozenset[Literal]]:
         else:
             break
     return column, frozenset(literals)
-
-
-def _support(column: Bits) -> tuple[int, ...]:
-    """Address bits that a bit depends on."""
-    bits = len(column).bit_length() - 1
-    halves = (column.reshape(-1, 2, 1 << bit) for bit in range(bits))
-    return tuple(bit for bit, h in enumerate(halves) if (h[:, 0] != h[:, 1]).any())

@@ -66,7 +66,7 @@ def add_fabric(parser: argparse.ArgumentParser) -> None:
         help="real inputs are encoded on chip, and the encoder counts",
     )
     group.add_argument(
-        "--device", choices=("cpu", "cuda"), help="where steps are made (default: cpu)"
+        "--device", metavar="NAME", help="cpu or cuda: where steps are made (default: cpu)"
     )
     group.add_argument(
         "--merge-tables",

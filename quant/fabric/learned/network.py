@@ -253,10 +253,10 @@ class Networks:
         widths = [self._widths(layer, whole=whole) for layer in layers]
         made = widths
         if self.merging is not None:
-            found = self.leaders(layers, whole=whole) if leaders is None else leaders
+            leaders = leaders or self.leaders(layers, whole=whole) or []
             made = [
                 self.merging.merged(own, layer.fractions(whole=whole), leading)
-                for own, layer, leading in zip(widths, layers, found or [], strict=True)
+                for own, layer, leading in zip(widths, layers, leaders, strict=True)
             ]
         total = torch.stack([self.cost.of_layer(own) for own in made]).sum(0)
         reading, of_bit = self.layout.structure.layers[0].reading, self.input_cost()
@@ -266,19 +266,23 @@ class Networks:
 
     def encoder_costs(self, rows: Tensor) -> Tensor:
         """``[S]``: of what makes codes of real inputs of networks ``[S, size]`` on chip."""
+        if not self.encoder:
+            return rows.new_zeros(len(rows))
         with torch.no_grad():
             first = self.evaluate(rows)[0]
-            reading = first.structure.reading
-            pixels = len(reading.channels) // reading.n_channels
-            of_bit = self.cost.of_input(CodeWork(), pixels, encoder=self.encoder)
             address = first.whole_widths(whole_bits=False).address_bits
-            return of_bit * reading.by_channel(address.amax(1)).sum(1)
+            by_channel = first.structure.reading.by_channel(address.amax(1))
+            return self._input_cost(CodeWork()) * by_channel.sum(1)
 
     def input_cost(self) -> float:
         """Of a bit of an input channel."""
+        return self._input_cost(self.layout.structure.layers[0].reading.work)
+
+    def _input_cost(self, work: CodeWork) -> float:
+        """Of what is done with a bit of an input channel, encoding included."""
         reading = self.layout.structure.layers[0].reading
         pixels = len(reading.channels) // reading.n_channels
-        return self.cost.of_input(reading.work, pixels, encoder=self.encoder)
+        return self.cost.of_input(work, pixels, encoder=self.encoder)
 
 
 def samples_at_once(layers: Sequence[EvaluatedLayer], networks: int) -> int:
