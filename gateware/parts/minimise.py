@@ -7,12 +7,12 @@ unreachable, and what is taken out as a constant is given back by the adder tree
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kanhw.formats import IntArray
+from kanhw.gateware.parts.counting.support import support_of
 from kanhw.targets.lut import LUT_INPUTS
 
 __all__ = [
@@ -137,13 +137,6 @@ def _support(columns: npt.NDArray[np.bool_], address_bits: int) -> IntArray:
         halves = columns.reshape(*columns.shape[:2], -1, 2, 1 << bit)
         support += (halves[:, :, :, 0] != halves[:, :, :, 1]).any(axis=(2, 3))
     return support
-
-
-def support_of(values: npt.NDArray[np.integer[Any]]) -> tuple[int, ...]:
-    """The address bits that the entries ``[2**n]`` of a table, or of a bit of it, depend on."""
-    bits = len(values).bit_length() - 1
-    halves = (values.reshape(-1, 2, 1 << bit) for bit in range(bits))
-    return tuple(bit for bit, h in enumerate(halves) if (h[:, 0] != h[:, 1]).any())
 
 
 def projected(values: IntArray, support: tuple[int, ...]) -> IntArray:

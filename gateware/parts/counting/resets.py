@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from kanhw.gateware.parts.minimise import support_of
+from kanhw.gateware.parts.counting.support import support_of
 
 __all__ = ["WithResets", "with_resets"]
 
